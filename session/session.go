@@ -22,7 +22,9 @@ type Facts struct {
 	Name    string          // how the chroot is shown: its configured or base name
 	Account account.Account // the account inside, as the program will see it
 	Home    Path            // HOME inside
-	Allowed func(feature string) bool
+	// AccountFiles are the tree's passwd and group with the account made known.
+	AccountFiles []File
+	Allowed      func(feature string) bool
 }
 
 // Feature is one thing of the host that a program in the chroot can use. The

@@ -273,3 +273,6 @@ func (r *Root) Glob(pattern string) []Path {
 	}
 	return found
 }
+
+// OpenDir opens the directory p with O_PATH. The caller closes it.
+func (r *Root) OpenDir(p Path) (int, error) { return r.open(p, unix.O_PATH|unix.O_DIRECTORY) }

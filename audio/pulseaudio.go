@@ -1,0 +1,202 @@
+package audio
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"chrun/session"
+)
+
+// Pulseaudio is the host's PulseAudio server, or PipeWire's stand-in for it.
+var Pulseaudio = session.Feature{
+	Name:   "pulseaudio",
+	Group:  group,
+	Shares: "PulseAudio, or PipeWire in its place: play, record",
+	Variables: []string{"PULSE_SERVER", "PULSE_COOKIE", "PULSE_RUNTIME_PATH",
+		// Paths of the host.
+		"PULSE_BINARY", "PULSE_CLIENTCONFIG", "PULSE_CONFIG_PATH", "PULSE_STATE_PATH", "PULSE_SCRIPT", "PULSE_DLPATH"},
+	Detect: detectPulse,
+	Hide:   hidePulse,
+}
+
+const (
+	systemPulse session.Path = "/run/pulse" // where a system-wide server listens
+	cookieSize               = 256          // PA_NATIVE_COOKIE_LENGTH
+)
+
+func detectPulse(f *session.Facts) session.Share {
+	c := f.Caller
+	servers, note := findPulse(f)
+	if len(servers) == 0 {
+		s := session.Share{State: "no server listens" + note}
+		if c.RuntimeDir != "" {
+			// Named all the same: a server that starts later is found, and
+			// libpulse starts none inside, for PULSE_SERVER stops that.
+			s.Env = []session.Var{{Name: "PULSE_SERVER", Value: "unix:" + string(c.RuntimeDir.Join("pulse/native"))}}
+		}
+		return s
+	}
+	s := session.Share{State: fmt.Sprintf("%s (listening%s)", strings.Join(servers, " "), note)}
+	for _, server := range servers {
+		if p, ok := strings.CutPrefix(server, "unix:"); ok {
+			s.Binds = addBinds(s.Binds, socketBinds(c, session.HostPath(p), systemPulse, "PulseAudio")...)
+		}
+	}
+	// A socket below another "/" (tests) is the host's own inside.
+	for i, server := range servers {
+		if p, ok := strings.CutPrefix(server, "unix:"+string(c.Host.Join(string(systemPulse)))+"/"); ok {
+			servers[i] = "unix:" + string(systemPulse.Join(p))
+		}
+	}
+	// Said explicitly, so that no lookup inside depends on the home, the
+	// owner of a directory or the chroot's client.conf.
+	s.Env = append(s.Env, session.Var{Name: "PULSE_SERVER", Value: strings.Join(servers, " ")})
+	// The caller's own server asks for no cookie; one over TCP, or of another
+	// uid, does.
+	if cookie := readCookie(c); cookie != nil {
+		file := session.PrivateDir.Join("pulse-cookie")
+		s.Files = append(s.Files, session.File{Path: file, Data: cookie, Mode: 0o600, Why: "the PulseAudio cookie"})
+		s.Env = append(s.Env, session.Var{Name: "PULSE_COOKIE", Value: string(file)})
+	}
+	return s
+}
+
+// findPulse says which servers there are, in the form of $PULSE_SERVER: what
+// the variable names, else the first of the places where libpulse looks.
+func findPulse(f *session.Facts) (servers []string, note string) {
+	c := f.Caller
+	if list := c.Env.Get("PULSE_SERVER"); list != "" {
+		for _, server := range parseServers(list, localNames(c, list)...) {
+			p, local := strings.CutPrefix(server, "unix:")
+			if local && listens(c, session.HostPath(p)) || !local && f.Allowed("network") {
+				servers = append(servers, server)
+			}
+		}
+		if len(servers) > 0 {
+			return servers, ""
+		}
+		note = "; PULSE_SERVER leads to no server"
+	}
+	for _, place := range pulsePlaces {
+		if p := place(c); p != "" && listens(c, p) {
+			return []string{"unix:" + string(p)}, note
+		}
+	}
+	return nil, note
+}
+
+// pulsePlaces are the sockets that libpulse tries without PULSE_SERVER. They
+// are computed one by one: the third needs the machine id.
+var pulsePlaces = []func(c *session.Caller) session.HostPath{
+	func(c *session.Caller) session.HostPath {
+		if dir := c.Env.Get("PULSE_RUNTIME_PATH"); path.IsAbs(dir) {
+			return session.HostPath(path.Join(dir, "native"))
+		}
+		return ""
+	},
+	func(c *session.Caller) session.HostPath {
+		if c.RuntimeDir == "" {
+			return ""
+		}
+		return c.RuntimeDir.Join("pulse/native")
+	},
+	func(c *session.Caller) session.HostPath {
+		return configHome(c).Join("pulse", machineID(c)+"-runtime", "native")
+	},
+	func(c *session.Caller) session.HostPath {
+		return c.Host.Join(string(systemPulse), "native")
+	},
+}
+
+// localNames are what a {prefix} may hold to mean this machine: its id, and
+// its name as old servers wrote it.
+func localNames(c *session.Caller, list string) []string {
+	if !strings.Contains(list, "{") {
+		return nil
+	}
+	return []string{machineID(c), c.Hostname}
+}
+
+// parseServers reads a $PULSE_SERVER list: entries between blanks, each with an
+// optional {machine}, then unix:PATH, PATH, tcp:, tcp4:, tcp6: and HOST, or
+// HOST, with an optional port. Entries for other machines than local are
+// dropped, the prefix too: inside, the machine id may be another. A PATH is
+// returned as unix:PATH.
+func parseServers(list string, local ...string) (servers []string) {
+	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }) {
+		if rest, ok := strings.CutPrefix(s, "{"); ok {
+			machine, rest, ok := strings.Cut(rest, "}")
+			if !ok || machine == "" || !slices.Contains(local, machine) {
+				continue
+			}
+			s = rest
+		}
+		p, isUnix := strings.CutPrefix(s, "unix:")
+		switch {
+		case path.IsAbs(p):
+			servers = append(servers, "unix:"+path.Clean(p))
+		case isUnix || !isHost(s):
+		default:
+			servers = append(servers, s)
+		}
+	}
+	return servers
+}
+
+// isHost says whether s is [tcp:|tcp4:|tcp6:]HOST[:PORT]. Where the name leads
+// is the resolver's matter.
+func isHost(s string) bool {
+	for _, prefix := range []string{"tcp:", "tcp4:", "tcp6:"} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	return s != "" && !strings.ContainsAny(s, "{}/") && s[0] != ':'
+}
+
+// readCookie reads the caller's cookie as libpulse finds it; nil if there is
+// none. A link to it is followed (people keep such files elsewhere): the file
+// must be regular, the caller's own, and of a cookie's size.
+func readCookie(c *session.Caller) []byte {
+	places := []session.HostPath{configHome(c).Join("pulse/cookie"), home(c).Join(".pulse-cookie")}
+	if p := c.Env.Get("PULSE_COOKIE"); path.IsAbs(p) {
+		places = append([]session.HostPath{session.HostPath(p)}, places...)
+	}
+	for _, p := range places {
+		f, err := os.OpenFile(string(p), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		cookie := make([]byte, cookieSize)
+		st, err := f.Stat()
+		ok := err == nil && st.Mode().IsRegular() && session.Owner(st) == c.UID && st.Size() == cookieSize
+		if ok {
+			_, err = io.ReadFull(f, cookie)
+		}
+		f.Close()
+		if ok && err == nil {
+			return cookie
+		}
+	}
+	return nil
+}
+
+func hidePulse(f *session.Facts) session.Share {
+	c := f.Caller
+	var paths []session.HostPath
+	for _, place := range pulsePlaces {
+		if p := place(c); p != "" && !p.Below(c.Host.Join(string(systemPulse))) {
+			paths = append(paths, p)
+		}
+	}
+	list := c.Env.Get("PULSE_SERVER")
+	for _, server := range parseServers(list, localNames(c, list)...) {
+		if p, ok := strings.CutPrefix(server, "unix:"); ok {
+			paths = append(paths, session.HostPath(p))
+		}
+	}
+	return session.Share{Cover: covers(paths)}
+}

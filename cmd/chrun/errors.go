@@ -1,0 +1,203 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/config"
+	"chrun/session/launch"
+	"chrun/session/rootfs"
+)
+
+// show prints the plan for --dry-run.
+func show(plan *session.Plan, form string) error {
+	switch form {
+	case "shell":
+		_, err := os.Stdout.WriteString(plan.Shell())
+		return err
+	case "json":
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(plan)
+	}
+	_, err := os.Stdout.WriteString(plan.Text())
+	return err
+}
+
+// chrootError says that the tree cannot be entered.
+type chrootError struct {
+	dir rootfs.HostPath
+	err error
+}
+
+func (e *chrootError) Error() string {
+	var not *rootfs.NotChrootError
+	if errors.As(e.err, &not) {
+		return fmt.Sprintf("cannot enter %q: %s", e.dir, not.Why)
+	}
+	return fmt.Sprintf("cannot enter %q: %v", e.dir, cause(e.err))
+}
+func (e *chrootError) Unwrap() error { return e.err }
+
+// rootError says that a plain user asked to be root inside.
+type rootError struct {
+	chroot rootfs.HostPath
+	argv   []string
+}
+
+func (e *rootError) Error() string {
+	return fmt.Sprintf("cannot be root in %q: that takes root on the host", e.chroot)
+}
+
+// cause is the innermost reason, without the system call's name.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// complain prints err with its hint and returns the exit status. It is the one
+// printer of errors.
+func complain(o *options, err error) int {
+	text, status := explain(o, err)
+	os.Stderr.WriteString(text)
+	if _, terminal := unix.IoctlGetTermios(2, unix.TCGETS); terminal != nil {
+		notify(text)
+	}
+	return status
+}
+
+// explain is what complain prints, and the exit status.
+func explain(o *options, err error) (string, int) {
+	status := 125
+	var run *launch.ExecError
+	if errors.As(err, &run) {
+		status = run.Status
+	}
+	var u usageError
+	text := err.Error()
+	if errors.As(err, &u) {
+		text = "cannot read the command line: " + text
+	} else if !strings.HasPrefix(text, "cannot ") {
+		text = "cannot launch: " + text
+	}
+	text = "chrun: " + text + "\n"
+	for _, h := range hints(o, err) {
+		text += "chrun: hint: " + h + "\n"
+	}
+	return text, status
+}
+
+// hints names what to type next.
+func hints(o *options, err error) []string {
+	var (
+		usage   usageError
+		hinted  interface{ Hint() string }
+		chroot  *chrootError
+		root    *rootError
+		cwd     *session.CwdError
+		space   *launch.NamespaceError
+		setup   *launch.SetupError
+		program *launch.ExecError
+		trusted *config.UntrustedError
+		account *account.NoSuchAccountError
+	)
+	one := func(format string, a ...any) []string { return []string{fmt.Sprintf(format, a...)} }
+	switch {
+	case errors.As(err, &usage):
+		return one("chrun --help")
+	case errors.As(err, &root):
+		return one("sudo chrun -c %s -u root%s", session.Quote(string(root.chroot)), command(root.argv))
+	case errors.As(err, &cwd):
+		return one("name a directory inside: chrun -C / %s", session.Quote(o.argv...))
+	case errors.As(err, &chroot):
+		return chrootHints(chroot)
+	case errors.As(err, &space):
+		return namespaceHints(space)
+	case errors.As(err, &program):
+		return programHints(o, program)
+	case errors.As(err, &trusted):
+		return one("sudo chown root:root %s && sudo chmod go-w %s", session.Quote(trusted.File), session.Quote(trusted.File))
+	case errors.As(err, &account):
+		if h := account.Hint(); h != "" {
+			return []string{h}
+		}
+	case errors.As(err, &setup) && errors.Is(err, unix.ENOSYS):
+		return one("chrun needs Linux 5.12 or newer: uname -r")
+	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "change to "):
+		return one("name a directory that is in the chroot: -C DIR")
+	case errors.As(err, &hinted):
+		if h := hinted.Hint(); h != "" {
+			return []string{h}
+		}
+	}
+	return nil
+}
+
+func command(argv []string) string {
+	if len(argv) == 0 {
+		return ""
+	}
+	return " " + session.Quote(argv...)
+}
+
+func chrootHints(e *chrootError) []string {
+	var not *rootfs.NotChrootError
+	switch {
+	case errors.As(e.err, &not):
+		return []string{"name the directory that holds usr, etc and bin of the other system: -c DIR"}
+	case errors.Is(e.err, fs.ErrNotExist):
+		return []string{"is it mounted? ls " + session.Quote(string(e.dir))}
+	case errors.Is(e.err, fs.ErrPermission):
+		return []string{"you need search permission on every directory above it: namei -l " + session.Quote(string(e.dir))}
+	}
+	return nil
+}
+
+// namespaceHints says which switch of this host keeps user namespaces from
+// working. Only the launch itself decides whether they do; the switches are
+// read afterwards.
+func namespaceHints(e *launch.NamespaceError) []string {
+	const sys = "/proc/sys/"
+	value := func(name string) string {
+		data, _ := os.ReadFile(sys + name)
+		return strings.TrimSpace(string(data))
+	}
+	switch {
+	case errors.Is(e.Err, unix.ENOSYS), errors.Is(e.Err, unix.E2BIG):
+		return []string{"chrun needs Linux 5.12 or newer with user namespaces: uname -r"}
+	case value("kernel/unprivileged_userns_clone") == "0":
+		return []string{"sudo sysctl kernel.unprivileged_userns_clone=1"}
+	case value("user/max_user_namespaces") == "0" || errors.Is(e.Err, unix.ENOSPC):
+		return []string{"sudo sysctl user.max_user_namespaces=15000"}
+	case value("user/max_mnt_namespaces") == "0":
+		return []string{"sudo sysctl user.max_mnt_namespaces=15000"}
+	case value("kernel/apparmor_restrict_unprivileged_userns") == "1":
+		return []string{"AppArmor wants a profile for programs that make user namespaces: sudo make install lays it down, or",
+			"sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
+	}
+	return []string{"inside a container or another chroot the outer one must allow user namespaces: try unshare -U true on the host"}
+}
+
+func programHints(o *options, e *launch.ExecError) []string {
+	if len(o.argv) == 0 {
+		return []string{"the account's shell is not in the chroot; name a program: chrun /bin/sh"}
+	}
+	switch {
+	case e.Status == 127:
+		return []string{"look for it inside: chrun sh -c 'command -v " + session.Quote(o.argv[0]) + "'"}
+	case strings.HasSuffix(e.Why, unix.EACCES.Error()):
+		return []string{"is it executable, and the chroot not on a file system mounted noexec? findmnt -T DIR"}
+	}
+	return nil
+}

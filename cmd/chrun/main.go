@@ -1,0 +1,133 @@
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
+// Chrun runs a program in a chroot as if it were installed on the host:
+//
+//	chrun -c /mnt/gentoo firefox-bin
+//
+// A launch is data until the last moment: facts are read, every feature of the
+// desktop says what it shares, a plan is made of that, and package launch
+// carries it out. See ARCHITECTURE.md.
+//
+// (The two settings above keep the Go runtime from reading the host's mount
+// table and from looking at it again while the program runs.)
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"chrun/desktop"
+	"chrun/session"
+	"chrun/session/launch"
+)
+
+// version is set by the Makefile.
+var version = "unknown"
+
+// The thread that starts the program must live as long as it does
+// (PR_SET_PDEATHSIG); the first thread does.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	o, err := parse(os.Args[1:])
+	if err == nil && !o.done {
+		err = run(o)
+	}
+	if err != nil {
+		os.Exit(complain(o, err))
+	}
+}
+
+// run makes one launch. It returns only when that failed.
+func run(o *options) error {
+	env := session.Environ(os.Environ())
+	caller := newCaller(env)
+	conf, err := loadConfig(caller)
+	if err != nil {
+		return err
+	}
+	if o.list {
+		return list(conf)
+	}
+	l, err := prepare(o, caller, conf)
+	if err != nil {
+		return err
+	}
+	defer l.facts.Root.Close()
+	plan, err := l.plan()
+	if err != nil {
+		return err
+	}
+	if o.dryRun != "" {
+		return show(plan, o.dryRun)
+	}
+	say(o, plan)
+	for {
+		status, err := launch.Run(plan, l.facts.Root)
+		switch {
+		case err == nil:
+			launch.Die(status)
+		case err == launch.ErrOverlay && !l.request.NoOverlay:
+			l.request.NoOverlay = true
+			if plan, err = l.plan(); err == nil {
+				continue
+			}
+		}
+		return err
+	}
+}
+
+// plan asks every allowed feature what it offers, and decides.
+func (l *launchRequest) plan() (*session.Plan, error) {
+	var offers []session.Offer
+	for _, f := range desktop.Features {
+		o := session.Offer{Feature: f, Allowed: l.facts.Allowed(f.Name)}
+		switch {
+		case o.Allowed:
+			o.Share = f.Detect(l.facts)
+		case f.Hide != nil && !l.request.Root:
+			o.Share = f.Hide(l.facts)
+		}
+		offers = append(offers, o)
+	}
+	plan, err := session.Decide(l.facts, l.request, offers, l.environment())
+	if err != nil {
+		return nil, err
+	}
+	plan.Network = !l.facts.Allowed("network")
+	plan.Notes = append(l.notes, plan.Notes...)
+	plan.Warnings = append(l.warnings, plan.Warnings...)
+	return plan, nil
+}
+
+// say prints what -v asks for, and warnings unless -q.
+func say(o *options, plan *session.Plan) {
+	var b strings.Builder
+	if !o.quiet {
+		for _, w := range plan.Warnings {
+			fmt.Fprintf(&b, "chrun: %s\n", w)
+		}
+	}
+	if o.verbose {
+		for _, l := range plan.Features {
+			fmt.Fprintf(&b, "chrun: %s: %s\n", l.Feature, l.State)
+		}
+		for _, n := range plan.Notes {
+			fmt.Fprintf(&b, "chrun: note: %s\n", n)
+		}
+		for _, p := range plan.Prepare {
+			if p.InTree != "" {
+				fmt.Fprintf(&b, "chrun: note: makes the empty directory %s in the chroot, which you may write\n", p.InTree)
+			}
+		}
+		what := "the login shell"
+		if len(o.argv) > 0 {
+			what = o.argv[0]
+		}
+		fmt.Fprintf(&b, "chrun: running %s as %s in %s\n", what, plan.User, plan.Name)
+	}
+	os.Stderr.WriteString(b.String())
+}

@@ -1,0 +1,205 @@
+package desktop
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/rootfs"
+)
+
+// desk is a caller with everything below a temporary directory: a runtime
+// directory, a home, a host's "/" and a chroot.
+type desk struct {
+	*testing.T
+	*session.Facts
+	dir session.HostPath
+}
+
+// newDesk makes one; "DIR/" in env stands for the temporary directory.
+func newDesk(t *testing.T, env ...string) *desk {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "chrun") // short: a socket's path has 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	d := &desk{T: t, dir: session.HostPath(dir)}
+	for _, sub := range []string{"run", "home", "host/etc", "tree/usr"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := rootfs.Open(d.dir.Join("tree"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	d.Facts = &session.Facts{
+		Caller: &session.Caller{
+			UID: os.Getuid(), GID: os.Getgid(), Hostname: "myhost",
+			Account:    account.Account{Home: dir + "/home"},
+			RuntimeDir: d.dir.Join("run"), Host: d.dir.Join("host"),
+			Listeners: func() session.Listeners { return session.ReadListeners("/proc/net/unix") },
+		},
+		Root: root, Name: "test", Allowed: func(string) bool { return true },
+	}
+	d.env(env...)
+	return d
+}
+
+func (d *desk) env(env ...string) {
+	d.Caller.Env = nil
+	for _, kv := range env {
+		d.Caller.Env = append(d.Caller.Env, strings.ReplaceAll(kv, "DIR/", string(d.dir)+"/"))
+	}
+}
+
+func (d *desk) deny(names ...string) *desk {
+	d.Allowed = func(f string) bool {
+		for _, n := range names {
+			if n == f {
+				return false
+			}
+		}
+		return true
+	}
+	return d
+}
+
+// socket makes a socket at a path below the desk; a dead one has no listener.
+func (d *desk) socket(p string, live bool) string {
+	d.Helper()
+	p = d.parent(p)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p, Net: "unix"})
+	if err != nil {
+		d.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	if !live {
+		l.Close()
+	} else {
+		d.Cleanup(func() { l.Close() })
+	}
+	return p
+}
+
+func (d *desk) write(p, content string) string {
+	d.Helper()
+	p = d.parent(p)
+	if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
+		d.Fatal(err)
+	}
+	return p
+}
+
+func (d *desk) link(target, p string) {
+	d.Helper()
+	p = d.parent(p)
+	os.Remove(p)
+	if err := os.Symlink(target, p); err != nil {
+		d.Fatal(err)
+	}
+}
+
+func (d *desk) parent(p string) string {
+	d.Helper()
+	p = string(d.dir.Join(p))
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		d.Fatal(err)
+	}
+	return p
+}
+
+func wantEnv(t *testing.T, s session.Share, want map[string]string) {
+	t.Helper()
+	got := map[string]string{}
+	for _, v := range s.Env {
+		got[v.Name] = v.Value
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("variables = %v, want %v (%s)", got, want, s.State)
+	}
+}
+
+func wantBinds(t *testing.T, s session.Share, want ...string) {
+	t.Helper()
+	var got []string
+	for _, b := range s.Binds {
+		got = append(got, string(b.Source)+" on "+string(b.Dest))
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("binds = %q, want %q", got, want)
+	}
+}
+
+func wantFiles(t *testing.T, s session.Share, want map[session.Path]string) {
+	t.Helper()
+	got := map[session.Path]string{}
+	for _, f := range s.Files {
+		got[f.Path] = string(f.Data)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("files = %q, want %q", got, want)
+	}
+}
+
+func TestTable(t *testing.T) {
+	seen := map[string]bool{All: true}
+	for _, g := range Groups() {
+		seen[g] = true
+	}
+	owner := map[string]string{}
+	for _, f := range Features {
+		if seen[f.Name] {
+			t.Errorf("%s is there twice", f.Name)
+		}
+		seen[f.Name] = true
+		if f.Shares == "" || f.Detect == nil {
+			t.Errorf("%s is not complete", f.Name)
+		}
+		for _, v := range f.Variables {
+			if owner[v] != "" {
+				t.Errorf("%s belongs to %s and %s", v, owner[v], f.Name)
+			}
+			owner[v] = f.Name
+			if ok, _ := Keep(v, "/x", "/home/a"); !ok {
+				t.Errorf("%s belongs to %s and is in Dropped too", v, f.Name)
+			}
+		}
+	}
+	if got := Groups(); !reflect.DeepEqual(got, []string{"display", "sound", "bus", "all"}) {
+		t.Error(got)
+	}
+	for name, n := range map[string]int{"wayland": 1, "display": 2, "sound": 4, "bus": 3, "all": len(Features)} {
+		if got, err := Named(name); len(got) != n || err != nil {
+			t.Errorf("Named(%q) = %d features, %v", name, len(got), err)
+		}
+	}
+	for _, name := range []string{"", "nosuch"} {
+		if _, err := Named(name); err == nil || !strings.Contains(err.Error(), "pulseaudio") {
+			t.Errorf("Named(%q): %v", name, err)
+		}
+	}
+}
+
+// What a feature sets must be among its variables, so that it is unset where
+// the feature is denied; and features of an empty host offer something sane.
+func TestVariablesAreDeclared(t *testing.T) {
+	d := newDesk(t)
+	for _, f := range Features {
+		for _, v := range f.Detect(d.Facts).Env {
+			if !strings.Contains(" "+strings.Join(f.Variables, " ")+" ", " "+v.Name+" ") {
+				t.Errorf("%s sets %s, which is not among its variables", f.Name, v.Name)
+			}
+		}
+		if f.Hide != nil {
+			f.Hide(d.Facts)
+		}
+	}
+}

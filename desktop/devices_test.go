@@ -1,0 +1,36 @@
+package desktop
+
+import "testing"
+
+func TestClassify(t *testing.T) {
+	for class, names := range map[string][]string{
+		"base":    {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "fd", "stdin", "stdout", "stderr", "mqueue"},
+		"shm":     {"shm"},
+		"gpu":     {"dri", "nvidia0", "nvidiactl", "nvidia-uvm-tools", "nvidia-caps", "kfd", "mali0", "dxg", "nvhost-gpu", "nvmap", "udmabuf", "kgsl-3d0"},
+		"devices": {"snd", "input", "video0", "uinput", "hidraw0", "tty0", "ttyUSB0", "sda", "fuse", "kvm", "net", "bus", "", "nullx", "[", "*"},
+	} {
+		for _, name := range names {
+			if got := Classify(name); got != class {
+				t.Errorf("Classify(%q) = %q, want %q", name, got, class)
+			}
+		}
+	}
+}
+
+func TestDevices(t *testing.T) {
+	d := newDesk(t)
+	for _, dir := range []string{"dri", "snd", "shm", "pts"} {
+		d.write("host/dev/"+dir+"/x", "")
+	}
+	d.link("snd", "host/dev/link")
+	d.write("host/run/udev/data/x", "")
+	host := string(d.dir.Join("host"))
+	wantBinds(t, Gpu.Detect(d.Facts)) // all are allowed: /dev is shared whole
+	wantBinds(t, Devices.Detect(d.Facts), host+"/run/udev on /run/udev")
+	wantBinds(t, Shm.Detect(d.Facts))
+	d.deny("shm")
+	wantBinds(t, Gpu.Detect(d.Facts), host+"/dev/dri on /dev/dri")
+	wantBinds(t, Devices.Detect(d.Facts), host+"/dev/snd on /dev/snd", host+"/run/udev on /run/udev")
+	d.deny("gpu")
+	wantBinds(t, Shm.Detect(d.Facts), host+"/dev/shm on /dev/shm")
+}

@@ -1,0 +1,120 @@
+package desktop
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// Lack is a variable that names what the chroot does not have.
+type Lack struct{ Name, Note string }
+
+// plugin says how a theme or input module that a variable names is found in a
+// chroot. A toolkit told to use what it lacks falls back to less than its own
+// choice, or complains at each start.
+type plugin struct {
+	variable string
+	what     string
+	builtin  []string       // part of the toolkit itself
+	divider  string         // between several values, of which one suffices
+	cut      string         // what of a value is no name begins with one of these
+	dirs     []session.Path // below a library directory; a file's name holds the value
+	themes   []session.Path // directories in which the value is a directory
+}
+
+var (
+	gtkModules = []session.Path{"gtk-3.0/3.0.0/immodules", "gtk-4.0/4.0.0/immodules", "gtk-2.0/2.10.0/immodules"}
+	qtInput    = []session.Path{"qt6/plugins/platforminputcontexts", "qt5/plugins/platforminputcontexts", "qt/plugins/platforminputcontexts"}
+	qtThemes   = []session.Path{"qt6/plugins/platformthemes", "qt5/plugins/platformthemes", "qt/plugins/platformthemes"}
+	qtStyles   = []session.Path{"qt6/plugins/styles", "qt5/plugins/styles", "qt/plugins/styles"}
+	gtkThemes  = []session.Path{"/usr/share/themes", "/usr/local/share/themes"}
+)
+
+// plugins is the table of what is looked for. XMODIFIERS names a program of the
+// session and passes; XCURSOR_THEME and icon themes fall back by themselves.
+var plugins = []plugin{
+	{variable: "GTK_THEME", what: "GTK theme", themes: gtkThemes, cut: ":", // Adwaita:dark
+		builtin: []string{"Adwaita", "Adwaita-dark", "HighContrast", "HighContrastInverse", "Default", "Raleigh", "Empty"}},
+	{variable: "GTK_IM_MODULE", what: "GTK input module", dirs: gtkModules, divider: ":",
+		builtin: []string{"gtk-im-context-simple", "gtk-im-context-none", "simple", "none", "wayland", "waylandgtk", "xim", "broadway"}},
+	{variable: "QT_IM_MODULE", what: "Qt input module", dirs: qtInput,
+		builtin: []string{"simple", "none", "xim", "compose", "wayland", "text-input-v3"}},
+	{variable: "QT_IM_MODULES", what: "Qt input module", dirs: qtInput, divider: ";",
+		builtin: []string{"simple", "none", "xim", "compose", "wayland", "text-input-v3"}},
+	{variable: "QT_QPA_PLATFORMTHEME", what: "Qt platform theme", dirs: qtThemes, divider: ":",
+		builtin: []string{"generic", "gnome", "kde"}},
+	{variable: "QT_STYLE_OVERRIDE", what: "Qt style", dirs: qtStyles, cut: "-", // kvantum-dark, of libkvantum.so
+		builtin: []string{"fusion", "windows"}},
+}
+
+// libDirs are where distributions keep libraries. They are tried one by one:
+// listing a /usr/lib of thousands of entries costs more than the whole launch.
+var libDirs = []session.Path{
+	"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", // Debian, by architecture
+	"/usr/lib/i386-linux-gnu", "/usr/lib/arm-linux-gnueabihf", "/usr/lib/riscv64-linux-gnu",
+	"/usr/lib/powerpc64le-linux-gnu", "/usr/lib/s390x-linux-gnu", "/usr/lib/loongarch64-linux-gnu",
+	"/usr/lib64", // Fedora, Gentoo, openSUSE
+	"/usr/lib",   // Arch, Alpine, Void
+}
+
+// Lacks lists the variables that name a theme or input module which the chroot
+// has not. Nothing is looked for while no such variable is set.
+func Lacks(root *rootfs.Root, env session.Environ) (lacks []Lack) {
+	for _, p := range plugins {
+		if value := env.Get(p.variable); value != "" && !p.found(root, value) {
+			lacks = append(lacks, Lack{p.variable, fmt.Sprintf("the chroot has no %s %s: %s is left out", p.what, value, p.variable)})
+		}
+	}
+	return lacks
+}
+
+func (p plugin) found(root *rootfs.Root, value string) bool {
+	values := []string{value}
+	if p.divider != "" {
+		values = strings.Split(value, p.divider)
+	}
+	for _, name := range values {
+		if slices.ContainsFunc(p.builtin, func(b string) bool { return strings.EqualFold(b, name) }) {
+			return true
+		}
+		if p.cut != "" {
+			name, _, _ = strings.Cut(name, p.cut)
+		}
+		if name == "" || name[0] == '.' || strings.Contains(name, "/") {
+			continue
+		}
+		if p.theme(root, name) || p.file(root, strings.ToLower(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p plugin) theme(root *rootfs.Root, name string) bool {
+	if slices.Contains(p.builtin, name) {
+		return true
+	}
+	return slices.ContainsFunc(p.themes, func(dir session.Path) bool { return root.IsDir(dir.Join(name)) })
+}
+
+// file looks for a library whose name holds name: im-fcitx5.so offers fcitx,
+// libqgtk3.so gtk3. The exact names are in the libraries.
+func (p plugin) file(root *rootfs.Root, name string) bool {
+	for _, lib := range libDirs {
+		for _, dir := range p.dirs {
+			list, err := root.List(lib.Join(string(dir)))
+			if err != nil {
+				continue
+			}
+			for _, e := range list {
+				if n := strings.ToLower(e.Name()); strings.HasSuffix(n, ".so") && strings.Contains(n, name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

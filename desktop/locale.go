@@ -1,0 +1,152 @@
+package desktop
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// LocaleTime is the person's language and time zone.
+var LocaleTime = session.Feature{
+	Name:      "locale-time",
+	Shares:    "the time zone, and the language where the chroot has it",
+	Variables: append([]string{"TZ", "TZDIR", "LOCPATH", "LOCALE_ARCHIVE", "I18NPATH", "MUSL_LOCPATH", "LANGUAGE"}, localeVariables...),
+	Detect:    detectLocaleTime,
+}
+
+// localeVariables hold names of locales (locale(7)).
+var localeVariables = []string{"LANG", "LC_ALL", "LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY",
+	"LC_MESSAGES", "LC_PAPER", "LC_NAME", "LC_ADDRESS", "LC_TELEPHONE", "LC_MEASUREMENT", "LC_IDENTIFICATION"}
+
+func detectLocaleTime(f *session.Facts) session.Share {
+	var s session.Share
+	zone := shareTime(f, &s)
+	env, locales, missing := chooseLocales(f.Root, f.Caller.Env)
+	s.Env = append(s.Env, env...)
+	// LANGUAGE orders translations, which are there or not; TZ is a rule or
+	// names a zone of the chroot.
+	for _, name := range []string{"LANGUAGE", "TZ"} {
+		if v := f.Caller.Env.Get(name); v != "" {
+			s.Env = append(s.Env, session.Var{Name: name, Value: v})
+		}
+	}
+	for _, name := range missing {
+		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s: C.UTF-8 in its place", name))
+	}
+	if len(locales) == 0 {
+		locales = []string{"no locale set"}
+	}
+	s.State = strings.Join(append([]string{zone}, locales...), ", ")
+	return s
+}
+
+// chooseLocales says which locale variables to set, and names the locales: all
+// chosen ones, and those that the chroot lacks.
+func chooseLocales(root *rootfs.Root, env session.Environ) (vars []session.Var, chosen, missing []string) {
+	finder := localeFinder{root: root, known: map[string]bool{"C": true, "POSIX": true, "C.utf8": true}}
+	for _, name := range localeVariables {
+		want := env.Get(name)
+		if want == "" {
+			continue // as unset (locale(7))
+		}
+		if !finder.has(want) {
+			if !slices.Contains(missing, want) {
+				missing = append(missing, want)
+			}
+			// One missing locale makes setlocale(LC_ALL, "") fail, and then
+			// all is "C": ASCII.
+			want = "C.UTF-8"
+		}
+		vars = append(vars, session.Var{Name: name, Value: want})
+		if !slices.Contains(chosen, want) {
+			chosen = append(chosen, want)
+		}
+	}
+	return vars, chosen, missing
+}
+
+const localeDir session.Path = "/usr/lib/locale"
+
+// localeFinder answers whether the chroot has a locale. It looks where glibc
+// does (locale/findlocale.c), and no further than it must.
+type localeFinder struct {
+	root    *rootfs.Root
+	known   map[string]bool // by normalised name
+	archive map[string]bool
+	opened  bool
+}
+
+func (l *localeFinder) has(name string) bool {
+	name = normalLocale(name)
+	found, ok := l.known[name]
+	if !ok {
+		found = l.look(name)
+		l.known[name] = found
+	}
+	return found
+}
+
+func (l *localeFinder) look(name string) bool {
+	if strings.Contains(name, "/") || strings.HasPrefix(name, ".") {
+		return false // glibc refuses it too
+	}
+	if l.root.IsDir(localeDir.Join(name)) {
+		return true
+	}
+	if !l.opened {
+		l.opened = true
+		if f, err := l.root.Open(localeDir.Join("locale-archive")); err == nil {
+			l.archive = readLocaleArchive(f)
+			f.Close()
+		}
+	}
+	return l.archive[name] || usesMusl(l.root)
+}
+
+// normalLocale writes the codeset as file names do: letters and digits only, in
+// lower case ("de_DE.UTF-8@euro" is "de_DE.utf8@euro"), after "iso" if it is
+// digits only (glibc intl/l10nflist.c, _nl_normalize_codeset).
+func normalLocale(name string) string {
+	base, modifier, hasModifier := strings.Cut(name, "@")
+	base, codeset, hasCodeset := strings.Cut(base, ".")
+	if hasCodeset {
+		digits := true
+		codeset = strings.Map(func(r rune) rune {
+			switch {
+			case r >= '0' && r <= '9':
+				return r
+			case r >= 'A' && r <= 'Z':
+				r += 'a' - 'A'
+			case r < 'a' || r > 'z':
+				return -1
+			}
+			digits = false
+			return r
+		}, codeset)
+		if digits {
+			codeset = "iso" + codeset
+		}
+		base += "." + codeset
+	}
+	if hasModifier {
+		base += "@" + modifier
+	}
+	return base
+}
+
+// usesMusl says whether the chroot's C library is musl, which has no locales to
+// lack: it takes every name and is always UTF-8.
+func usesMusl(root *rootfs.Root) bool {
+	if root.IsDir(localeDir) {
+		return false
+	}
+	for _, arch := range []string{"x86_64", "aarch64", "i386", "armhf", "arm", "riscv64", "powerpc64le", "s390x", "loongarch64"} {
+		if root.Exists(session.Path("/lib/ld-musl-" + arch + ".so.1")) {
+			return true
+		}
+	}
+	return false
+}

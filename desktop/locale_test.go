@@ -1,0 +1,138 @@
+package desktop
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"reflect"
+	"sort"
+	"testing"
+
+	"chrun/session"
+)
+
+// archive writes a locale-archive with names, as glibc's localedef does; names
+// that begin with '-' were deleted again.
+func archive(order binary.ByteOrder, names ...string) []byte {
+	const head, size = 56, 7
+	entries, text := make([]byte, size*12), []byte{0}
+	at := uint32(head + len(entries))
+	for i, name := range names {
+		record := uint32(4096)
+		if name[0] == '-' {
+			name, record = name[1:], 0
+		}
+		e := entries[12*i:]
+		order.PutUint32(e[4:], at+uint32(len(text)))
+		order.PutUint32(e[8:], record)
+		text = append(append(text, name...), 0)
+	}
+	var b []byte
+	word := make([]byte, 4)
+	for _, w := range []uint32{0xde020109, 0, head, uint32(len(names)), size, at, uint32(len(text)), uint32(len(text)), 0, 0, 0, 0, 0, 0} {
+		order.PutUint32(word, w)
+		b = append(b, word...)
+	}
+	return append(append(b, entries...), text...)
+}
+
+func names(set map[string]bool) (list []string) {
+	for name := range set {
+		list = append(list, name)
+	}
+	sort.Strings(list)
+	return list
+}
+
+func TestLocaleArchive(t *testing.T) {
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		data := archive(order, "de_DE.utf8", "-fr_FR.utf8", "fr_FR@euro")
+		if got := names(readLocaleArchive(bytes.NewReader(data))); !reflect.DeepEqual(got, []string{"de_DE.utf8", "fr_FR@euro"}) {
+			t.Errorf("%v: %q", order, got)
+		}
+		for n := range data {
+			readLocaleArchive(bytes.NewReader(data[:n])) // cut anywhere: no panic
+		}
+	}
+}
+
+func FuzzLocaleArchive(f *testing.F) {
+	f.Add(archive(binary.LittleEndian, "de_DE.utf8", "-x"))
+	f.Add(archive(binary.BigEndian, "C"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for name := range readLocaleArchive(bytes.NewReader(data)) {
+			if name == "" || bytes.IndexByte([]byte(name), 0) >= 0 || !bytes.Contains(data, []byte(name)) {
+				t.Errorf("name %q", name)
+			}
+		}
+	})
+}
+
+func TestNormalLocale(t *testing.T) {
+	for name, want := range map[string]string{
+		"C": "C", "C.UTF-8": "C.utf8", "de_DE": "de_DE", "de_DE.UTF-8": "de_DE.utf8", "de_DE.utf8": "de_DE.utf8",
+		"fr_FR.ISO-8859-15@euro": "fr_FR.iso885915@euro", "fr_FR@euro": "fr_FR@euro", "en_US.8859-1": "en_US.iso88591",
+	} {
+		if got := normalLocale(name); got != want {
+			t.Errorf("normalLocale(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestLocale(t *testing.T) {
+	d := newDesk(t, "LANG=de_DE.UTF-8", "LC_TIME=en_DK.UTF-8", "LC_PAPER=de_DE.utf8", "LC_NUMERIC=C", "LC_CTYPE=",
+		"LANGUAGE=de:en", "LOCPATH=/x", "TZDIR=/y", "TZ=Europe/Berlin")
+	want := map[string]string{"LANG": "C.UTF-8", "LC_TIME": "C.UTF-8", "LC_PAPER": "C.UTF-8", "LC_NUMERIC": "C",
+		"LANGUAGE": "de:en", "TZ": "Europe/Berlin"}
+	check := func(notes int) {
+		t.Helper()
+		s := detectLocaleTime(d.Facts)
+		wantEnv(t, s, want)
+		if len(s.Notes) != notes {
+			t.Errorf("notes = %q", s.Notes)
+		}
+	}
+	check(3)
+	d.write("tree/usr/lib/locale/de_DE.utf8/LC_CTYPE", "")
+	want["LANG"], want["LC_PAPER"] = "de_DE.UTF-8", "de_DE.utf8"
+	check(1)
+	d.write("tree/usr/lib/locale/locale-archive", "short")
+	check(1)
+	d.write("tree/usr/lib/locale/locale-archive", string(archive(binary.LittleEndian, "en_DK.utf8")))
+	want["LC_TIME"] = "en_DK.UTF-8"
+	check(0)
+
+	d.env("LANG=../../../etc", "LC_ALL=.", "LC_TIME=..")
+	want = map[string]string{"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LC_TIME": "C.UTF-8"}
+	check(3)
+
+	d = newDesk(t, "LANG=tlh_QO.UTF-8") // musl takes every name
+	d.write("tree/lib/ld-musl-x86_64.so.1", "")
+	want = map[string]string{"LANG": "tlh_QO.UTF-8"}
+	check(0)
+}
+
+func TestTime(t *testing.T) {
+	d := newDesk(t)
+	if s := detectLocaleTime(d.Facts); s.State != "UTC, no locale set" || len(s.Files) > 0 {
+		t.Errorf("%+v", s)
+	}
+	zone := d.write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")
+	d.link("../usr/share/zoneinfo/Europe/Berlin", "host/etc/localtime")
+	s := detectLocaleTime(d.Facts)
+	wantFiles(t, s, map[session.Path]string{"/etc/localtime": "TZif2"})
+	if s.State != "Europe/Berlin, no locale set" || s.Files[0].Live != session.HostPath(zone) {
+		t.Errorf("%+v", s)
+	}
+	d.write("tree/etc/timezone", "Etc/UTC\n")
+	wantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif2", "/etc/timezone": "Europe/Berlin\n"})
+	d.link("..", "host/etc/localtime")
+	if s := detectLocaleTime(d.Facts); len(s.Files) > 0 || len(s.Notes) != 1 {
+		t.Errorf("%+v", s)
+	}
+	os.Remove(string(d.dir.Join("host/etc/localtime")))
+	if err := os.WriteFile(string(d.dir.Join("host/etc/localtime")), []byte("TZif"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif"})
+}

@@ -1,0 +1,257 @@
+package headless
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// patience is how long a server may take until it answers.
+const patience = 20 * time.Second
+
+// server is one process of the desktop.
+type server struct {
+	name string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+// start starts a server as the session's user; it dies with us.
+func (s *Session) start(env []string, extra *os.File, name string, args ...string) (*server, error) {
+	log, err := os.Create(filepath.Join(s.log, name+".log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(append([]string{}, s.Env...), env...)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = log, log
+	if extra != nil {
+		cmd.ExtraFiles = []*os.File{extra} // descriptor 3
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid: true, Pdeathsig: syscall.SIGTERM, Credential: s.User.credential(),
+	}
+	started := make(chan error)
+	s.fork <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	srv := &server{name, cmd, make(chan struct{})}
+	go func() { cmd.Wait(); close(srv.done) }()
+	s.servers = append(s.servers, srv)
+	return srv, nil
+}
+
+// stop ends the server: politely, so that it removes its sockets, then not.
+func (srv *server) stop() {
+	srv.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-srv.done:
+	case <-time.After(3 * time.Second):
+		srv.cmd.Process.Kill()
+		<-srv.done
+	}
+}
+
+// ready waits until f succeeds. A server that has ended, or is not ready in
+// time, is an error that has the end of its log.
+func (s *Session) ready(srv *server, f func() error) error {
+	ended := false
+	err := until(patience, func() error {
+		err := f()
+		select {
+		case <-srv.done:
+			ended = true
+			return nil
+		default:
+			return err
+		}
+	})
+	if err == nil && !ended {
+		return nil
+	}
+	if ended {
+		err = fmt.Errorf("it ended: %v", srv.cmd.ProcessState)
+	}
+	log, _ := os.ReadFile(filepath.Join(s.log, srv.name+".log"))
+	return fmt.Errorf("%s: %w\n%s", srv.name, err, log[max(0, len(log)-2000):])
+}
+
+// listening says whether a server answers on a socket of the runtime directory.
+func (s *Session) listening(name string) error {
+	conn, err := net.Dial("unix", filepath.Join(s.RuntimeDir, name))
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+func (s *Session) startBus() error {
+	address := "unix:path=" + s.RuntimeDir + "/bus"
+	s.Env = append(s.Env, "DBUS_SESSION_BUS_ADDRESS="+address)
+	srv, err := s.start(nil, nil, "dbus-daemon", "--session", "--nofork", "--nopidfile", "--address="+address)
+	if err != nil {
+		return err
+	}
+	return s.ready(srv, func() error { return s.listening("bus") })
+}
+
+const swayConfig = `xwayland disable
+output * resolution 1280x800 background #30475e solid_color
+default_border none
+focus_on_window_activation none
+`
+
+func (s *Session) startCompositor() error {
+	const socket = "wayland-1" // the first name that sway takes
+	var srv *server
+	var err error
+	switch s.compositor {
+	case "weston":
+		srv, err = s.start(nil, nil, "weston", "--backend=headless-backend.so", "--socket="+socket,
+			"--idle-time=0", "--no-config", "--width=1280", "--height=800")
+	case "sway":
+		config := filepath.Join(s.RuntimeDir, "sway.config")
+		if err := os.WriteFile(config, []byte(swayConfig), 0o644); err != nil {
+			return err
+		}
+		ipc := "SWAYSOCK=" + filepath.Join(s.RuntimeDir, "sway.sock")
+		s.Env = append(s.Env, ipc)
+		srv, err = s.start([]string{"WLR_BACKENDS=headless", "WLR_LIBINPUT_NO_DEVICES=1", "WLR_RENDERER=pixman"},
+			nil, "sway", "--config", config)
+	default:
+		return fmt.Errorf("no compositor %q: sway or weston", s.compositor)
+	}
+	if err != nil {
+		return err
+	}
+	s.Env = append(s.Env, "WAYLAND_DISPLAY="+socket)
+	return s.ready(srv, func() error { return s.listening(socket) })
+}
+
+func (s *Session) startX(args []string) error {
+	if os.Getuid() == 0 { // an X server of a plain user could not make it so
+		if err := os.MkdirAll("/tmp/.X11-unix", 0o777); err != nil {
+			return err
+		}
+		if err := os.Chmod("/tmp/.X11-unix", 0o777|os.ModeSticky); err != nil {
+			return err
+		}
+	}
+	cookie := make([]byte, 16)
+	rand.Read(cookie)
+	addCookie := func(file, display string) error {
+		_, err := s.Output("xauth", "-q", "-f", file, "add", display, ".", hex.EncodeToString(cookie))
+		return err
+	}
+	// The server takes every cookie of its file, whatever display it is for.
+	auth := filepath.Join(s.RuntimeDir, "xvfb.auth")
+	if err := addCookie(auth, ":0"); err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	srv, err := s.start(nil, w, "Xvfb", append([]string{"-displayfd", "3", "-auth", auth,
+		"-screen", "0", "1280x800x24", "-noreset", "-nolisten", "tcp"}, args...)...)
+	w.Close()
+	if err != nil {
+		return err
+	}
+	r.SetReadDeadline(time.Now().Add(patience))
+	number, err := bufio.NewReader(r).ReadString('\n')
+	if err = s.ready(srv, func() error { return err }); err != nil {
+		return err
+	}
+	number = strings.TrimSpace(number)
+	s.undo = append(s.undo, func() error { // when it had to be killed
+		os.Remove("/tmp/.X11-unix/X" + number)
+		os.Remove("/tmp/.X" + number + "-lock")
+		return nil
+	})
+	xauthority := filepath.Join(s.RuntimeDir, "xauth")
+	s.Env = append(s.Env, "DISPLAY=:"+number, "XAUTHORITY="+xauthority)
+	return addCookie(xauthority, ":"+number)
+}
+
+// noHardware keeps wireplumber (0.4: Lua, 0.5: JSON) away from real devices.
+var noHardware = map[string]string{
+	"main.lua.d/51-headless.lua": "alsa_monitor.enabled = false\n" +
+		"v4l2_monitor.enabled = false\nlibcamera_monitor.enabled = false\n",
+	"bluetooth.lua.d/51-headless.lua": "bluez_monitor.enabled = false\n",
+	"wireplumber.conf.d/headless.conf": "wireplumber.profiles = { main = {\n" +
+		"hardware.audio = disabled, hardware.bluetooth = disabled, hardware.video-capture = disabled } }\n",
+}
+
+// sink is the name of the sink that a session with sound plays to.
+const sink = "headless"
+
+func (s *Session) startSound() error {
+	config, state := filepath.Join(s.RuntimeDir, "config"), filepath.Join(s.RuntimeDir, "state")
+	for name, text := range noHardware {
+		file := filepath.Join(config, "wireplumber", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := s.User.mkdir(state); err != nil {
+		return err
+	}
+	env := []string{"XDG_CONFIG_HOME=" + config, "XDG_STATE_HOME=" + state}
+	for _, daemon := range []struct{ name, socket string }{
+		{"pipewire", "pipewire-0"}, {"wireplumber", "pipewire-0"}, {"pipewire-pulse", "pulse/native"},
+	} {
+		srv, err := s.start(env, nil, daemon.name)
+		if err != nil {
+			return err
+		}
+		if err := s.ready(srv, func() error { return s.listening(daemon.socket) }); err != nil {
+			return err
+		}
+	}
+	if err := until(patience, func() error {
+		_, err := s.Output("pactl", "load-module", "module-null-sink", "sink_name="+sink)
+		return err
+	}); err != nil {
+		return err
+	}
+	return until(patience, func() error {
+		name, err := s.Output("pactl", "get-default-sink")
+		if err == nil && name != sink {
+			err = fmt.Errorf("the default sink is %q", name)
+		}
+		return err
+	})
+}
+
+// RestartPipewire ends PipeWire and its companions and starts them anew, as an
+// update of the host does.
+func (s *Session) RestartPipewire() error {
+	rest := s.servers[:0:0]
+	for _, srv := range s.servers {
+		switch srv.name {
+		case "pipewire", "wireplumber", "pipewire-pulse":
+			defer srv.stop() // gone already: companions end with it
+			srv.stop()
+		default:
+			rest = append(rest, srv)
+		}
+	}
+	s.servers = rest
+	return s.startSound()
+}

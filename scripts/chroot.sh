@@ -1,0 +1,81 @@
+#!/bin/sh
+# Makes the Debian chroot that the tests and the demo use, once, and prints its
+# directory. It is kept outside the tree, under a name that holds a hash of what
+# is in it: a changed list makes a new chroot.
+#
+#   scripts/chroot.sh         make it if it is not there, print its directory
+#   scripts/chroot.sh path    print its directory only
+#   scripts/chroot.sh clean   remove all that this script has made
+#
+# CHRUN_CACHE   where it is kept. Plain users must be able to go there, so
+#               root's home is no good place. Default: /var/cache/chrun
+# CHRUN_MIRROR  a Debian mirror other than mmdebstrap's own choice
+set -eu
+
+suite=bookworm
+packages="
+	ca-certificates locales procps iproute2 strace bubblewrap fonts-dejavu-core
+	firefox-esr chromium foot zenity
+	wayland-utils x11-utils x11-apps
+	pipewire-bin pipewire-alsa pipewire-jack
+	alsa-utils libasound2-plugins pulseaudio-utils
+	dbus-bin libglib2.0-bin at-spi2-core libnotify-bin
+"
+
+cache=${CHRUN_CACHE:-/var/cache/chrun}
+packages=$(echo $packages | tr ' ' ,)
+hash=$(echo "$suite $packages" | sha256sum | cut -c1-12)
+root=$cache/$suite-$hash
+making=$cache/making-$suite-$hash
+
+say() { echo "chroot: $*" >&2; }
+
+case ${1-make} in
+path) echo "$root"; exit ;;
+make) [ -d "$root" ] && { echo "$root"; exit; } ;;
+clean) ;;
+*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || { say "only root can make or remove $cache, and there is no sudo"; exit 1; }
+	exec sudo CHRUN_CACHE="$cache" CHRUN_MIRROR="${CHRUN_MIRROR-}" "$0" "$@"
+fi
+
+# rm would walk into a file system that somebody mounted there.
+remove() { for dir; do [ ! -d "$dir" ] || rm -rf --one-file-system "$dir"; done; }
+
+# The lock is inherited by mmdebstrap: when this script is killed, the next one
+# waits until mmdebstrap has ended too, and then clears away what it left.
+umask 022
+mkdir -p "$cache"
+exec 9<"$cache"
+flock -n 9 || { say "waiting for another run"; flock 9; }
+
+if [ "${1-make}" = clean ]; then
+	remove "$cache/making-"* "$cache/$suite-"????????????
+	rmdir --ignore-fail-on-non-empty "$cache"
+	exit
+fi
+[ -d "$root" ] && { echo "$root"; exit; }
+command -v mmdebstrap >/dev/null || { say "mmdebstrap is missing: run scripts/install.sh"; exit 1; }
+
+say "making $root: about 450 MB to download, 1.6 GB on disk"
+say "packages: $(echo "$packages" | sed 's/,/, /g')"
+remove "$making"
+
+# What this machine's apt needs to reach a mirror, mmdebstrap's apt needs too.
+apt=$(mktemp)
+trap 'rm -f "$apt"' EXIT
+apt-config dump 2>/dev/null | grep -E '^Acquire::(https?::[Pp]roxy|Check-)' >"$apt" || true
+
+mmdebstrap --quiet --variant=minbase --include="$packages" \
+	--aptopt="$apt" --aptopt='APT::Install-Recommends "false"' \
+	--dpkgopt=force-unsafe-io \
+	--dpkgopt='path-exclude=/usr/share/man/*' \
+	--dpkgopt='path-exclude=/usr/share/doc/*' \
+	"$suite" "$making" ${CHRUN_MIRROR:+"$CHRUN_MIRROR"} </dev/null >&2
+chmod 755 "$making"
+mv "$making" "$root"
+say "made $root"
+echo "$root"

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Installs what building, testing or the demo needs and this machine lacks, and
+# says what. On a distribution without apt it says what is missing.
+#
+#   scripts/install.sh build|chroot|sound|desktop|race …
+set -eu
+
+# What each need is: the program that must be there, and Debian's package of it.
+needs() {
+	case $1 in
+	build) echo "git git" ;;
+	chroot) echo "mmdebstrap mmdebstrap" ;;
+	sound) echo "parec pulseaudio-utils
+		pactl pulseaudio-utils" ;;
+	desktop) echo "dbus-daemon dbus-daemon
+		sway sway
+		weston weston
+		grim grim
+		Xvfb xvfb
+		xauth xauth
+		xwininfo x11-utils
+		import imagemagick
+		pipewire pipewire
+		pw-cli pipewire-bin
+		pipewire-pulse pipewire-pulse
+		wireplumber wireplumber" ;;
+	clients) echo "wayland-info wayland-utils
+		gdbus libglib2.0-bin
+		xclock x11-apps
+		foot foot
+		aplay alsa-utils
+		bwrap bubblewrap
+		newuidmap uidmap
+		strace strace
+		setfacl acl" ;;
+	race) echo "gcc gcc
+		/usr/include/stdlib.h libc6-dev" ;;
+	*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	esac
+}
+
+say() { echo "install: $*" >&2; }
+
+PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
+command -v go >/dev/null || {
+	say "Go is missing: chrun needs version 1.26 or newer, from https://go.dev/dl"
+	exit 1
+}
+
+missing=$(for need; do needs "$need"; done | while read -r program package; do
+	command -v "$program" >/dev/null || [ -f "$program" ] || echo "$package"
+done | sort -u | tr '\n' ' ')
+[ -n "$missing" ] || exit 0
+
+command -v apt-get >/dev/null || {
+	say "missing here, by Debian's names: $missing"
+	exit 1
+}
+sudo=
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || { say "as root: apt-get install $missing"; exit 1; }
+	sudo=sudo
+fi
+say "apt-get install $missing"
+export DEBIAN_FRONTEND=noninteractive
+install() {
+	$sudo apt-get install -qq -y --no-install-recommends $missing </dev/null >&2
+}
+# The lists may be there and fresh, be old, or not be there at all.
+install 2>/dev/null || { $sudo apt-get update -qq </dev/null >&2 && install; }

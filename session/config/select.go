@@ -1,0 +1,123 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"chrun/session/rootfs"
+)
+
+// UnknownError says that no chroot has the name.
+type UnknownError struct {
+	Name  string
+	From  string   // who said so, if not the flag: "$CHRUN_CHROOT" or a file
+	Known []string // the names that there are
+	IsDir bool     // ./Name is a directory
+}
+
+func (e *UnknownError) Error() string {
+	from := ""
+	if e.From != "" {
+		from = " of " + e.From
+	}
+	return fmt.Sprintf("cannot find the chroot %q%s: %s", e.Name, from, known(e.Known))
+}
+
+// Hint is what to type instead, or "".
+func (e *UnknownError) Hint() string {
+	if e.IsDir {
+		return "for the directory: -c ./" + e.Name
+	}
+	return ""
+}
+
+// NoChoiceError says that no chroot was named and that none goes without
+// saying.
+type NoChoiceError struct{ Known []string }
+
+func (e *NoChoiceError) Error() string { return "cannot choose a chroot: " + known(e.Known) }
+
+// Hint is what to type instead.
+func (e *NoChoiceError) Hint() string {
+	if len(e.Known) == 0 {
+		return "name its directory: -c DIR"
+	}
+	return "name one: -c " + e.Known[0]
+}
+
+func known(names []string) string {
+	switch {
+	case len(names) == 0:
+		return "none is configured"
+	case len(names) > 20:
+		return fmt.Sprintf("known are %s and %d more", strings.Join(names[:20], ", "), len(names)-20)
+	}
+	return "known are " + strings.Join(names, ", ")
+}
+
+// Select finds the chroot that flag (-c) names, else env ($CHRUN_CHROOT), else
+// the default, else the only one there is. A NAME must be configured; a DIR
+// (with a '/', or "." or "..", or beginning with '~') need not be: then only
+// Path is set, symlinks resolved where it exists. Whether it is a chroot has
+// not been looked at. Errors are *UnknownError, *NoChoiceError and those of
+// Chroot.
+func (c *Config) Select(flag, env string) (*Chroot, error) {
+	switch {
+	case flag != "":
+		return c.named(flag, "")
+	case env != "":
+		return c.named(env, "$CHRUN_CHROOT")
+	case c.Default != "":
+		return c.named(c.Default, c.defaultFrom)
+	}
+	names, err := c.Names()
+	if err == nil && len(names) == 1 {
+		return c.Chroot(names[0])
+	} else if err == nil {
+		err = &NoChoiceError{Known: names}
+	}
+	return nil, err
+}
+
+func (c *Config) named(s, from string) (*Chroot, error) {
+	if !strings.Contains(s, "/") && s != "." && s != ".." && s[0] != '~' {
+		ch, err := c.Chroot(s)
+		if u, ok := err.(*UnknownError); ok {
+			u.From = from
+		}
+		return ch, err
+	}
+	dir, err := c.src.expand(s)
+	if err == nil && !path.IsAbs(dir) && c.src.Cwd == "" {
+		err = errors.New("the working directory cannot be named")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use chroot %q: %w", s, err)
+	}
+	if !path.IsAbs(dir) {
+		// Not path.Join: the kernel shall resolve "link/..".
+		dir = c.src.Cwd + "/" + dir
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	p := rootfs.HostPath(path.Clean(dir))
+	if ch, err := c.ByPath(p); ch != nil || err != nil {
+		return ch, err
+	}
+	return &Chroot{Path: p}, nil
+}
+
+func (c *Config) unknown(name string) error {
+	list, _ := c.Names() // the error at hand is a better one
+	e := &UnknownError{Name: name, Known: list}
+	if c.src.Cwd != "" && !strings.Contains(name, "/") {
+		st, err := os.Stat(path.Join(c.src.Cwd, name))
+		e.IsDir = err == nil && st.IsDir()
+	}
+	return e
+}

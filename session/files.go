@@ -1,0 +1,179 @@
+package session
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// etc decides how files in /etc are made to differ. A tree that the launched
+// identity cannot write, the ordinary case, gets one read-only overlay: ours
+// over the tree's. One that may be written keeps its own /etc, so that useradd
+// and package managers work in it and what they do lasts.
+func (b *builder) etc() {
+	at, f, _, rest, err := b.walk("/etc")
+	if err == nil && len(rest) == 0 && f.kind == Dir {
+		m, source := b.owner(at)
+		if m.Kind != FromTree || b.req.NoOverlay || b.writable(Path(source)) {
+			return
+		}
+		b.add(Node{Path: "etc", Kind: Dir, Mode: 0o755})
+		b.mount(Mount{Kind: Overlay, Source: "etc", Lower: source, Dest: at, ReadOnly: true, Required: true,
+			Feature: "etc", Why: "files of /etc that differ inside, over the tree's own; nothing is written"})
+		b.overlaid = true
+		return
+	}
+	if at, err := b.place("/etc", Dir); err == nil { // the tree has none: ours alone
+		b.add(Node{Path: "etc", Kind: Dir, Mode: 0o755})
+		b.mount(Mount{Kind: FromTmpfs, Source: "etc", Dest: at, ReadOnly: true, Feature: "etc", Why: "the tree has no /etc"})
+	}
+}
+
+// file puts one small file inside.
+func (b *builder) file(feature string, f File) {
+	mode := f.Mode
+	if mode == 0 {
+		mode = 0o644
+	}
+	node := Node{Kind: Regular, Mode: mode, Data: f.Data, Target: f.Link}
+	if f.Link != "" {
+		node.Kind = Symlink
+	}
+	if b.overlaid && f.Path.Below("/etc") {
+		if target, ok := b.live(f.Live); ok {
+			node.Kind, node.Target, node.Data = Symlink, target, nil
+		} else if f.Live != "" {
+			b.note("%s: %s is as of launch", feature, f.Path)
+		}
+		node.Path = "etc" + strings.TrimPrefix(string(f.Path), "/etc")
+		b.add(node)
+		return
+	}
+	at, have, _, rest, err := b.walk(f.Path)
+	if err != nil {
+		b.note("%s: %s left as it is: %v", feature, f.Path, err)
+		return
+	}
+	at = at.Join(rest...)
+	if m, source := b.owner(at); m.Kind == FromTmpfs {
+		// In our own /run, or by a link of the tree that ends there.
+		if target, ok := b.live(f.Live); ok {
+			node.Kind, node.Target, node.Data = Symlink, target, nil
+		}
+		node.Path = source
+		b.add(node)
+		return
+	}
+	if len(rest) > 0 || have.kind != Regular {
+		b.note("%s: %s left as it is: the tree has no such file to mount on", feature, f.Path)
+		return
+	}
+	if f.Live != "" {
+		b.note("%s: %s is as of launch: the tree may be written", feature, f.Path)
+	}
+	node.Path = "files/" + strings.ReplaceAll(strings.Trim(string(f.Path), "/"), "/", "-")
+	b.add(node)
+	b.mount(Mount{Kind: FromTmpfs, Source: node.Path, Dest: at, ReadOnly: true, Guarded: true, Feature: feature, Why: f.Why})
+}
+
+// live returns the place below /run/host where the host's file p is seen as it
+// changes, and binds it there: the file's final directory, because the host
+// replaces such files by renaming.
+func (b *builder) live(p HostPath) (string, bool) {
+	if p == "" {
+		return "", false
+	}
+	real, err := filepath.EvalSymlinks(string(p))
+	if err != nil {
+		return "", false
+	}
+	dir := path.Dir(real)
+	if dir == "/" || HostPath(b.f.Caller.Account.Home).Below(HostPath(dir)) {
+		return "", false
+	}
+	if strings.HasPrefix(dir, "/etc/") {
+		dir = "/etc"
+	}
+	if strings.HasPrefix(dir, "/usr/share/zoneinfo/") {
+		dir = "/usr/share/zoneinfo"
+	}
+	b.hostDir(HostPath(dir))
+	return "/run/host" + real, true
+}
+
+// hostDir shows a directory of the host read-only below /run/host.
+func (b *builder) hostDir(dir HostPath) {
+	dest := Path("/run/host" + string(dir))
+	if _, ok := b.at[dest]; ok {
+		return
+	}
+	if m, source := b.owner(dest); m.Kind == FromHost && source == string(dir) {
+		return
+	}
+	if at, err := b.place(dest, Dir); err == nil {
+		b.mount(Mount{Kind: FromHost, Source: string(dir), Dest: at, ReadOnly: true, Guarded: true,
+			Feature: "run", Why: "the host's directory, to follow files in it"})
+	}
+}
+
+// cwd decides the working directory.
+func (b *builder) cwd() error {
+	if b.req.Cwd != "" {
+		b.plan.Cwd = b.req.Cwd
+		return nil
+	}
+	c := b.f.Caller.Cwd
+	if c != "" && b.visible(c) {
+		b.plan.Cwd = Path(c)
+		return nil
+	}
+	if len(b.req.Argv) > 0 {
+		return &CwdError{c}
+	}
+	b.plan.Cwd = b.f.Home
+	b.warn("%s is not visible in the chroot: starting in %s", c, b.f.Home)
+	return nil
+}
+
+// ownNames are directories of which the chroot has its own: a caller standing
+// in one starts in the chroot's.
+var ownNames = []Path{"/usr", "/etc", "/dev", "/proc", "/sys", "/run", "/boot", "/var/lib"}
+
+// visible says whether the host's directory p is the one seen at p inside.
+func (b *builder) visible(p HostPath) bool {
+	at, f, _, rest, err := b.walk(Path(p))
+	if err != nil || len(rest) > 0 || f.kind != Dir {
+		return false
+	}
+	if p == "/" {
+		return true
+	}
+	for _, own := range ownNames {
+		if Path(p).Below(own) {
+			return true
+		}
+	}
+	m, source := b.owner(at)
+	if m.Kind == FromHost {
+		return source == string(p)
+	}
+	// The tree itself may be where the caller stands, by a bind or a link.
+	var here unix.Stat_t
+	if m.Kind != FromTree || unix.Stat(string(p), &here) != nil {
+		return false
+	}
+	there, err := b.tree.Lstat(Path(source))
+	return err == nil && there.Dev == here.Dev && there.Ino == here.Ino
+}
+
+// CwdError says that COMMAND would not run where the caller is.
+type CwdError struct{ Dir HostPath }
+
+func (e *CwdError) Error() string {
+	if e.Dir == "" {
+		return "the current directory has no name"
+	}
+	return "the current directory " + string(e.Dir) + " is not visible in the chroot"
+}

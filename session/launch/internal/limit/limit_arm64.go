@@ -1,0 +1,3 @@
+package limit
+
+const sysPrlimit64 = 261

@@ -1,0 +1,129 @@
+// Package launch is the only part that changes anything: it prepares homes,
+// compiles a plan into a flat program of system calls, runs that in a child
+// (or, as root, in place), waits like a shell's job, and explains failures.
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// ErrOverlay says that the kernel refused the overlay over the tree's /etc
+// (the tree has mounts below its /etc, or is itself on stacked overlays): the
+// plan must be made again with Request.NoOverlay.
+var ErrOverlay = errors.New("the kernel refuses an overlay over the chroot's /etc")
+
+// Run carries out the plan and returns the program's status.
+// when everything is prepared and the program is about to start. As root it
+// does not return when the program starts, since it becomes the program. The
+// calling goroutine must be locked to a thread that outlives the program.
+//
+// Errors: ErrOverlay, *SetupError, *ExecError, *NamespaceError.
+func Run(plan *session.Plan, root *rootfs.Root) (unix.WaitStatus, error) {
+	if err := prepare(plan, root); err != nil {
+		return 0, err
+	}
+	for range 2 {
+		status, err := run(plan)
+		var script *ExecError
+		if errors.As(err, &script) && script.script {
+			// A text file without "#!" is a shell script (execvp(3)).
+			plan.Argv = append([]string{"sh", string(script.Path)}, plan.Argv[1:]...)
+			plan.Programs = []session.Path{"/bin/sh"}
+			continue
+		}
+		return status, err
+	}
+	return 0, &ExecError{Path: "/bin/sh", Status: 126, Why: "the shell itself cannot be executed"}
+}
+
+func run(plan *session.Plan) (unix.WaitStatus, error) {
+	l, err := reserveLayers()
+	defer l.close()
+	if err != nil {
+		return 0, err
+	}
+	c := compile(plan, l)
+	if plan.Identity.Kind == "root" {
+		c.program.exec()
+		return 0, c.explain()
+	}
+	flags := uint64(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	if plan.Network {
+		flags |= unix.CLONE_NEWNET
+	}
+	pid, err := c.start(flags)
+	if err != nil {
+		return 0, &NamespaceError{Op: "clone", Err: err}
+	}
+	c.free()
+	status := follow(pid)
+	if c.failed() >= 0 {
+		return 0, c.explain()
+	}
+	runtime.KeepAlive(c)
+	return status, nil
+}
+
+// free gives back what only the start needed, since chrun stays beside the
+// program.
+func (c *compiled) free() { c.keep = nil }
+
+// SetupError says which step of a launch failed.
+type SetupError struct {
+	What string
+	Err  error
+}
+
+func (e *SetupError) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
+func (e *SetupError) Unwrap() error { return e.Err }
+
+// NamespaceError says that this host does not let the caller make a user
+// namespace that is good for a launch.
+type NamespaceError struct {
+	Op  string
+	Err error
+}
+
+func (e *NamespaceError) Error() string {
+	return fmt.Sprintf("cannot make a user namespace: %s: %v", e.Op, e.Err)
+}
+func (e *NamespaceError) Unwrap() error { return e.Err }
+
+// explain says why the program of system calls ended.
+func (c *compiled) explain() error {
+	i := c.failed()
+	if i < len(c.ops) {
+		o := c.ops[i]
+		err := c.errno(i)
+		switch {
+		case c.overlay[i]:
+			return ErrOverlay
+		case o.then == search:
+			return c.execError()
+		case i < c.mapping, o.nr == unix.SYS_FSOPEN, o.nr == unix.SYS_OPEN_TREE && (err == unix.EPERM):
+			if c.plan.Identity.Kind != "root" {
+				return &NamespaceError{Op: o.what(), Err: err}
+			}
+		}
+		return &SetupError{What: o.what(), Err: err}
+	}
+	return c.execError()
+}
+
+// Skipped lists what was planned but left out, for -v.
+func (c *compiled) skipped() (list []string) {
+	for i, o := range c.ops {
+		if o.then == tolerate && c.errno(i) != 0 && !strings.HasPrefix(o.what(), "close") {
+			list = append(list, fmt.Sprintf("%s: %v", o.what(), c.errno(i)))
+		}
+	}
+	return list
+}

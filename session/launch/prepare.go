@@ -1,0 +1,147 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// prepare makes what outlives a launch: the private home, once, and empty
+// mount points in a tree that the caller may write.
+func prepare(plan *session.Plan, root *rootfs.Root) error {
+	for _, p := range plan.Prepare {
+		if p.Home != "" {
+			if err := makeHome(p.Home, p.Skel, root); err != nil {
+				return &SetupError{What: "make the home " + string(p.Home), Err: err}
+			}
+		}
+		if p.InTree != "" {
+			if err := makeInTree(root, p.InTree); err != nil {
+				return &SetupError{What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
+			}
+		}
+	}
+	return nil
+}
+
+// makeHome makes the home 0700 with the content of skel. It is filled beside
+// its place and then renamed, so that a launch that is killed, or two at once,
+// leave a whole home or none.
+func makeHome(home rootfs.HostPath, skel rootfs.Path, root *rootfs.Root) error {
+	if st, err := os.Stat(string(home)); err == nil {
+		if !st.IsDir() {
+			return fmt.Errorf("%w", unix.ENOTDIR)
+		}
+		return nil
+	}
+	parent := path.Dir(string(home))
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(parent, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp) // fails once it is renamed
+	left := maxSkel
+	if err := copySkel(root, skel, tmp, &left); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err = os.Rename(tmp, string(home))
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return nil // another launch was quicker
+	}
+	return err
+}
+
+// maxSkel bounds the bytes taken from a tree's /etc/skel.
+var maxSkel int64 = 64 << 20
+
+// copySkel copies regular files, directories and symlinks (as they are: they
+// mean something inside). What cannot be read is left out.
+func copySkel(root *rootfs.Root, from rootfs.Path, to string, left *int64) error {
+	list, err := root.List(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		src, dst := from.Join(e.Name()), filepath.Join(to, e.Name())
+		switch {
+		case e.Type()&fs.ModeSymlink != 0:
+			if target, err := root.Readlink(src); err == nil {
+				err = os.Symlink(target, dst)
+				if err != nil {
+					return err
+				}
+			}
+		case e.IsDir():
+			if strings.Count(string(src), "/") > 32 {
+				continue
+			}
+			if err := os.Mkdir(dst, 0o700); err != nil {
+				return err
+			}
+			if err := copySkel(root, src, dst, left); err != nil && !errors.Is(err, fs.ErrPermission) {
+				return err
+			}
+		case e.Type().IsRegular():
+			if err := copyFile(root, src, dst, left); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func copyFile(root *rootfs.Root, src rootfs.Path, dst string, left *int64) error {
+	in, err := root.Open(src)
+	if err != nil {
+		return nil // unreadable: left out
+	}
+	defer in.Close()
+	st, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, st.Mode().Perm()|0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	n, err := io.Copy(out, io.LimitReader(in, *left+1))
+	if *left -= n; *left < 0 {
+		return fmt.Errorf("%s: %w", src, rootfs.ErrTooLarge)
+	}
+	return err
+}
+
+// makeInTree makes the missing directories of p, never through a symlink.
+func makeInTree(root *rootfs.Root, p rootfs.Path) error {
+	dir, err := root.OpenDir("/")
+	if err != nil {
+		return err
+	}
+	defer func() { unix.Close(dir) }()
+	for _, name := range strings.Split(strings.Trim(string(p), "/"), "/") {
+		if err := unix.Mkdirat(dir, name, 0o755); err != nil && err != unix.EEXIST {
+			return err
+		}
+		next, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		unix.Close(dir)
+		dir = next
+	}
+	return nil
+}

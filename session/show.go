@@ -1,0 +1,143 @@
+package session
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Text is the plan for people, with the reason for every line.
+func (p *Plan) Text() string {
+	var b strings.Builder
+	head := func(s string) { fmt.Fprintf(&b, "\n%s\n", s) }
+	fmt.Fprintf(&b, "chroot    %s (%s)\n", p.Name, p.Tree)
+	fmt.Fprintf(&b, "identity  %s: uid %d, gid %d — %s\n", p.Identity.Kind, p.Identity.UID, p.Identity.GID, p.Identity.Why)
+	fmt.Fprintf(&b, "account   %s\n", p.User)
+	fmt.Fprintf(&b, "directory %s\n", p.Cwd)
+	fmt.Fprintf(&b, "run       %s\n", Quote(p.Argv...))
+	if p.Network {
+		b.WriteString("network   an own one, loopback only\n")
+	}
+	head("features")
+	for _, l := range p.Features {
+		fmt.Fprintf(&b, "  %-14s %s\n", l.Feature, l.State)
+	}
+	if len(p.Prepare) > 0 {
+		head("made before the launch, and kept")
+		for _, s := range p.Prepare {
+			fmt.Fprintf(&b, "  %s  # %s\n", Quote(string(s.Home)+string(s.InTree)), s.Why)
+		}
+	}
+	head("mounts")
+	for _, m := range p.Mounts {
+		fmt.Fprintf(&b, "  %-28s <- %-6s %s  # %s: %s\n", m.Dest, m.Kind, m.from(), m.Feature, m.Why)
+	}
+	head("small files, in a tmpfs of this launch")
+	for _, n := range p.Tmpfs {
+		switch n.Kind {
+		case Symlink:
+			fmt.Fprintf(&b, "  %s -> %s\n", n.Path, n.Target)
+		case Regular:
+			fmt.Fprintf(&b, "  %s (%d bytes, %04o)\n", n.Path, len(n.Data), n.Mode)
+		}
+	}
+	head("environment")
+	for _, kv := range p.Env {
+		fmt.Fprintf(&b, "  %s\n", Quote(kv))
+	}
+	for _, n := range append(append([]string{}, p.Warnings...), p.Notes...) {
+		fmt.Fprintf(&b, "\nnote: %s\n", n)
+	}
+	return b.String()
+}
+
+func (m Mount) from() string {
+	s := m.Source
+	if m.Kind == Overlay {
+		s += " over " + m.Lower
+	}
+	if m.ReadOnly {
+		s += " (read-only)"
+	}
+	return s
+}
+
+// Shell is the plan as the commands that a wiki would have a person type: what
+// it comes to, in a shell as root of a private mount namespace. chrun itself
+// runs none of them.
+func (p *Plan) Shell() string {
+	var b strings.Builder
+	line := func(why string, words ...string) { fmt.Fprintf(&b, "%s  # %s\n", Quote(words...), why) }
+	tree, tmp := string(p.Tree), "/mnt"
+	if p.Identity.Kind == "root" {
+		b.WriteString("unshare --mount --propagation slave /bin/sh  # the rest in this shell\n")
+	} else {
+		b.WriteString("unshare --user --map-current-user --keep-caps --mount --propagation slave /bin/sh  # the rest in this shell\n")
+	}
+	if p.Network {
+		line("network denied", "ip", "link", "set", "lo", "up")
+	}
+	for _, s := range p.Prepare {
+		if s.Home != "" {
+			line(s.Why, "mkdir", "-p", "-m", "0700", string(s.Home))
+		} else {
+			line(s.Why, "mkdir", "-p", path.Join(tree, string(s.InTree)))
+		}
+	}
+	line("small files", "mount", "-t", "tmpfs", "-o", "nosuid,nodev,mode=0755", "tmpfs", tmp)
+	for _, n := range p.Tmpfs {
+		at := path.Join(tmp, n.Path)
+		switch n.Kind {
+		case Dir:
+			line("place", "mkdir", "-m", fmt.Sprintf("%04o", n.Mode), at)
+		case Symlink:
+			line("link", "ln", "-s", n.Target, at)
+		case Regular:
+			if n.Mode&0o077 == 0 {
+				line(fmt.Sprintf("%d secret bytes go there", len(n.Data)), "install", "-m", "0600", "/dev/null", at)
+			} else {
+				fmt.Fprintf(&b, "printf %%s %s > %s  # file\n", Quote(string(n.Data)), Quote(at))
+			}
+		}
+	}
+	root := path.Join(tmp, ".root")
+	line("the new root", "mkdir", root)
+	for _, m := range p.Mounts {
+		to := path.Join(root, string(m.Dest))
+		why := m.Feature + ": " + m.Why
+		switch m.Kind {
+		case FromHost:
+			line(why, "mount", "--rbind", m.Source, to)
+		case FromTree:
+			line(why, "mount", "--rbind", path.Join(tree, m.Source), to)
+		case FromTmpfs:
+			line(why, "mount", "--bind", path.Join(tmp, m.Source), to)
+		case Overlay:
+			line(why, "mount", "-t", "overlay", "-o", "ro,lowerdir="+path.Join(tmp, m.Source)+":"+path.Join(tree, m.Lower), "overlay", to)
+			continue
+		}
+		if m.ReadOnly {
+			line("read-only", "mount", "-o", "remount,bind,ro", to)
+		}
+	}
+	line("enter", "cd", root)
+	b.WriteString("pivot_root . . && umount -l . && cd " + Quote(string(p.Cwd)) + "\n")
+	words := []string{"exec", "env", "-i"}
+	words = append(words, p.Env...)
+	b.WriteString(Quote(append(words, p.Argv...)...) + "\n")
+	return b.String()
+}
+
+// Quote quotes words for a POSIX shell.
+func Quote(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		plain := w != "" && !strings.ContainsFunc(w, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r))
+		})
+		if quoted[i] = w; !plain {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
