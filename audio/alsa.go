@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // Alsa lets programs that know only ALSA play through the sound server: the
@@ -78,7 +79,7 @@ func alsaServer(f *session.Facts) (server, wanted string) {
 		}
 	}
 	for _, name := range want {
-		for _, dir := range libDirs {
+		for _, dir := range rootfs.LibDirs {
 			if f.Root.Exists(dir.Join("alsa-lib", "libasound_module_pcm_"+name+".so")) {
 				return name, ""
 			}

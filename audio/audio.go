@@ -7,21 +7,13 @@
 package audio
 
 import (
-	"os"
 	"path"
-	"strings"
 
 	"chrun/session"
 )
 
 // group is the name by which all of sound is allowed or denied.
 const group = "sound"
-
-// listens says whether p is a socket with a live server. Asking the table of
-// sockets wakes no socket-activated server, which connecting would.
-func listens(c *session.Caller, p session.HostPath) bool {
-	return session.IsSocket(p) && c.Listeners().Live(p)
-}
 
 // socketBinds shares the socket p. A system-wide server's directory in the
 // host's /run is bound whole, so that its next socket is found too; the rest is
@@ -75,25 +67,4 @@ func configHome(c *session.Caller) session.HostPath {
 		return session.HostPath(path.Clean(dir))
 	}
 	return home(c).Join(".config")
-}
-
-// machineID is the host's machine id, or "" (libpulse pa_machine_id).
-func machineID(c *session.Caller) string {
-	for _, p := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
-		if data, err := os.ReadFile(string(c.Host.Join(p))); err == nil {
-			line, _, _ := strings.Cut(string(data), "\n")
-			return line
-		}
-	}
-	return ""
-}
-
-// libDirs are where distributions keep libraries. They are tried one by one:
-// listing a /usr/lib of thousands of entries costs more than the whole launch.
-var libDirs = []session.Path{
-	"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", // Debian, by architecture
-	"/usr/lib/i386-linux-gnu", "/usr/lib/arm-linux-gnueabihf", "/usr/lib/riscv64-linux-gnu",
-	"/usr/lib/powerpc64le-linux-gnu", "/usr/lib/s390x-linux-gnu", "/usr/lib/loongarch64-linux-gnu",
-	"/usr/lib64", // Fedora, Gentoo, openSUSE
-	"/usr/lib",   // Arch, Alpine, Void
 }

@@ -59,7 +59,7 @@ func findPipewire(f *session.Facts) (found []string, note string) {
 		for _, name := range names {
 			for _, p := range pipewireCandidates(name, dirs) {
 				if p[0] == '@' && f.Allowed("network") && c.Listeners()[p] ||
-					p[0] == '/' && listens(c, session.HostPath(p)) {
+					p[0] == '/' && c.Listens(session.HostPath(p)) {
 					found = append(found, p)
 					break
 				}

@@ -73,7 +73,7 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 	if list := c.Env.Get("PULSE_SERVER"); list != "" {
 		for _, server := range parseServers(list, localNames(c, list)...) {
 			p, local := strings.CutPrefix(server, "unix:")
-			if local && listens(c, session.HostPath(p)) || !local && f.Allowed("network") {
+			if local && c.Listens(session.HostPath(p)) || !local && f.Allowed("network") {
 				servers = append(servers, server)
 			}
 		}
@@ -83,7 +83,7 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 		note = "; PULSE_SERVER leads to no server"
 	}
 	for _, place := range pulsePlaces {
-		if p := place(c); p != "" && listens(c, p) {
+		if p := place(c); p != "" && c.Listens(p) {
 			return []string{"unix:" + string(p)}, note
 		}
 	}
@@ -106,7 +106,7 @@ var pulsePlaces = []func(c *session.Caller) session.HostPath{
 		return c.RuntimeDir.Join("pulse/native")
 	},
 	func(c *session.Caller) session.HostPath {
-		return configHome(c).Join("pulse", machineID(c)+"-runtime", "native")
+		return configHome(c).Join("pulse", c.MachineID()+"-runtime", "native")
 	},
 	func(c *session.Caller) session.HostPath {
 		return c.Host.Join(string(systemPulse), "native")
@@ -119,7 +119,7 @@ func localNames(c *session.Caller, list string) []string {
 	if !strings.Contains(list, "{") {
 		return nil
 	}
-	return []string{machineID(c), c.Hostname}
+	return []string{c.MachineID(), c.Hostname}
 }
 
 // parseServers reads a $PULSE_SERVER list: entries between blanks, each with an

@@ -115,7 +115,7 @@ func reachable(f *session.Facts, list, why string) (reached []address, binds []s
 		switch {
 		case a.transport == "unix" && path.IsAbs(p):
 			socket := session.HostPath(path.Clean(p))
-			if listens(f.Caller, socket) {
+			if f.Caller.Listens(socket) {
 				binds = append(binds, session.SocketBinds(f.Caller, socket, why)...)
 			} else {
 				reason = "nobody listens"
@@ -153,11 +153,6 @@ func join(addresses []address) string {
 
 // unixPath is the address of the socket at p.
 func unixPath(p string) address { return address{"unix", []param{{"path", p}}} }
-
-// listens says whether p is a socket with a live server, without waking one.
-func listens(c *session.Caller, p session.HostPath) bool {
-	return session.IsSocket(p) && c.Listeners().Live(p)
-}
 
 // coverPaths are the sockets that a list names, to be covered; notes name what
 // cannot be.

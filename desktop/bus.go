@@ -88,7 +88,7 @@ func detectSystemBus(f *session.Facts) session.Share {
 	reached, binds, notes := reachable(f, list, why)
 	if len(reached) == 0 {
 		source := f.Caller.Host.Join(string(dir))
-		if !listens(f.Caller, source.Join(socketName)) {
+		if !f.Caller.Listens(source.Join(socketName)) {
 			return session.Share{State: "no bus listens", Notes: notes}
 		}
 		// The directory, so that a bus which restarts is found again. Libraries

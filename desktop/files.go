@@ -1,8 +1,6 @@
 package desktop
 
 import (
-	"io"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +18,7 @@ var NetworkFiles = session.Feature{
 		var found []string
 		for _, p := range []session.Path{"/etc/resolv.conf", "/etc/hosts"} {
 			live := f.Caller.Host.Join(string(p))
-			data, err := readHost(live)
+			data, err := rootfs.ReadHost(live, 0, 0)
 			if err != nil {
 				s.Notes = append(s.Notes, err.Error())
 				continue
@@ -43,21 +41,17 @@ var MachineID = session.Feature{
 	Shares: "/etc/machine-id: D-Bus, PulseAudio and IBus compare it",
 	Detect: func(f *session.Facts) session.Share {
 		const ours, old session.Path = "/etc/machine-id", "/var/lib/dbus/machine-id"
-		for _, p := range []session.Path{ours, old} {
-			data, err := readHost(f.Caller.Host.Join(string(p)))
-			id := strings.TrimSpace(string(data))
-			if err != nil || len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
-				continue // absent, or "uninitialized" (machine-id(5))
-			}
-			s := session.Share{State: "the host's"}
-			s.Files = []session.File{{Path: ours, Data: []byte(id + "\n"), Mode: 0o444, Why: "the host's id"}}
-			// The older place is mostly a link to the first, or absent.
-			if st, err := f.Root.Lstat(old); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-				s.Files = append(s.Files, session.File{Path: old, Data: []byte(id + "\n"), Mode: 0o444, Why: "the host's id"})
-			}
-			return s
+		id := f.Caller.MachineID()
+		if id == "" {
+			return session.Share{State: "the host has none"}
 		}
-		return session.Share{State: "the host has none"}
+		s := session.Share{State: "the host's"}
+		s.Files = []session.File{{Path: ours, Data: []byte(id + "\n"), Mode: 0o444, Why: "the host's id"}}
+		// The older place is mostly a link to the first, or absent.
+		if st, err := f.Root.Lstat(old); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			s.Files = append(s.Files, session.File{Path: old, Data: []byte(id + "\n"), Mode: 0o444, Why: "the host's id"})
+		}
+		return s
 	},
 }
 
@@ -74,23 +68,4 @@ var Network = session.Feature{
 			Notes: []string{"abstract sockets go with the network: what listens only there (some X servers, input methods and buses) is out of reach too"},
 		}
 	},
-}
-
-// readHost reads a small regular file of the host: at most rootfs.MaxFile.
-func readHost(p session.HostPath) ([]byte, error) {
-	f, err := os.OpenFile(string(p), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !st.Mode().IsRegular():
-		return nil, &os.PathError{Op: "read", Path: string(p), Err: rootfs.ErrNotRegular}
-	case st.Size() > rootfs.MaxFile:
-		return nil, &os.PathError{Op: "read", Path: string(p), Err: rootfs.ErrTooLarge}
-	}
-	return io.ReadAll(io.LimitReader(f, rootfs.MaxFile))
 }

@@ -50,16 +50,6 @@ var plugins = []plugin{
 		builtin: []string{"fusion", "windows"}},
 }
 
-// libDirs are where distributions keep libraries. They are tried one by one:
-// listing a /usr/lib of thousands of entries costs more than the whole launch.
-var libDirs = []session.Path{
-	"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", // Debian, by architecture
-	"/usr/lib/i386-linux-gnu", "/usr/lib/arm-linux-gnueabihf", "/usr/lib/riscv64-linux-gnu",
-	"/usr/lib/powerpc64le-linux-gnu", "/usr/lib/s390x-linux-gnu", "/usr/lib/loongarch64-linux-gnu",
-	"/usr/lib64", // Fedora, Gentoo, openSUSE
-	"/usr/lib",   // Arch, Alpine, Void
-}
-
 // Lacks lists the variables that name a theme or input module which the chroot
 // has not. Nothing is looked for while no such variable is set.
 func Lacks(root *rootfs.Root, env session.Environ) (lacks []Lack) {
@@ -103,7 +93,10 @@ func (p plugin) theme(root *rootfs.Root, name string) bool {
 // file looks for a library whose name holds name: im-fcitx5.so offers fcitx,
 // libqgtk3.so gtk3. The exact names are in the libraries.
 func (p plugin) file(root *rootfs.Root, name string) bool {
-	for _, lib := range libDirs {
+	for _, lib := range rootfs.LibDirs {
+		if len(p.dirs) == 0 || !root.IsDir(lib) {
+			continue
+		}
 		for _, dir := range p.dirs {
 			list, err := root.List(lib.Join(string(dir)))
 			if err != nil {

@@ -1,13 +1,12 @@
 package desktop
 
 import (
-	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // shareTime shares the host's time zone and returns its name.
@@ -15,11 +14,11 @@ func shareTime(f *session.Facts, s *session.Share) (name string) {
 	const localtime, timezone session.Path = "/etc/localtime", "/etc/timezone"
 	// Where links end: the file's name is the zone's, and a path that holds
 	// "zoneinfo/" is how ICU and Qt learn it.
-	real, err := realHost(f.Caller.Host.Join(string(localtime)))
+	real, err := rootfs.RealHost(f.Caller.Host.Join(string(localtime)))
 	if err != nil {
 		return "UTC" // localtime(5): so it is without the file
 	}
-	data, err := readHost(real)
+	data, err := rootfs.ReadHost(real, 0, 0)
 	if err != nil {
 		s.Notes = append(s.Notes, err.Error())
 		return "the chroot's time zone"
@@ -34,15 +33,4 @@ func shareTime(f *session.Facts, s *session.Share) (name string) {
 		s.Files = append(s.Files, session.File{Path: timezone, Data: []byte(name + "\n"), Why: "the name of the host's time zone"})
 	}
 	return name
-}
-
-// realHost is the path at which the links from p end.
-func realHost(p session.HostPath) (session.HostPath, error) {
-	f, err := os.OpenFile(string(p), unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
-	return session.HostPath(real), err
 }

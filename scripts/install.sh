@@ -2,7 +2,7 @@
 # Installs what building, testing or the demo needs and this machine lacks, and
 # says what. On a distribution without apt it says what is missing.
 #
-#   scripts/install.sh build|chroot|sound|desktop|race …
+#   scripts/install.sh build|chroot|demo|desktop|clients|race …
 set -eu
 
 # What each need is: the program that must be there, and Debian's package of it.
@@ -10,15 +10,15 @@ needs() {
 	case $1 in
 	build) echo "git git" ;;
 	chroot) echo "mmdebstrap mmdebstrap" ;;
-	sound) echo "parec pulseaudio-utils
-		pactl pulseaudio-utils" ;;
+	demo) echo "parec pulseaudio-utils
+		pactl pulseaudio-utils
+		xwininfo x11-utils" ;;
 	desktop) echo "dbus-daemon dbus-daemon
 		sway sway
 		weston weston
 		grim grim
 		Xvfb xvfb
 		xauth xauth
-		xwininfo x11-utils
 		import imagemagick
 		pipewire pipewire
 		pw-cli pipewire-bin
@@ -30,6 +30,7 @@ needs() {
 		foot foot
 		aplay alsa-utils
 		bwrap bubblewrap
+		xdpyinfo x11-utils
 		newuidmap uidmap
 		strace strace
 		setfacl acl" ;;

@@ -183,10 +183,10 @@ func (b *builder) bind(feature string, s Bind) {
 // share places what an allowed feature offers.
 func (b *builder) share(o Offer) {
 	if !o.Allowed {
-		b.say(o.Feature.Name, "denied")
-		return
+		b.say(o.Feature.Name, strings.TrimSuffix("denied: "+o.Share.State, ": "))
+	} else {
+		b.say(o.Feature.Name, o.Share.State)
 	}
-	b.say(o.Feature.Name, o.Share.State)
 	for _, n := range o.Share.Notes {
 		b.note("%s: %s", o.Feature.Name, n)
 	}

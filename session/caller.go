@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"chrun/session/account"
+	"chrun/session/rootfs"
 )
 
 // Environ is an environment as execve(2) takes it: NAME=VALUE, any bytes.
@@ -45,7 +46,29 @@ type Caller struct {
 	Host HostPath
 	// Listeners are the sockets that a server listens on now, read once.
 	Listeners func() Listeners
+
+	machineID *string
 }
+
+// MachineID is the host's machine id, or "" (machine-id(5); the older place of
+// D-Bus second).
+func (c *Caller) MachineID() string {
+	if c.machineID == nil {
+		c.machineID = new(string)
+		for _, p := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
+			data, err := rootfs.ReadHost(c.Host.Join(p), 4096, 0)
+			id := strings.TrimSpace(string(data))
+			if err == nil && len(id) == 32 && strings.Trim(id, "0123456789abcdef") == "" {
+				*c.machineID = id
+				break
+			}
+		}
+	}
+	return *c.machineID
+}
+
+// Listens says whether p is a socket, links followed, with a live server.
+func (c *Caller) Listens(p HostPath) bool { return IsSocket(p) && c.Listeners().Live(p) }
 
 // FindRuntimeDir returns the runtime directory for uid (XDG Base Directory
 // 0.8): $XDG_RUNTIME_DIR when it is an absolute path to a directory of uid,
@@ -75,7 +98,7 @@ type Listeners map[string]bool
 // no socket-activated server.
 func ReadListeners(table string) Listeners {
 	l := Listeners{}
-	data, err := os.ReadFile(table)
+	data, err := rootfs.ReadHost(HostPath(table), 64<<20, 0)
 	if err != nil {
 		return l
 	}
@@ -124,18 +147,15 @@ func (l Listeners) Live(p HostPath) bool {
 			return true
 		}
 	}
-	return false
+	// The table is that of one network namespace, but pathname sockets ignore
+	// those (unix(7)): under "ip netns exec" the host's are in init's table.
+	return ReadListeners("/proc/1/net/unix")[string(p)]
 }
 
 // realpath resolves the directories of p, not p itself.
 func realpath(p string) (string, error) {
-	dir, err := os.OpenFile(path.Dir(p), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer dir.Close()
-	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(dir.Fd())))
-	return path.Join(real, path.Base(p)), err
+	dir, err := rootfs.RealHost(HostPath(path.Dir(p)))
+	return path.Join(string(dir), path.Base(p)), err
 }
 
 // IsSocket says whether p is a socket, symlinks followed.

@@ -2,10 +2,11 @@ package session
 
 import (
 	"path"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session/rootfs"
 )
 
 // etc decides how files in /etc are made to differ. A tree that the launched
@@ -85,10 +86,11 @@ func (b *builder) live(p HostPath) (string, bool) {
 	if p == "" {
 		return "", false
 	}
-	real, err := filepath.EvalSymlinks(string(p))
+	final, err := rootfs.RealHost(p)
 	if err != nil {
 		return "", false
 	}
+	real := string(final)
 	dir := path.Dir(real)
 	if dir == "/" || HostPath(b.f.Caller.Account.Home).Below(HostPath(dir)) {
 		return "", false

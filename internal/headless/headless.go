@@ -31,7 +31,7 @@ type Options struct {
 	Compositor string   // "sway" (has a seat, can be photographed), "weston" (has neither) or ""
 	X11        bool     // Xvfb, with a cookie
 	XArgs      []string // more arguments for Xvfb
-	Sound      bool     // pipewire, pipewire-pulse, wireplumber and a null sink
+	Sound      bool     // pipewire, pipewire-pulse, wireplumber and a null sink; needs, so gives, Bus
 	Bus        bool     // dbus-daemon --session
 	// Private takes a runtime directory of its own in /tmp, although
 	// /run/user/UID could be had. Only one session at a time has that one.
@@ -91,7 +91,7 @@ func Start(o Options) (_ *Session, err error) {
 		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "LANG=C.UTF-8",
 		"XDG_RUNTIME_DIR=" + s.RuntimeDir, "CHRUN_HEADLESS=" + s.id,
 	}
-	if o.Bus {
+	if o.Bus || o.Sound {
 		if err := s.startBus(); err != nil {
 			return nil, err
 		}

@@ -213,6 +213,7 @@ func (s *Session) startSound() error {
 		return err
 	}
 	env := []string{"XDG_CONFIG_HOME=" + config, "XDG_STATE_HOME=" + state}
+	var manager *server // it makes the sink the default one
 	for _, daemon := range []struct{ name, socket string }{
 		{"pipewire", "pipewire-0"}, {"wireplumber", "pipewire-0"}, {"pipewire-pulse", "pulse/native"},
 	} {
@@ -223,14 +224,19 @@ func (s *Session) startSound() error {
 		if err := s.ready(srv, func() error { return s.listening(daemon.socket) }); err != nil {
 			return err
 		}
+		if daemon.name == "wireplumber" {
+			manager = srv
+		}
 	}
-	if err := until(patience, func() error {
-		_, err := s.Output("pactl", "load-module", "module-null-sink", "sink_name="+sink)
-		return err
-	}); err != nil {
-		return err
-	}
-	return until(patience, func() error {
+	loaded := false
+	return s.ready(manager, func() error {
+		if !loaded {
+			_, err := s.Output("pactl", "load-module", "module-null-sink", "sink_name="+sink)
+			if err != nil {
+				return err
+			}
+			loaded = true
+		}
 		name, err := s.Output("pactl", "get-default-sink")
 		if err == nil && name != sink {
 			err = fmt.Errorf("the default sink is %q", name)
@@ -246,7 +252,6 @@ func (s *Session) RestartPipewire() error {
 	for _, srv := range s.servers {
 		switch srv.name {
 		case "pipewire", "wireplumber", "pipewire-pulse":
-			defer srv.stop() // gone already: companions end with it
 			srv.stop()
 		default:
 			rest = append(rest, srv)

@@ -19,7 +19,7 @@ const getentLimit = 2 * time.Second
 // its getent(1) (LDAP, systemd-homed), which costs a process. Else the account
 // is made of the numbers, with HOME and SHELL of the environment.
 func Host(uid, gid int, host rootfs.HostPath, getenv func(string) string) Account {
-	if passwd, err := os.ReadFile(string(host.Join("/etc/passwd"))); err == nil {
+	if passwd, err := rootfs.ReadHost(host.Join("/etc/passwd"), 64<<20, 0); err == nil {
 		if a, ok := Table(passwd).ByUID(uid); ok {
 			return a
 		}

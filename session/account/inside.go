@@ -43,7 +43,7 @@ func Group(tree []byte, gid int, name string) (data []byte, changed bool) {
 	if _, ok := Groups(tree).ByGID(gid); ok {
 		return tree, false
 	}
-	name = strings.ReplaceAll(clean(name), ",", "")
+	name = strings.TrimSpace(strings.ReplaceAll(clean(name), ",", ""))
 	if !validName(name) {
 		name = "group_" + strconv.Itoa(gid)
 	}

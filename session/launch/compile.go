@@ -39,22 +39,21 @@ const self = unix.AT_FDCWD
 
 // Fixed descriptor numbers for the overlay's layers, reserved by the parent:
 // fsconfig(2) takes layers as text, so their numbers must be known before.
-type layers struct{ upper, lower *os.File }
+type layers struct{ upper, lower int }
 
 func reserveLayers() (l layers, err error) {
-	if l.upper, err = os.OpenFile("/", unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
-		return l, err
+	if l.upper, err = unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+		l.lower, err = unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
 	}
-	l.lower, err = os.OpenFile("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		err = os.NewSyscallError("open /", err)
+	}
 	return l, err
 }
 
 func (l layers) close() {
-	for _, f := range []*os.File{l.upper, l.lower} {
-		if f != nil {
-			f.Close()
-		}
-	}
+	unix.Close(l.upper)
+	unix.Close(l.lower)
 }
 
 // compile turns the plan into system calls: gather in the old root, enter,
@@ -220,7 +219,7 @@ func (c *compiled) fromOverlay(i, tree, tmpfs int, l layers) {
 	m := c.plan.Mounts[i]
 	first := len(c.ops)
 	low, up, fs := c.register(), c.register(), c.register()
-	upper, lower := int(l.upper.Fd()), int(l.lower.Fd())
+	upper, lower := l.upper, l.lower
 	c.openInside(reg(tree), strings.TrimPrefix(m.Lower, "/"), low, func() string { return "find " + m.Lower + " in the chroot" })
 	c.openAt("open our layer", reg(tmpfs), m.Source, unix.O_PATH|unix.O_DIRECTORY, 0, up)
 	c.add("place the lower layer", unix.SYS_DUP3, reg(low), num(lower), num(unix.O_CLOEXEC))

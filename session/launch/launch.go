@@ -46,10 +46,10 @@ func Run(plan *session.Plan, root *rootfs.Root) (unix.WaitStatus, error) {
 
 func run(plan *session.Plan) (unix.WaitStatus, error) {
 	l, err := reserveLayers()
-	defer l.close()
 	if err != nil {
 		return 0, err
 	}
+	defer l.close()
 	c := compile(plan, l)
 	if plan.Identity.Kind == "root" {
 		c.program.exec()

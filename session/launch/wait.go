@@ -2,62 +2,115 @@ package launch
 
 import (
 	"os"
-	"os/signal"
+	"runtime"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// watch begins to receive the signals that concern the program. A signal that
-// comes before has its default effect on us, and PR_SET_PDEATHSIG hands it on.
+// The signals that concern the program. They come through a handler of our own
+// and a pipe instead of os/signal, which would start three threads for them.
+var watched = []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
+	unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCHLD}
+
+// In assembly: where the handler writes, the handler, and sa_restorer.
+var (
+	signalPipe        int32
+	handler, restorer uintptr
+)
+
+// Of <asm/signal.h>, the same on amd64 and arm64.
+const (
+	sigIgn     = 1
+	saOnStack  = 0x08000000
+	saRestart  = 0x10000000
+	saRestorer = 0x04000000
+)
+
+// sigaction is the kernel's struct, on amd64 and arm64.
+type sigaction struct {
+	handler, flags, restorer, mask uintptr
+}
+
+func rtSigaction(sig syscall.Signal, set, old *sigaction) {
+	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(set.mask), 0, 0)
+}
+
+// watch begins to receive the signals that concern the program. It comes after
+// the program's start: before, a signal has its default effect on us, and
+// PR_SET_PDEATHSIG hands it on.
 //
 // Terminal signals reach the program by themselves, since it stays in our
 // process group; we must survive them, and stop and continue with it. Signals
-// inherited as ignored (nohup) stay ignored: Notify would undo that.
-func watch() chan os.Signal {
-	c := make(chan os.Signal, 16)
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
-		unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2} {
-		if !signal.Ignored(s) {
-			signal.Notify(c, s)
+// inherited as ignored (nohup) stay ignored.
+func watch() (signals int, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return -1, err
+	}
+	unix.SetNonblock(p[1], true)
+	signalPipe = int32(p[1])
+	a := sigaction{handler: handler, flags: saOnStack | saRestart, restorer: restorer}
+	if restorer != 0 {
+		a.flags |= saRestorer
+	}
+	for _, s := range watched {
+		var old sigaction
+		rtSigaction(s, nil, &old)
+		if s == unix.SIGCHLD || old.handler != sigIgn {
+			rtSigaction(s, &a, nil)
 		}
 	}
-	return c
+	return p[0], nil
 }
 
 // follow waits for the program like a shell's job: its signals are forwarded,
 // we stop when it stops, and continue it when we continue. The calling
 // goroutine must be locked to its thread.
 func follow(pid int) unix.WaitStatus {
-	go func() { forward(pid, watch()) }() // beside the wait: it costs ten thread switches
+	signals, err := watch()
+	if err != nil {
+		signals = -1 // wait all the same
+	}
 	for {
 		var status unix.WaitStatus
-		_, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil)
+		flags := unix.WUNTRACED | unix.WNOHANG
+		if signals < 0 {
+			flags = unix.WUNTRACED
+		}
+		got, err := unix.Wait4(pid, &status, flags, nil)
 		switch {
 		case err == unix.EINTR:
+			continue
 		case err != nil:
 			return unix.WaitStatus(125 << 8)
-		case status.Stopped():
+		case got == pid && status.Stopped():
 			stop(pid, status.StopSignal())
-		default:
+			continue
+		case got == pid:
 			return status
+		}
+		var buf [16]byte
+		n, _ := unix.Read(signals, buf[:])
+		for _, b := range buf[:max(n, 0)] {
+			forward(pid, syscall.Signal(b))
 		}
 	}
 }
 
-func forward(pid int, signals chan os.Signal) {
-	for s := range signals {
-		switch s {
-		case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-			continue // it has them too; we follow when it stops
-		case unix.SIGINT, unix.SIGQUIT:
-			if fg, ok := foreground(); ok && fg == unix.Getpgrp() {
-				continue // the terminal sent it to the whole group
-			}
+func forward(pid int, s syscall.Signal) {
+	switch s {
+	case unix.SIGCHLD:
+		return
+	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+		return // it has them too; we follow when it stops
+	case unix.SIGINT, unix.SIGQUIT:
+		if fg, ok := foreground(); ok && fg == unix.Getpgrp() {
+			return // the terminal sent it to the whole group
 		}
-		unix.Kill(pid, s.(syscall.Signal))
 	}
+	unix.Kill(pid, s)
 }
 
 // stop stops us as the program was stopped, and continues it afterwards.
@@ -80,13 +133,14 @@ func stop(pid int, sig syscall.Signal) {
 }
 
 // raise delivers a signal with its default action to this very thread, so that
-// it has taken effect when raise returns. The Go runtime's handler is put back.
+// it has taken effect when raise returns. The handler is put back.
 func raise(sig syscall.Signal) {
-	var dfl, old [16]uint64 // struct sigaction of the kernel; all zero is SIG_DFL
-	const setSize = 8
-	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&dfl)), uintptr(unsafe.Pointer(&old)), setSize, 0, 0)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var dfl, old sigaction
+	rtSigaction(sig, &dfl, &old)
 	unix.Tgkill(unix.Getpid(), unix.Gettid(), sig)
-	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&old)), 0, setSize, 0, 0)
+	rtSigaction(sig, &old, nil)
 }
 
 // Die ends this process as the program ended: with its status, or by its
@@ -109,9 +163,13 @@ func foreground() (pgrp int, ok bool) {
 	return pgrp, err == nil
 }
 
+// setForeground gives the terminal to a process group. A process that is in
+// the background itself may do so only while it blocks or ignores SIGTTOU.
 func setForeground(pgrp int) {
-	signal.Ignore(unix.SIGTTOU) // a background process may set it only so
+	ignore, old := sigaction{handler: sigIgn}, sigaction{}
+	rtSigaction(unix.SIGTTOU, &ignore, &old)
 	onTerminal(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, pgrp) })
+	rtSigaction(unix.SIGTTOU, &old, nil)
 }
 
 func onTerminal(do func(fd int) error) error {

@@ -59,25 +59,26 @@ var ErrTooLarge = errors.New("too large")
 // Root is an open chroot tree. Close it.
 type Root struct {
 	dir HostPath
-	fd  *os.File
+	fd  int
 }
 
 // Open opens the tree at dir; symlinks that lead to it are followed. The tree
 // must look like a system: /usr or /bin exists. Errors are *os.PathError, or
 // *NotChrootError.
 func Open(dir HostPath) (*Root, error) {
-	f, err := os.OpenFile(string(dir), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(string(dir), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: string(dir), Err: err}
+	}
+	r := &Root{fd: fd}
+	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		r.Close()
 		return nil, err
 	}
-	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	r := &Root{dir: HostPath(real), fd: f}
+	r.dir = HostPath(real)
 	if real == "/" {
-		f.Close()
+		r.Close()
 		return nil, &NotChrootError{Dir: dir, Why: "it is the running system itself"}
 	}
 	_, err = r.Lstat("/usr")
@@ -85,7 +86,7 @@ func Open(dir HostPath) (*Root, error) {
 		_, err = r.Lstat("/bin")
 	}
 	if err != nil {
-		f.Close()
+		r.Close()
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, &NotChrootError{Dir: dir, Why: "it has neither /usr nor /bin"}
 		}
@@ -103,7 +104,7 @@ type NotChrootError struct {
 func (e *NotChrootError) Error() string { return fmt.Sprintf("%s is not a chroot: %s", e.Dir, e.Why) }
 
 // Close closes the tree.
-func (r *Root) Close() error { return r.fd.Close() }
+func (r *Root) Close() error { return unix.Close(r.fd) }
 
 // Dir is the canonical path of the tree on the host.
 func (r *Root) Dir() HostPath { return r.dir }
@@ -114,7 +115,7 @@ const inside = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 func (r *Root) open(p Path, flags int) (int, error) {
 	how := &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: inside}
 	for range 100 { // EAGAIN: a rename or mount raced with the walk (openat2(2))
-		fd, err := unix.Openat2(int(r.fd.Fd()), rel(p), how)
+		fd, err := unix.Openat2(r.fd, rel(p), how)
 		if err == unix.EAGAIN || err == unix.EINTR {
 			continue
 		}
@@ -184,46 +185,6 @@ func (r *Root) Access(p Path, mode uint32) bool {
 	}
 	defer unix.Close(fd)
 	return unix.Access("/proc/self/fd/"+strconv.Itoa(fd), mode) == nil
-}
-
-// Open opens the regular file p for reading, without ever blocking on a FIFO
-// or device. The caller closes it.
-func (r *Root) Open(p Path) (*os.File, error) {
-	fd, err := r.open(p, unix.O_PATH)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, &os.PathError{Op: "stat", Path: string(p), Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, &os.PathError{Op: "open", Path: string(p), Err: ErrNotRegular}
-	}
-	// The inode is known to be regular; reopen exactly it.
-	f, err := os.OpenFile("/proc/self/fd/"+strconv.Itoa(fd), os.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: string(p), Err: errors.Unwrap(err)}
-	}
-	return f, nil
-}
-
-// Read reads the regular file p, at most MaxFile bytes (else ErrTooLarge).
-func (r *Root) Read(p Path) ([]byte, error) {
-	f, err := r.Open(p)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err == nil && len(data) > MaxFile {
-		err = ErrTooLarge
-	}
-	if err != nil {
-		return nil, &os.PathError{Op: "read", Path: string(p), Err: err}
-	}
-	return data, nil
 }
 
 // List lists the directory p in the order of names, at most MaxEntries (else

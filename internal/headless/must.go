@@ -1,0 +1,69 @@
+package headless
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Must is how a test says what it needs of the machine: with an error it is
+// skipped, but where $CHRUN_TEST_MUST names the need ("userns,root,desktop,
+// chroot") it fails, so that nobody passes by skipping.
+func Must(t testing.TB, need string, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case slices.Contains(strings.Split(os.Getenv("CHRUN_TEST_MUST"), ","), need):
+		t.Fatalf("%s is needed: %v", need, err)
+	default:
+		t.Skipf("no %s: %v", need, err)
+	}
+}
+
+// Open is Start for a test, which closes the session at its end.
+func Open(t testing.TB, o Options) *Session {
+	t.Helper()
+	s, err := Start(o)
+	Must(t, "desktop", err)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Dir returns a directory of u's for a test. t.TempDir is root's alone.
+func Dir(t testing.TB, u User) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "chrun-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chown(dir, u.UID, u.GID)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Chroot returns the directory of the test chroot, as `make test` hands it over.
+func Chroot(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("CHRUN_TEST_CHROOT")
+	if dir == "" {
+		Must(t, "chroot", errors.New("CHRUN_TEST_CHROOT is not set: "+
+			"export CHRUN_TEST_CHROOT=$(scripts/chroot.sh)"))
+	}
+	return dir
+}
+
+// Root skips a test that only root can run.
+func Root(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		Must(t, "root", errors.New("this test must be run by root"))
+	}
+}
