@@ -23,13 +23,14 @@ func TestNetworkFiles(t *testing.T) {
 
 func TestMachineID(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef"
-	d := newDesk(t)
 	for _, content := range []string{"", "uninitialized\n", "0123\n"} {
+		d := newDesk(t) // the id is read once a launch
 		d.write("host/etc/machine-id", content)
 		if s := MachineID.Detect(d.Facts); len(s.Files) > 0 {
 			t.Errorf("%q was taken for an id", content)
 		}
 	}
+	d := newDesk(t)
 	d.write("host/etc/machine-id", id+"\n")
 	d.link("/etc/machine-id", "tree/var/lib/dbus/machine-id")
 	wantFiles(t, MachineID.Detect(d.Facts), map[session.Path]string{"/etc/machine-id": id + "\n"})

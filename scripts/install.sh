@@ -64,8 +64,8 @@ if [ "$(id -u)" != 0 ]; then
 fi
 say "apt-get install $missing"
 export DEBIAN_FRONTEND=noninteractive
-install() {
-	$sudo apt-get install -qq -y --no-install-recommends $missing </dev/null >&2
+install() { # errors are on stderr, and all the unpacking is not worth a line
+	$sudo apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
 }
 # The lists may be there and fresh, be old, or not be there at all.
-install 2>/dev/null || { $sudo apt-get update -qq </dev/null >&2 && install; }
+install 2>/dev/null || { $sudo apt-get update -qq </dev/null >/dev/null && install; }

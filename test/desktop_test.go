@@ -1,0 +1,132 @@
+// Package test runs chrun as a person does: real programs from a real chroot,
+// on a real desktop that nobody sees, as an ordinary user whose uid is not 1000.
+package test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// chrunProgram is the launcher under test, where the test user can reach it.
+var chrunProgram string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("/tmp", "chrun-test-bin-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err == nil {
+		chrunProgram = filepath.Join(dir, "chrun")
+		build := exec.Command("go", "build", "-o", chrunProgram, "chrun/cmd/chrun")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		build.Stderr = os.Stderr
+		err = build.Run()
+	}
+	code := 1
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot build chrun:", err)
+	} else {
+		code = m.Run()
+	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// desk is a desktop with a chroot.
+type desk struct {
+	*headless.Session
+	t      *testing.T
+	chroot string
+}
+
+func open(t *testing.T, o headless.Options) *desk {
+	chroot := headless.Chroot(t)
+	return &desk{headless.Open(t, o), t, chroot}
+}
+
+// mode is what a program finds of the desktop in its environment.
+type mode struct {
+	name string
+	env  func(env []string) []string
+}
+
+func without(names ...string) func([]string) []string {
+	return func(env []string) []string {
+		return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+			name, _, _ := strings.Cut(kv, "=")
+			return slices.Contains(names, name)
+		})
+	}
+}
+
+var (
+	both    = mode{"both", func(env []string) []string { return env }}
+	wayland = mode{"Wayland only", without("DISPLAY", "XAUTHORITY")}
+	x11     = mode{"X11 only", without("WAYLAND_DISPLAY")}
+	// Nothing at all, as in a cron job.
+	empty = mode{"env -i", func([]string) []string { return nil }}
+)
+
+// result is how a program ended.
+type result struct {
+	stdout, stderr string
+	err            error
+	code           int
+}
+
+// chrun runs a program in the chroot for at most a minute. flags come before
+// the command; "--" is put between.
+func (d *desk) chrun(m mode, flags []string, command ...string) result {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := d.start(ctx, m, flags, command...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("does not end: %w", err)
+	}
+	return result{strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
+}
+
+// start prepares chrun with a program in the chroot.
+func (d *desk) start(ctx context.Context, m mode, flags []string, command ...string) *exec.Cmd {
+	args := append([]string{"-c", d.chroot}, flags...)
+	cmd := d.Command(ctx, chrunProgram, append(append(args, "--"), command...)...)
+	cmd.Env = m.env(cmd.Env)
+	cmd.Dir = "/tmp"
+	return cmd
+}
+
+// want fails unless the program ended well and said text.
+func (r result) want(t *testing.T, text string) {
+	t.Helper()
+	if r.err != nil || !strings.Contains(r.stdout, text) {
+		t.Errorf("%v\nstdout: %.2000s\nstderr: %.2000s\nwant %q", r.err, r.stdout, r.stderr, text)
+	}
+	if strings.Contains(r.stderr, "chrun:") {
+		t.Errorf("chrun is not silent on success: %s", r.stderr)
+	}
+}
+
+// poll calls f until it says true, at most for the given time.
+func poll(t *testing.T, limit time.Duration, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !f(); {
+		if time.Now().After(end) {
+			t.Fatalf("not in %v: %s", limit, what)
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+}
