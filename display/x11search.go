@@ -89,8 +89,10 @@ func owned(k *cookies, d x11.Display) (own, maybe bool) {
 		owner := session.Owner(st)
 		return owner == k.c.UID, owner == k.c.UID || owner == 0
 	}
-	own = slices.ContainsFunc(k.serving(d), func(s x11.Server) bool {
-		return s.Owner == k.c.UID && s.Number == d.Number
-	})
-	return own, own
+	for _, s := range k.serving(d) {
+		own = own || s.Owner == k.c.UID && s.Number == d.Number
+		// Its command line does not say its number (-displayfd).
+		maybe = maybe || s.Number < 0
+	}
+	return own, own || maybe
 }

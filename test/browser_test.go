@@ -1,0 +1,135 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// Firefox and Chromium open a window on Wayland and on X11, with their own
+// sandboxes on: the processes that show pages are in user namespaces of their
+// own, below the launch's, and filter system calls.
+func TestBrowsers(t *testing.T) {
+	d := open(t, headless.Options{Compositor: "sway", X11: true, Bus: true})
+	page := filepath.Join(headless.Dir(t, d.User), "page.html")
+	if err := os.WriteFile(page, []byte("<title>chrun page</title><h1>Hello from the chroot</h1>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []struct {
+		name    string
+		command []string
+		child   string // in the command line of a process that shows pages
+	}{
+		{"firefox", []string{"firefox-esr", "--no-remote"}, "-contentproc"},
+		{"chromium", []string{"chromium", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+			"--disable-sync", "--disable-quic", "--password-store=basic"}, "--type=renderer"},
+	} {
+		for _, m := range []mode{wayland, x11, both, empty} {
+			t.Run(b.name+"/"+m.name, func(t *testing.T) {
+				d := &desk{d.Session, t, d.chroot}
+				d.browse(m, b.command, b.child, page)
+			})
+		}
+	}
+}
+
+func (d *desk) browse(m mode, command []string, child, page string) {
+	t := d.t
+	profile := headless.Dir(t, d.User)
+	quiet := `user_pref("network.captive-portal-service.enabled", false);
+user_pref("network.connectivity-service.enabled", false);
+user_pref("app.normandy.enabled", false);
+user_pref("toolkit.telemetry.enabled", false);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("browser.shell.checkDefaultBrowser", false);
+`
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(quiet), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if command[0] == "chromium" {
+		command = append(command, "--user-data-dir="+profile)
+	} else {
+		command = append(command, "--profile", profile)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := d.start(ctx, m, nil, append(command, "file://"+page)...)
+	var out safeBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("%.3000s", out.String())
+		}
+	}()
+	poll(t, time.Minute, "a window with the page's title", func() bool { return strings.Contains(d.windows(), "chrun page") })
+	own := userNamespace(os.Getpid())
+	poll(t, 30*time.Second, "a sandboxed process that shows pages", func() bool {
+		for _, pid := range d.processes(child) {
+			status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+			ns := userNamespace(pid)
+			if strings.Contains(string(status), "\nSeccomp:\t2") && ns != "" && ns != own && ns != userNamespace(d.first(cmd.Process.Pid)) {
+				return true
+			}
+		}
+		return false
+	})
+	for _, pid := range d.processes(profile) {
+		if line, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline"); strings.Contains(string(line), "--no-sandbox") {
+			t.Errorf("runs without its sandbox: %q", line)
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	poll(t, 20*time.Second, "the browser ends", func() bool {
+		left := d.processes(profile)
+		for _, pid := range left {
+			syscall.Kill(pid, syscall.SIGTERM)
+		}
+		return len(left) == 0
+	})
+}
+
+// windows lists the titles of all windows of the desktop.
+func (d *desk) windows() string {
+	tree, _ := d.Output("swaymsg", "-t", "get_tree")
+	x, _ := d.Output("xwininfo", "-root", "-tree")
+	return tree + x
+}
+
+// processes lists the processes whose command lines hold text, chrun apart.
+func (d *desk) processes(text string) (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		line, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		if strings.Contains(string(line), text) && !strings.Contains(string(line), chrunProgram) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func userNamespace(pid int) string {
+	ns, _ := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/user")
+	return ns
+}
+
+// first is the process that chrun started.
+func (d *desk) first(chrun int) int {
+	data, _ := os.ReadFile("/proc/" + strconv.Itoa(chrun) + "/task/" + strconv.Itoa(chrun) + "/children")
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return pid
+}
