@@ -40,12 +40,7 @@ check: ## what must hold for every commit: format, vet, both architectures, race
 	CGO_ENABLED=1 go test -race ./...
 
 fuzz: ## run each fuzz target for FUZZTIME
-	@for package in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-			echo "$$package $$target" && \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
-		done; \
-	done
+	@scripts/fuzz.sh $(FUZZTIME)
 
 bench: build ## compare chrun's speed with that of others
 	@scripts/install.sh chroot desktop demo clients

@@ -84,6 +84,9 @@ var homeDirs = []string{"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "X
 // home, or why not.
 func Keep(name, value string, home session.Path) (ok bool, why string) {
 	for _, d := range Dropped {
+		if name == "" || d.Pattern[0] != name[0] {
+			continue // most of them: a launch asks for a hundred variables
+		}
 		prefix, several := strings.CutSuffix(d.Pattern, "*")
 		if name == d.Pattern || several && strings.HasPrefix(name, prefix) {
 			return false, d.Why

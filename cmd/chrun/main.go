@@ -69,7 +69,7 @@ func run(o *options) error {
 		status, err := launch.Run(plan, l.facts.Root)
 		switch {
 		case err == nil:
-			launch.Die(status)
+			os.Exit(launch.Die(status))
 		case err == launch.ErrOverlay && !l.request.NoOverlay:
 			l.request.NoOverlay = true
 			if plan, err = l.plan(); err == nil {

@@ -1,10 +1,183 @@
+// Bench compares chrun's speed with that of others, in one run and as ratios,
+// and prints a table in Markdown. `make bench` runs it.
+//
+// Every launch is made by an ordinary user in a headless desktop with everything
+// on; hyperfine takes the times, its commands in turn, so that a machine that
+// grows busy is so for all. What root alone can do (arch-chroot and its like) is
+// done in a private mount namespace, on an overlay: the chroot and the host stay
+// as they are. It is no test: nothing fails for being slow.
 package main
-import ("chrun/internal/headless";"os";"context";"fmt")
-func main(){
- s,err:=headless.Start(headless.Options{Compositor:"sway",X11:true,Sound:true,Bus:true,Private:true})
- if err!=nil{fmt.Println(err);os.Exit(1)}
- defer s.Close()
- c:=s.Command(context.Background(),os.Args[1],os.Args[2:]...)
- c.Dir="/";c.Stdin,c.Stdout,c.Stderr=os.Stdin,os.Stdout,os.Stderr
- fmt.Fprintln(os.Stderr,c.Run())
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"chrun/internal/headless"
+)
+
+// bench is what every measurement knows.
+type bench struct {
+	ctx     context.Context
+	session *headless.Session
+	chroot  string
+	runs    int
+	dir     string // root's or our own, open to all: programs and scripts
+	own     string // the user's alone: homes, and the small files for bwrap
+	chrun   string // the launcher, where the session's user can run it
+	empty   string // a Go program that does nothing
+	bwrap   *sandbox
+	notes   []string
+}
+
+func main() {
+	chroot := flag.String("chroot", "", "directory of the chroot (default: $CHROOT, then $CHRUN_TEST_CHROOT)")
+	chrun := flag.String("chrun", "bin/chrun", "the launcher")
+	runs := flag.Int("runs", 250, "how often a short command is run; longer ones less often")
+	write := flag.String("write", "", "a file whose text between the bench markers is replaced by the table")
+	flag.Parse()
+	for _, dir := range []string{os.Getenv("CHROOT"), os.Getenv("CHRUN_TEST_CHROOT")} {
+		if *chroot == "" {
+			*chroot = dir
+		}
+	}
+	if err := run(*chroot, *chrun, *write, max(5, *runs)); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(chroot, chrun, write string, runs int) (err error) {
+	if chroot == "" {
+		return errors.New("no chroot: CHROOT=$(scripts/chroot.sh) go run ./internal/bench")
+	}
+	if _, err := exec.LookPath("hyperfine"); err != nil {
+		return errors.New("hyperfine is missing: apt-get install hyperfine")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	b := &bench{ctx: ctx, runs: runs}
+	if b.chroot, err = filepath.Abs(chroot); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	if err := b.prepare(chrun); err != nil {
+		return err
+	}
+	text, err := b.report()
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil:
+		return err
+	}
+	fmt.Print(text)
+	if write != "" {
+		return replace(write, text)
+	}
+	return nil
+}
+
+// report takes all measurements. One that fails is a note; those of the launch
+// itself are what this program is for.
+func (b *bench) report() (string, error) {
+	var t table
+	say("launches")
+	if err := b.launches(&t); err != nil {
+		return "", err
+	}
+	for _, step := range []struct {
+		name string
+		do   func(*table) error
+	}{
+		{"arch-chroot, systemd-nspawn, schroot", b.rootTools},
+		{"time to the first window", b.windows},
+		{"memory", b.memory},
+		{"mounts on the host", b.mounts},
+		{"launches at once", b.atOnce},
+	} {
+		say(step.name)
+		if err := step.do(&t); err != nil {
+			b.note("%s: %v", step.name, err)
+		}
+		if b.ctx.Err() != nil {
+			return "", b.ctx.Err()
+		}
+	}
+	return t.markdown(machine(b.session.User.UID, b.runs), b.notes), nil
+}
+
+func say(what string) { fmt.Fprintln(os.Stderr, "bench:", what) }
+
+// note keeps one line for the foot of the table.
+func (b *bench) note(format string, args ...any) {
+	text, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	b.notes = append(b.notes, text)
+}
+
+// prepare builds and starts what is needed.
+func (b *bench) prepare(chrun string) (err error) {
+	if b.dir, err = os.MkdirTemp("/tmp", "chrun-bench-"); err != nil {
+		return err
+	}
+	if err := os.Chmod(b.dir, 0o755); err != nil {
+		return err
+	}
+	// The checkout may be in root's home, where an ordinary user cannot go.
+	b.chrun, b.empty = filepath.Join(b.dir, "chrun"), filepath.Join(b.dir, "empty")
+	data, err := os.ReadFile(chrun)
+	if err != nil {
+		return fmt.Errorf("%w: make build", err)
+	}
+	if err := os.WriteFile(b.chrun, data, 0o755); err != nil {
+		return err
+	}
+	if err := b.buildEmpty(); err != nil {
+		return err
+	}
+	say("starting a headless desktop")
+	b.session, err = headless.Start(headless.Options{Compositor: "sway", X11: true, Sound: true, Bus: true})
+	if err != nil {
+		return err
+	}
+	b.own = filepath.Join(b.dir, "own")
+	if err := os.Mkdir(b.own, 0o700); err != nil {
+		return err
+	}
+	if err := os.Chown(b.own, b.session.User.UID, b.session.User.GID); err != nil {
+		return err
+	}
+	// The account's home stays as it is: private homes and caches lie here.
+	for _, name := range []string{"CONFIG", "DATA", "CACHE", "STATE"} {
+		b.session.Env = append(b.session.Env, "XDG_"+name+"_HOME="+filepath.Join(b.own, strings.ToLower(name)))
+	}
+	return nil
+}
+
+func (b *bench) buildEmpty() error {
+	source := filepath.Join(b.dir, "empty.go")
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.empty, source)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot build an empty program: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (b *bench) close() error {
+	err := b.session.Close()
+	if b.dir != "" {
+		err = errors.Join(err, os.RemoveAll(b.dir))
+	}
+	return err
 }

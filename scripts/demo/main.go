@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -43,7 +44,16 @@ func main() {
 func run(chroot, chrun, out string) (ok bool, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &demo{ctx: ctx, chroot: chroot, out: out}
+	d := &demo{ctx: ctx, out: out}
+	if chroot == "" {
+		return false, errors.New("which chroot? -chroot DIR")
+	}
+	if d.chroot, err = filepath.Abs(chroot); err != nil {
+		return false, err
+	}
+	if _, err := os.ReadDir(d.chroot); err != nil {
+		return false, err
+	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return false, err
 	}
@@ -91,7 +101,7 @@ func run(chroot, chrun, out string) (ok bool, err error) {
 	if d.headless {
 		kind = "a headless desktop"
 	}
-	fmt.Printf("chroot %s, %s of %s (uid %d)\n", chroot, kind, user.Name, user.UID)
+	fmt.Printf("chroot %s, %s of %s (uid %d)\n", d.chroot, kind, user.Name, user.UID)
 
 	ok = true
 	for _, step := range []struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -26,10 +27,14 @@ func (d *demo) launch(name string, stays bool, args ...string) (ended chan error
 		return nil, nil, err
 	}
 	defer log.Close()
-	cmd := d.session.Command(d.ctx, d.chrun, append([]string{"-c", d.chroot}, args...)...)
+	ctx := d.ctx
+	if stays {
+		ctx = context.Background() // d.ctx ends with us
+	}
+	cmd := d.session.Command(ctx, d.chrun, append([]string{"-c", d.chroot}, args...)...)
 	cmd.Dir = "/tmp" // a directory that is there inside too
 	cmd.Stdout, cmd.Stderr = log, log
-	if stays { // it outlives us and the terminal
+	if stays { // the end of the terminal does not end it either
 		cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Setsid = false, true
 	}
 	if err := cmd.Start(); err != nil {

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"os"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -143,15 +142,15 @@ func raise(sig syscall.Signal) {
 	rtSigaction(sig, &old, nil)
 }
 
-// Die ends this process as the program ended: with its status, or by its
-// signal, leaving no core of ours.
-func Die(status unix.WaitStatus) {
+// Die ends this process by the signal that ended the program, leaving no core
+// of ours. Else, or if we survive, it returns the status to exit with.
+func Die(status unix.WaitStatus) int {
 	if status.Signaled() {
 		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 		raise(status.Signal())
-		os.Exit(128 + int(status.Signal()))
+		return 128 + int(status.Signal())
 	}
-	os.Exit(status.ExitStatus())
+	return status.ExitStatus()
 }
 
 // foreground returns the foreground process group of the controlling terminal.

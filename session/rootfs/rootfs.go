@@ -141,6 +141,13 @@ func (r *Root) Stat(p Path) (unix.Stat_t, error) { return r.stat(p, 0) }
 func (r *Root) Lstat(p Path) (unix.Stat_t, error) { return r.stat(p, unix.O_NOFOLLOW) }
 
 func (r *Root) stat(p Path, flag int) (st unix.Stat_t, err error) {
+	if name := rel(p); flag == unix.O_NOFOLLOW && !strings.Contains(name, "/") && name != ".." {
+		// One name, no link to follow: nothing that could lead outside.
+		if err := unix.Fstatat(r.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return st, &os.PathError{Op: "stat", Path: string(p), Err: err}
+		}
+		return st, nil
+	}
 	fd, err := r.open(p, unix.O_PATH|flag)
 	if err != nil {
 		return st, err

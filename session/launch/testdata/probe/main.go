@@ -28,7 +28,6 @@ type Report struct {
 	UID, GID  [3]int // real, effective, saved
 	Groups    []int
 	Umask     string
-	Limits    [16]unix.Rlimit
 	Mounts    []string          // of mountinfo: "mountpoint fstype options"
 	Files     map[string]string // open descriptors
 	Pgrp      int
@@ -53,8 +52,9 @@ func main() {
 		os.Exit(n)
 	case "die":
 		n, _ := strconv.Atoi(arg(2))
-		signal.Reset()
-		die(syscall.Signal(n))
+		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+		unix.Kill(os.Getpid(), syscall.Signal(n))
+		time.Sleep(time.Minute)
 	case "say":
 		fmt.Println(strings.Join(os.Args[2:], " "))
 	case "list":
@@ -95,6 +95,11 @@ func main() {
 	case "sleep":
 		fmt.Println("ready", os.Getpid())
 		time.Sleep(time.Minute)
+	case "detach": // a process that lives on
+		cmd := exec.Command("/proc/self/exe", "sleep")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		check(cmd.Start())
+		fmt.Println(cmd.Process.Pid)
 	case "signals":
 		watch()
 	case "lines": // echoes lines of stdin until "end"
@@ -142,15 +147,6 @@ func watch() {
 	}
 }
 
-// die ends this process by a signal whose handler the Go runtime has taken.
-func die(s syscall.Signal) {
-	var dfl [4]uintptr
-	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), addr(&dfl), 0, 8, 0, 0)
-	unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
-	unix.Kill(os.Getpid(), s)
-	time.Sleep(time.Minute)
-}
-
 func report() *Report {
 	r := &Report{Pgrp: unix.Getpgrp(), Files: map[string]string{}}
 	data, err := os.ReadFile("/proc/self/cmdline")
@@ -168,14 +164,6 @@ func report() *Report {
 	r.UID[0], r.UID[1], r.UID[2] = unix.Getresuid()
 	r.GID[0], r.GID[1], r.GID[2] = unix.Getresgid()
 	r.Groups, _ = unix.Getgroups()
-	for i := range r.Limits {
-		raw(unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(i), 0, addr(&r.Limits[i]), 0, 0))
-	}
-	// The Go runtime has raised its own; what it got is what it would hand on.
-	var nofile unix.Rlimit
-	out, err := exec.Command("/proc/self/exe", "nofile").Output()
-	_, _ = out, err
-	_ = nofile
 	status, err := os.ReadFile("/proc/self/status")
 	check(err)
 	for _, line := range strings.Split(string(status), "\n") {

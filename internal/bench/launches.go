@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"chrun/session"
+)
+
+// launch is a chrun command line for the chroot.
+func (b *bench) launch(argv ...string) []string {
+	return append([]string{b.chrun, "-c", b.chroot}, argv...)
+}
+
+// bare is chroot(1) in a user and a mount namespace: it integrates nothing.
+func (b *bench) bare(argv ...string) []string {
+	return append([]string{"unshare", "-r", "-m", "chroot", b.chroot}, argv...)
+}
+
+// contender is what chrun's launch is compared with.
+type contender struct {
+	name  string
+	limit float64 // what the ratio may be; 0: nothing is promised
+	words []string
+}
+
+// launches measures a whole launch with everything on, its parts, and
+// `chrun --version`.
+func (b *bench) launches(t *table) error {
+	if err := b.works(b.launch("/bin/true")...); err != nil {
+		return fmt.Errorf("chrun -c %s /bin/true %w", b.chroot, err)
+	}
+	contenders, err := b.contenders(t)
+	if err != nil {
+		return err
+	}
+	parts := []struct {
+		name  string
+		words []string
+	}{
+		{"all of it", b.launch("/bin/true")},
+		{"the same with `--deny all`", b.launch("--deny", "all", "/bin/true")},
+		{"facts and plan alone (`-n`, printed)", b.launch("-n", "/bin/true")},
+		{"start of the program (`--version`)", []string{b.chrun, "--version"}},
+		{"start of Go (an empty program)", []string{b.empty}},
+	}
+	var commands [][]string
+	for _, p := range parts {
+		commands = append(commands, p.words)
+	}
+	for _, c := range contenders {
+		commands = append(commands, c.words)
+	}
+	times, err := b.hyperfine(b.asUser, b.runs, commands...)
+	if err != nil {
+		return err
+	}
+	for i, c := range contenders {
+		t.ratio("launch, everything on", c.name, c.limit, times[0], times[len(parts)+i])
+	}
+	t.ratio("`chrun --version`", "an empty Go program", 1.3, times[3], times[4])
+	t.launch = times[0]
+	for i, p := range parts {
+		t.part(p.name, times[i])
+	}
+	return nil
+}
+
+// contenders are those that run here; the others become rows without numbers.
+func (b *bench) contenders(t *table) (list []contender, err error) {
+	plan, err := b.plan()
+	if err != nil {
+		return nil, err
+	}
+	add := func(c contender) {
+		if err := b.works(c.words...); err != nil {
+			t.skip("launch, everything on", c.name, c.limit, err)
+			return
+		}
+		list = append(list, c)
+	}
+	if b.bwrap, err = b.newSandbox(plan); err != nil {
+		b.bwrap = nil
+		t.skip("launch, everything on", "bwrap with the same binds", 0.8, err)
+	} else {
+		b.note("bwrap: %s.", b.bwrap.how)
+		add(contender{fmt.Sprintf("bwrap with the same binds (%d)", b.bwrap.binds), 0.8, b.bwrap.run("/bin/true")})
+		add(contender{"bwrap with the directories, without the single files", 0, b.bwrap.bare("/bin/true")})
+	}
+	add(contender{"`unshare -r -m chroot`, which integrates nothing", 1.4, b.bare("/bin/true")})
+	add(contender{"an empty Go program", 0, []string{b.empty}})
+	return list, nil
+}
+
+// plan is what chrun would do.
+func (b *bench) plan() (*session.Plan, error) {
+	out, err := b.asUser(append([]string{b.chrun, "-n=json"}, b.launch("/bin/true")[1:]...)...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read chrun's plan: %w", err)
+	}
+	p := new(session.Plan)
+	if err := json.Unmarshal(out, p); err != nil {
+		return nil, fmt.Errorf("cannot read chrun's plan: %w", err)
+	}
+	return p, nil
+}
+
+// private is run by root in a mount namespace of its own: $1 an empty directory,
+// $2 the chroot, $3 schroot's configuration, the rest a command. The chroot is
+// only the lower layer of an overlay, because these tools write into it.
+const private = `set -e
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
+if [ -d /etc/schroot/chroot.d ]; then
+	mount -t tmpfs tmpfs /etc/schroot/chroot.d
+	printf %s "$3" >/etc/schroot/chroot.d/chrun-bench
+fi
+for covered in /var/lib/schroot/session /run/schroot/mount; do
+	[ ! -d $covered ] || mount -t tmpfs tmpfs $covered
+done
+shift 3
+exec "$@"
+`
+
+// rootTools measures what only root can run, where it is installed.
+func (b *bench) rootTools(t *table) error {
+	const what = "launch, everything on"
+	at := filepath.Join(b.dir, "tree")
+	tree := filepath.Join(at, "root")
+	config := "[chrun-bench]\ntype=directory\ndirectory=" + tree + "\nroot-users=root\n"
+	// What these tools make for themselves and leave.
+	for _, made := range []string{"/run/schroot", "/run/systemd/nspawn"} {
+		if _, err := os.Lstat(made); err != nil {
+			defer os.RemoveAll(made)
+		}
+	}
+	if err := os.Mkdir(at, 0o700); err != nil {
+		return err
+	}
+	for _, tool := range [][]string{
+		{"arch-chroot", tree, "/bin/true"},
+		{"systemd-nspawn", "-q", "--register=no", "-D", tree, "/bin/true"},
+		{"schroot", "-c", "chroot:chrun-bench", "-d", "/", "--", "/bin/true"},
+	} {
+		if _, err := exec.LookPath(tool[0]); err != nil {
+			t.skip(what, tool[0], 0, fmt.Errorf("not installed"))
+			continue
+		}
+		if os.Getuid() != 0 {
+			t.skip(what, tool[0], 0, fmt.Errorf("for root only"))
+			continue
+		}
+		inNamespace := func(words ...string) *exec.Cmd {
+			return b.asRoot(append([]string{"unshare", "-m", "sh", "-c", private, "sh", at, b.chroot, config}, words...)...)
+		}
+		var stderr bytes.Buffer
+		once := inNamespace(tool...)
+		once.Stderr = &stderr
+		if err := once.Run(); err != nil {
+			t.skip(what, tool[0], 0, fmt.Errorf("does not run here: %s", reason(err, stderr.String())))
+			continue
+		}
+		times, err := b.hyperfine(inNamespace, max(turns, b.runs/12), tool)
+		if err != nil {
+			return err
+		}
+		t.ratio(what, tool[0]+", as root", 0, t.launch, times[0])
+	}
+	return nil
+}

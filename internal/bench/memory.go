@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// memory measures what stays beside a program that runs: every process between
+// us and it.
+func (b *bench) memory(t *table) error {
+	const margin = 4 << 20
+	if b.bwrap == nil {
+		t.skip("memory beside the program", "bwrap", 0, errors.New("not installed, or does not run here"))
+		return nil
+	}
+	var peak, share [2]samples
+	for range 5 {
+		for i, command := range [][]string{b.launch("sleep", "60"), b.bwrap.run("sleep", "60")} {
+			p, s, err := b.beside(command)
+			if err != nil {
+				return err
+			}
+			peak[i] = append(peak[i], p)
+			if s > 0 {
+				share[i] = append(share[i], s)
+			}
+		}
+	}
+	t.more("peak memory beside the program (VmHWM)", "bwrap", margin, peak[0], peak[1])
+	if len(share[0]) > 0 && len(share[1]) > 0 {
+		t.more("its share while the program runs (PSS)", "bwrap", 0, share[0], share[1])
+	}
+	return nil
+}
+
+// beside runs a command whose program is sleep and returns the bytes that the
+// others of its processes take: at their peak, and their proportional share.
+func (b *bench) beside(words []string) (peak, share float64, err error) {
+	cmd := b.asUser(words...)
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		cmd.Wait()
+	}()
+	var others []int
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		asleep := false
+		others = others[:0]
+		for _, pid := range family(cmd.Process.Pid) {
+			if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(name) == "sleep\n" {
+				asleep = true
+			} else {
+				others = append(others, pid)
+			}
+		}
+		if asleep {
+			break
+		}
+		if time.Now().After(deadline) || b.ctx.Err() != nil {
+			return 0, 0, fmt.Errorf("%s: sleep does not run", words[0])
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond) // what is done beside the program's start
+	for _, pid := range others {
+		peak += kilobytes(pid, "status", "VmHWM")
+		share += kilobytes(pid, "smaps_rollup", "Pss")
+	}
+	return peak, share, nil
+}
+
+var parent = regexp.MustCompile(`(?m)^PPid:\s+(\d+)$`)
+
+// family are a process and its descendants.
+func family(root int) []int {
+	children := map[int][]int{}
+	files, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, file := range files {
+		data, _ := os.ReadFile(file)
+		if found := parent.FindSubmatch(data); found != nil {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			ppid, _ := strconv.Atoi(string(found[1]))
+			children[ppid] = append(children[ppid], pid)
+		}
+	}
+	all := []int{root}
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
+	}
+	return all
+}
+
+// kilobytes reads a field of /proc/PID/FILE and returns bytes; 0 when it cannot.
+func kilobytes(pid int, file, field string) float64 {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	for line := range bytes.Lines(data) {
+		if rest, ok := bytes.CutPrefix(line, []byte(field+":")); ok {
+			n, _ := strconv.Atoi(string(bytes.Fields(rest)[0]))
+			return float64(n) * 1024
+		}
+	}
+	return 0
+}

@@ -1,0 +1,185 @@
+package launch
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// What a program inherits through chrun is what it inherits without:
+// arguments byte for byte, umask, descriptors, process group, ids.
+func TestInherited(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *caller) {
+		tree := newTree(t)
+		tree.seal()
+		probe, _ := tools(t)
+		words := []string{"report", "", " ", "-c", "--", "a b", "'\"\\$`\n\t", "\xff\xfe", "ä", strings.Repeat("x", 100000)}
+		s := setup{Caller: c, Umask: 0o027}
+		do := func(s setup) *report {
+			t.Helper()
+			cmd := command(t, s)
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			defer w.Close()
+			cmd.ExtraFiles = []*os.File{r, nil, w} // 3 and 5
+			cmd.Env = append(cmd.Env, "BYTES=\xff'\"$\n =", "EMPTY=", "=weird")
+			return wait(t, cmd, []byte{}).report(t)
+		}
+		s.Argv = append([]string{probe}, words...)
+		bare := do(s)
+		s.Argv, s.Request = nil, tree.request(append([]string{"/bin/probe"}, words...)...)
+		got := do(s)
+		for i, w := range words {
+			if i+1 < len(got.Args) && string(got.Args[i+1]) != w {
+				t.Errorf("argument %d is %.80q, not %.80q", i+1, got.Args[i+1], w)
+			}
+		}
+		if len(got.Args) != len(words)+1 || string(got.Args[0]) != "/bin/probe" {
+			t.Errorf("%d arguments, %q", len(got.Args), got.Args[0])
+		}
+		if got.Umask != "0027" || got.Umask != bare.Umask {
+			t.Errorf("umask %s, without chrun %s", got.Umask, bare.Umask)
+		}
+		if fds := func(r *report) []string { return slices.Sorted(maps.Keys(r.Files)) }; !reflect.DeepEqual(fds(got), []string{"0", "1", "2", "3", "5"}) ||
+			!reflect.DeepEqual(fds(got), fds(bare)) {
+			t.Errorf("descriptors %v, without chrun %v", got.Files, bare.Files)
+		}
+		if got.UID != bare.UID || got.GID != bare.GID || got.UID != [3]int{c.UID, c.UID, c.UID} {
+			t.Errorf("ids %v %v, without chrun %v %v", got.UID, got.GID, bare.UID, bare.GID)
+		}
+		want, env := bare.env(), got.env()
+		for _, name := range []string{"BYTES", "EMPTY", "CALLER"} {
+			if v, ok := env[name]; !ok || v != want[name] {
+				t.Errorf("%s is %q, not %q", name, v, want[name])
+			}
+		}
+		for name, v := range map[string]string{"HOME": testHome, "USER": "tester", "LOGNAME": "tester", "SHELL": "/bin/sh",
+			"PATH": "/usr/local/bin:/usr/bin:/bin", "PWD": "/"} {
+			if env[name] != v {
+				t.Errorf("%s is %q, not %q", name, env[name], v)
+			}
+		}
+	})
+}
+
+// held starts what s describes, whose program is the pause program at path,
+// waits for that, and returns what /proc says of it.
+func held(t *testing.T, s setup, path string) (status, limits map[string]string) {
+	t.Helper()
+	cmd := command(t, s)
+	cmd.Stdin = nil
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}()
+	var pid int
+	want, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := func(p int) bool {
+		got, err := os.Stat("/proc/" + itoa(p) + "/exe")
+		return err == nil && os.SameFile(got, want)
+	}
+	until(t, "the program runs", func() bool {
+		for _, p := range append(children(cmd), cmd.Process.Pid) {
+			if is(p) {
+				pid = p
+			}
+		}
+		return pid != 0
+	})
+	return table(t, pid, "status", ":"), table(t, pid, "limits", "  ")
+}
+
+func children(cmd *exec.Cmd) (pids []int) {
+	tasks, _ := filepath.Glob("/proc/" + itoa(cmd.Process.Pid) + "/task/*/children")
+	for _, task := range tasks {
+		data, _ := os.ReadFile(task)
+		for _, f := range strings.Fields(string(data)) {
+			n, _ := strconv.Atoi(f)
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+func table(t *testing.T, pid int, file, separator string) map[string]string {
+	t.Helper()
+	data, err := os.ReadFile("/proc/" + itoa(pid) + "/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := map[string]string{}
+	for _, line := range strings.Split(string(data), "\n") {
+		name, value, _ := strings.Cut(line, separator)
+		m[name] = strings.Join(strings.Fields(value), " ")
+	}
+	return m
+}
+
+// Limits, signal mask and dispositions are the caller's. The program has no
+// runtime of its own that would change them.
+func TestLimitsAndSignals(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *caller) {
+		tree := newTree(t)
+		machine, code := pause(t)
+		at := tree.file("bin/pause", elf(machine, code, ""), 0o755)
+		s := setup{Caller: c, Umask: 0o077,
+			Limits: map[int]unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: 300, Max: 5000}, unix.RLIMIT_CORE: {Cur: 0, Max: 4096},
+				unix.RLIMIT_STACK: {Cur: 4 << 20, Max: 64 << 20}},
+			Block: []syscall.Signal{unix.SIGUSR1, unix.SIGWINCH, syscall.Signal(40)},
+			// HUP INT CONT TSTP TTIN TTOU: what the Go runtime keeps.
+			Ignore: []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU},
+		}
+		s.Argv = []string{at}
+		bare, bareLimits := held(t, s, at)
+		s.Argv, s.Request = nil, tree.request("pause")
+		got, limits := held(t, s, at)
+		for _, k := range []string{"SigBlk", "SigIgn", "SigCgt", "Umask", "NoNewPrivs", "Seccomp"} {
+			if got[k] != bare[k] || bare[k] == "" {
+				t.Errorf("%s is %s, without chrun %s", k, got[k], bare[k])
+			}
+		}
+		if !reflect.DeepEqual(limits, bareLimits) {
+			t.Errorf("limits %v, without chrun %v", limits, bareLimits)
+		}
+		if nofile := limits["Max open files"]; nofile != "300 5000 files" {
+			t.Errorf("open files: %s", nofile)
+		}
+	})
+	// And with nothing special at all.
+	t.Run("ordinary", func(t *testing.T) {
+		c := plain(t)
+		tree := newTree(t)
+		machine, code := pause(t)
+		at := tree.file("bin/pause", elf(machine, code, ""), 0o755)
+		bare, bareLimits := held(t, setup{Caller: c, Argv: []string{at}}, at)
+		got, limits := held(t, setup{Caller: c, Request: tree.request("pause")}, at)
+		for _, k := range []string{"SigBlk", "SigIgn", "SigCgt", "SigPnd", "Umask"} {
+			if got[k] != bare[k] {
+				t.Errorf("%s is %s, without chrun %s", k, got[k], bare[k])
+			}
+		}
+		if !reflect.DeepEqual(limits, bareLimits) {
+			t.Errorf("limits %v, without chrun %v", limits, bareLimits)
+		}
+	})
+}

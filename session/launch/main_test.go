@@ -1,0 +1,250 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/rootfs"
+)
+
+// The test binary plays three parts: the tests, what prepares a process as a
+// caller would be (setup), and a launcher (request). The last two are processes
+// of their own, since they change themselves.
+const (
+	setupVar   = "CHRUN_TEST_SETUP"
+	requestVar = "CHRUN_TEST_REQUEST"
+)
+
+func init() { runtime.LockOSThread() } // as cmd/chrun does
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(setupVar); text != "" {
+		os.Unsetenv(setupVar)
+		prepareCaller(text)
+	}
+	if text := os.Getenv(requestVar); text != "" {
+		launcher(text)
+	}
+	status := m.Run()
+	if shared.dir != "" {
+		os.RemoveAll(shared.dir)
+	}
+	os.Exit(status)
+}
+
+// shared holds the probe and a copy of the test binary where every user
+// reaches them.
+var shared struct {
+	sync.Once
+	dir, probe, self string
+	err              error
+}
+
+// tools returns the paths of the probe and of the test binary.
+func tools(t testing.TB) (probe, self string) {
+	t.Helper()
+	s := &shared
+	s.Do(func() {
+		if s.dir, s.err = os.MkdirTemp("/tmp", "chrun-launch-"); s.err != nil {
+			return
+		}
+		s.probe, s.self = filepath.Join(s.dir, "probe"), filepath.Join(s.dir, "self")
+		build := exec.Command("go", "build", "-o", s.probe, "./testdata/probe")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+		if out, err := build.CombinedOutput(); err != nil {
+			s.err = fmt.Errorf("%w: %s", err, out)
+			return
+		}
+		data, err := os.ReadFile("/proc/self/exe")
+		s.err = errors.Join(err, os.WriteFile(s.self, data, 0o755), os.Chmod(s.self, 0o755), os.Chmod(s.dir, 0o755))
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.probe, s.self
+}
+
+// setup is what a process does to itself before it executes Argv, or plays the
+// launcher.
+type setup struct {
+	Caller  *caller    // who to become; nil: stays
+	Groups  []int      // supplementary
+	Mounts  [][]string // of a private mount namespace: fstype (or bind), source, target, option
+	Dir     string
+	Umask   int
+	Limits  map[int]unix.Rlimit
+	Block   []syscall.Signal
+	Ignore  []syscall.Signal
+	Argv    []string
+	Request *request
+	// Watch runs the rest as a child, kills it with SIGKILL when it says
+	// "ready PID", and prints a sighting.
+	Watch bool
+}
+
+type caller struct {
+	name     string
+	UID, GID int
+}
+
+// prepareCaller carries out a setup. It does not return.
+func prepareCaller(text string) {
+	var s setup
+	need(json.Unmarshal([]byte(text), &s))
+	for _, m := range s.Mounts {
+		if m[0] == "bind" {
+			need(unix.Mount(m[1], m[2], "", unix.MS_BIND, ""))
+		} else {
+			need(unix.Mount(m[1], m[2], m[0], 0, ""))
+		}
+		if m[3] == "noexec" {
+			need(unix.Mount("", m[2], "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_NOEXEC, ""))
+		}
+	}
+	if s.Watch {
+		s.Watch, s.Mounts = false, nil
+		watchMounts(&s)
+	}
+	for which, l := range s.Limits {
+		need(unix.Setrlimit(which, &l))
+	}
+	if s.Caller != nil && os.Getuid() == 0 {
+		need(syscall.Setgroups(s.Groups))
+		need(syscall.Setresgid(s.Caller.GID, s.Caller.GID, s.Caller.GID))
+		need(syscall.Setresuid(s.Caller.UID, s.Caller.UID, s.Caller.UID))
+	}
+	if s.Dir != "" {
+		need(os.Chdir(s.Dir))
+	}
+	if s.Umask != 0 {
+		unix.Umask(s.Umask)
+	}
+	for _, sig := range s.Ignore {
+		rtSigaction(sig, &sigaction{handler: sigIgn}, nil)
+	}
+	var mask uint64
+	sigprocmask(nil, &mask)
+	for _, sig := range s.Block {
+		mask |= 1 << (sig - 1)
+	}
+	sigprocmask(&mask, nil)
+	if s.Request != nil {
+		// A new process image, as chrun's is: the runtime has set itself up
+		// with the limits, mask and dispositions of now.
+		data, err := json.Marshal(s.Request)
+		need(err)
+		os.Setenv(requestVar, string(data))
+		s.Argv = []string{shared.self}
+		if s.Request.Self != "" {
+			s.Argv[0] = s.Request.Self
+		}
+	}
+	need(syscall.Exec(s.Argv[0], s.Argv, os.Environ()))
+}
+
+func need(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chrun-test: setup:", err)
+		os.Exit(96)
+	}
+}
+
+// request is one launch.
+type request struct {
+	Self       string // the launcher
+	Tree       string
+	Argv       [][]byte
+	Cwd        string
+	Home       session.HomeMode
+	HomeStore  string
+	RuntimeDir string
+	Binds      []session.Bind
+	Files      []session.File
+	Deny       []string
+	Network    bool
+	NoOverlay  bool
+	Verbose    bool // print what the fall-back did
+}
+
+const testHome = "/home/tester"
+
+// launcher is a small chrun: facts, plan, launch. It does not return.
+func launcher(text string) {
+	var r request
+	need(json.Unmarshal([]byte(text), &r))
+	os.Unsetenv(requestVar)
+	root, err := rootfs.Open(rootfs.HostPath(r.Tree))
+	need(err)
+	status, err := r.launch(root)
+	if err != nil {
+		code := 125
+		var program *ExecError
+		if errors.As(err, &program) {
+			code = program.Status
+		}
+		fmt.Fprintln(os.Stderr, "chrun-test:", err)
+		os.Exit(code)
+	}
+	os.Exit(Die(status))
+}
+
+func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return 0, err
+	}
+	uid, gid := os.Getuid(), os.Getgid()
+	a := account.Account{Name: "tester", UID: uid, GID: gid, Home: testHome, Shell: "/bin/sh"}
+	f := &session.Facts{
+		Caller: &session.Caller{UID: uid, GID: gid, Env: os.Environ(), Host: "/", Account: a,
+			Cwd: session.HostPath(cwd), RuntimeDir: session.HostPath(r.RuntimeDir)},
+		Root: root, Name: "test", Account: a, Home: testHome,
+		Allowed: func(name string) bool { return !strings.Contains(" "+strings.Join(r.Deny, " ")+" ", " "+name+" ") },
+	}
+	passwd, _ := root.Read("/etc/passwd")
+	if data, changed := account.Passwd(passwd, a); changed {
+		f.AccountFiles = append(f.AccountFiles, session.File{Path: "/etc/passwd", Data: data})
+	}
+	req := session.Request{Home: r.Home, HomeStore: session.HostPath(r.HomeStore), Binds: r.Binds, Cwd: session.Path(r.Cwd),
+		Root: uid == 0, NoOverlay: r.NoOverlay}
+	if req.Home == "" {
+		req.Home = session.HomeTemporary
+	}
+	if req.Cwd == "" {
+		req.Cwd = "/"
+	}
+	for _, a := range r.Argv {
+		req.Argv = append(req.Argv, string(a))
+	}
+	offers := []session.Offer{{Feature: session.Feature{Name: "test"}, Allowed: true, Share: session.Share{Files: r.Files}}}
+	env := session.Environment{Keep: func(string, string) (bool, string) { return true, "" },
+		Login: []session.Var{{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bin"}}}
+	for {
+		plan, err := session.Decide(f, req, offers, env)
+		if err != nil {
+			return 0, err
+		}
+		plan.Network = r.Network
+		status, err := Run(plan, root)
+		if err == ErrOverlay && !req.NoOverlay {
+			if req.NoOverlay = true; r.Verbose {
+				fmt.Fprintln(os.Stderr, "no overlay")
+			}
+			continue
+		}
+		return status, err
+	}
+}

@@ -1,0 +1,127 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The status is the program's, and its death by a signal is ours.
+func TestStatus(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *caller) {
+		tree := newTree(t)
+		for _, n := range []string{"0", "1", "42", "125", "127", "255"} {
+			got := run(t, setup{Caller: c, Request: tree.request("probe", "exit", n)})
+			if want := map[string]int{"0": 0, "1": 1, "42": 42, "125": 125, "127": 127, "255": 255}[n]; got.status != want || got.err != "" {
+				t.Errorf("exit %s: %+v", n, got)
+			}
+		}
+		for _, s := range []unix.Signal{unix.SIGKILL, unix.SIGTERM, unix.SIGHUP} {
+			got := run(t, setup{Caller: c, Request: tree.request("probe", "die", itoa(int(s)))})
+			if got.signal != s || got.status != 128+int(s) {
+				t.Errorf("%v: %+v", s, got)
+			}
+		}
+	})
+}
+
+// Why a program cannot be executed, in the words of the person.
+func TestCannotRun(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *caller) {
+		tree := newTree(t)
+		machine, code := pause(t)
+		other := uint16(62 + 183 - machine)
+		name := machines[other]
+		tree.file("bin/plain", "data", 0o644)
+		tree.mkdir("bin/directory")
+		tree.file("bin/elf", elf(machine, code, "/lib/ld-missing.so.1"), 0o755)
+		tree.file("bin/script", "#!/usr/bin/missing -x\n", 0o755)
+		tree.file("bin/foreign", elf(other, code, ""), 0o755)
+		tree.file("bin/noise", "\x00\x01\x02\x03", 0o755)
+		tree.file("bin/empty", "", 0o755)
+		tree.file("usr/bin/twice", "data", 0o644) // found first, but not executable
+		tree.check(os.Symlink("loop", filepath.Join(tree.at, "bin/loop")))
+		tree.check(os.Symlink("/nowhere", filepath.Join(tree.at, "bin/dangling")))
+		for _, x := range []struct {
+			name   string
+			status int
+			err    string
+		}{
+			{"missing", 127, `cannot run "missing": not found in the chroot "test"`},
+			{"/bin/missing", 127, `cannot run "/bin/missing": not found in the chroot "test"`},
+			{"/bin/probe/x", 127, `cannot run "/bin/probe/x": not found in the chroot "test"`},
+			{"dangling", 127, `cannot run "dangling": not found in the chroot "test"`},
+			{"plain", 126, `cannot run "plain": /bin/plain: permission denied`},
+			{"twice", 126, `cannot run "twice": /usr/bin/twice: permission denied`},
+			{"/bin/directory", 126, `cannot run "/bin/directory": /bin/directory is a directory`},
+			{"/bin", 126, `cannot run "/bin": /bin is a directory`},
+			{"elf", 126, `cannot run "elf": /bin/elf is there, but its interpreter /lib/ld-missing.so.1 is not in the chroot`},
+			{"script", 126, `cannot run "script": /bin/script is there, but its interpreter /usr/bin/missing is not in the chroot`},
+			{"foreign", 126, `cannot run "foreign": /bin/foreign is a program for another machine (` + name + `)`},
+			{"noise", 126, `cannot run "noise": /bin/noise is not a program`},
+			{"loop", 126, `cannot run "loop": too many levels of symbolic links`},
+		} {
+			got := run(t, setup{Caller: c, Request: tree.request(x.name, "arg")})
+			if got.status != x.status || got.err != "chrun-test: "+x.err+"\n" || got.out != "" {
+				t.Errorf("%s: status %d, %q%q; want %d, %q", x.name, got.status, got.out, got.err, x.status, x.err)
+			}
+		}
+		// The first that runs wins, though one before it is not executable.
+		tree.check(os.Link(filepath.Join(tree.at, "bin/probe"), filepath.Join(tree.at, "bin/twice")))
+		run(t, setup{Caller: c, Request: tree.request("twice", "say", "second")}).want(t, 0, "second\n")
+		// A text without "#!" is the shell's, with its arguments (execvp(3)).
+		tree.file("bin/text", "say this\n", 0o755)
+		got := run(t, setup{Caller: c, Request: tree.request("text", "a", "b c")})
+		if got.status == 0 || !strings.Contains(got.err, "/bin/sh") && !strings.Contains(got.err, "text") {
+			t.Errorf("text, without a shell: %+v", got)
+		}
+		tree.file("bin/sh", "#!/bin/probe say\n", 0o755)
+		run(t, setup{Caller: c, Request: tree.request("text", "a", "b c")}).want(t, 0, "/bin/sh /bin/text a b c\n")
+	})
+}
+
+// A tree that is mounted noexec.
+func TestNoexec(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *caller) {
+		if os.Getuid() != 0 {
+			t.Skip("only root can mount")
+		}
+		tree := newTree(t)
+		got := run(t, setup{Caller: c, Mounts: [][]string{{"bind", tree.at, tree.at, "noexec"}}, Request: tree.request("probe")})
+		if got.status != 126 || !strings.Contains(got.err, "/bin/probe: permission denied") {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// A tree that its caller cannot search fails before anything is made.
+func TestUnreadable(t *testing.T) {
+	c := plain(t)
+	tree := newTree(t)
+	tree.check(os.Chmod(filepath.Join(tree.at, "bin"), 0))
+	got := run(t, setup{Caller: c, Request: tree.request("/bin/probe")})
+	tree.check(os.Chmod(filepath.Join(tree.at, "bin"), 0o755))
+	if got.status != 126 || !strings.Contains(got.err, "permission denied") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The working directory must be in the tree.
+func TestCwd(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *caller) {
+		tree := newTree(t)
+		r := tree.request("probe", "report")
+		r.Cwd = "/etc/ssl"
+		if got := run(t, setup{Caller: c, Request: r}).report(t); got.Cwd != "/etc/ssl" || got.env()["PWD"] != "/etc/ssl" {
+			t.Errorf("directory %q, PWD %q", got.Cwd, got.env()["PWD"])
+		}
+		r.Cwd = "/nowhere"
+		got := run(t, setup{Caller: c, Request: r})
+		if got.status != 125 || !strings.Contains(got.err, "cannot change to /nowhere: no such file or directory") {
+			t.Errorf("%+v", got)
+		}
+	})
+}
