@@ -1,10 +1,10 @@
 package session
 
 import (
+	"fmt"
 	"path"
+	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"chrun/session/rootfs"
 )
@@ -120,62 +120,63 @@ func (b *builder) hostDir(dir HostPath) {
 	}
 }
 
-// cwd decides the working directory.
+// cwd decides the working directory: the caller's, where that very directory
+// is visible inside. A command must not run elsewhere; a shell may, and so may
+// root, whose commands look after the chroot.
 func (b *builder) cwd() error {
-	if b.req.Cwd != "" {
-		b.plan.Cwd = b.req.Cwd
-		return nil
-	}
 	c := b.f.Caller.Cwd
-	if c != "" && b.visible(c) {
-		b.plan.Cwd = Path(c)
-		return nil
+	switch at, ok := b.visible(c); {
+	case b.req.Cwd != "":
+		b.plan.Cwd = b.req.Cwd
+	case ok:
+		b.plan.Cwd = at
+	case len(b.req.Argv) > 0 && !b.req.Root:
+		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name}
+	default:
+		b.plan.Cwd = b.f.Home
+		b.warn("the current directory %s is not visible in the chroot: starting in %s", c, b.f.Home)
 	}
-	if len(b.req.Argv) > 0 {
-		return &CwdError{c}
-	}
-	b.plan.Cwd = b.f.Home
-	b.warn("%s is not visible in the chroot: starting in %s", c, b.f.Home)
 	return nil
 }
 
-// ownNames are directories of which the chroot has its own: a caller standing
-// in one starts in the chroot's.
-var ownNames = []Path{"/usr", "/etc", "/dev", "/proc", "/sys", "/run", "/boot", "/var/lib"}
+// Of these directories, and what lies below the first of them, the chroot has
+// its own: a caller standing in one starts in the chroot's of that name.
+var (
+	ownTrees = []Path{"/usr", "/etc", "/dev", "/proc", "/sys", "/run", "/boot", "/var/lib"}
+	ownNames = []Path{"/", "/home", "/mnt", "/media"}
+)
 
-// visible says whether the host's directory p is the one seen at p inside.
-func (b *builder) visible(p HostPath) bool {
+// visible returns where inside the host's directory p is seen.
+func (b *builder) visible(p HostPath) (Path, bool) {
+	if p == "" {
+		return "", false
+	}
+	if rest, ok := strings.CutPrefix(string(p), string(b.plan.Tree)); ok && p.Below(b.plan.Tree) {
+		return Path("/" + strings.TrimPrefix(rest, "/")), true // in the chroot already
+	}
 	at, f, _, rest, err := b.walk(Path(p))
 	if err != nil || len(rest) > 0 || f.kind != Dir {
-		return false
+		return "", false
 	}
-	if p == "/" {
-		return true
-	}
-	for _, own := range ownNames {
-		if Path(p).Below(own) {
-			return true
-		}
+	own := func(dir Path) bool { return Path(p) == dir }
+	if own(b.f.Home) || slices.ContainsFunc(ownNames, own) || slices.ContainsFunc(ownTrees, Path(p).Below) {
+		return Path(p), true
 	}
 	m, source := b.owner(at)
-	if m.Kind == FromHost {
-		return source == string(p)
-	}
-	// The tree itself may be where the caller stands, by a bind or a link.
-	var here unix.Stat_t
-	if m.Kind != FromTree || unix.Stat(string(p), &here) != nil {
-		return false
-	}
-	there, err := b.tree.Lstat(Path(source))
-	return err == nil && there.Dev == here.Dev && there.Ino == here.Ino
+	return Path(p), m.Kind == FromHost && source == string(p)
 }
 
-// CwdError says that COMMAND would not run where the caller is.
-type CwdError struct{ Dir HostPath }
+// CwdError says that a command would not run where the caller is.
+type CwdError struct {
+	Dir  HostPath // "" if it has no name
+	Argv []string
+	Name string // of the chroot
+}
 
 func (e *CwdError) Error() string {
-	if e.Dir == "" {
-		return "the current directory has no name"
+	why := "the current directory has no name"
+	if e.Dir != "" {
+		why = fmt.Sprintf("%s is not visible in the chroot %q", e.Dir, e.Name)
 	}
-	return "the current directory " + string(e.Dir) + " is not visible in the chroot"
+	return fmt.Sprintf("cannot run %q here: %s", e.Argv[0], why)
 }

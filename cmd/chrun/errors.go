@@ -119,7 +119,7 @@ func hints(o *options, err error) []string {
 	case errors.As(err, &root):
 		return one("sudo chrun -c %s -u root%s", session.Quote(string(root.chroot)), command(root.argv))
 	case errors.As(err, &cwd):
-		return one("name a directory inside: chrun -C / %s", session.Quote(o.argv...))
+		return one("name a directory inside: %s", session.Quote(append([]string{"chrun", "-C", "/"}, o.typed...)...))
 	case errors.As(err, &chroot):
 		return chrootHints(chroot)
 	case errors.As(err, &space):

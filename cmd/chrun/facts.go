@@ -180,7 +180,7 @@ func (l *launchRequest) account(o *options, ch *config.Chroot) error {
 	if err != nil {
 		return err
 	}
-	if data, changed := account.Group(group, c.GID, a.Name); changed {
+	if data, changed := account.Group(group, c.GID, c.Account.Name); changed {
 		l.facts.AccountFiles = append(l.facts.AccountFiles, session.File{Path: "/etc/group", Data: data, Why: "the caller's group"})
 	}
 	return nil

@@ -46,7 +46,8 @@ type options struct {
 	dryRun                  string
 	list, verbose, quiet    bool
 	argv                    []string
-	done                    bool // help or version was printed
+	typed                   []string // all words, for hints
+	done                    bool     // help or version was printed
 }
 
 // toggle switches a feature or group on or off.
@@ -79,7 +80,7 @@ type usageError struct{ error }
 
 // parse reads the command line. Flags end at the first word that is none.
 func parse(args []string) (*options, error) {
-	o := &options{}
+	o := &options{typed: args}
 	f := pflag.NewFlagSet("chrun", pflag.ContinueOnError)
 	f.SetInterspersed(false)
 	f.Usage = func() {}

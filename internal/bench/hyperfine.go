@@ -31,7 +31,7 @@ func (s samples) median() float64 {
 }
 
 // turns is how often the commands of one measurement take turns.
-const turns = 5
+const turns = 10
 
 // hyperfine runs the commands at least so often and returns their times, in the
 // order of the commands. start makes the command that hyperfine is, where and as

@@ -43,7 +43,7 @@ func (b *bench) launches(t *table) error {
 		words []string
 	}{
 		{"all of it", b.launch("/bin/true")},
-		{"the same with `--deny all`", b.launch("--deny", "all", "/bin/true")},
+		{"the same with `--deny all --allow network`", b.launch("--deny", "all", "--allow", "network", "/bin/true")},
 		{"facts and plan alone (`-n`, printed)", b.launch("-n", "/bin/true")},
 		{"start of the program (`--version`)", []string{b.chrun, "--version"}},
 		{"start of Go (an empty program)", []string{b.empty}},

@@ -24,7 +24,7 @@ func TestInherited(t *testing.T) {
 		tree := newTree(t)
 		tree.seal()
 		probe, _ := tools(t)
-		words := []string{"report", "", " ", "-c", "--", "a b", "'\"\\$`\n\t", "\xff\xfe", "ä", strings.Repeat("x", 100000)}
+		words := []string{"report", "", " ", "-c", "--", "a b", "'\"\\$`\n\t", "\xff\xfe", "ä", strings.Repeat("x", 60000)}
 		s := setup{Caller: c, Umask: 0o027}
 		do := func(s setup) *report {
 			t.Helper()

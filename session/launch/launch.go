@@ -20,28 +20,36 @@ import (
 // plan must be made again with Request.NoOverlay.
 var ErrOverlay = errors.New("the kernel refuses an overlay over the chroot's /etc")
 
-// Run carries out the plan and returns the program's status.
-// when everything is prepared and the program is about to start. As root it
-// does not return when the program starts, since it becomes the program. The
-// calling goroutine must be locked to a thread that outlives the program.
+// Run carries out the plan and returns the program's status. As root it does
+// not return when the program starts, since it becomes the program. The calling
+// goroutine must be locked to a thread that outlives the program.
 //
 // Errors: ErrOverlay, *SetupError, *ExecError, *NamespaceError.
 func Run(plan *session.Plan, root *rootfs.Root) (unix.WaitStatus, error) {
 	if err := prepare(plan, root); err != nil {
 		return 0, err
 	}
-	for range 2 {
-		status, err := run(plan)
-		var script *ExecError
-		if errors.As(err, &script) && script.script {
-			// A text file without "#!" is a shell script (execvp(3)).
-			plan.Argv = append([]string{"sh", string(script.Path)}, plan.Argv[1:]...)
-			plan.Programs = []session.Path{"/bin/sh"}
-			continue
-		}
+	status, err := run(plan)
+	var script, shell *ExecError
+	if !errors.As(err, &script) || !script.script {
 		return status, err
 	}
-	return 0, &ExecError{Path: "/bin/sh", Status: 126, Why: "the shell itself cannot be executed"}
+	// A text file without "#!" is a shell script (execvp(3)).
+	plan.Argv = append([]string{"sh", string(script.Path)}, plan.Argv[1:]...)
+	plan.Programs = []session.Path{"/bin/sh"}
+	if plan.Identity.Kind == "root" { // this very process is in the chroot already
+		c := &compiled{program: &program{}, plan: plan}
+		c.execute()
+		c.program.exec()
+		err = c.explain()
+	} else {
+		status, err = run(plan)
+	}
+	if errors.As(err, &shell) {
+		script.Why += ", and /bin/sh cannot be executed"
+		return 0, script
+	}
+	return status, err
 }
 
 func run(plan *session.Plan) (unix.WaitStatus, error) {

@@ -14,13 +14,13 @@ func TestStatus(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
 		for _, n := range []string{"0", "1", "42", "125", "127", "255"} {
-			got := run(t, setup{Caller: c, Request: tree.request("probe", "exit", n)})
+			got := perform(t, setup{Caller: c, Request: tree.request("probe", "exit", n)})
 			if want := map[string]int{"0": 0, "1": 1, "42": 42, "125": 125, "127": 127, "255": 255}[n]; got.status != want || got.err != "" {
 				t.Errorf("exit %s: %+v", n, got)
 			}
 		}
 		for _, s := range []unix.Signal{unix.SIGKILL, unix.SIGTERM, unix.SIGHUP} {
-			got := run(t, setup{Caller: c, Request: tree.request("probe", "die", itoa(int(s)))})
+			got := perform(t, setup{Caller: c, Request: tree.request("probe", "die", itoa(int(s)))})
 			if got.signal != s || got.status != 128+int(s) {
 				t.Errorf("%v: %+v", s, got)
 			}
@@ -64,22 +64,23 @@ func TestCannotRun(t *testing.T) {
 			{"noise", 126, `cannot run "noise": /bin/noise is not a program`},
 			{"loop", 126, `cannot run "loop": too many levels of symbolic links`},
 		} {
-			got := run(t, setup{Caller: c, Request: tree.request(x.name, "arg")})
+			got := perform(t, setup{Caller: c, Request: tree.request(x.name, "arg")})
 			if got.status != x.status || got.err != "chrun-test: "+x.err+"\n" || got.out != "" {
 				t.Errorf("%s: status %d, %q%q; want %d, %q", x.name, got.status, got.out, got.err, x.status, x.err)
 			}
 		}
 		// The first that runs wins, though one before it is not executable.
 		tree.check(os.Link(filepath.Join(tree.at, "bin/probe"), filepath.Join(tree.at, "bin/twice")))
-		run(t, setup{Caller: c, Request: tree.request("twice", "say", "second")}).want(t, 0, "second\n")
+		perform(t, setup{Caller: c, Request: tree.request("twice", "say", "second")}).want(t, 0, "second\n")
 		// A text without "#!" is the shell's, with its arguments (execvp(3)).
 		tree.file("bin/text", "say this\n", 0o755)
-		got := run(t, setup{Caller: c, Request: tree.request("text", "a", "b c")})
-		if got.status == 0 || !strings.Contains(got.err, "/bin/sh") && !strings.Contains(got.err, "text") {
-			t.Errorf("text, without a shell: %+v", got)
+		got := perform(t, setup{Caller: c, Request: tree.request("text", "a", "b c")})
+		got.want(t, 126, "")
+		if got.err != `chrun-test: cannot run "text": /bin/text is a text without an interpreter line, and /bin/sh cannot be executed`+"\n" {
+			t.Errorf("text, without a shell: %q", got.err)
 		}
 		tree.file("bin/sh", "#!/bin/probe say\n", 0o755)
-		run(t, setup{Caller: c, Request: tree.request("text", "a", "b c")}).want(t, 0, "/bin/sh /bin/text a b c\n")
+		perform(t, setup{Caller: c, Request: tree.request("text", "a", "b c")}).want(t, 0, "/bin/sh /bin/text a b c\n")
 	})
 }
 
@@ -90,7 +91,7 @@ func TestNoexec(t *testing.T) {
 			t.Skip("only root can mount")
 		}
 		tree := newTree(t)
-		got := run(t, setup{Caller: c, Mounts: [][]string{{"bind", tree.at, tree.at, "noexec"}}, Request: tree.request("probe")})
+		got := perform(t, setup{Caller: c, Mounts: [][]string{{"bind", tree.at, tree.at, "noexec"}}, Request: tree.request("probe")})
 		if got.status != 126 || !strings.Contains(got.err, "/bin/probe: permission denied") {
 			t.Errorf("%+v", got)
 		}
@@ -102,7 +103,7 @@ func TestUnreadable(t *testing.T) {
 	c := plain(t)
 	tree := newTree(t)
 	tree.check(os.Chmod(filepath.Join(tree.at, "bin"), 0))
-	got := run(t, setup{Caller: c, Request: tree.request("/bin/probe")})
+	got := perform(t, setup{Caller: c, Request: tree.request("/bin/probe")})
 	tree.check(os.Chmod(filepath.Join(tree.at, "bin"), 0o755))
 	if got.status != 126 || !strings.Contains(got.err, "permission denied") {
 		t.Errorf("%+v", got)
@@ -115,11 +116,11 @@ func TestCwd(t *testing.T) {
 		tree := newTree(t)
 		r := tree.request("probe", "report")
 		r.Cwd = "/etc/ssl"
-		if got := run(t, setup{Caller: c, Request: r}).report(t); got.Cwd != "/etc/ssl" || got.env()["PWD"] != "/etc/ssl" {
+		if got := perform(t, setup{Caller: c, Request: r}).report(t); got.Cwd != "/etc/ssl" || got.env()["PWD"] != "/etc/ssl" {
 			t.Errorf("directory %q, PWD %q", got.Cwd, got.env()["PWD"])
 		}
 		r.Cwd = "/nowhere"
-		got := run(t, setup{Caller: c, Request: r})
+		got := perform(t, setup{Caller: c, Request: r})
 		if got.status != 125 || !strings.Contains(got.err, "cannot change to /nowhere: no such file or directory") {
 			t.Errorf("%+v", got)
 		}

@@ -235,8 +235,8 @@ func command(t testing.TB, s setup) *exec.Cmd {
 	return cmd
 }
 
-// run makes that process and waits for its end.
-func run(t testing.TB, s setup) result {
+// perform makes that process and waits for its end.
+func perform(t testing.TB, s setup) result {
 	t.Helper()
 	return wait(t, command(t, s), nil)
 }

@@ -62,7 +62,7 @@ func TestKilled(t *testing.T) {
 		if os.Getuid() == 0 {
 			s.Mounts = [][]string{{"tmpfs", "tmpfs", tree.other("empty"), ""}} // a namespace of its own
 		}
-		got := run(t, s)
+		got := perform(t, s)
 		var seen sighting
 		if err := json.Unmarshal([]byte(got.out), &seen); err != nil {
 			t.Fatalf("%v: %s %s", err, got.out, got.err)
@@ -83,7 +83,7 @@ func TestKilled(t *testing.T) {
 func TestDetached(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
-		got := run(t, setup{Caller: c, Request: tree.request("/bin/probe", "detach")})
+		got := perform(t, setup{Caller: c, Request: tree.request("/bin/probe", "detach")})
 		pid := strings.TrimSpace(got.out)
 		if got.status != 0 || pid == "" {
 			t.Fatalf("status %d, %q, %s", got.status, got.out, got.err)
