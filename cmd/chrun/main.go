@@ -65,8 +65,13 @@ func run(o *options) error {
 		return show(plan, o.dryRun)
 	}
 	say(o, plan)
+	note := func(text string) {
+		if o.verbose {
+			fmt.Fprintf(os.Stderr, "chrun: note: %s\n", text)
+		}
+	}
 	for {
-		status, err := launch.Run(plan, l.facts.Root)
+		status, err := launch.Run(plan, l.facts.Root, note)
 		switch {
 		case err == nil:
 			os.Exit(launch.Die(status))

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"chrun/internal/headless"
 )
 
@@ -63,6 +65,11 @@ func run(chroot, chrun, write string, runs int) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// What outlives its parent, as bwrap's program does, comes to us: not every
+	// machine's first process collects it.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
 	b := &bench{ctx: ctx, runs: runs}
 	if b.chroot, err = filepath.Abs(chroot); err != nil {
 		return err
@@ -176,6 +183,9 @@ func (b *bench) buildEmpty() error {
 
 func (b *bench) close() error {
 	err := b.session.Close()
+	for pid := 1; pid > 0; { // all that we wait for elsewhere has ended
+		pid, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+	}
 	if b.dir != "" {
 		err = errors.Join(err, os.RemoveAll(b.dir))
 	}

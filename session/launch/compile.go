@@ -31,6 +31,8 @@ type try struct {
 	head       []byte // its first bytes
 }
 
+// The child closes nothing: every descriptor here is close-on-exec.
+
 // headSize is how much of a file that could not be executed is looked at: the
 // interpreter's name of an ELF file lies within.
 const headSize = 4096
@@ -110,7 +112,6 @@ func (c *compiled) maps() {
 		fd := c.register()
 		c.openAt("open "+f.file, num(self), f.file, unix.O_WRONLY, 0, fd)
 		c.write("write "+f.file, reg(fd), []byte(f.text))
-		c.close(fd)
 	}
 }
 
@@ -122,7 +123,6 @@ func (c *compiled) loopback() {
 	copy(req, "lo")
 	*(*uint16)(unsafe.Pointer(&req[unix.IFNAMSIZ])) = unix.IFF_UP
 	c.add("raise the loopback interface", unix.SYS_IOCTL, reg(fd), num(unix.SIOCSIFFLAGS), c.bytes(req))
-	c.close(fd)
 }
 
 // gather collects every mount's content as descriptors while the old root is
@@ -208,7 +208,6 @@ func (c *compiled) fromTree(i, tree int) {
 	o := c.addf(func() string { return "share " + m.Source + " of the chroot" }, unix.SYS_OPEN_TREE, reg(fd), c.cstring(""),
 		num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(c.placed[i])
 	c.restrict(i, o)
-	c.close(fd)
 	if !m.Required {
 		c.ops[first].orSkip(len(c.ops) - first - 1)
 	}
@@ -232,9 +231,6 @@ func (c *compiled) fromOverlay(i, tree, tmpfs int, l layers) {
 	for j := first; j < len(c.ops); j++ {
 		c.overlay[j] = true
 	}
-	for _, fd := range []int{low, up, fs} {
-		c.close(fd)
-	}
 }
 
 func (c *compiled) config(fs int, cmd int, key, value string) {
@@ -253,7 +249,6 @@ func (c *compiled) tmpfs(out int) {
 	c.config(fs, unix.FSCONFIG_CMD_CREATE, "", "")
 	c.add("mount a tmpfs", unix.SYS_FSMOUNT, reg(fs), num(unix.FSMOUNT_CLOEXEC),
 		num(unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)).into(out)
-	c.close(fs)
 }
 
 // fill makes the small files and mount points.
@@ -270,7 +265,6 @@ func (c *compiled) fill(tmpfs int) {
 			if len(n.Data) > 0 {
 				c.write("write "+n.Path, reg(file), n.Data)
 			}
-			c.close(file)
 		}
 	}
 }
@@ -302,11 +296,10 @@ func (c *compiled) place() {
 		c.addf(func() string { return fmt.Sprintf("mount %s on %s", m.Source, m.Dest) }, unix.SYS_MOVE_MOUNT, reg(src), c.cstring(""), reg(d), c.cstring(""),
 			num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 		if !m.Required {
-			c.ops[first].skip = 3
-			c.ops[first+1].orSkip(2)
+			c.ops[first].skip = 2
+			c.ops[first+1].orSkip(1)
 			c.ops[first+2].orSkip(0)
 		}
-		c.close(d)
 	}
 }
 
@@ -333,10 +326,6 @@ func (c *compiled) write(what string, fd arg, data []byte) {
 	c.add(what, unix.SYS_WRITE, fd, c.bytes(data), num(len(data))).want = len(data)
 }
 
-func (c *compiled) close(fd int) {
-	c.add("close", unix.SYS_CLOSE, reg(fd)).orSkip(0)
-}
-
 // execute tries the candidates in turn as execvp(3) does. A candidate that
 // cannot be executed is looked at, so that the parent can say why.
 func (c *compiled) execute() {
@@ -348,11 +337,10 @@ func (c *compiled) execute() {
 		name := c.cstring(string(path))
 		t := try{path: path, exec: len(c.ops), head: make([]byte, headSize)}
 		o := c.addf(func() string { return "execute " + string(path) }, unix.SYS_EXECVE, name, argv, env)
-		o.then, o.skip = search, 3
+		o.then, o.skip = search, 2
 		t.open = len(c.ops)
-		c.openAt("look at "+string(path), num(self), string(path), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, fd).orSkip(2)
+		c.openAt("look at "+string(path), num(self), string(path), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, fd).orSkip(1)
 		c.add("read "+string(path), unix.SYS_READ, reg(fd), c.bytes(t.head), num(headSize)).orSkip(0)
-		c.close(fd)
 		c.tries = append(c.tries, t)
 	}
 }

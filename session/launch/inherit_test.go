@@ -54,8 +54,8 @@ func TestInherited(t *testing.T) {
 		if got.Umask != "0027" || got.Umask != bare.Umask {
 			t.Errorf("umask %s, without chrun %s", got.Umask, bare.Umask)
 		}
-		if fds := func(r *report) []string { return slices.Sorted(maps.Keys(r.Files)) }; !reflect.DeepEqual(fds(got), []string{"0", "1", "2", "3", "5"}) ||
-			!reflect.DeepEqual(fds(got), fds(bare)) {
+		if fds := func(r *report) []string { return slices.Sorted(maps.Keys(r.Files)) }; !reflect.DeepEqual(fds(got), fds(bare)) ||
+			got.Files["3"] == "" || got.Files["5"] != got.Files["3"] || got.Files["4"] != "" {
 			t.Errorf("descriptors %v, without chrun %v", got.Files, bare.Files)
 		}
 		if got.UID != bare.UID || got.GID != bare.GID || got.UID != [3]int{c.UID, c.UID, c.UID} {
@@ -182,4 +182,13 @@ func TestLimitsAndSignals(t *testing.T) {
 			t.Errorf("limits %v, without chrun %v", limits, bareLimits)
 		}
 	})
+}
+
+func number(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

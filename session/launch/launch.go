@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -20,16 +19,18 @@ import (
 // plan must be made again with Request.NoOverlay.
 var ErrOverlay = errors.New("the kernel refuses an overlay over the chroot's /etc")
 
-// Run carries out the plan and returns the program's status. As root it does
-// not return when the program starts, since it becomes the program. The calling
-// goroutine must be locked to a thread that outlives the program.
+// Run carries out the plan and returns the program's status. note is told, when
+// the program has started, what could not be shared and was not required. As
+// root Run does not return when the program starts, since it becomes the
+// program. The calling goroutine must be locked to a thread that outlives the
+// program.
 //
 // Errors: ErrOverlay, *SetupError, *ExecError, *NamespaceError.
-func Run(plan *session.Plan, root *rootfs.Root) (unix.WaitStatus, error) {
+func Run(plan *session.Plan, root *rootfs.Root, note func(string)) (unix.WaitStatus, error) {
 	if err := prepare(plan, root); err != nil {
 		return 0, err
 	}
-	status, err := run(plan)
+	status, err := run(plan, note)
 	var script, shell *ExecError
 	if !errors.As(err, &script) || !script.script {
 		return status, err
@@ -43,7 +44,7 @@ func Run(plan *session.Plan, root *rootfs.Root) (unix.WaitStatus, error) {
 		c.program.exec()
 		err = c.explain()
 	} else {
-		status, err = run(plan)
+		status, err = run(plan, note)
 	}
 	if errors.As(err, &shell) {
 		script.Why += ", and /bin/sh cannot be executed"
@@ -52,7 +53,7 @@ func Run(plan *session.Plan, root *rootfs.Root) (unix.WaitStatus, error) {
 	return status, err
 }
 
-func run(plan *session.Plan) (unix.WaitStatus, error) {
+func run(plan *session.Plan, note func(string)) (unix.WaitStatus, error) {
 	l, err := reserveLayers()
 	if err != nil {
 		return 0, err
@@ -70,6 +71,9 @@ func run(plan *session.Plan) (unix.WaitStatus, error) {
 	pid, err := c.start(flags)
 	if err != nil {
 		return 0, &NamespaceError{Op: "clone", Err: err}
+	}
+	if c.failed() < 0 {
+		c.left(note)
 	}
 	c.free()
 	status := follow(pid)
@@ -126,12 +130,11 @@ func (c *compiled) explain() error {
 	return c.execError()
 }
 
-// Skipped lists what was planned but left out, for -v.
-func (c *compiled) skipped() (list []string) {
-	for i, o := range c.ops {
-		if o.then == tolerate && c.errno(i) != 0 && !strings.HasPrefix(o.what(), "close") {
-			list = append(list, fmt.Sprintf("%s: %v", o.what(), c.errno(i)))
+// left tells what was planned and not required, and could not be had.
+func (c *compiled) left(note func(string)) {
+	for i, o := range c.ops[:c.exec] {
+		if o.then == tolerate && c.errno(i) != 0 {
+			note(fmt.Sprintf("left out: cannot %s: %v", o.what(), c.errno(i)))
 		}
 	}
-	return list
 }

@@ -166,7 +166,7 @@ func need(err error) {
 type request struct {
 	Self       string // the launcher
 	Tree       string
-	Argv       [][]byte
+	Argv       [][]byte // nil: the launcher's own arguments
 	Cwd        string
 	Home       session.HomeMode
 	HomeStore  string
@@ -228,6 +228,9 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 	}
 	for _, a := range r.Argv {
 		req.Argv = append(req.Argv, string(a))
+	}
+	if r.Argv == nil {
+		req.Argv = os.Args[1:]
 	}
 	offers := []session.Offer{{Feature: session.Feature{Name: "test"}, Allowed: true, Share: session.Share{Files: r.Files}}}
 	env := session.Environment{Keep: func(string, string) (bool, string) { return true, "" },

@@ -47,21 +47,16 @@ func plain(t *testing.T) *caller {
 	if c.UID == 0 {
 		c.UID, c.GID = nobody(), nobody()+1
 	}
-	headless.Must(t, "userns", userns(c))
+	headless.Must(t, "userns", userns(t, c))
 	return c
 }
 
-// userns makes a launch to find out whether user namespaces can be had here.
-func userns(c *caller) error {
+// userns finds out by doing whether a user may make namespaces here.
+func userns(t *testing.T, c *caller) error {
+	probe, _ := tools(t)
 	probing.Do(func() {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: c.UID, HostID: c.UID, Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: c.GID, HostID: c.GID, Size: 1}}}
-		s, _ := json.Marshal(setup{Mounts: [][]string{{"tmpfs", "tmpfs", "/tmp", ""}}, Argv: []string{"/bin/true"}})
-		cmd.Env = []string{setupVar + "=" + string(s)}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			probing.err = fmt.Errorf("%w: %s", err, out)
+		if got := perform(t, setup{Caller: c, Argv: []string{probe, "userns"}}); got.status != 0 {
+			probing.err = errors.New(got.err)
 		}
 	})
 	return probing.err

@@ -62,7 +62,9 @@ func main() {
 			list, err := os.ReadDir(p)
 			check(err)
 			for _, e := range list {
-				fmt.Println(filepath.Join(p, e.Name()), e.Type())
+				st, err := os.Lstat(filepath.Join(p, e.Name()))
+				check(err)
+				fmt.Println(filepath.Join(p, e.Name()), st.Mode().Type())
 			}
 		}
 	case "read":
@@ -76,12 +78,15 @@ func main() {
 		check(err)
 		fmt.Println("reached")
 	case "userns":
-		cmd := exec.Command("/proc/self/exe", "say", "nested")
+		cmd := exec.Command("/proc/self/exe", "nested")
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}}
 		check(cmd.Run())
+	case "nested": // in a user namespace that "userns" made
+		check(unix.Mount("tmpfs", "/tmp", "tmpfs", 0, ""))
+		fmt.Println("nested")
 	case "net":
 		list, err := net.Interfaces()
 		check(err)
