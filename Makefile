@@ -46,8 +46,22 @@ bench: build ## compare chrun's speed with that of others
 	@scripts/install.sh chroot desktop demo clients
 	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench
 
+PREFIX := /usr/local
+
+install: build ## install chrun, and its AppArmor profile where AppArmor is (PREFIX, DESTDIR)
+	install -D -m 0755 bin/chrun $(DESTDIR)$(PREFIX)/bin/chrun
+	@if [ -d /etc/apparmor.d/abi ] || [ -n "$(DESTDIR)" ]; then \
+		install -d $(DESTDIR)/etc/apparmor.d && \
+		sed 's|@PREFIX@|$(PREFIX)|' etc/apparmor >$(DESTDIR)/etc/apparmor.d/chrun && \
+		{ [ -n "$(DESTDIR)" ] || apparmor_parser -r /etc/apparmor.d/chrun || true; }; \
+	fi
+
+uninstall: ## take both away; configuration and homes stay
+	rm -f $(DESTDIR)$(PREFIX)/bin/chrun $(DESTDIR)/etc/apparmor.d/chrun
+	@echo "what stays: /etc/chrun, ~/.config/chrun (configuration), ~/.local/share/chrun (homes)"
+
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-clean test check fuzz bench help
+.PHONY: build demo demo-clean test check fuzz bench install uninstall help

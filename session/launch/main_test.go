@@ -241,7 +241,7 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 			return 0, err
 		}
 		plan.Network = r.Network
-		status, err := Run(plan, root)
+		status, err := Run(plan, root, func(string) {})
 		if err == ErrOverlay && !req.NoOverlay {
 			if req.NoOverlay = true; r.Verbose {
 				fmt.Fprintln(os.Stderr, "no overlay")
