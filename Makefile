@@ -42,9 +42,9 @@ check: ## what must hold for every commit: format, vet, both architectures, race
 fuzz: ## run each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: build ## compare chrun's speed with that of others
-	@scripts/install.sh chroot desktop demo clients
-	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench
+bench: build ## compare chrun's speed with that of others; the table goes into README.md
+	@scripts/install.sh chroot desktop demo clients bench
+	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench -write README.md
 
 PREFIX := /usr/local
 

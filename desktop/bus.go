@@ -52,7 +52,7 @@ func detectSessionBus(f *session.Facts) session.Share {
 		return session.Share{State: "no bus listens" + how, Notes: notes}
 	}
 	// Explicit, for the libraries disagree on what an unset variable means,
-	// and libdbus may start a bus of its own (SPEC-NOTES 4.1).
+	// and libdbus may start a bus of its own (dbus-sysdeps-unix.c).
 	return session.Share{
 		State: fmt.Sprintf("%s (listening%s)", join(reached), how),
 		Binds: binds, Notes: notes,

@@ -50,7 +50,7 @@ var Devices = session.Feature{
 }
 
 // enoughShm is what browsers need: at the 64 MiB of containers their tabs
-// crash (PEERS 3, row 20).
+// crash.
 const enoughShm = 256 << 20
 
 // Shm is the host's POSIX shared memory: JACK, PulseAudio, X and GPU processes

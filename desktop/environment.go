@@ -15,7 +15,7 @@ type Drop struct{ Pattern, Why string }
 // else does, what toolkits are told to choose included (MOZ_*, GDK_BACKEND,
 // GDK_SCALE, QT_QPA_PLATFORM, QT_SCALE_FACTOR, SDL_*, XCURSOR_THEME …): a
 // program should be what it is on the host. The variables of the features are
-// not here but in their rows. Source: SPEC-NOTES 6.2 (what Flatpak drops), and
+// not here but in their rows. Source: what Flatpak drops (flatpak-run.c), and
 // what was seen to break.
 var Dropped = []Drop{
 	{"LD_LIBRARY_PATH", libraries}, {"LD_PRELOAD", libraries}, {"LD_AUDIT", libraries},

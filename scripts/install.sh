@@ -2,7 +2,7 @@
 # Installs what building, testing or the demo needs and this machine lacks, and
 # says what. On a distribution without apt it says what is missing.
 #
-#   scripts/install.sh build|chroot|demo|desktop|clients|race …
+#   scripts/install.sh build|chroot|demo|desktop|clients|bench|race …
 set -eu
 
 # What each need is: the program that must be there, and Debian's package of it.
@@ -34,6 +34,8 @@ needs() {
 		newuidmap uidmap
 		strace strace
 		setfacl acl" ;;
+	bench) echo "hyperfine hyperfine
+		zenity zenity" ;;
 	race) echo "gcc gcc
 		/usr/include/stdlib.h libc6-dev" ;;
 	*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

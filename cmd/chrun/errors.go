@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"chrun/desktop"
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/config"
@@ -72,7 +74,9 @@ func complain(o *options, err error) int {
 	text, status := explain(o, err)
 	os.Stderr.WriteString(text)
 	if _, terminal := unix.IoctlGetTermios(2, unix.TCGETS); terminal != nil {
-		notify(text)
+		// Started from a menu: nobody sees stderr.
+		body := strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", "")
+		desktop.Notify(newCaller(os.Environ()), "chrun", body, 2*time.Second)
 	}
 	return status
 }

@@ -332,7 +332,7 @@ func list(conf *config.Config) error {
 		fmt.Printf("%s\t%s%s\n", ch.Name, ch.Path, mark)
 	}
 	if err == nil && len(all) == 0 {
-		return &config.NoChoiceError{}
+		fmt.Fprintln(os.Stderr, "chrun: no chroot is configured; any directory can be named: -c DIR")
 	}
 	return err
 }

@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"chrun/desktop"
 )
 
@@ -45,9 +43,9 @@ type options struct {
 	switches                []toggle // --allow and --deny in the order given
 	dryRun                  string
 	list, verbose, quiet    bool
+	help, version           bool
 	argv                    []string
 	typed                   []string // all words, for hints
-	done                    bool     // help or version was printed
 }
 
 // toggle switches a feature or group on or off.
@@ -56,76 +54,169 @@ type toggle struct {
 	on   bool
 }
 
-// switchFlag collects --allow and --deny in one list, because their order
-// counts.
-type switchFlag struct {
-	list *[]toggle
-	on   bool
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+// option is one flag: set gets its value. A flag that is on, or has an optional
+// value, takes a value only behind "=": without one it is set to without.
+type option struct {
+	long    string
+	short   byte // 0: none
+	without string
+	set     func(value string) error
 }
 
-func (s switchFlag) String() string { return "" }
-func (s switchFlag) Type() string   { return "features" }
-func (s switchFlag) Set(v string) error {
-	for _, name := range strings.Split(v, ",") {
+// options lists the flags. Package pflag, which would do, links and starts
+// package net: a tenth of what chrun needs to come up.
+func (o *options) options() []option {
+	text := func(to *string) func(string) error {
+		return func(v string) error {
+			if *to = v; v == "" {
+				return fmt.Errorf("it wants a value")
+			}
+			return nil
+		}
+	}
+	more := func(to *[]string) func(string) error {
+		return func(v string) error { *to = append(*to, v); return nil }
+	}
+	on := func(to *bool) func(string) error {
+		return func(v string) error {
+			if *to = true; v != "yes" {
+				return fmt.Errorf("it takes no value")
+			}
+			return nil
+		}
+	}
+	return []option{
+		{"chroot", 'c', "", text(&o.chroot)},
+		{"user", 'u', "", text(&o.user)},
+		{"cwd", 'C', "", text(&o.cwd)},
+		{"home", 0, "", text(&o.home)},
+		{"bind", 0, "", more(&o.bind)},
+		{"env", 0, "", more(&o.env)},
+		{"unset-env", 0, "", more(&o.unsetEnv)},
+		{"allow", 0, "", func(v string) error { return o.toggle(v, true) }},
+		{"deny", 0, "", func(v string) error { return o.toggle(v, false) }},
+		{"dry-run", 'n', "text", func(v string) error {
+			if o.dryRun = v; v != "text" && v != "shell" && v != "json" {
+				return fmt.Errorf("%q is not text, shell or json", v)
+			}
+			return nil
+		}},
+		{"list", 'l', "yes", on(&o.list)},
+		{"verbose", 'v', "yes", on(&o.verbose)},
+		{"quiet", 'q', "yes", on(&o.quiet)},
+		{"version", 'V', "yes", on(&o.version)},
+		{"help", 'h', "yes", on(&o.help)},
+	}
+}
+
+func (o *options) toggle(list string, on bool) error {
+	for _, name := range strings.Split(list, ",") {
 		if _, err := desktop.Named(name); err != nil {
 			return err
 		}
-		*s.list = append(*s.list, toggle{name, s.on})
+		o.switches = append(o.switches, toggle{name, on})
 	}
 	return nil
 }
 
-// usageError is a mistake on the command line.
-type usageError struct{ error }
-
-// parse reads the command line. Flags end at the first word that is none.
+// parse reads the command line as getopt_long(3) does with "+": flags end at
+// the first word that is none, or behind "--".
 func parse(args []string) (*options, error) {
 	o := &options{typed: args}
-	f := pflag.NewFlagSet("chrun", pflag.ContinueOnError)
-	f.SetInterspersed(false)
-	f.Usage = func() {}
-	f.SetOutput(discard{})
-	f.StringVarP(&o.chroot, "chroot", "c", "", "")
-	f.StringVarP(&o.user, "user", "u", "", "")
-	f.StringVarP(&o.cwd, "cwd", "C", "", "")
-	f.StringVar(&o.home, "home", "", "")
-	f.StringArrayVar(&o.bind, "bind", nil, "")
-	f.StringArrayVar(&o.env, "env", nil, "")
-	f.StringArrayVar(&o.unsetEnv, "unset-env", nil, "")
-	f.Var(switchFlag{&o.switches, true}, "allow", "")
-	f.Var(switchFlag{&o.switches, false}, "deny", "")
-	f.StringVarP(&o.dryRun, "dry-run", "n", "", "")
-	f.Lookup("dry-run").NoOptDefVal = "text"
-	f.BoolVarP(&o.list, "list", "l", false, "")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "")
-	showVersion := f.BoolP("version", "V", false, "")
-	help := f.BoolP("help", "h", false, "")
-	if err := f.Parse(args); err != nil {
-		return o, usageError{err}
-	}
-	switch {
-	case *help:
-		o.done = true
-		fmt.Print(usage)
-	case *showVersion:
-		o.done = true
-		os.Stdout.WriteString("chrun " + version + "\n")
-	case o.dryRun != "" && o.dryRun != "text" && o.dryRun != "shell" && o.dryRun != "json":
-		return o, usageError{fmt.Errorf("--dry-run=%s: it is text, shell or json", o.dryRun)}
-	}
-	for name, value := range map[string]string{"chroot": o.chroot, "user": o.user, "cwd": o.cwd, "home": o.home} {
-		if f.Changed(name) && value == "" {
-			return o, usageError{fmt.Errorf("--%s wants a value", name)}
+	all := o.options()
+	for len(args) > 0 {
+		word := args[0]
+		if len(word) < 2 || word[0] != '-' {
+			break
+		}
+		args = args[1:]
+		if word == "--" {
+			break
+		}
+		var err error
+		if word[1] == '-' {
+			args, err = long(all, word[2:], args)
+		} else {
+			args, err = short(all, word[1:], args)
+		}
+		if err != nil {
+			return o, usageError{err}
 		}
 	}
-	o.argv = f.Args()
-	if len(o.argv) > 0 && o.argv[0] == "" {
+	o.argv = args
+	if len(args) > 0 && args[0] == "" {
 		return o, usageError{fmt.Errorf("COMMAND is empty")}
 	}
 	return o, nil
 }
 
-type discard struct{}
+// long reads --name, --name=value or --name value; it returns the words left.
+func long(all []option, word string, rest []string) ([]string, error) {
+	name, value, given := strings.Cut(word, "=")
+	for _, f := range all {
+		if f.long != name {
+			continue
+		}
+		return f.take("--"+name, value, given, rest)
+	}
+	return nil, fmt.Errorf("unknown flag --%s", name)
+}
 
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
+// short reads -abc, where the last may have a value: -cvalue, -c=value or
+// -c value.
+func short(all []option, word string, rest []string) ([]string, error) {
+next:
+	for i := 0; i < len(word); i++ {
+		for _, f := range all {
+			if f.short != word[i] {
+				continue
+			}
+			value, given := strings.CutPrefix(word[i+1:], "=")
+			switch {
+			case given:
+				return f.take("-"+word[i:i+1], value, true, rest)
+			case f.without == "" && value != "":
+				return f.take("-"+word[i:i+1], value, true, rest)
+			case f.without == "":
+				return f.take("-"+word[i:i+1], "", false, rest)
+			}
+			if _, err := f.take("-"+word[i:i+1], "", false, nil); err != nil {
+				return nil, err
+			}
+			continue next
+		}
+		return nil, fmt.Errorf("unknown flag -%s", word[i:i+1])
+	}
+	return rest, nil
+}
+
+// take sets the flag, with the next word where it needs one.
+func (f option) take(name, value string, given bool, rest []string) ([]string, error) {
+	switch {
+	case given:
+	case f.without != "":
+		value = f.without
+	case len(rest) == 0:
+		return nil, fmt.Errorf("%s: it wants a value", name)
+	default:
+		value, rest = rest[0], rest[1:]
+	}
+	if err := f.set(value); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return rest, nil
+}
+
+// print answers --help and --version.
+func (o *options) print() bool {
+	switch {
+	case o.help:
+		os.Stdout.WriteString(usage)
+	case o.version:
+		os.Stdout.WriteString("chrun " + version + "\n")
+	}
+	return o.help || o.version
+}

@@ -33,7 +33,7 @@ func init() { runtime.LockOSThread() }
 
 func main() {
 	o, err := parse(os.Args[1:])
-	if err == nil && !o.done {
+	if err == nil && !o.print() {
 		err = run(o)
 	}
 	if err != nil {

@@ -62,6 +62,7 @@ func (l layers) close() {
 // place in the new one, execute.
 func compile(plan *session.Plan, l layers) *compiled {
 	c := &compiled{program: &program{}, plan: plan, overlay: map[int]bool{}}
+	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+3*len(plan.Programs))
 	user := plan.Identity.Kind != "root"
 	if user {
 		c.child()

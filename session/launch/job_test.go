@@ -144,7 +144,9 @@ func TestWindowSize(t *testing.T) {
 	term := newTerminal(t)
 	term.say("chrun /probe signals")
 	term.ready()
-	term.check(unix.IoctlSetWinsize(int(term.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 33, Col: 77}))
+	term.control(func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 33, Col: 77})
+	})
 	term.expect("<SIGWINCH>")
 	term.send("\n")
 	term.expect("end")

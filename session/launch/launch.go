@@ -68,6 +68,10 @@ func run(plan *session.Plan, note func(string)) (unix.WaitStatus, error) {
 	if plan.Network {
 		flags |= unix.CLONE_NEWNET
 	}
+	signals, err := watch()
+	if err != nil {
+		return 0, err
+	}
 	pid, err := c.start(flags)
 	if err != nil {
 		return 0, &NamespaceError{Op: "clone", Err: err}
@@ -76,7 +80,7 @@ func run(plan *session.Plan, note func(string)) (unix.WaitStatus, error) {
 		c.left(note)
 	}
 	c.free()
-	status := follow(pid)
+	status := follow(pid, signals)
 	if c.failed() >= 0 {
 		return 0, c.explain()
 	}

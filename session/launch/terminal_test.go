@@ -41,9 +41,13 @@ func newTerminal(t *testing.T) *terminal {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	tree.check(err)
 	term.master = master
-	tree.check(unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	tree.check(err)
+	var n int
+	term.control(func(fd int) (err error) {
+		if err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err == nil {
+			n, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
+		}
+		return err
+	})
 	slave, err := os.OpenFile("/dev/pts/"+itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
 	tree.check(err)
 	defer slave.Close()
@@ -82,6 +86,16 @@ func newTerminal(t *testing.T) *terminal {
 	})
 	term.expect("$ ")
 	return term
+}
+
+// control works on the descriptor, and leaves it to the poller: else closing it
+// would wait for the reader.
+func (t *terminal) control(f func(fd int) error) {
+	t.Helper()
+	c, err := t.master.SyscallConn()
+	t.check(err)
+	t.check(c.Control(func(fd uintptr) { err = f(int(fd)) }))
+	t.check(err)
 }
 
 // hostPrograms makes the host's own programs those of the tree, since some tests

@@ -1,0 +1,200 @@
+package launch
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session/rootfs"
+)
+
+// openTree opens a small tree with the given skel.
+func openTree(t *testing.T) (*rootfs.Root, string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "tree/usr"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := rootfs.Open(rootfs.HostPath(filepath.Join(dir, "tree")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root, dir
+}
+
+// A skel is copied as it is: links are not followed, nothing but files,
+// directories and links is taken, and every file can be written by its owner.
+func TestSkel(t *testing.T) {
+	root, dir := openTree(t)
+	skel := filepath.Join(dir, "tree/etc/skel")
+	secret := filepath.Join(dir, "secret")
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(skel, "sub"), 0o755),
+		os.WriteFile(secret, []byte("of the host"), 0o600),
+		os.WriteFile(filepath.Join(skel, ".profile"), []byte("p"), 0o444),
+		os.WriteFile(filepath.Join(skel, "sub/run"), []byte("x"), 0o755),
+		os.Symlink(secret, filepath.Join(skel, "secret")),
+		os.Symlink("/", filepath.Join(skel, "sub/root")),
+		unix.Mkfifo(filepath.Join(skel, "fifo"), 0o644),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	home := filepath.Join(dir, "data/homes/x")
+	if err := makeHome(rootfs.HostPath(home), "/etc/skel", root); err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range map[string]os.FileMode{"": os.ModeDir | 0o700, ".profile": 0o644, "sub": os.ModeDir | 0o700, "sub/run": 0o755} {
+		if st, err := os.Lstat(filepath.Join(home, p)); err != nil || st.Mode() != want {
+			t.Errorf("%s: %v, %v", p, st, err)
+		}
+	}
+	for p, want := range map[string]string{"secret": secret, "sub/root": "/"} {
+		if got, err := os.Readlink(filepath.Join(home, p)); got != want {
+			t.Errorf("%s -> %q, %v", p, got, err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(home, "fifo")); !os.IsNotExist(err) {
+		t.Errorf("fifo: %v", err)
+	}
+	// What is there stays as it is.
+	os.Remove(filepath.Join(home, ".profile"))
+	if err := makeHome(rootfs.HostPath(home), "/etc/skel", root); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(filepath.Join(home, ".profile")); !os.IsNotExist(err) {
+		t.Error("filled twice")
+	}
+}
+
+// A skel that is too large, a link or no directory.
+func TestHostileSkel(t *testing.T) {
+	old := maxSkel
+	maxSkel = 1000
+	defer func() { maxSkel = old }()
+	root, dir := openTree(t)
+	skel := filepath.Join(dir, "tree/etc/skel")
+	os.MkdirAll(skel, 0o755)
+	os.WriteFile(filepath.Join(skel, "large"), bytes.Repeat([]byte("x"), 1001), 0o644)
+	home := rootfs.HostPath(filepath.Join(dir, "homes/x"))
+	if err := makeHome(home, "/etc/skel", root); !errors.Is(err, rootfs.ErrTooLarge) {
+		t.Errorf("large: %v", err)
+	}
+	if list, _ := os.ReadDir(filepath.Join(dir, "homes")); len(list) != 0 {
+		t.Errorf("left behind: %v", list)
+	}
+	os.RemoveAll(skel)
+	os.MkdirAll(filepath.Join(dir, "outside"), 0o755)
+	os.WriteFile(filepath.Join(dir, "outside/file"), nil, 0o644)
+	os.Symlink(filepath.Join(dir, "outside"), skel)
+	if err := makeHome(home, "/etc/skel", root); err != nil {
+		t.Error(err)
+	}
+	if list, _ := os.ReadDir(string(home)); len(list) != 0 {
+		t.Errorf("taken from the host: %v", list)
+	}
+	os.Remove(skel)
+	unix.Mkfifo(skel, 0o644)
+	if err := makeHome(home.Join("../y"), "/etc/skel", root); err == nil || !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("a FIFO: %v", err)
+	}
+	deep := skel
+	os.Remove(skel)
+	for range 60 {
+		deep = filepath.Join(deep, "d")
+	}
+	os.MkdirAll(deep, 0o755)
+	if err := makeHome(home.Join("../z"), "/etc/skel", root); err != nil {
+		t.Errorf("deep: %v", err)
+	}
+}
+
+// Launches at once agree on one home.
+func TestHomeRace(t *testing.T) {
+	root, dir := openTree(t)
+	os.MkdirAll(filepath.Join(dir, "tree/etc/skel"), 0o755)
+	os.WriteFile(filepath.Join(dir, "tree/etc/skel/x"), []byte("x"), 0o644)
+	home := rootfs.HostPath(filepath.Join(dir, "homes/x"))
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if err := makeHome(home, "/etc/skel", root); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if list, _ := os.ReadDir(filepath.Join(dir, "homes")); len(list) != 1 {
+		t.Errorf("homes: %v", list)
+	}
+	file := filepath.Join(dir, "file")
+	os.WriteFile(file, nil, 0o644)
+	if err := makeHome(rootfs.HostPath(file), "/etc/skel", root); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("a file is there: %v", err)
+	}
+}
+
+// Mount points are made in the tree, never through a link.
+func TestMakeInTree(t *testing.T) {
+	root, dir := openTree(t)
+	if err := makeInTree(root, "/home/a/b"); err != nil {
+		t.Error(err)
+	}
+	if err := makeInTree(root, "/home/a/b"); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	outside := filepath.Join(dir, "outside")
+	os.Mkdir(outside, 0o755)
+	for _, target := range []string{outside, "../outside", "/"} {
+		link := filepath.Join(dir, "tree/link")
+		os.Remove(link)
+		os.Symlink(target, link)
+		if err := makeInTree(root, "/link/x"); err == nil {
+			t.Errorf("through a link to %s", target)
+		}
+	}
+	if list, _ := os.ReadDir(outside); len(list) != 0 {
+		t.Errorf("made on the host: %v", list)
+	}
+}
+
+// What is read from a file that could not be executed.
+func TestInterpreter(t *testing.T) {
+	for head, want := range map[string]string{
+		"#!/bin/sh\n":               "/bin/sh",
+		"#! /usr/bin/env python -x": "/usr/bin/env",
+		"#!":                        "(unknown)",
+		"":                          "(unknown)",
+		"\x7fELF":                   "(unknown)",
+		elf(62, nil, "/lib64/ld-linux-x86-64.so.2"): "/lib64/ld-linux-x86-64.so.2",
+		elf(62, nil, ""):                                        "(unknown)",
+		elf(62, nil, "")[:100]:                                  "(unknown)",
+		"\x7fELF" + strings.Repeat("\xff", 200):                 "(unknown)",
+		"\x7fELF\x02\x02" + strings.Repeat("\xff", 200):         "(unknown)",
+		"\x7fELF\x01\x01" + strings.Repeat("\x00\xff\x03", 100): "(unknown)",
+	} {
+		if got := interpreter([]byte(head)); got != want {
+			t.Errorf("interpreter(%.30q) = %q, want %q", head, got, want)
+		}
+	}
+}
+
+// Whatever a file holds, looking at it is harmless.
+func FuzzInterpreter(f *testing.F) {
+	f.Add([]byte(elf(62, nil, "/lib/ld.so")))
+	f.Add([]byte("#!/bin/sh -x\n"))
+	f.Fuzz(func(t *testing.T, head []byte) {
+		if len(head) <= headSize {
+			interpreter(head)
+			badFormat("/bin/x", head)
+		}
+	})
+}
