@@ -101,23 +101,24 @@ func (b *builder) live(p HostPath) (string, bool) {
 	if strings.HasPrefix(dir, "/usr/share/zoneinfo/") {
 		dir = "/usr/share/zoneinfo"
 	}
-	b.hostDir(HostPath(dir))
-	return "/run/host" + real, true
+	return "/run/host" + real, b.hostDir(HostPath(dir))
 }
 
 // hostDir shows a directory of the host read-only below /run/host.
-func (b *builder) hostDir(dir HostPath) {
+func (b *builder) hostDir(dir HostPath) bool {
 	dest := Path("/run/host" + string(dir))
-	if _, ok := b.at[dest]; ok {
-		return
+	at, f, _, rest, err := b.walk(dest)
+	if err == nil && len(rest) == 0 && f.kind == Dir {
+		if m, source := b.owner(at); m.Kind == FromHost && source == string(dir) {
+			return true
+		}
 	}
-	if m, source := b.owner(dest); m.Kind == FromHost && source == string(dir) {
-		return
+	if at, err = b.place(dest, Dir); err != nil {
+		return false
 	}
-	if at, err := b.place(dest, Dir); err == nil {
-		b.mount(Mount{Kind: FromHost, Source: string(dir), Dest: at, ReadOnly: true, Guarded: true,
-			Feature: "run", Why: "the host's directory, to follow files in it"})
-	}
+	b.mount(Mount{Kind: FromHost, Source: string(dir), Dest: at, ReadOnly: true, Guarded: true,
+		Feature: "run", Why: "the host's directory, to follow files in it"})
+	return true
 }
 
 // cwd decides the working directory: the caller's, where that very directory

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,11 +22,11 @@ const (
 // home decides what lies at HOME.
 func (b *builder) home() {
 	mode, why := b.req.Home, "as asked"
-	own := Path(b.f.Account.Home) // the chroot's own home of the account
+	at, own := b.ownHome()
 	if mode == HomeAuto || mode == "" {
 		mode, why = HomePrivate, "the chroot has no home of this account that the caller can write"
-		if own != "/" && own != "" && b.f.Root.IsDir(own) && b.f.Root.Access(own, unix.W_OK|unix.X_OK) {
-			mode, why = HomeAuto, "the chroot's own home of the account"
+		if own != "" {
+			mode = HomeAuto
 		}
 	}
 	home := b.f.Home
@@ -33,17 +34,11 @@ func (b *builder) home() {
 	state := fmt.Sprintf("%s (%s)", mode, why)
 	switch mode {
 	case HomeAuto:
-		at, _, _, rest, err := b.walk(own)
-		if err != nil || len(rest) > 0 {
-			b.fail(fmt.Errorf("cannot share the home %s of the chroot: %w", own, err))
-			return
-		}
-		state = fmt.Sprintf("%s of the chroot", own)
+		state = fmt.Sprintf("%s of the chroot", b.f.Account.Home)
 		if there, _, _, rest, err := b.walk(home); err == nil && len(rest) == 0 && there == at {
 			break // it is there already
 		}
-		holder, source := b.owner(at)
-		m.Kind, m.Source = holder.Kind, source
+		m.Kind, m.Source, m.Why = FromTree, own, "the chroot's own home of the account"
 		b.must(m)
 	case HomePrivate:
 		b.prepare = append(b.prepare, Prepare{Home: b.req.HomeStore, Skel: "/etc/skel", Why: "the private home for this chroot"})
@@ -63,4 +58,22 @@ func (b *builder) home() {
 		b.must(m)
 	}
 	b.say("home", state)
+}
+
+// ownHome finds the chroot's own home of the account, if the caller can write
+// it: where it is seen, and its path in the tree, which is "" if there is none.
+func (b *builder) ownHome() (at Path, source string) {
+	home := Path(b.f.Account.Home)
+	if !path.IsAbs(string(home)) || home == "/" {
+		return "", ""
+	}
+	at, f, _, rest, err := b.walk(home)
+	if err != nil || len(rest) > 0 || f.kind != Dir {
+		return "", ""
+	}
+	m, source := b.owner(at)
+	if m.Kind != FromTree || !b.f.Root.Access(Path(source), unix.W_OK|unix.X_OK) {
+		return "", ""
+	}
+	return at, source
 }

@@ -138,6 +138,8 @@ func hints(o *options, err error) []string {
 		}
 	case errors.As(err, &setup) && errors.Is(err, unix.ENOSYS):
 		return one("chrun needs Linux 5.12 or newer: uname -r")
+	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "make the home "):
+		return one("name another home: --home=DIR, or --home=temporary")
 	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "change to "):
 		return one("name a directory that is in the chroot: -C DIR")
 	case errors.As(err, &hinted):
@@ -200,8 +202,8 @@ func programHints(o *options, e *launch.ExecError) []string {
 	switch {
 	case e.Status == 127:
 		return []string{"look for it inside: chrun sh -c 'command -v " + session.Quote(o.argv[0]) + "'"}
-	case strings.HasSuffix(e.Why, unix.EACCES.Error()):
-		return []string{"is it executable, and the chroot not on a file system mounted noexec? findmnt -T DIR"}
+	case e.Noexec != "":
+		return []string{"the chroot is on a file system mounted noexec: sudo mount -o remount,exec \"$(findmnt -no TARGET -T " + session.Quote(string(e.Noexec)) + ")\""}
 	}
 	return nil
 }

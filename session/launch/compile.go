@@ -31,8 +31,6 @@ type try struct {
 	head       []byte // its first bytes
 }
 
-// The child closes nothing: every descriptor here is close-on-exec.
-
 // headSize is how much of a file that could not be executed is looked at: the
 // interpreter's name of an ELF file lies within.
 const headSize = 4096
@@ -209,6 +207,7 @@ func (c *compiled) fromTree(i, tree int) {
 	o := c.addf(func() string { return "share " + m.Source + " of the chroot" }, unix.SYS_OPEN_TREE, reg(fd), c.cstring(""),
 		num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(c.placed[i])
 	c.restrict(i, o)
+	c.close(fd)
 	if !m.Required {
 		c.ops[first].orSkip(len(c.ops) - first - 1)
 	}
@@ -266,6 +265,7 @@ func (c *compiled) fill(tmpfs int) {
 			if len(n.Data) > 0 {
 				c.write("write "+n.Path, reg(file), n.Data)
 			}
+			c.close(file)
 		}
 	}
 }
@@ -296,9 +296,10 @@ func (c *compiled) place() {
 		c.openInside(reg(c.placed[m.Into]), m.Rel, d, func() string { return "find the mount point " + string(m.Dest) })
 		c.addf(func() string { return fmt.Sprintf("mount %s on %s", m.Source, m.Dest) }, unix.SYS_MOVE_MOUNT, reg(src), c.cstring(""), reg(d), c.cstring(""),
 			num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+		c.close(d)
 		if !m.Required {
-			c.ops[first].skip = 2
-			c.ops[first+1].orSkip(1)
+			c.ops[first].skip = len(c.ops) - first - 1
+			c.ops[first+1].orSkip(len(c.ops) - first - 2)
 			c.ops[first+2].orSkip(0)
 		}
 	}
@@ -325,6 +326,15 @@ func (c *compiled) openAt(what string, dir arg, path string, flags int, mode uin
 
 func (c *compiled) write(what string, fd arg, data []byte) {
 	c.add(what, unix.SYS_WRITE, fd, c.bytes(data), num(len(data))).want = len(data)
+}
+
+// close gives a descriptor back. Every one is close-on-exec and a call costs
+// time, so that only a plan of many mounts closes any: the hard limit of open
+// files may be 4096.
+func (c *compiled) close(fd int) {
+	if len(c.plan.Mounts)+len(c.plan.Tmpfs) > 500 {
+		c.add("close", unix.SYS_CLOSE, reg(fd)).orSkip(0)
+	}
 }
 
 // execute tries the candidates in turn as execvp(3) does. A candidate that

@@ -19,7 +19,8 @@ type ExecError struct {
 	Name   string       // COMMAND as typed
 	Status int
 	Why    string
-	script bool // text without "#!": to be given to the shell
+	Noexec session.HostPath // the chroot, if its file system is mounted noexec
+	script bool             // text without "#!": to be given to the shell
 }
 
 func (e *ExecError) Error() string { return fmt.Sprintf("cannot run %q: %s", e.Name, e.Why) }
@@ -53,6 +54,10 @@ func (c *compiled) execError() error {
 			e.Why, e.script = badFormat(t.path, head)
 		default:
 			e.Why = fmt.Sprintf("%s: %v", t.path, errno)
+			var fs unix.Statfs_t
+			if errno == unix.EACCES && unix.Statfs(string(c.plan.Tree), &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
+				e.Noexec = c.plan.Tree
+			}
 			if errno == unix.EACCES && c.errno(t.open+1) != 0 {
 				e.Why = fmt.Sprintf("%s is a directory", t.path)
 			}

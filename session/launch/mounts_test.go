@@ -257,3 +257,17 @@ func TestHomes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A directory of many entries that lacks a mount point: no limit of the
+// caller's stands in the way. 4096 is the kernel's own hard limit of open files.
+func TestManyEntries(t *testing.T) {
+	c := plain(t)
+	tree := newTree(t, "home/tester")
+	for i := range 1200 {
+		tree.file("home/file"+itoa(i), "", 0o644)
+	}
+	s := setup{Caller: c, Request: tree.request("probe", "exit", "0"),
+		Limits: map[int]unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: 1024, Max: 4096}}}
+	tree.seal()
+	perform(t, s).want(t, 0, "")
+}
