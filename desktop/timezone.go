@@ -23,8 +23,12 @@ func shareTime(f *session.Facts, s *session.Share) (name string) {
 		s.Notes = append(s.Notes, err.Error())
 		return "the chroot's time zone"
 	}
-	s.Files = append(s.Files, session.File{Path: localtime, Data: data, Live: real, Why: "the host's time zone"})
+	file := session.File{Path: localtime, Data: data, Live: real, Why: "the host's time zone"}
 	_, name, ok := strings.Cut(string(real), "zoneinfo/")
+	if own := session.Path("/usr/share/zoneinfo").Join(name); ok && f.Root.Exists(own) {
+		file.Live, file.Link = "", string(own) // the chroot knows the zone itself
+	}
+	s.Files = append(s.Files, file)
 	if !ok {
 		return "the host's time zone"
 	}

@@ -38,16 +38,20 @@ func (b *builder) file(feature string, f File) {
 	if mode == 0 {
 		mode = 0o644
 	}
-	node := Node{Kind: Regular, Mode: mode, Data: f.Data, Target: f.Link}
-	if f.Link != "" {
-		node.Kind = Symlink
-	}
-	if b.overlaid && f.Path.Below("/etc") {
-		if target, ok := b.live(f.Live); ok {
+	node := Node{Kind: Regular, Mode: mode, Data: f.Data}
+	link := func() { // where a link can stand, it serves better than a copy
+		target, ok := b.live(f.Live)
+		if f.Link != "" {
+			target, ok = f.Link, true
+		}
+		if ok {
 			node.Kind, node.Target, node.Data = Symlink, target, nil
 		} else if f.Live != "" {
 			b.note("%s: %s is as of launch", feature, f.Path)
 		}
+	}
+	if b.overlaid && f.Path.Below("/etc") {
+		link()
 		node.Path = "etc" + strings.TrimPrefix(string(f.Path), "/etc")
 		b.add(node)
 		return
@@ -58,11 +62,9 @@ func (b *builder) file(feature string, f File) {
 		return
 	}
 	at = at.Join(rest...)
-	if m, source := b.owner(at); m.Kind == FromTmpfs {
+	if m, source := b.owner(at); m.Kind == FromTmpfs && (len(rest) > 0 || have.kind != Dir) {
 		// In our own /run, or by a link of the tree that ends there.
-		if target, ok := b.live(f.Live); ok {
-			node.Kind, node.Target, node.Data = Symlink, target, nil
-		}
+		link()
 		node.Path = source
 		b.add(node)
 		return

@@ -139,10 +139,12 @@ var errHost = errors.New("no such file in the shared directory of the host")
 // walk resolves p. It returns the canonical path, what is there, and the first
 // symlink of the tree on the way ("" if none). A walk that ends early (missing,
 // circular, or led by a link into the host) has kind "" and rest, the part
-// that was not walked.
+// that was not walked; link is "" then too if the links lead to a directory in
+// which rest, the end of p, is missing.
 func (l *layout) walk(p Path) (at Path, f found, link Path, rest []string, err error) {
 	at, f.kind = "/", Dir
 	rest = parts(string(p))
+	own := len(rest) // components of rest that are p's, not a link's
 	for links := 0; len(rest) > 0; {
 		name := rest[0]
 		if name == ".." {
@@ -158,6 +160,9 @@ func (l *layout) walk(p Path) (at Path, f found, link Path, rest []string, err e
 		}
 		switch f.kind {
 		case "":
+			if len(rest) <= own {
+				link = "" // the links are good
+			}
 			return at, f, link, rest, nil
 		case Symlink:
 			if m, _ := l.owner(next); m.Kind == FromHost {
@@ -172,6 +177,7 @@ func (l *layout) walk(p Path) (at Path, f found, link Path, rest []string, err e
 			if path.IsAbs(f.target) {
 				at = "/"
 			}
+			own = min(own, len(rest)-1)
 			rest = append(parts(f.target), rest[1:]...)
 			f.kind = Dir
 			continue
@@ -203,15 +209,17 @@ func (l *layout) place(p Path, kind NodeKind) (Path, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(rest) == 0 && f.kind != "" {
+	_, taken := l.at[at]
+	if len(rest) == 0 && f.kind != "" && (link == "" || !taken) {
 		if (f.kind == Dir) != (kind == Dir) {
 			return "", fmt.Errorf("%s is a %s inside", p, f.kind)
 		}
 		return at, nil
 	}
 	if link != "" {
-		// A link that leads nowhere, round in circles or into the host gives
-		// way to a mount point of its own name.
+		// A link that leads nowhere, round in circles, into the host or to where
+		// something else is mounted (the root, too) gives way to a mount point
+		// of its own name.
 		m, _ := l.owner(link)
 		if m.Kind == FromHost {
 			return "", fmt.Errorf("%s: %w", link, errHost)

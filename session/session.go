@@ -61,11 +61,11 @@ type Bind struct {
 	Why      string // for --dry-run
 }
 
-// File is a small file that is different inside. Live names the host's file
-// that it follows where that is possible; Data is its content as of launch.
-// Link, if not empty, makes it a symlink. A path in /run is made in chrun's
-// own /run; one in /etc is laid over the tree's; elsewhere it is bound over an
-// existing file.
+// File is a small file that is different inside. Data is its content as of
+// launch. Where a symlink can stand in its place it is one: to Link, a path
+// inside, or to where the host's file Live is seen as the host changes it. A
+// path in /run is made in chrun's own /run; one in /etc is laid over the
+// tree's; elsewhere it is bound over an existing file.
 type File struct {
 	Path Path
 	Data []byte

@@ -160,3 +160,20 @@ func TestHangup(t *testing.T) {
 	term.master.Close()
 	until(t, "the program ends", func() bool { return unix.Kill(pid, 0) == unix.ESRCH })
 }
+
+// SIGCONT to chrun alone continues the program too.
+func TestContinueAlone(t *testing.T) {
+	term := newTerminal(t)
+	term.say("chrun /probe sleep")
+	pid := term.ready()
+	state := func(s string) func() bool {
+		return func() bool { return strings.HasPrefix(table(t, number(t, pid), "status", ":")["State"], s) }
+	}
+	term.send("\x1a")
+	term.expect("Stopped")
+	until(t, "it stops", state("T"))
+	chrun := parent(t, pid)
+	defer unix.Kill(chrun, unix.SIGKILL) // in the background, nobody hangs up
+	term.check(unix.Kill(chrun, unix.SIGCONT))
+	until(t, "it continues", state("S"))
+}

@@ -54,7 +54,7 @@ func makeHome(home rootfs.HostPath, skel rootfs.Path, root *rootfs.Root) error {
 	}
 	defer os.RemoveAll(tmp) // fails once it is renamed
 	left := maxSkel
-	if err := copySkel(root, skel, tmp, &left); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := copySkel(root, skel, tmp, &left); err != nil {
 		return err
 	}
 	err = os.Rename(tmp, string(home))
@@ -71,8 +71,11 @@ var maxSkel int64 = 64 << 20
 // mean something inside). What cannot be read is left out.
 func copySkel(root *rootfs.Root, from rootfs.Path, to string, left *int64) error {
 	list, err := root.List(from)
-	if err != nil {
+	switch {
+	case errors.Is(err, rootfs.ErrTooLarge):
 		return err
+	case err != nil: // missing, unreadable, no directory
+		return nil
 	}
 	for _, e := range list {
 		src, dst := from.Join(e.Name()), filepath.Join(to, e.Name())
@@ -91,7 +94,7 @@ func copySkel(root *rootfs.Root, from rootfs.Path, to string, left *int64) error
 			if err := os.Mkdir(dst, 0o700); err != nil {
 				return err
 			}
-			if err := copySkel(root, src, dst, left); err != nil && !errors.Is(err, fs.ErrPermission) {
+			if err := copySkel(root, src, dst, left); err != nil {
 				return err
 			}
 		case e.Type().IsRegular():

@@ -103,7 +103,7 @@ func TestHostileSkel(t *testing.T) {
 	}
 	os.Remove(skel)
 	unix.Mkfifo(skel, 0o644)
-	if err := makeHome(home.Join("../y"), "/etc/skel", root); err == nil || !errors.Is(err, unix.ENOTDIR) {
+	if err := makeHome(home.Join("../y"), "/etc/skel", root); err != nil {
 		t.Errorf("a FIFO: %v", err)
 	}
 	deep := skel

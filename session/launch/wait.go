@@ -130,7 +130,18 @@ func stop(pid int, sig syscall.Signal) {
 		return
 	}
 	raise(sig)
-	unix.Kill(pid, unix.SIGCONT)
+	if !moved(pid) {
+		unix.Kill(pid, unix.SIGCONT)
+	}
+}
+
+// moved says whether the program is no longer in the stop that we have seen: fg
+// continues the whole group, and the program may have been stopped again since,
+// which another SIGCONT would undo.
+func moved(pid int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WCONTINUED|unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0
 }
 
 // raise delivers a signal with its default action to this very thread, so that

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session/account"
+	"chrun/session/config"
+	"chrun/session/launch"
+	"chrun/session/rootfs"
+)
+
+// What a person reads: the thing, the cause, and what to type next.
+func TestExplain(t *testing.T) {
+	ls := &options{argv: []string{"ls", "-l"}, typed: []string{"-v", "ls", "-l"}}
+	for _, x := range []struct {
+		o      *options
+		err    error
+		status int
+		want   string
+	}{
+		{ls, usageError{fs.ErrInvalid}, 125, "cannot read the command line: invalid argument\nhint: chrun --help"},
+		{ls, &chrootError{"/mnt/x", &os.PathError{Op: "open", Path: "/mnt/x", Err: unix.ENOENT}}, 125,
+			"cannot enter \"/mnt/x\": no such file or directory\nhint: is it mounted? ls /mnt/x"},
+		{ls, &chrootError{"/mnt/a b", &os.PathError{Op: "open", Path: "/mnt/a b", Err: unix.EACCES}}, 125,
+			"cannot enter \"/mnt/a b\": permission denied\nhint: you need search permission on every directory above it: namei -l '/mnt/a b'"},
+		{ls, &chrootError{"/mnt/x", &rootfs.NotChrootError{Dir: "/mnt/x", Why: "it has neither /usr nor /bin"}}, 125,
+			"cannot enter \"/mnt/x\": it has neither /usr nor /bin\nhint: name the directory that holds usr, etc and bin of the other system: -c DIR"},
+		{ls, &rootError{"/mnt/x", []string{"apt-get", "install", "a b"}}, 125,
+			"cannot be root in \"/mnt/x\": that takes root on the host\nhint: sudo chrun -c /mnt/x -u root apt-get install 'a b'"},
+		{ls, &rootError{chroot: "/mnt/x"}, 125,
+			"cannot be root in \"/mnt/x\": that takes root on the host\nhint: sudo chrun -c /mnt/x -u root"},
+		{ls, &launch.ExecError{Name: "ls", Status: 127, Why: "not found in the chroot \"x\""}, 127,
+			"cannot run \"ls\": not found in the chroot \"x\"\nhint: look for it inside: chrun sh -c 'command -v ls'"},
+		{&options{}, &launch.ExecError{Name: "zsh", Status: 127, Why: "not found in the chroot \"x\""}, 127,
+			"cannot run \"zsh\": not found in the chroot \"x\"\nhint: the account's shell is not in the chroot; name a program: chrun /bin/sh"},
+		{ls, &launch.ExecError{Name: "ls", Status: 126, Why: "/bin/ls: permission denied"}, 126, "cannot run \"ls\": /bin/ls: permission denied"},
+		{ls, &launch.SetupError{What: "change to /x", Err: unix.ENOENT}, 125,
+			"cannot change to /x: no such file or directory\nhint: name a directory that is in the chroot: -C DIR"},
+		{ls, &launch.SetupError{What: "take the chroot /x", Err: unix.ENOSYS}, 125,
+			"cannot take the chroot /x: function not implemented\nhint: chrun needs Linux 5.12 or newer: uname -r"},
+		{ls, &launch.SetupError{What: "share /run/user/5", Err: unix.EACCES}, 125, "cannot share /run/user/5: permission denied"},
+		{ls, &launch.NamespaceError{Op: "clone", Err: unix.ENOSYS}, 125,
+			"cannot make a user namespace: clone: function not implemented\nhint: chrun needs Linux 5.12 or newer with user namespaces: uname -r"},
+		{ls, &account.NoSuchAccountError{Want: "bob"}, 125, "cannot find the account \"bob\" in the chroot"},
+		{ls, &account.NoSuchAccountError{Want: "bob", Names: []string{"al", "bo"}}, 125,
+			"cannot find the account \"bob\" in the chroot\nhint: accounts there: al, bo"},
+		{ls, &config.NoChoiceError{}, 125, "cannot choose a chroot: none is configured\nhint: name its directory: -c DIR"},
+		{ls, &config.NoChoiceError{Known: []string{"a", "b"}}, 125, "cannot choose a chroot: known are a, b\nhint: name one: -c a"},
+		{ls, &config.UnknownError{Name: "c", Known: []string{"a"}, IsDir: true}, 125,
+			"cannot find the chroot \"c\": known are a\nhint: for the directory: -c ./c"},
+		{ls, fs.ErrClosed, 125, "cannot launch: file already closed"},
+	} {
+		text, status := explain(x.o, x.err)
+		want := "chrun: " + strings.ReplaceAll(x.want, "\n", "\nchrun: ") + "\n"
+		if text != want || status != x.status {
+			t.Errorf("%d:\n%swant %d:\n%s", status, text, x.status, want)
+		}
+	}
+}
+
+// The same, from the command line to the status.
+func TestErrors(t *testing.T) {
+	b := newBox(t)
+	b.userns()
+	b.mkdir("empty")
+	b.mkdir("closed")
+	b.file("tree/bin/data", "x", 0o644)
+	b.file("tree/bin/script", "#!/bin/nosuch\n", 0o755)
+	tree := b.at("tree")
+	b.check(os.Chmod(b.at("closed"), 0))
+	for _, x := range []struct {
+		args   []string
+		status int
+		want   string // BOX is the box's directory
+	}{
+		{[]string{"-c", tree, "nosuch"}, 127, "chrun: cannot run \"nosuch\": not found in the chroot \"tree\"\nchrun: hint: look for it inside: chrun sh -c 'command -v nosuch'\n"},
+		{[]string{"-c", tree, "data"}, 126, "chrun: cannot run \"data\": /bin/data: permission denied\n"},
+		{[]string{"-c", tree, "/bin"}, 126, "chrun: cannot run \"/bin\": /bin is a directory\n"},
+		{[]string{"-c", tree, "script"}, 126, "chrun: cannot run \"script\": /bin/script is there, but its interpreter /bin/nosuch is not in the chroot\n"},
+		{[]string{"-c", b.at("nosuch"), "ok"}, 125, "chrun: cannot enter \"BOX/nosuch\": no such file or directory\nchrun: hint: is it mounted? ls BOX/nosuch\n"},
+		{[]string{"-c", b.at("empty"), "ok"}, 125, "chrun: cannot enter \"BOX/empty\": it has neither /usr nor /bin\nchrun: hint: name the directory that holds usr, etc and bin of the other system: -c DIR\n"},
+		{[]string{"-c", b.at("closed/x"), "ok"}, 125, "chrun: cannot enter \"BOX/closed/x\": permission denied\nchrun: hint: you need search permission on every directory above it: namei -l BOX/closed/x\n"},
+		{[]string{"-c", "/", "ok"}, 125, "chrun: cannot enter \"/\": it is the running system itself\nchrun: hint: name the directory that holds usr, etc and bin of the other system: -c DIR\n"},
+		{[]string{"-c", tree, "-u", "root", "ok"}, 125, "chrun: cannot be root in \"BOX/tree\": that takes root on the host\nchrun: hint: sudo chrun -c BOX/tree -u root ok\n"},
+		{[]string{"-c", tree, "-u", "0", "ok"}, 125, "chrun: cannot be root in \"BOX/tree\": that takes root on the host\nchrun: hint: sudo chrun -c BOX/tree -u root ok\n"},
+		{[]string{"-c", tree, "-u", "bob", "ok"}, 125, "chrun: cannot find the account \"bob\" in the chroot\n"},
+		{[]string{"-c", tree, "-C", "/nosuch", "ok"}, 125, "chrun: cannot change to /nosuch: no such file or directory\nchrun: hint: name a directory that is in the chroot: -C DIR\n"},
+		{[]string{"-c", tree, "--home=nosuch", "ok"}, 125, "chrun: cannot read the command line: --home=nosuch: it is auto, private, host, temporary or a directory (./nosuch)\nchrun: hint: chrun --help\n"},
+	} {
+		got := b.chrun(x.args...)
+		if want := strings.ReplaceAll(x.want, "BOX", b.dir); got.status != x.status || got.err != want || got.out != "" {
+			t.Errorf("%q: %d\n%s%swant %d\n%s", x.args, got.status, got.out, got.err, x.status, want)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+#!/bin/sh
+# Boots kernels of Debian under qemu, in software (no KVM), and runs chrun and
+# the tests of what it mounts there, as a plain user and as root. What happens
+# in the guest is in guest/; its PASS and FAIL lines come over the serial line.
+#
+#   scripts/kernels/run.sh [SUITE/ARCH ...]   default: all that are below
+#   scripts/kernels/run.sh fetch SUITE/ARCH   download that kernel, print its directory
+#   scripts/kernels/run.sh clean              remove all that this script has downloaded
+#
+# CHRUN_CACHE    where downloads are kept, as for scripts/chroot.sh
+# CHRUN_MIRROR   a Debian mirror other than mmdebstrap's own choice
+# CHRUN_TIMEOUT  for one kernel, in seconds; default 1200 (there may be no KVM, and
+#                one core)
+set -eu
+
+kernels="
+	bookworm/amd64
+	trixie/amd64
+	trixie/arm64
+	bullseye/amd64
+"
+# Linux 6.1, 6.12, 6.12 for the assembly in session/launch, and 5.10, which is
+# older than chrun supports and must be told so.
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+cache=${CHRUN_CACHE:-/var/cache/chrun}/kernels
+PATH=$PATH:/usr/local/go/bin
+
+say() { echo "kernels: $*" >&2; }
+
+# As root: downloads a kernel, its overlay module and two static shells.
+fetch() {
+	suite=${1%/*} arch=${1#*/}
+	dir=$cache/$suite-$arch
+	[ -d "$dir" ] && { echo "$dir"; return; }
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || { say "only root can make $cache, and there is no sudo"; exit 1; }
+		sudo CHRUN_CACHE="${CHRUN_CACHE-}" CHRUN_MIRROR="${CHRUN_MIRROR-}" "$0" fetch "$1"
+		return
+	fi
+	umask 022
+	mkdir -p "$cache"
+	exec 9<"$cache"
+	flock 9
+	[ -d "$dir" ] && { echo "$dir"; return; }
+	say "downloading the kernel of $1: about 150 MB, of which 15 are kept"
+	making=$cache/making
+	rm -rf "$making"
+	mkdir "$making"
+	apt-config dump 2>/dev/null | grep -E '^Acquire::(https?::[Pp]roxy|Check-)' >"$making/apt" || true
+	mmdebstrap --quiet --variant=extract --format=tar --architectures="$arch" \
+		--include="linux-image-$arch,busybox-static,bash-static" \
+		--aptopt="$making/apt" --aptopt='APT::Install-Recommends "false"' \
+		"$suite" - ${CHRUN_MIRROR:+"$CHRUN_MIRROR"} </dev/null |
+		tar -xC "$making" --transform 's|.*/||' --wildcards \
+			'./boot/vmlinuz-*' '*/overlay.ko*' '*/bin/busybox' '*/bin/bash-static'
+	mv "$making"/vmlinuz-* "$making/vmlinuz"
+	[ ! -f "$making/overlay.ko.xz" ] || xz -d "$making/overlay.ko.xz"
+	mv "$making" "$dir"
+	echo "$dir"
+}
+
+# Makes the initramfs: the guest's program, and a directory that becomes the
+# root of the guest.
+initramfs() { # DIR ARCH
+	host=$work/initramfs/host
+	rm -rf "$work/initramfs"
+	mkdir -p "$host/bin" "$host/test" "$host/srv/tree/bin"
+	cp "$1/overlay.ko" "$host/"
+	cp "$1/busybox" "$host/bin/"
+	cp "$1/bash-static" "$host/bin/bash"
+	cp "$1/busybox" "$host/srv/tree/bin/"
+	export CGO_ENABLED=0 GOARCH="$2"
+	go build -trimpath -ldflags '-s -w' -o "$work/initramfs/init" ./scripts/kernels/guest
+	go build -trimpath -ldflags '-s -w' -o "$host/bin/chrun" ./cmd/chrun
+	go build -trimpath -ldflags '-s -w' -o "$host/test/probe" ./session/launch/testdata/probe
+	for package in session/launch cmd/chrun; do
+		go test -c -trimpath -ldflags '-s -w' -o "$host/test/${package%%/*}.test" "./$package"
+	done
+	(cd "$work/initramfs" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/initramfs.gz"
+}
+
+boot() { # DIR ARCH
+	case $2 in
+	amd64) set -- "$1" qemu-system-x86_64 ttyS0 -cpu max ;;
+	arm64) set -- "$1" qemu-system-aarch64 ttyAMA0 -machine virt -cpu cortex-a57 ;;
+	esac
+	dir=$1 qemu=$2 console=$3
+	shift 3
+	timeout "${CHRUN_TIMEOUT:-1200}" nice "$qemu" "$@" -accel tcg -smp 2 -m 1024 -nic none \
+		-display none -monitor none -serial stdio -no-reboot \
+		-kernel "$dir/vmlinuz" -initrd "$work/initramfs.gz" -append "console=$console panic=-1 quiet" </dev/null 2>&1 |
+		sed -u 's/\r*$//' | tee "$work/log" | grep --line-buffered -E '^(PASS|FAIL|NOTE|  )' || true
+	grep -qx 'guest: all passed' "$work/log" && return
+	grep -q '^guest: ' "$work/log" || { say "the guest did not come to its end:"; tail -n 40 "$work/log" >&2; }
+	return 1
+}
+
+case ${1-} in
+fetch) [ $# = 2 ] && fetch "$2"; exit ;;
+clean) rm -rf "$cache"; exit ;;
+-*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+
+for program in go mmdebstrap cpio xz qemu-system-x86_64 qemu-system-aarch64; do
+	command -v $program >/dev/null || { say "$program is missing: run scripts/install.sh kernels"; exit 1; }
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$top"
+failed=
+for kernel in ${*:-$kernels}; do
+	dir=$(fetch "$kernel")
+	initramfs "$dir" "${kernel#*/}"
+	echo "== $kernel"
+	boot "$dir" "${kernel#*/}" || failed="$failed $kernel"
+done
+[ -z "$failed" ] || { say "failed:$failed"; exit 1; }

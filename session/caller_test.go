@@ -1,0 +1,236 @@
+package session
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"chrun/session/account"
+)
+
+func TestEnviron(t *testing.T) {
+	e := Environ{"A=1", "AB=2", "A=3", "EMPTY=", "broken", "=x", "B=a=b\n\xff"}
+	for name, want := range map[string]string{"A": "1", "AB": "2", "EMPTY": "", "B": "a=b\n\xff", "broken": "-", "C": "-", "a": "-"} {
+		got, ok := e.Lookup(name)
+		if !ok {
+			got = "-"
+		}
+		if got != want || e.Get(name) != strings.TrimSuffix(want, "-") {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+const unixTable = `Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 1001 /run/user/5/wayland-0
+0000000000000000: 00000002 00000000 00010000 0001 01 1002 @/tmp/.X11-unix/X0
+0000000000000000: 00000003 00000000 00000000 0001 03 1003 /run/connected
+0000000000000000: 00000002 00000000 00000000 0002 01 1004 /run/datagram
+0000000000000000: 00000002 00000000 00010000 0005 01 1005 /run/seqpacket
+0000000000000000: 00000002 00000000 00010000 0001 01 1006
+0000000000000000: 00000002 00000000 00010000 0001 01 1007 /run/a  b 1007 c
+0000000000000000: 00000002 00000000 00010000 0001 01 1008 relative-0
+0000000000000000: 00000002 00000000 00010000 0001 01 1009 /inside/only/other-0
+not a line
+`
+
+func TestReadListeners(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "unix")
+	os.WriteFile(file, []byte(unixTable), 0o644)
+	want := Listeners{"/run/user/5/wayland-0": true, "@/tmp/.X11-unix/X0": true, "/run/seqpacket": true, "/run/a  b 1007 c": true,
+		"relative-0": true, "/inside/only/other-0": true}
+	l := ReadListeners(file)
+	if !reflect.DeepEqual(l, want) {
+		t.Errorf("%v, want %v", l, want)
+	}
+	for p, want := range map[HostPath]bool{
+		"/run/user/5/wayland-0":   true,
+		"/run/user/5/wayland-1":   false,
+		"/tmp/.X11-unix/X0":       false, // abstract only
+		"/run/connected":          false,
+		"/run/a  b 1007 c":        true,
+		"/run/user/5/relative-0":  true, // bound in its directory
+		"/run/user/5/other-0":     true, // bound in another mount namespace
+		"/nowhere/else/seqpacket": true, // /run/seqpacket does not exist here
+	} {
+		if l.Live(p) != want {
+			t.Errorf("Live(%s) is %v", p, !want)
+		}
+	}
+	if l := ReadListeners(file + "-missing"); len(l) != 0 {
+		t.Error(l)
+	}
+}
+
+// A real socket, also through a link and with blanks in its name; a socket
+// whose server is gone is not live, though one of that name listens elsewhere.
+func TestLive(t *testing.T) {
+	dir, err := os.MkdirTemp("", "s") // a socket's path has 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	for _, d := range []string{"real", "other"} {
+		os.Mkdir(filepath.Join(dir, d), 0o755)
+	}
+	os.Symlink("real", filepath.Join(dir, "link"))
+	listen := func(p string, live bool) string {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, p), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.SetUnlinkOnClose(false)
+		if live {
+			t.Cleanup(func() { l.Close() })
+		} else {
+			l.Close()
+		}
+		return p
+	}
+	listen("real/a b", true)
+	listen("link/through", true)
+	listen("other/a b", false)
+	os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
+	c := &Caller{Listeners: OnceListeners()}
+	for p, want := range map[string]bool{"real/a b": true, "link/a b": true, "link/through": true, "real/through": true,
+		"other/a b": false, "file": false, "missing": false, "real": false} {
+		if got := c.Listens(HostPath(filepath.Join(dir, p))); got != want {
+			t.Errorf("%s listens: %v", p, got)
+		}
+	}
+}
+
+func TestFindRuntimeDir(t *testing.T) {
+	dir, uid := t.TempDir(), os.Getuid()
+	os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
+	fallback := FindRuntimeDir(nil, uid)
+	if want := "/run/user/" + strconv.Itoa(uid); fallback != "" && string(fallback) != want {
+		t.Errorf("without the variable: %s", fallback)
+	}
+	for value, want := range map[string]HostPath{
+		dir: HostPath(dir), dir + "//./": HostPath(dir),
+		"": fallback, "relative": fallback, dir + "/file": fallback, dir + "/missing": fallback,
+	} {
+		if got := FindRuntimeDir(Environ{"XDG_RUNTIME_DIR=" + value}, uid); got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
+		}
+	}
+	// Somebody else's.
+	if got := FindRuntimeDir(Environ{"XDG_RUNTIME_DIR=" + dir}, uid+61234); got != "" {
+		t.Errorf("another's: %s", got)
+	}
+}
+
+func TestMachineID(t *testing.T) {
+	const id = "0123456789abcdef0123456789abcdef"
+	for _, x := range []struct{ etc, dbus, want string }{
+		{id + "\n", "", id}, {"", id, id}, {"uninitialized\n", id, id}, {strings.ToUpper(id), "", ""}, {id + "0", "", ""}, {"", "", ""},
+	} {
+		dir := t.TempDir()
+		for p, data := range map[string]string{"etc/machine-id": x.etc, "var/lib/dbus/machine-id": x.dbus} {
+			if data != "" {
+				os.MkdirAll(filepath.Join(dir, filepath.Dir(p)), 0o755)
+				os.WriteFile(filepath.Join(dir, p), []byte(data), 0o644)
+			}
+		}
+		if got := (&Caller{Host: HostPath(dir)}).MachineID(); got != x.want {
+			t.Errorf("%q, %q: %q", x.etc, x.dbus, got)
+		}
+	}
+}
+
+func TestSocketBinds(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"run", "home/sub", "own"} {
+		os.MkdirAll(filepath.Join(dir, d), 0o755)
+	}
+	c := &Caller{UID: os.Getuid(), RuntimeDir: HostPath(dir + "/run"), Account: account.Account{Home: dir + "/home"}}
+	for p, want := range map[string]string{
+		"run/x": "", "run/sub/x": "", // there already
+		"own/x":      dir + "/own",
+		"home/x":     dir + "/home/x", // not the home
+		"home/sub/x": dir + "/home/sub",
+		"x":          dir + "/x", // nor above it
+	} {
+		got := ""
+		for _, b := range SocketBinds(c, HostPath(filepath.Join(dir, p)), "why") {
+			got += string(b.Source)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", p, got, want)
+		}
+	}
+	c.UID += 61234
+	if got := SocketBinds(c, HostPath(dir+"/own/x"), "why"); len(got) != 1 || string(got[0].Source) != dir+"/own/x" {
+		t.Errorf("in another's directory: %v", got)
+	}
+}
+
+// What a variable is in the end: the caller's, a login's, the account's, a
+// feature's, the person's.
+func TestEnvironment(t *testing.T) {
+	w := newWorld(t, "tree/home/alice/")
+	w.req.Env = []Var{{"MINE", "asked"}, {"WAYLAND_DISPLAY", "wayland-7"}, {"LD_PRELOAD", "/asked.so"}}
+	w.req.UnsetEnv = []string{"TERM", "DISPLAY", "NOT_SET"}
+	w.deny = []string{"x11"}
+	plan, err := w.decide()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"LANG": "C.UTF-8", "SPACE": "a b", "QUOTE": "'\"$\n", "PATH": "/usr/local/bin:/usr/bin", "HOME": "/home/alice", "USER": "alice", "LOGNAME": "alice",
+		"SHELL": "/bin/bash", "PWD": "/", "XDG_RUNTIME_DIR": w.dir + "/run", "MINE": "asked", "WAYLAND_DISPLAY": "wayland-7", "LD_PRELOAD": "/asked.so",
+		"TERM": "-", "DISPLAY": "-", "XAUTHORITY": "-", "broken": "-",
+	} {
+		got, ok := plan.Env.Lookup(name)
+		if !ok {
+			got = "-"
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The program is looked for in the chroot's PATH, or is what the person says.
+func TestPrograms(t *testing.T) {
+	for _, x := range []struct {
+		argv, shell, programs, argv0 string
+	}{
+		{"ls", "/bin/bash", "/usr/local/bin/ls /usr/bin/ls", "ls"},
+		{"/bin/ls -l", "/bin/bash", "/bin/ls", "/bin/ls"},
+		{"./ls", "/bin/bash", "./ls", "./ls"},
+		{"", "/bin/bash", "/bin/bash", "-bash"},
+		{"", "", "/bin/sh", "-sh"},
+	} {
+		w := newWorld(t, "tree/home/alice/")
+		w.req.Argv, w.f.Account.Shell = strings.Fields(x.argv), x.shell
+		plan, err := w.decide()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var programs []string
+		for _, p := range plan.Programs {
+			programs = append(programs, string(p))
+		}
+		if got := strings.Join(programs, " "); got != x.programs || plan.Argv[0] != x.argv0 {
+			t.Errorf("%q: %s as %s", x.argv, got, plan.Argv[0])
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for want, words := range map[string][]string{
+		"a /b-c_d.e:f=g@h%i+j,k": {"a", "/b-c_d.e:f=g@h%i+j,k"},
+		`'' ' ' 'it'\''s' '$x'`:  {"", " ", "it's", "$x"},
+		"'a\nb' 'ä' '~'":         {"a\nb", "ä", "~"},
+	} {
+		if got := Quote(words...); got != want {
+			t.Errorf("%q: %s, want %s", words, got, want)
+		}
+	}
+}

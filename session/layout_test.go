@@ -1,0 +1,203 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session/rootfs"
+)
+
+// layoutOf makes a layout of a tree made of entries as world.make takes them,
+// below which the directories in own can be written.
+func layoutOf(t *testing.T, own string, entries ...string) (*layout, string) {
+	t.Helper()
+	w := &world{T: t, dir: t.TempDir()}
+	for _, e := range append([]string{"tree/usr/", "host/dir/sub/", "host/dir/file"}, entries...) {
+		w.make(e)
+	}
+	root, err := rootfs.Open(HostPath(w.dir + "/tree"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	l := newLayout(root, func(p Path) bool { return own != "" && strings.Contains(" "+own+" ", " "+string(p)+" ") })
+	l.add(Node{Path: "run", Kind: Dir, Mode: 0o755})
+	l.add(Node{Path: "run/link", Kind: Symlink, Target: "/usr"})
+	l.mount(Mount{Kind: FromTmpfs, Source: "run", Dest: "/run"})
+	l.mount(Mount{Kind: FromHost, Source: w.dir + "/host/dir", Dest: "/host"})
+	return l, w.dir
+}
+
+func TestWalk(t *testing.T) {
+	l, _ := layoutOf(t, "", "tree/etc/file", "tree/home/", "host/dir/link -> /etc",
+		"tree/a -> etc", "tree/b -> /a/../etc/file", "tree/c -> ../../../..", "tree/d -> d", "tree/e -> f", "tree/f -> e",
+		"tree/g -> nowhere/x", "tree/h -> /host/sub", "tree/i -> /proc/self/root", "tree/j -> /run/new", "tree/k -> run", "tree/etc/up -> ../home",
+		"tree/l -> a/file", "tree/m -> /home/../../..//./etc/")
+	for p, want := range map[string]string{
+		"/":               "/ directory  []",
+		"/etc":            "/etc directory  []",
+		"/etc/file":       "/etc/file file  []",
+		"//etc/./file":    "/etc/file file  []",
+		"/etc/../etc":     "/etc directory  []",
+		"/../..":          "/ directory  []",
+		"/missing/x/y":    "/   [missing x y]",
+		"/etc/missing":    "/etc   [missing]",
+		"/a":              "/etc directory /a []",
+		"/a/file":         "/etc/file file /a []",
+		"/b":              "/etc/file file /b []",
+		"/c/etc":          "/etc directory /c []",
+		"/d":              "/  /d [d]",
+		"/e/x":            "/  /e [e x]",
+		"/g":              "/  /g [nowhere x]",
+		"/h":              "/  /h [host sub]", // a link into the host is not followed
+		"/i/etc":          "/  /i [proc self root etc]",
+		"/k/new/x":        "/run   [new x]",
+		"/j":              "/run  /j [new]",
+		"/k":              "/run directory /k []",
+		"/etc/up":         "/home directory /etc/up []",
+		"/l":              "/etc/file file /l []",
+		"/m/file":         "/etc/file file /m []",
+		"/host/sub":       "/host/sub directory  []",
+		"/host/file":      "/host/file file  []",
+		"/host/none":      "/host   [none]",
+		"/run/link":       "/usr directory /run/link []",
+		"/run/user/1500":  "/run   [user 1500]",
+		"/k/../etc":       "/etc directory /k []",
+		"/home/../k/link": "/usr directory /k []",
+	} {
+		at, f, link, rest, err := l.walk(Path(p))
+		if got := fmt.Sprintf("%s %s %s %v", at, f.kind, link, rest); err != nil || got != want {
+			t.Errorf("walk(%s) = %q, %v; want %q", p, got, err, want)
+		}
+	}
+	for p, want := range map[string]error{"/etc/file/x": unix.ENOTDIR, "/b/x": unix.ENOTDIR, "/host/file/x": unix.ENOTDIR, "/host/link": errHost} {
+		if at, _, _, _, err := l.walk(Path(p)); !errors.Is(err, want) {
+			t.Errorf("walk(%s) = %s, %v; want %v", p, at, err, want)
+		}
+	}
+}
+
+func TestPlace(t *testing.T) {
+	entries := []string{"tree/etc/file", "tree/etc/up -> ../x", "tree/home/alice/", "tree/home/key", "tree/home/link -> alice", "tree/in -> /host/sub/new",
+		"tree/root -> /", "tree/busy -> /run", "tree/x -> y", "tree/y -> x", "tree/var/", "tree/var/lib -> ../home"}
+	for _, x := range []struct {
+		p    string
+		kind NodeKind
+		at   string
+		made string // nodes besides those of /run, mounts of the tree
+	}{
+		{"/etc", Dir, "/etc", ""},
+		{"/etc/file", Regular, "/etc/file", ""},
+		{"/home/alice", Dir, "/home/alice", ""},
+		{"/var/lib/alice", Dir, "/home/alice", ""},
+		{"/run/new/deep", Dir, "/run/new/deep", "run/new/ run/new/deep/"},
+		{"/run/new/file", Regular, "/run/new/file", "run/new/ run/new/file"},
+		{"/home/bob", Dir, "/home/bob", "mirror0/ mirror0/alice/ mirror0/key mirror0/link->alice mirror0/bob/"},
+		{"/home/bob/x/f", Regular, "/home/bob/x/f", "mirror0/ mirror0/alice/ mirror0/key mirror0/link->alice mirror0/bob/ mirror0/bob/x/ mirror0/bob/x/f"},
+		{"/var/lib/bob", Dir, "/home/bob", "mirror0/ mirror0/alice/ mirror0/key mirror0/link->alice mirror0/bob/"},
+		{"/etc/up/z", Dir, "/etc/up/z", "mirror0/ mirror0/file mirror0/up/ mirror0/up/z/"},
+		// In place of a link into the host, to the root, in circles, or to
+		// where something is mounted.
+		{"/in", Dir, "/in", "*in/"}, {"/in/x", Dir, "/in/x", "*in/ in/x/"}, {"/root", Dir, "/root", "*root/"}, {"/busy", Dir, "/busy", "*busy/"},
+		{"/x", Dir, "/x", "*x/"}, {"/busy/new", Dir, "/run/new", "run/new/"}, {"/root/etc", Dir, "/etc", ""},
+	} {
+		l, _ := layoutOf(t, "", entries...)
+		at, err := l.place(Path(x.p), x.kind)
+		if err != nil || string(at) != x.at {
+			t.Errorf("place(%s) = %s, %v; want %s", x.p, at, err, x.at)
+			continue
+		}
+		if m, _ := l.owner(at); m.Kind == FromHost {
+			t.Errorf("place(%s) is the host's", x.p)
+		}
+		var made []string
+		for _, n := range l.nodes[2:] {
+			s := n.Path
+			if n.Kind == Dir {
+				s += "/"
+			} else if n.Kind == Symlink {
+				s += "->" + n.Target
+			}
+			made = append(made, s)
+		}
+		got := strings.Join(made, " ")
+		if want, whole := strings.CutPrefix(x.made, "*"); whole { // the root is mirrored
+			for _, part := range strings.Fields(want) {
+				if !strings.Contains(got+" ", "mirror0/"+part+" ") {
+					t.Errorf("place(%s) made %s, without %s", x.p, got, part)
+				}
+			}
+		} else if got != x.made {
+			t.Errorf("place(%s) made %s, want %s", x.p, got, x.made)
+		}
+		if len(l.prepare) != 0 {
+			t.Errorf("place(%s) writes the tree: %v", x.p, l.prepare)
+		}
+	}
+}
+
+// Nothing is made on the host, nor of the wrong kind.
+func TestPlaceRefused(t *testing.T) {
+	l, dir := layoutOf(t, "/srv", "tree/etc/file", "tree/srv/")
+	for p, kind := range map[string]NodeKind{"/host/new": Dir, "/host/file/x": Dir, "/host/file": Dir, "/host/sub": Regular, "/etc": Regular, "/etc/file": Dir,
+		"/etc/file/x": Dir, "/srv/file": Regular} {
+		if at, err := l.place(Path(p), kind); err == nil {
+			t.Errorf("place(%s, %s) = %s", p, kind, at)
+		}
+	}
+	if list, _ := os.ReadDir(filepath.Join(dir, "host/dir")); len(list) != 2 {
+		t.Errorf("on the host: %v", list)
+	}
+	if _, err := l.place("/srv/a/b", Dir); err != nil || len(l.prepare) != 1 || l.prepare[0].InTree != "/srv/a/b" {
+		t.Errorf("in a directory of the caller's: %v, %v", l.prepare, err)
+	}
+}
+
+// A mirror is of the directory's mode, and what cannot be listed is left.
+func TestMirror(t *testing.T) {
+	l, dir := layoutOf(t, "", "tree/srv/a/", "tree/srv/b")
+	unix.Chmod(dir+"/tree/srv", 0o1711)
+	defer os.Chmod(dir+"/tree/srv", 0o755)
+	if err := l.mirror("/srv"); err != nil {
+		t.Fatal(err)
+	}
+	if n := l.nodes[l.node["mirror0"]]; n.Mode != 0o1711 {
+		t.Errorf("mode %o", n.Mode)
+	}
+	mounts, _ := l.finish()
+	found := 0
+	for i, m := range mounts {
+		if m.Kind == FromTree && m.Source == "/srv/a" && m.Dest == "/srv/a" && mounts[m.Into].Dest == "/srv" && m.Rel == "a" && i > m.Into {
+			found++
+		}
+	}
+	if found != 1 {
+		t.Errorf("%+v", mounts)
+	}
+	l.tree = failing{l.tree, fs.ErrPermission}
+	if err := l.mirror("/usr"); err != nil {
+		t.Errorf("a directory that cannot be listed: %v", err)
+	}
+	if err := l.mirror("/"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("a root that cannot be listed: %v", err)
+	}
+	l.tree = failing{l.tree, rootfs.ErrTooLarge}
+	if _, err := l.place("/opt/x", Dir); !errors.Is(err, rootfs.ErrTooLarge) {
+		t.Errorf("a root of too many entries: %v", err)
+	}
+}
+
+// failing is a tree whose directories cannot be listed.
+type failing struct {
+	Tree
+	err error
+}
+
+func (f failing) List(Path) ([]fs.DirEntry, error) { return nil, f.err }

@@ -1,0 +1,30 @@
+unshare --user --map-current-user --keep-caps --mount --propagation slave /bin/sh  # the rest in this shell
+mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
+mkdir -m 0755 /mnt/run  # place
+mkdir -m 1777 /mnt/run/lock  # place
+mkdir -m 0700 /mnt/run/chrun  # place
+mkdir -m 0755 /mnt/etc  # place
+printf %s 'alice:x:1500:1501::/home/alice:/bin/bash
+' > /mnt/etc/passwd  # file
+install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
+mkdir -m 0755 /mnt/run/host  # place
+mkdir -m 0755 /mnt/run/host/tmp  # place
+mkdir -m 0755 /mnt/run/host/WORLD  # place
+mkdir -m 0755 /mnt/run/host/WORLD/etc  # place
+ln -s /run/host/WORLD/etc/resolv.conf /mnt/etc/resolv.conf  # link
+mkdir -m 0700 /mnt/home  # place
+mkdir /mnt/.root  # the new root
+mount --rbind /WORLD/tree /mnt/.root  # root: the chroot itself
+mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host
+mount --rbind /sys /mnt/.root/sys  # base: hardware, for GPU and device discovery
+mount --rbind /dev /mnt/.root/dev  # base: the host's devices
+mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
+mount --rbind /tmp /mnt/.root/tmp  # tmp: the host's /tmp
+mount -t overlay -o ro,lowerdir=/mnt/etc:/WORLD/tree/etc overlay /mnt/.root/etc  # etc: files of /etc that differ inside, over the tree's own; nothing is written
+mount --bind /mnt/home /mnt/.root/home/alice  # home: as asked
+mount --rbind /WORLD/etc /mnt/.root/run/host/WORLD/etc  # run: the host's directory, to follow files in it
+mount -o remount,bind,ro /mnt/.root/run/host/WORLD/etc  # read-only
+cd /mnt/.root  # enter
+pivot_root . . && umount -l . && cd /
+exec env -i DISPLAY=:0 HOME=/home/alice LANG=C.UTF-8 LOGNAME=alice PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
+' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=alice WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority XDG_RUNTIME_DIR=/WORLD/run firefox 'a b'

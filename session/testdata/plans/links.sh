@@ -1,0 +1,46 @@
+unshare --user --map-current-user --keep-caps --mount --propagation slave /bin/sh  # the rest in this shell
+mkdir -p -m 0700 /WORLD/data/homes/debian  # the private home for this chroot
+mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
+mkdir -m 0555 /mnt/mirror0  # place
+mkdir -m 0755 /mnt/mirror0/bin  # place
+mkdir -m 0755 /mnt/mirror0/dev  # place
+mkdir -m 0755 /mnt/mirror0/etc  # place
+mkdir -m 0755 /mnt/mirror0/home  # place
+mkdir -m 0755 /mnt/mirror0/proc  # place
+mkdir -m 0755 /mnt/mirror0/run  # place
+mkdir -m 0755 /mnt/mirror0/sys  # place
+mkdir -m 0755 /mnt/mirror0/tmp  # place
+mkdir -m 0755 /mnt/mirror0/usr  # place
+mkdir -m 0755 /mnt/mirror0/var  # place
+mkdir -m 0755 /mnt/run  # place
+mkdir -m 1777 /mnt/run/lock  # place
+mkdir -m 0700 /mnt/run/chrun  # place
+mkdir -m 0755 /mnt/etc  # place
+printf %s 'alice:x:1500:1501::/home/alice:/bin/bash
+' > /mnt/etc/passwd  # file
+install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
+mkdir -m 0755 /mnt/run/host  # place
+mkdir -m 0755 /mnt/run/host/tmp  # place
+mkdir -m 0755 /mnt/run/host/WORLD  # place
+mkdir -m 0755 /mnt/run/host/WORLD/etc  # place
+ln -s /run/host/WORLD/etc/resolv.conf /mnt/etc/resolv.conf  # link
+mkdir -m 0755 /mnt/mirror0/home/alice  # place
+mkdir /mnt/.root  # the new root
+mount --bind /mnt/mirror0 /mnt/.root  # root: a copy of the directory with mount points that the tree lacks
+mount -o remount,bind,ro /mnt/.root  # read-only
+mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host
+mount --rbind /sys /mnt/.root/sys  # base: hardware, for GPU and device discovery
+mount --rbind /WORLD/tree/bin /mnt/.root/bin  # root: as in the tree
+mount -t overlay -o ro,lowerdir=/mnt/etc:/WORLD/tree/etc overlay /mnt/.root/etc  # etc: files of /etc that differ inside, over the tree's own; nothing is written
+mount --rbind /WORLD/tree/usr /mnt/.root/usr  # root: as in the tree
+mount --rbind /WORLD/tree/var /mnt/.root/var  # root: as in the tree
+mount --rbind /dev /mnt/.root/dev  # base: the host's devices
+mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
+mount --rbind /tmp /mnt/.root/tmp  # tmp: the host's /tmp
+mount --rbind /WORLD/data/homes/debian /mnt/.root/home/alice  # home: the chroot has no home of this account that the caller can write
+mount --rbind /WORLD/etc /mnt/.root/run/host/WORLD/etc  # run: the host's directory, to follow files in it
+mount -o remount,bind,ro /mnt/.root/run/host/WORLD/etc  # read-only
+cd /mnt/.root  # enter
+pivot_root . . && umount -l . && cd /
+exec env -i DISPLAY=:0 HOME=/home/alice LANG=C.UTF-8 LOGNAME=alice PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
+' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=alice WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority XDG_RUNTIME_DIR=/WORLD/run firefox 'a b'

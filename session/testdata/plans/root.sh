@@ -1,0 +1,21 @@
+unshare --mount --propagation slave /bin/sh  # the rest in this shell
+mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
+mkdir -m 0755 /mnt/run  # place
+mkdir -m 1777 /mnt/run/lock  # place
+mkdir -m 0700 /mnt/run/chrun  # place
+install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
+mkdir -m 0755 /mnt/files  # place
+printf %s 'resolv.conf
+' > /mnt/files/etc-resolv.conf  # file
+mkdir /mnt/.root  # the new root
+mount --rbind /WORLD/tree /mnt/.root  # root: the chroot itself
+mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host
+mount --rbind /sys /mnt/.root/sys  # base: hardware, for GPU and device discovery
+mount --rbind /dev /mnt/.root/dev  # base: the host's devices
+mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
+mount --bind /mnt/files/etc-resolv.conf /mnt/.root/etc/resolv.conf  # network-files: the host's
+mount -o remount,bind,ro /mnt/.root/etc/resolv.conf  # read-only
+cd /mnt/.root  # enter
+pivot_root . . && umount -l . && cd /
+exec env -i DISPLAY=:0 HOME=/root LANG=C.UTF-8 LOGNAME=root PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
+' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=root WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority -bash

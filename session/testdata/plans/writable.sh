@@ -1,0 +1,28 @@
+unshare --user --map-current-user --keep-caps --mount --propagation slave /bin/sh  # the rest in this shell
+mkdir -p -m 0700 /WORLD/data/homes/debian  # the private home for this chroot
+mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
+mkdir -m 0755 /mnt/run  # place
+mkdir -m 1777 /mnt/run/lock  # place
+mkdir -m 0700 /mnt/run/chrun  # place
+mkdir -m 0755 /mnt/files  # place
+printf %s 'alice:x:1500:1501::/home/alice:/bin/bash
+' > /mnt/files/etc-passwd  # file
+install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
+printf %s 'resolv.conf
+' > /mnt/files/etc-resolv.conf  # file
+mkdir /mnt/.root  # the new root
+mount --rbind /WORLD/tree /mnt/.root  # root: the chroot itself
+mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host
+mount --rbind /sys /mnt/.root/sys  # base: hardware, for GPU and device discovery
+mount --rbind /dev /mnt/.root/dev  # base: the host's devices
+mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
+mount --rbind /tmp /mnt/.root/tmp  # tmp: the host's /tmp
+mount --bind /mnt/files/etc-passwd /mnt/.root/etc/passwd  # account: the account alice
+mount -o remount,bind,ro /mnt/.root/etc/passwd  # read-only
+mount --bind /mnt/files/etc-resolv.conf /mnt/.root/etc/resolv.conf  # network-files: the host's
+mount -o remount,bind,ro /mnt/.root/etc/resolv.conf  # read-only
+mount --rbind /WORLD/data/homes/debian /mnt/.root/home/alice  # home: the chroot has no home of this account that the caller can write
+cd /mnt/.root  # enter
+pivot_root . . && umount -l . && cd /
+exec env -i DISPLAY=:0 HOME=/home/alice LANG=C.UTF-8 LOGNAME=alice PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
+' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=alice WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority XDG_RUNTIME_DIR=/WORLD/run firefox 'a b'
