@@ -17,7 +17,7 @@ func (b *builder) etc() {
 	at, f, _, rest, err := b.walk("/etc")
 	if err == nil && len(rest) == 0 && f.kind == Dir {
 		m, source := b.owner(at)
-		if m.Kind != FromTree || b.req.NoOverlay || b.writable(Path(source)) {
+		if m.Kind != FromTree || b.req.NoOverlay || b.req.Root || b.writable(Path(source)) {
 			return
 		}
 		b.add(Node{Path: "etc", Kind: Dir, Mode: 0o755})
