@@ -31,10 +31,10 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	b.base()
 	b.etc()
 	b.accounts()
+	b.home()
 	for _, o := range offers {
 		b.share(o)
 	}
-	b.home()
 	for _, bind := range req.Binds {
 		b.bind("bind", bind)
 	}

@@ -62,12 +62,21 @@ func (b *builder) file(feature string, f File) {
 		return
 	}
 	at = at.Join(rest...)
-	if m, source := b.owner(at); m.Kind == FromTmpfs && (len(rest) > 0 || have.kind != Dir) {
+	if m, source := b.owner(at); m.Kind == FromTmpfs && !f.Make && (len(rest) > 0 || have.kind != Dir) {
 		// In our own /run, or by a link of the tree that ends there.
 		link()
 		node.Path = source
 		b.add(node)
 		return
+	}
+	m, _ := b.owner(at)
+	if f.Make && m.Kind == FromHost && !m.Ours {
+		return // the host's home lies there, and with it the host's own file
+	}
+	if f.Make && len(rest) > 0 {
+		if at, err = b.place(f.Path, Regular); err == nil {
+			rest, have.kind = nil, Regular
+		}
 	}
 	if len(rest) > 0 || have.kind != Regular {
 		b.note("%s: %s left as it is: the tree has no such file to mount on", feature, f.Path)

@@ -42,7 +42,7 @@ func (b *builder) home() {
 		b.must(m)
 	case HomePrivate:
 		b.prepare = append(b.prepare, Prepare{Home: b.req.HomeStore, Skel: "/etc/skel", Why: "the private home for this chroot"})
-		m.Source = string(b.req.HomeStore)
+		m.Source, m.Ours = string(b.req.HomeStore), true
 		state = fmt.Sprintf("private, %s (%s)", b.req.HomeStore, why)
 		b.must(m)
 	case HomeHost:
@@ -53,7 +53,7 @@ func (b *builder) home() {
 		m.Kind, m.Source = FromTmpfs, "home"
 		b.must(m)
 	case HomeDir:
-		m.Source = string(b.req.HomeAt)
+		m.Source, m.Ours = string(b.req.HomeAt), true
 		state = fmt.Sprintf("%s (%s)", b.req.HomeAt, why)
 		b.must(m)
 	}

@@ -239,13 +239,17 @@ func (l *layout) place(p Path, kind NodeKind) (Path, error) {
 
 // make creates the missing components rest below the existing directory at.
 func (l *layout) make(at Path, rest []string, kind NodeKind) (Path, error) {
-	m, _ := l.owner(at)
+	m, source := l.owner(at)
 	dest := at.Join(rest...)
 	switch m.Kind {
 	case FromHost:
-		return "", fmt.Errorf("%s: %w", dest, errHost)
+		if !m.Ours {
+			return "", fmt.Errorf("%s: %w", dest, errHost)
+		}
+		at := strings.TrimPrefix(path.Join(append([]string{source}, rest...)...), m.Source+"/")
+		l.prepare = append(l.prepare, Prepare{InHome: HostPath(m.Source), At: at, File: kind != Dir, Why: "mount point"})
+		return dest, nil
 	case FromTree:
-		_, source := l.owner(at)
 		if kind == Dir && l.writable(Path(source)) {
 			l.prepare = append(l.prepare, Prepare{InTree: Path(source).Join(rest...), Why: "mount point"})
 			return dest, nil

@@ -51,11 +51,15 @@ type Plan struct {
 // Line is what -v says of one feature.
 type Line struct{ Feature, State string }
 
-// Prepare makes a directory that outlives the launch.
+// Prepare makes something that outlives the launch: one of Home, InHome and
+// InTree.
 type Prepare struct {
 	Home   HostPath // a private home: made 0700, filled once from Skel
 	Skel   Path
-	InTree Path // an empty mount point in a tree that the caller may write
+	InHome HostPath // a home that is chrun's to fill, where At is an empty mount point
+	At     string   // relative to InHome
+	File   bool     // At is a file
+	InTree Path     // an empty directory in a tree that the caller may write
 	Why    string
 }
 
@@ -98,6 +102,7 @@ type Mount struct {
 	Rel      string
 	ReadOnly bool `json:",omitempty"`
 	Guarded  bool `json:",omitempty"` // nosuid and nodev
+	Ours     bool `json:",omitempty"` // mount points may be made in Source: a home of this chroot's
 	Required bool `json:",omitempty"`
 	Feature  string
 	Why      string

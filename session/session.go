@@ -72,6 +72,7 @@ type File struct {
 	Mode uint32 // permission bits; 0 means 0644
 	Live HostPath
 	Link string
+	Make bool // make a mount point in a home that is this chroot's own
 	Why  string
 }
 

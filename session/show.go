@@ -25,7 +25,7 @@ func (p *Plan) Text() string {
 	if len(p.Prepare) > 0 {
 		head("made before the launch, and kept")
 		for _, s := range p.Prepare {
-			fmt.Fprintf(&b, "  %s  # %s\n", Quote(string(s.Home)+string(s.InTree)), s.Why)
+			fmt.Fprintf(&b, "  %s  # %s\n", Quote(string(s.Home)+string(s.InHome.Join(s.At))+string(s.InTree)), s.Why)
 		}
 	}
 	head("mounts")
@@ -78,9 +78,15 @@ func (p *Plan) Shell() string {
 		line("network denied", "ip", "link", "set", "lo", "up")
 	}
 	for _, s := range p.Prepare {
-		if s.Home != "" {
+		switch at := path.Join(string(s.InHome), s.At); {
+		case s.Home != "":
 			line(s.Why, "mkdir", "-p", "-m", "0700", string(s.Home))
-		} else {
+		case s.File:
+			line(s.Why, "mkdir", "-p", path.Dir(at))
+			line(s.Why, "touch", at)
+		case s.InHome != "":
+			line(s.Why, "mkdir", "-p", at)
+		default:
 			line(s.Why, "mkdir", "-p", path.Join(tree, string(s.InTree)))
 		}
 	}

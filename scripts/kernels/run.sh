@@ -56,6 +56,7 @@ fetch() {
 			'./boot/vmlinuz-*' '*/overlay.ko*' '*/bin/busybox' '*/bin/bash-static'
 	mv "$making"/vmlinuz-* "$making/vmlinuz"
 	[ ! -f "$making/overlay.ko.xz" ] || xz -d "$making/overlay.ko.xz"
+	rm "$making/apt"
 	mv "$making" "$dir"
 	echo "$dir"
 }
@@ -65,7 +66,8 @@ fetch() {
 initramfs() { # DIR ARCH
 	host=$work/initramfs/host
 	rm -rf "$work/initramfs"
-	mkdir -p "$host/bin" "$host/test" "$host/srv/tree/bin"
+	mkdir -p "$host/usr/bin" "$host/test" "$host/srv/tree/bin"
+	ln -s usr/bin "$host/bin"
 	cp "$1/overlay.ko" "$host/"
 	cp "$1/busybox" "$host/bin/"
 	cp "$1/bash-static" "$host/bin/bash"
@@ -75,7 +77,7 @@ initramfs() { # DIR ARCH
 	go build -trimpath -ldflags '-s -w' -o "$host/bin/chrun" ./cmd/chrun
 	go build -trimpath -ldflags '-s -w' -o "$host/test/probe" ./session/launch/testdata/probe
 	for package in session/launch cmd/chrun; do
-		go test -c -trimpath -ldflags '-s -w' -o "$host/test/${package%%/*}.test" "./$package"
+		go test -c -trimpath -ldflags '-s -w' -o "$host/test/${package##*/}.test" "./$package"
 	done
 	(cd "$work/initramfs" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/initramfs.gz"
 }

@@ -48,25 +48,32 @@ func UserDir(xdgConfigHome, home string) string {
 // Config is the configuration. The file of a chroot is read when it is asked
 // for: a launch pays for the one that it uses.
 type Config struct {
-	Default string // the NAME that is used when none is given; may be ""
+	Default     string // the NAME that is used when none is given; may be ""
+	DefaultFrom string // the file that names it
 
-	src         Source
-	dirs        []string // those that exist, first the caller's
-	defaultFrom string   // the file that names Default
+	src  Source
+	dirs []string // those that exist, first the caller's
 }
 
-// Chroot is a chroot with its settings, as the file has them: what is "" or
-// nil was not said.
+// Chroot is a chroot with its settings.
 type Chroot struct {
-	Name  string          // "" if it is not registered
-	Path  rootfs.HostPath // as written; symlinks are not resolved
-	User  string          // login name or number inside
-	Home  string          // auto, private, host, temporary or an absolute directory
-	Bind  []string        // for ParseBind; sources are absolute
-	Env   map[string]string
-	Allow []string
-	Deny  []string
-	File  string // where it is written
+	Name string          // "" if it is not registered
+	Path rootfs.HostPath // as written; symlinks are not resolved
+	Settings
+	Apps map[string]Settings // by the base name of COMMAND; see For
+	File string              // where it is written
+}
+
+// Settings are what a file says of a chroot, or of one program in it: what is
+// "" or nil was not said.
+type Settings struct {
+	User        string   // login name or number inside
+	Home        string   // auto, private, host, temporary or an absolute directory
+	Personality string   // linux32 or linux64
+	Bind        []string // for ParseBind; sources are absolute
+	Env         map[string]string
+	Allow       []string
+	Deny        []string
 }
 
 // Label is how the chroot is shown: its NAME, else the base name of its path.
@@ -112,7 +119,7 @@ func Load(src Source) (*Config, error) {
 			return nil, err
 		}
 		if c.Default == "" && one.Default != "" {
-			c.Default, c.defaultFrom = one.Default, file
+			c.Default, c.DefaultFrom = one.Default, file
 		}
 	}
 	return c, nil
@@ -168,19 +175,24 @@ func (c *Config) Chroot(name string) (*Chroot, error) {
 			return nil, err
 		}
 		c.src.leftOut(left)
-		ch := &Chroot{Name: name, File: file}
-		if err := decode(&c.src, file, data, chrootKeys, ch); err != nil {
-			return nil, err
-		}
-		if ch.Path == "" {
-			return nil, &Error{File: file, Line: 1, Err: errors.New(`"path" is missing`), Allowed: names(chrootKeys)}
-		}
-		return ch, nil
+		return c.src.chroot(name, file, data)
 	}
 	if left != nil {
 		return nil, left
 	}
 	return nil, c.unknown(name)
+}
+
+// chroot reads the content of file.
+func (s *Source) chroot(name, file string, data []byte) (*Chroot, error) {
+	ch := &Chroot{Name: name, File: file}
+	if err := decode(s, file, data, chrootKeys, ch); err != nil {
+		return nil, err
+	}
+	if ch.Path == "" {
+		return nil, &Error{File: file, Line: 1, Err: errors.New(`"path" is missing`), Allowed: keyNames(chrootKeys)}
+	}
+	return ch, nil
 }
 
 // Names lists the names of all chroots in order, without reading their files.

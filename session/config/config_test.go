@@ -57,12 +57,18 @@ func TestChroot(t *testing.T) {
 		"user/chroots/gentoo.toml": `path = "~/gentoo"
 user = "bob"
 home = "~/g"
+personality = "linux32"
 bind = ["~/x", "/a:/b:ro", '/c\:d']
 allow = ["display"]
 deny = ["system-bus"]
 [env]
 A = ""
 B = "1\n2"
+[app.firefox]
+user = "carol"
+env.A = "x"
+[app."python3.12"]
+bind = ["/p"]
 `,
 	})
 	c := load(t, src)
@@ -71,9 +77,11 @@ B = "1\n2"
 	}
 	got, err := c.Chroot("gentoo")
 	want := &Chroot{
-		Name: "gentoo", Path: "/home/al:ice/gentoo", User: "bob", Home: "/home/al:ice/g",
-		Bind: []string{`/home/al\:ice/x`, "/a:/b:ro", `/c\:d`}, Env: map[string]string{"A": "", "B": "1\n2"},
-		Allow: []string{"display"}, Deny: []string{"system-bus"}, File: dir + "/user/chroots/gentoo.toml",
+		Name: "gentoo", Path: "/home/al:ice/gentoo", Settings: Settings{User: "bob", Home: "/home/al:ice/g", Personality: "linux32",
+			Bind: []string{`/home/al\:ice/x`, "/a:/b:ro", `/c\:d`}, Env: map[string]string{"A": "", "B": "1\n2"},
+			Allow: []string{"display"}, Deny: []string{"system-bus"}},
+		Apps: map[string]Settings{"firefox": {User: "carol", Env: map[string]string{"A": "x"}}, "python3.12": {Bind: []string{"/p"}}},
+		File: dir + "/user/chroots/gentoo.toml",
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
@@ -95,11 +103,20 @@ func TestNothing(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	const keys = " (allowed: path, user, home, bind, env, allow, deny)"
+	const keys = " (allowed: path, user, home, personality, bind, env, allow, deny, app)"
+	const appKeys = " (allowed: user, home, personality, bind, env, allow, deny)"
 	for _, c := range []struct{ text, want string }{
 		{"path='/a'\n\npth='/b'", `:3: unknown key "pth"` + keys},
-		{"path='/a'\n[app.firefox]\nx=1", `:2: unknown key "app"` + keys},
-		{"path='/a'\napp.x=1", `:2: unknown key "app"` + keys},
+		{"path='/a'\n[app.firefox]\nx=1", `:3: app.firefox: unknown key "x"` + appKeys},
+		{"path='/a'\n[app.firefox]\npath='/b'", `:3: app.firefox: unknown key "path"` + appKeys},
+		{"path='/a'\n[app.firefox]\nuser='b'\nbind=['/a',\n'c']", `:5: app.firefox.bind: "c" is not an absolute path` + appKeys},
+		{"path='/a'\n[app.z]\nuser=1\n[app.a]\nuser=2", `:3: app.z.user: it must be a string` + appKeys},
+		{"path='/a'\napp={x={env={A=1}}}", `:2: app.x.env.A: it must be a string` + appKeys},
+		{"path='/a'\n[app.x]\n[app.x.env]\nA='1'\nB=1", `:5: app.x.env.B: it must be a string` + appKeys},
+		{"path='/a'\napp.x=1", `:2: app.x: it must be a table of settings` + keys},
+		{"path='/a'\napp=1", `:2: app: it must be a table of programs: [app.COMMAND]` + keys},
+		{"path='/a'\n[app.'a/b']", `:2: app.a/b: "a/b" is no base name of a COMMAND` + keys},
+		{"path='/a'\npersonality='x86'", `:2: personality: "x86": it is linux32 or linux64` + keys},
 		{"path='/a'\n[[bind]]\nx=1", `:2: bind: it must be a string` + keys},
 		{"b=1\na=1\n", `:1: unknown key "b"` + keys},
 		{"path = '/a\n", ":1: literal strings cannot have new lines" + keys},

@@ -1,30 +1,37 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
 
 	"chrun/session/rootfs"
 )
 
-// A key is a key of a file, and how its value becomes a part of T. The tables
+// A kind is what a value is, in a file and on a command line.
+type kind int
+
+const (
+	textKind  kind = iota // a string
+	listKind              // a list of strings
+	namesKind             // a list of strings without commas
+	tableKind             // of strings, or of tables
+)
+
+// A key is a key of a table, and how its value becomes a part of T. The lists
 // of keys are what a file may say.
 type key[T any] struct {
 	name string
+	kind kind
 	set  func(s *Source, to *T, value any) error
 }
 
 var configKeys = []key[Config]{
-	{"default", func(_ *Source, c *Config, v any) (err error) {
+	{"default", textKind, func(_ *Source, c *Config, v any) (err error) {
 		if c.Default, err = text(v); err == nil && !ValidName(c.Default) {
 			err = errBadName(c.Default)
 		}
@@ -32,253 +39,162 @@ var configKeys = []key[Config]{
 	}},
 }
 
-var chrootKeys = []key[Chroot]{
-	{"path", func(s *Source, c *Chroot, v any) error {
-		p, err := text(v)
-		if err == nil {
-			p, err = s.absolute(p)
-		}
-		c.Path = rootfs.HostPath(p)
-		return err
-	}},
-	{"user", func(_ *Source, c *Chroot, v any) (err error) { c.User, err = text(v); return err }},
-	{"home", func(s *Source, c *Chroot, v any) (err error) {
-		if c.Home, err = text(v); err != nil {
+// settingKeys are those of a chroot, and of one program in it.
+var settingKeys = []key[Settings]{
+	{"user", textKind, func(_ *Source, c *Settings, v any) (err error) { c.User, err = text(v); return err }},
+	{"home", textKind, func(s *Source, c *Settings, v any) (err error) {
+		if c.Home, err = text(v); err != nil || slices.Contains([]string{"auto", "private", "host", "temporary"}, c.Home) {
 			return err
-		}
-		switch c.Home {
-		case "auto", "private", "host", "temporary":
-			return nil
 		}
 		if c.Home, err = s.absolute(c.Home); err != nil {
 			err = fmt.Errorf("%w; it is auto, private, host, temporary or a directory", err)
 		}
 		return err
 	}},
-	{"bind", func(s *Source, c *Chroot, v any) (err error) { c.Bind, err = list(v, s.bind); return err }},
-	{"env", func(_ *Source, c *Chroot, v any) (err error) { c.Env, err = environment(v); return err }},
-	{"allow", func(s *Source, c *Chroot, v any) (err error) { c.Allow, err = list(v, s.feature); return err }},
-	{"deny", func(s *Source, c *Chroot, v any) (err error) { c.Deny, err = list(v, s.feature); return err }},
+	{"personality", textKind, func(_ *Source, c *Settings, v any) (err error) {
+		if c.Personality, err = text(v); err == nil && c.Personality != "linux32" && c.Personality != "linux64" {
+			err = fmt.Errorf("%q: it is linux32 or linux64", c.Personality)
+		}
+		return err
+	}},
+	{"bind", listKind, func(s *Source, c *Settings, v any) (err error) { c.Bind, err = list(v, s.bind); return err }},
+	{"env", tableKind, func(_ *Source, c *Settings, v any) (err error) { c.Env, err = environment(v); return err }},
+	{"allow", namesKind, func(s *Source, c *Settings, v any) (err error) { c.Allow, err = list(v, s.feature); return err }},
+	{"deny", namesKind, func(s *Source, c *Settings, v any) (err error) { c.Deny, err = list(v, s.feature); return err }},
 }
 
-func names[T any](keys []key[T]) (list []string) {
+var chrootKeys = func() []key[Chroot] {
+	keys := []key[Chroot]{{"path", textKind, func(s *Source, c *Chroot, v any) error {
+		p, err := text(v)
+		if err == nil {
+			p, err = s.absolute(p)
+		}
+		c.Path = rootfs.HostPath(p)
+		return err
+	}}}
+	for _, k := range settingKeys {
+		keys = append(keys, key[Chroot]{k.name, k.kind, func(s *Source, c *Chroot, v any) error { return k.set(s, &c.Settings, v) }})
+	}
+	return append(keys, key[Chroot]{"app", tableKind, func(s *Source, c *Chroot, v any) (err error) { c.Apps, err = apps(s, v); return err }})
+}()
+
+// apps reads the tables app.COMMAND.
+func apps(s *Source, v any) (map[string]Settings, error) {
+	tables, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("it must be a table of programs: [app.COMMAND]")
+	}
+	out := make(map[string]Settings, len(tables))
+	var bad mistakes
+	for _, command := range slices.Sorted(maps.Keys(tables)) {
+		t, ok := tables[command].(map[string]any)
+		var app Settings
+		switch {
+		case command == "" || command == "." || command == ".." || strings.ContainsAny(command, "/\x00\n"):
+			bad = bad.add(command, fmt.Errorf("%q is no base name of a COMMAND", command), nil)
+		case !ok:
+			bad = bad.add(command, errors.New("it must be a table of settings"), nil)
+		default:
+			if err := fields(s, t, settingKeys, &app); err != nil {
+				bad = bad.add(command, err, nil)
+			}
+			out[command] = app
+		}
+	}
+	return out, bad.orNil()
+}
+
+func keyNames[T any](keys []key[T]) (list []string) {
 	for _, k := range keys {
 		list = append(list, k.name)
 	}
 	return list
 }
 
+// fields reads a table into to. Errors are mistakes.
+func fields[T any](s *Source, t map[string]any, keys []key[T], to *T) error {
+	allowed := keyNames(keys)
+	var bad mistakes
+	for _, k := range keys {
+		if v, ok := t[k.name]; ok {
+			if err := k.set(s, to, v); err != nil {
+				bad = bad.add(k.name, err, allowed)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		if !slices.Contains(allowed, name) {
+			bad = append(bad, &mistake{where: []string{name}, allowed: allowed, err: fmt.Errorf("unknown key %q", name)})
+		}
+	}
+	return bad.orNil()
+}
+
 // decode reads a file into to. The error is the first mistake in the order of
 // lines.
 func decode[T any](s *Source, file string, data []byte, keys []key[T], to *T) error {
-	mistake := func(line int, err error) *Error {
-		return &Error{File: file, Line: line, Err: err, Allowed: names(keys)}
-	}
-	var table map[string]any
-	if err := toml.Unmarshal(data, &table); err != nil {
+	var t map[string]any
+	if err := toml.Unmarshal(data, &t); err != nil {
 		line, why := 0, strings.TrimPrefix(err.Error(), "toml: ")
 		if d := (*toml.DecodeError)(nil); errors.As(err, &d) {
 			line, _ = d.Position()
 		}
-		return mistake(line, errors.New(why))
+		return &Error{File: file, Line: line, Err: errors.New(why), Allowed: keyNames(keys)}
 	}
+	err := fields(s, t, keys, to)
+	if err == nil {
+		return nil
+	}
+	at := newLines(data)
 	var first *Error
-	note := func(err *Error) {
-		if first == nil || err.Line < first.Line {
-			first = err
+	for _, m := range err.(mistakes) {
+		if line := at.of(m.where); first == nil || line < first.Line {
+			first = &Error{File: file, Line: line, Err: errors.New(m.Error()), Allowed: m.allowed}
 		}
 	}
-	for _, k := range keys {
-		v, ok := table[k.name]
-		if !ok {
-			continue
-		}
-		delete(table, k.name)
-		if err := k.set(s, to, v); err != nil {
-			where, name := []string{k.name}, k.name
-			if p := (*partError)(nil); errors.As(err, &p) {
-				where = append(where, p.part)
-				if p.named {
-					name += "." + p.part
-				}
-			}
-			note(mistake(lineOf(data, where), fmt.Errorf("%s: %w", name, err)))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(table)) {
-		note(mistake(lineOf(data, []string{name}), fmt.Errorf("unknown key %q", name)))
-	}
-	if first != nil {
-		return first
-	}
-	return nil
+	return first
 }
 
-// partError is a mistake in one part of a value: an element of a list by its
-// index, or a named one of a table.
-type partError struct {
-	part  string
-	named bool
-	error
+// A mistake is one in the value of a key.
+type mistake struct {
+	where   []string // the keys that lead to it; in a list also its index
+	shown   string   // the keys as a person says them
+	allowed []string // the keys that there are
+	err     error
 }
 
-func (e *partError) Unwrap() error { return e.error }
-
-func text(v any) (string, error) {
-	s, ok := v.(string)
-	switch {
-	case !ok:
-		return "", errors.New("it must be a string")
-	case s == "":
-		return "", errors.New("it is empty")
-	case strings.ContainsAny(s, "\x00\n"):
-		return "", fmt.Errorf("%q holds a NUL or a newline", s)
+func (m *mistake) Error() string {
+	if m.shown == "" {
+		return m.err.Error()
 	}
-	return s, nil
+	return m.shown + ": " + m.err.Error()
 }
 
-// list reads a list of strings, each through item.
-func list(v any, item func(string) (string, error)) ([]string, error) {
-	elements, ok := v.([]any)
+// mistakes are all of a value.
+type mistakes []*mistake
+
+func (m mistakes) Error() string { return m[0].Error() }
+
+func (m mistakes) orNil() error {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// add adds what is wrong with the value of the key name. What knows no keys
+// yet may have those that are allowed.
+func (m mistakes) add(name string, err error, allowed []string) mistakes {
+	inner, ok := err.(mistakes)
 	if !ok {
-		return nil, errors.New("it must be a list of strings")
+		inner = mistakes{{err: err}}
 	}
-	out := make([]string, 0, len(elements))
-	for i, e := range elements {
-		s, err := text(e)
-		if err == nil {
-			s, err = item(s)
+	for _, i := range inner {
+		i.where = append([]string{name}, i.where...)
+		if i.shown = strings.TrimSuffix(name+"."+i.shown, "."); i.allowed == nil {
+			i.allowed = allowed
 		}
-		if err != nil {
-			return nil, &partError{part: strconv.Itoa(i), error: err}
-		}
-		out = append(out, s)
+		m = append(m, i)
 	}
-	return out, nil
-}
-
-// environment reads a table NAME = "VALUE". A VALUE may be empty and may have
-// newlines. Names are taken in order, so that the mistake named is always the
-// same one.
-func environment(v any) (map[string]string, error) {
-	table, ok := v.(map[string]any)
-	if !ok {
-		return nil, errors.New("it must be a table of strings")
-	}
-	env := make(map[string]string, len(table))
-	var bad *partError
-	for name, v := range table {
-		value, ok := v.(string)
-		var err error
-		switch {
-		case name == "" || strings.ContainsAny(name, "=\x00"):
-			err = fmt.Errorf("%q is no name of a variable", name)
-		case !ok:
-			err = errors.New("it must be a string")
-		case strings.Contains(value, "\x00"):
-			err = errors.New("it holds a NUL")
-		}
-		if err != nil && (bad == nil || name < bad.part) {
-			bad = &partError{part: name, named: true, error: err}
-		}
-		env[name] = value
-	}
-	if bad != nil {
-		return nil, bad
-	}
-	return env, nil
-}
-
-func (s *Source) feature(name string) (string, error) {
-	if s.Feature == nil {
-		return name, nil
-	}
-	return name, s.Feature(name)
-}
-
-// bind checks an element of bind and makes its source absolute.
-func (s *Source) bind(b string) (string, error) {
-	source, dest, ro, err := ParseBind(b)
-	if err != nil {
-		return "", err
-	}
-	if source, err = s.absolute(source); err != nil {
-		return "", err
-	}
-	return formatBind(source, dest, ro), nil
-}
-
-// absolute expands a leading ~/ and refuses what is not absolute then.
-func (s *Source) absolute(p string) (string, error) {
-	full, err := s.expand(p)
-	if err == nil && !path.IsAbs(full) {
-		err = fmt.Errorf("%q is not an absolute path", p)
-	}
-	return full, err
-}
-
-// expand expands ~ and a leading ~/.
-func (s *Source) expand(p string) (string, error) {
-	if !strings.HasPrefix(p, "~") {
-		return p, nil
-	}
-	rest := p[1:]
-	if rest != "" && rest[0] != '/' {
-		return "", fmt.Errorf("%q: only ~/ is understood, not the home of others", p)
-	}
-	home := ""
-	if s.Home != nil {
-		home = s.Home()
-	}
-	if !path.IsAbs(home) {
-		return "", fmt.Errorf("%q: the home is not known", p)
-	}
-	return path.Join(home, rest), nil
-}
-
-// lineOf is the line where the key at where is set: a key, and a name or index
-// in its value. data is known to be valid.
-func lineOf(data []byte, where []string) int {
-	best, at := -1, uint32(0)
-	var table []string
-	look := func(prefix []string, n *unstable.Node) []string {
-		full := slices.Clone(prefix)
-		start := uint32(0)
-		for it := n.Key(); it.Next(); {
-			if len(full) == len(prefix) {
-				start = it.Node().Raw.Offset
-			}
-			full = append(full, string(it.Node().Data))
-		}
-		if k := min(len(full), len(where)); k > best && slices.Equal(full[:k], where[:k]) {
-			best, at = k, start
-		}
-		return full
-	}
-	var p unstable.Parser
-	p.Reset(data)
-	for p.NextExpression() {
-		switch e := p.Expression(); e.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			table = look(nil, e)
-		case unstable.KeyValue:
-			full := look(table, e)
-			if len(where) != len(full)+1 || !slices.Equal(full, where[:len(full)]) {
-				continue
-			}
-			i := 0
-			for it := e.Value().Children(); it.Next(); i++ {
-				n := it.Node()
-				if e.Value().Kind == unstable.InlineTable {
-					look(full, n)
-				} else if strconv.Itoa(i) == where[len(full)] && n.Raw.Length > 0 {
-					best, at = len(where), n.Raw.Offset
-				}
-			}
-		}
-	}
-	if best < 0 {
-		return 0
-	}
-	return 1 + bytes.Count(data[:at], []byte{'\n'})
+	return m
 }

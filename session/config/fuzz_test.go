@@ -10,7 +10,7 @@ import (
 
 func FuzzConfig(f *testing.F) {
 	for _, s := range []string{
-		"path = '/a'\nuser='b'\nhome='~/x'\nbind=['~/a:/b:ro']\nallow=['sound']\n[env]\nA='b'",
+		"path='/a'\n[app.x]\nbind=[1]\nenv.a=2\n[app.y.env]\nb=1", "path = '/a'\nuser='b'\nhome='~/x'\nbind=['~/a:/b:ro']\nallow=['sound']\n[env]\nA='b'",
 		"env.A.b=1\n[env]\nB=2", "env={A={b=1}}", "bind=[1,\n'x']", "[[path]]\n[path.x]", "'' = 1\n\"\\u0000\"=2",
 		"path='''\n/a'''", "a=[[{b=[1]}]]",
 	} {
@@ -24,7 +24,7 @@ func FuzzConfig(f *testing.F) {
 			var e *Error
 			lines := 1 + strings.Count(string(data), "\n")
 			// A syntax error at the very end may be named one line further.
-			if !errors.As(err, &e) || e.Line < 1 || e.Line > lines+1 || !slices.Equal(e.Allowed, names(chrootKeys)) {
+			if !errors.As(err, &e) || e.Line < 1 || e.Line > lines+1 || !slices.Equal(e.Allowed, keyNames(chrootKeys)) && !slices.Equal(e.Allowed, keyNames(settingKeys)) {
 				t.Fatalf("error %#v in %d lines", err, lines)
 			}
 			if decode(src, "F", data, chrootKeys, new(Chroot)).Error() != err.Error() {

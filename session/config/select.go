@@ -72,7 +72,7 @@ func (c *Config) Select(flag, env string) (*Chroot, error) {
 	case env != "":
 		return c.named(env, "$CHRUN_CHROOT")
 	case c.Default != "":
-		return c.named(c.Default, c.defaultFrom)
+		return c.named(c.Default, c.DefaultFrom)
 	}
 	names, err := c.Names()
 	if err == nil && len(names) == 1 {

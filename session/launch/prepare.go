@@ -25,6 +25,11 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 				return &SetupError{What: "make the home " + string(p.Home), Err: err}
 			}
 		}
+		if p.InHome != "" {
+			if err := makeInHome(p.InHome, p.At, p.File); err != nil {
+				return &SetupError{What: "make the mount point " + string(p.InHome.Join(p.At)), Err: err}
+			}
+		}
 		if p.InTree != "" {
 			if err := makeInTree(root, p.InTree); err != nil {
 				return &SetupError{What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
@@ -128,14 +133,39 @@ func copyFile(root *rootfs.Root, src rootfs.Path, dst string, left *int64) error
 	return err
 }
 
-// makeInTree makes the missing directories of p, never through a symlink.
+// makeInHome makes an empty directory or file below home.
+func makeInHome(home rootfs.HostPath, at string, file bool) error {
+	dir, err := unix.Open(string(home), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return makeBelow(dir, at, file)
+}
+
+// makeInTree makes an empty directory of the tree.
 func makeInTree(root *rootfs.Root, p rootfs.Path) error {
 	dir, err := root.OpenDir("/")
 	if err != nil {
 		return err
 	}
+	return makeBelow(dir, string(p), false)
+}
+
+// makeBelow makes what is missing of the path at below dir, which it closes,
+// never through a symlink: a program inside may have planted one.
+func makeBelow(dir int, at string, file bool) error {
 	defer func() { unix.Close(dir) }()
-	for _, name := range strings.Split(strings.Trim(string(p), "/"), "/") {
+	names := strings.Split(strings.Trim(at, "/"), "/")
+	for i, name := range names {
+		if file && i == len(names)-1 {
+			fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+			if err == nil {
+				unix.Close(fd)
+			} else if err == unix.EEXIST {
+				err = nil
+			}
+			return err
+		}
 		if err := unix.Mkdirat(dir, name, 0o755); err != nil && err != unix.EEXIST {
 			return err
 		}

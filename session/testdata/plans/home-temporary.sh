@@ -6,13 +6,13 @@ mkdir -m 0700 /mnt/run/chrun  # place
 mkdir -m 0755 /mnt/etc  # place
 printf %s 'alice:x:1500:1501::/home/alice:/bin/bash
 ' > /mnt/etc/passwd  # file
+mkdir -m 0700 /mnt/home  # place
 install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
 mkdir -m 0755 /mnt/run/host  # place
 mkdir -m 0755 /mnt/run/host/tmp  # place
 mkdir -m 0755 /mnt/run/host/WORLD  # place
 mkdir -m 0755 /mnt/run/host/WORLD/etc  # place
 ln -s /run/host/WORLD/etc/resolv.conf /mnt/etc/resolv.conf  # link
-mkdir -m 0700 /mnt/home  # place
 mkdir /mnt/.root  # the new root
 mount --rbind /WORLD/tree /mnt/.root  # root: the chroot itself
 mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host

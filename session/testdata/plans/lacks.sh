@@ -19,15 +19,15 @@ mkdir -m 0755 /mnt/mirror0/tmp  # place
 mkdir -m 0755 /mnt/etc  # place
 printf %s 'alice:x:1500:1501::/home/alice:/bin/bash
 ' > /mnt/etc/passwd  # file
+mkdir -m 0555 /mnt/mirror1  # place
+mkdir -m 0755 /mnt/mirror1/bob  # place
+mkdir -m 0755 /mnt/mirror1/alice  # place
 install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
 mkdir -m 0755 /mnt/run/host  # place
 mkdir -m 0755 /mnt/run/host/tmp  # place
 mkdir -m 0755 /mnt/run/host/WORLD  # place
 mkdir -m 0755 /mnt/run/host/WORLD/etc  # place
 ln -s /run/host/WORLD/etc/resolv.conf /mnt/etc/resolv.conf  # link
-mkdir -m 0555 /mnt/mirror1  # place
-mkdir -m 0755 /mnt/mirror1/bob  # place
-mkdir -m 0755 /mnt/mirror1/alice  # place
 mkdir /mnt/.root  # the new root
 mount --bind /mnt/mirror0 /mnt/.root  # root: a copy of the directory with mount points that the tree lacks
 mount -o remount,bind,ro /mnt/.root  # read-only

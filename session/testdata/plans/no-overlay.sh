@@ -19,9 +19,9 @@ mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
 mount --rbind /tmp /mnt/.root/tmp  # tmp: the host's /tmp
 mount --bind /mnt/files/etc-passwd /mnt/.root/etc/passwd  # account: the account alice
 mount -o remount,bind,ro /mnt/.root/etc/passwd  # read-only
+mount --rbind /WORLD/data/homes/debian /mnt/.root/home/alice  # home: the chroot has no home of this account that the caller can write
 mount --bind /mnt/files/etc-resolv.conf /mnt/.root/etc/resolv.conf  # network-files: the host's
 mount -o remount,bind,ro /mnt/.root/etc/resolv.conf  # read-only
-mount --rbind /WORLD/data/homes/debian /mnt/.root/home/alice  # home: the chroot has no home of this account that the caller can write
 cd /mnt/.root  # enter
 pivot_root . . && umount -l . && cd /
 exec env -i DISPLAY=:0 HOME=/home/alice LANG=C.UTF-8 LOGNAME=alice PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$

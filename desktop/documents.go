@@ -1,0 +1,99 @@
+package desktop
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// Documents are the caller's user directories (xdg-user-dirs: Desktop,
+// Documents, Downloads, Music, Pictures, Videos …) at their own paths, whatever
+// home lies inside: what a program saves there is found, and a path in a file
+// dialog means one thing on both sides. A user-dirs.dirs of absolute paths is
+// made inside: without one, programs miss directories with localised names.
+var Documents = session.Feature{
+	Name:   "documents",
+	Shares: "Desktop, Documents, Downloads, Music, Pictures, Videos, as user-dirs.dirs names them",
+	Detect: detectDocuments,
+}
+
+func detectDocuments(f *session.Facts) session.Share {
+	c := f.Caller
+	home := session.HostPath(c.Account.Home)
+	config := session.HostPath(c.Env.Get("XDG_CONFIG_HOME"))
+	if !path.IsAbs(string(config)) {
+		config = home.Join(".config")
+	}
+	data, err := rootfs.ReadHost(config.Join("user-dirs.dirs"), 0, 0)
+	if err != nil {
+		return session.Share{State: "none: there is no " + string(config.Join("user-dirs.dirs"))}
+	}
+	var s session.Share
+	var text strings.Builder
+	var names []string
+	for _, d := range parseUserDirs(data, home) {
+		fmt.Fprintf(&text, "%s=\"%s\"\n", d.name, shellEscape.Replace(string(d.dir)))
+		// A directory equal to the home is the documented way to have none.
+		if home.Below(d.dir) || !isDir(d.dir) {
+			continue
+		}
+		names = append(names, path.Base(string(d.dir)))
+		s.Binds = append(s.Binds, session.Bind{Source: d.dir, Dest: session.Path(d.dir), Why: "where " + d.name + " of the caller is"})
+	}
+	s.State = strings.Join(names, ", ")
+	if s.State == "" {
+		s.State = "none of user-dirs.dirs exists"
+	}
+	s.Files = []session.File{{Path: f.Home.Join(".config/user-dirs.dirs"), Data: []byte(text.String()),
+		Why: "the caller's, with absolute paths", Make: true}}
+	return s
+}
+
+func isDir(p session.HostPath) bool {
+	var st unix.Stat_t
+	return unix.Stat(string(p), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
+
+type userDir struct {
+	name string
+	dir  session.HostPath
+}
+
+var shellEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`")
+
+// parseUserDirs reads user-dirs.dirs(5): lines XDG_NAME_DIR="$HOME/path" or
+// "/path", with a backslash before special characters.
+func parseUserDirs(data []byte, home session.HostPath) (dirs []userDir) {
+	for line := range strings.Lines(string(data)) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		value = strings.TrimSpace(value)
+		if !ok || !strings.HasPrefix(name, "XDG_") || !strings.HasSuffix(name, "_DIR") || strings.ContainsAny(name, " \t") ||
+			len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+			continue
+		}
+		value = value[1 : len(value)-1]
+		dir := ""
+		if rest, ok := strings.CutPrefix(value, "$HOME"); ok && (rest == "" || rest[0] == '/') {
+			dir, value = string(home), rest
+		} else if !path.IsAbs(value) {
+			continue
+		}
+		var b strings.Builder
+		for i := 0; i < len(value); i++ {
+			if value[i] == '\\' && i+1 < len(value) {
+				i++
+			}
+			b.WriteByte(value[i])
+		}
+		if strings.ContainsAny(b.String(), "\x00\n") {
+			continue
+		}
+		dirs = append(dirs, userDir{name, session.HostPath(path.Clean(dir + b.String()))})
+	}
+	return dirs
+}

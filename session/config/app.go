@@ -1,0 +1,41 @@
+package config
+
+import (
+	"maps"
+	"path"
+	"slices"
+)
+
+// For is the chroot as command sees it: with the settings of [app.NAME], where
+// NAME is command's base name. Its user, home and personality replace the
+// chroot's, its bind, env, allow and deny are added; what it allows is no longer
+// denied by the chroot, and the other way round.
+func (c *Chroot) For(command string) *Chroot {
+	app, ok := c.Apps[path.Base(command)]
+	if !ok {
+		return c
+	}
+	out := *c
+	s := &out.Settings
+	for _, r := range []struct {
+		to   *string
+		from string
+	}{{&s.User, app.User}, {&s.Home, app.Home}, {&s.Personality, app.Personality}} {
+		if r.from != "" {
+			*r.to = r.from
+		}
+	}
+	s.Bind = slices.Concat(s.Bind, app.Bind)
+	s.Allow = slices.Concat(without(s.Allow, app.Deny), app.Allow)
+	s.Deny = slices.Concat(without(s.Deny, app.Allow), app.Deny)
+	if s.Env = maps.Clone(s.Env); s.Env == nil {
+		s.Env = app.Env
+	} else {
+		maps.Copy(s.Env, app.Env)
+	}
+	return &out
+}
+
+func without(list, remove []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(remove, s) })
+}

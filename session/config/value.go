@@ -1,0 +1,119 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func text(v any) (string, error) {
+	s, ok := v.(string)
+	switch {
+	case !ok:
+		return "", errors.New("it must be a string")
+	case s == "":
+		return "", errors.New("it is empty")
+	case strings.ContainsAny(s, "\x00\n"):
+		return "", fmt.Errorf("%q holds a NUL or a newline", s)
+	}
+	return s, nil
+}
+
+// list reads a list of strings, each through item.
+func list(v any, item func(string) (string, error)) ([]string, error) {
+	elements, ok := v.([]any)
+	if !ok {
+		return nil, errors.New("it must be a list of strings")
+	}
+	out := make([]string, 0, len(elements))
+	for i, e := range elements {
+		s, err := text(e)
+		if err == nil {
+			s, err = item(s)
+		}
+		if err != nil {
+			return nil, mistakes{{where: []string{strconv.Itoa(i)}, err: err}}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// environment reads a table NAME = "VALUE". A VALUE may be empty and may have
+// newlines.
+func environment(v any) (map[string]string, error) {
+	vars, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("it must be a table of strings")
+	}
+	env := make(map[string]string, len(vars))
+	var bad mistakes
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		value, ok := vars[name].(string)
+		var err error
+		switch {
+		case name == "" || strings.ContainsAny(name, "=\x00"):
+			err = fmt.Errorf("%q is no name of a variable", name)
+		case !ok:
+			err = errors.New("it must be a string")
+		case strings.Contains(value, "\x00"):
+			err = errors.New("it holds a NUL")
+		}
+		if err != nil {
+			bad = bad.add(name, err, nil)
+		}
+		env[name] = value
+	}
+	return env, bad.orNil()
+}
+
+func (s *Source) feature(name string) (string, error) {
+	if s.Feature == nil {
+		return name, nil
+	}
+	return name, s.Feature(name)
+}
+
+// bind checks an element of bind and makes its source absolute.
+func (s *Source) bind(b string) (string, error) {
+	source, dest, ro, err := ParseBind(b)
+	if err != nil {
+		return "", err
+	}
+	if source, err = s.absolute(source); err != nil {
+		return "", err
+	}
+	return formatBind(source, dest, ro), nil
+}
+
+// absolute expands a leading ~/ and refuses what is not absolute then.
+func (s *Source) absolute(p string) (string, error) {
+	full, err := s.expand(p)
+	if err == nil && !path.IsAbs(full) {
+		err = fmt.Errorf("%q is not an absolute path", p)
+	}
+	return full, err
+}
+
+// expand expands ~ and a leading ~/.
+func (s *Source) expand(p string) (string, error) {
+	if !strings.HasPrefix(p, "~") {
+		return p, nil
+	}
+	rest := p[1:]
+	if rest != "" && rest[0] != '/' {
+		return "", fmt.Errorf("%q: only ~/ is understood, not the home of others", p)
+	}
+	home := ""
+	if s.Home != nil {
+		home = s.Home()
+	}
+	if !path.IsAbs(home) {
+		return "", fmt.Errorf("%q: the home is not known", p)
+	}
+	return path.Join(home, rest), nil
+}
