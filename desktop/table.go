@@ -23,7 +23,7 @@ var Features = []session.Feature{
 	audio.Pipewire, audio.Pulseaudio, audio.Alsa, audio.Jack,
 	SessionBus, SystemBus, Accessibility,
 	Gpu, Devices, Shm, Tmp,
-	Documents, NetworkFiles, LocaleTime, MachineID, Network,
+	Documents, Files, NetworkFiles, LocaleTime, MachineID, Network,
 }
 
 // All is the group of every feature.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"sort"
 	"strconv"
@@ -38,6 +39,7 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	for _, bind := range req.Binds {
 		b.bind("bind", bind)
 	}
+	b.shareCwd()
 	for _, o := range offers {
 		b.cover(o)
 	}
@@ -150,8 +152,35 @@ func (b *builder) dev() {
 // WholeDev says whether /dev is shared whole.
 func WholeDev(f *Facts) bool { return f.Allowed("gpu") && f.Allowed("devices") && f.Allowed("shm") }
 
+// vacant says whether nothing is at p inside, or only the empty mount point
+// that an earlier launch made in a home.
+func (b *builder) vacant(p Path) bool {
+	at, f, _, rest, err := b.walk(p)
+	if err != nil || len(rest) > 0 || f.kind == "" {
+		return err == nil
+	}
+	m, source := b.owner(at)
+	if m.Kind != FromHost || !m.Ours || at == m.Dest {
+		return false
+	}
+	if f.kind == Dir {
+		list, err := os.ReadDir(source)
+		return err == nil && len(list) == 0
+	}
+	st, err := os.Lstat(source)
+	return err == nil && st.Mode().IsRegular() && st.Size() == 0
+}
+
 // bind places one shared file or directory.
 func (b *builder) bind(feature string, s Bind) {
+	if s.Missing {
+		if !b.vacant(s.Dest) {
+			return
+		}
+		if dir := Path(path.Dir(string(s.Dest))); s.Folder && b.vacant(dir) {
+			s.Source, s.Dest = HostPath(path.Dir(string(s.Source))), dir
+		}
+	}
 	if at, _, _, rest, err := b.walk(s.Dest); err == nil && len(rest) == 0 {
 		if m, source := b.owner(at); m.Kind == FromHost && source == string(s.Source) && !s.ReadOnly {
 			return // seen there already

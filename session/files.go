@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -149,6 +150,40 @@ func (b *builder) cwd() error {
 		b.warn("the current directory %s is not visible in the chroot: starting in %s", c, b.f.Home)
 	}
 	return nil
+}
+
+// shareCwd shares the caller's directory at its own path when it is not visible
+// otherwise: one below the home (not the home itself, nor below a dot directory
+// of it, where settings lie), or one of the caller's own elsewhere.
+func (b *builder) shareCwd() {
+	c := b.f.Caller.Cwd
+	if _, ok := b.visible(c); ok || c == "" || b.req.Cwd != "" || b.req.Root || !b.f.Allowed("files") {
+		return
+	}
+	if !Shareable(b.f.Caller, c) {
+		return
+	}
+	if st, err := os.Stat(string(c)); err != nil || Owner(st) != b.f.Caller.UID && !c.Below(HostPath(b.f.Caller.Account.Home)) {
+		return
+	}
+	b.bind("files", Bind{Source: c, Dest: Path(c), Why: "the working directory"})
+}
+
+// Shareable says whether a path that a person names by working in it, or on
+// the command line, may be shared for that: nothing of the host's system, not
+// the whole home, and nothing below a dot directory of it.
+func Shareable(c *Caller, p HostPath) bool {
+	for _, own := range ownTrees {
+		if p.Below(HostPath(own)) {
+			return false
+		}
+	}
+	home := HostPath(c.Account.Home)
+	if p == "/" || home.Below(p) {
+		return false
+	}
+	below, ok := strings.CutPrefix(string(p), string(home)+"/")
+	return !ok || !strings.HasPrefix(below, ".")
 }
 
 // Of these directories, and what lies below the first of them, the chroot has

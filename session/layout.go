@@ -311,6 +311,15 @@ func (l *layout) mirror(dir Path) error {
 			l.mount(Mount{Kind: FromTree, Source: path.Join(source, e.Name()), Dest: p, Feature: "root", Why: "as in the tree"})
 		}
 	}
+	// Mount points that are yet to be made in the tree are not in the list.
+	for at := range l.at {
+		rest, ok := strings.CutPrefix(string(at), strings.TrimSuffix(string(dir), "/")+"/")
+		if name, _, _ := strings.Cut(rest, "/"); ok && rest != "" {
+			if _, there := l.node[path.Join(top, name)]; !there {
+				l.add(Node{Path: path.Join(top, rest), Kind: Dir, Mode: 0o755})
+			}
+		}
+	}
 	return nil
 }
 

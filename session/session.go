@@ -25,6 +25,10 @@ type Facts struct {
 	// AccountFiles are the tree's passwd and group with the account made known.
 	AccountFiles []File
 	Allowed      func(feature string) bool
+	// Argv is the command as typed; relative paths in it are below Base, which
+	// is "" if they mean something inside.
+	Argv []string
+	Base HostPath
 }
 
 // Feature is one thing of the host that a program in the chroot can use. The
@@ -57,8 +61,11 @@ type Bind struct {
 	Source   HostPath
 	Dest     Path
 	ReadOnly bool
-	Required bool   // a failure ends the launch; else it is noted and left out
-	Why      string // for --dry-run
+	Required bool // a failure ends the launch; else it is noted and left out
+	// Missing shares only what is not there inside: the chroot's own wins. With
+	// Folder, the directory of Source is shared where that too is missing.
+	Missing, Folder bool
+	Why             string // for --dry-run
 }
 
 // File is a small file that is different inside. Data is its content as of

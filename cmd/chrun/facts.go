@@ -81,6 +81,7 @@ func prepare(o *options, c *session.Caller, conf *config.Config) (*launchRequest
 		func() error { return l.binds(o, ch) },
 		func() error { return l.variables(o, ch) },
 		func() error { return l.cwd(o) },
+		func() error { return l.arguments(o) },
 	} {
 		if err := step(); err != nil {
 			root.Close()
@@ -296,6 +297,15 @@ func (l *launchRequest) cwd(o *options) error {
 		l.request.Cwd = session.Path(path.Clean(o.cwd))
 	default:
 		l.request.Cwd = session.Path(l.facts.Caller.Cwd).Join(o.cwd)
+	}
+	return nil
+}
+
+// arguments lets the features see what is named on the command line.
+func (l *launchRequest) arguments(o *options) error {
+	l.facts.Argv = o.argv
+	if o.cwd == "" {
+		l.facts.Base = l.facts.Caller.Cwd
 	}
 	return nil
 }

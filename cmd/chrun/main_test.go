@@ -124,6 +124,10 @@ func (b *box) mkdir(p string) { b.Helper(); b.check(os.MkdirAll(b.at(p), 0o755))
 func (b *box) file(p, content string, mode os.FileMode) {
 	b.Helper()
 	b.remove(p)
+	// A test beside this one that forks now would keep the file open for
+	// writing in its child, and executing it would be ETXTBSY.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	b.check(os.WriteFile(b.at(p), []byte(content), mode))
 	b.check(os.Chmod(b.at(p), mode))
 }

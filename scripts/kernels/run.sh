@@ -66,12 +66,14 @@ fetch() {
 initramfs() { # DIR ARCH
 	host=$work/initramfs/host
 	rm -rf "$work/initramfs"
-	mkdir -p "$host/usr/bin" "$host/test" "$host/srv/tree/bin"
-	ln -s usr/bin "$host/bin"
-	cp "$1/overlay.ko" "$host/"
-	cp "$1/busybox" "$host/bin/"
+	mkdir "$work/initramfs" "$host" "$host/test" "$host/srv"
+	for root in "$host" "$host/srv/tree"; do
+		mkdir -p "$root/usr/bin"
+		ln -s usr/bin "$root/bin"
+		cp "$1/busybox" "$root/bin/"
+	done
 	cp "$1/bash-static" "$host/bin/bash"
-	cp "$1/busybox" "$host/srv/tree/bin/"
+	cp "$1/overlay.ko" "$host/"
 	export CGO_ENABLED=0 GOARCH="$2"
 	go build -trimpath -ldflags '-s -w' -o "$work/initramfs/init" ./scripts/kernels/guest
 	go build -trimpath -ldflags '-s -w' -o "$host/bin/chrun" ./cmd/chrun

@@ -92,6 +92,8 @@ func (c *Chroot) ID() string {
 	return EscapePath(c.Path)
 }
 
+const configFile = "config.toml"
+
 // Load reads config.toml. A directory that does not exist costs one failed
 // open and is never asked again. Errors are *Error.
 func Load(src Source) (*Config, error) {
@@ -107,7 +109,7 @@ func Load(src Source) (*Config, error) {
 		}
 	}
 	for _, dir := range c.dirs {
-		file := path.Join(dir, "config.toml")
+		file := path.Join(dir, configFile)
 		data, err := src.read(file)
 		if errors.Is(err, fs.ErrNotExist) || src.leftOut(err) {
 			continue
@@ -156,13 +158,22 @@ func (s *Source) leftOut(err error) bool {
 // Chroot reads the chroot that is called name. Errors are *UnknownError,
 // *Error, or *UntrustedError if only files that root does not trust know it.
 func (c *Config) Chroot(name string) (*Chroot, error) {
+	file, data, err := c.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.src.chroot(name, file, data)
+}
+
+// find finds and reads the file of the chroot that is called name.
+func (c *Config) find(name string) (file string, data []byte, err error) {
 	var dirs []string
 	if ValidName(name) {
 		dirs = c.dirs
 	}
 	var left error
 	for _, dir := range dirs {
-		file := path.Join(dir, "chroots", name+".toml")
+		file := fileOf(dir, name)
 		data, err := c.src.read(file)
 		var u *UntrustedError
 		switch {
@@ -171,17 +182,19 @@ func (c *Config) Chroot(name string) (*Chroot, error) {
 		case errors.As(err, &u):
 			left = err
 			continue
-		case err != nil:
-			return nil, err
+		case err == nil:
+			c.src.leftOut(left)
 		}
-		c.src.leftOut(left)
-		return c.src.chroot(name, file, data)
+		return file, data, err
 	}
 	if left != nil {
-		return nil, left
+		return "", nil, left
 	}
-	return nil, c.unknown(name)
+	return "", nil, c.unknown(name)
 }
+
+// fileOf is the file of a chroot in a directory of configuration.
+func fileOf(dir, name string) string { return path.Join(dir, "chroots", name+".toml") }
 
 // chroot reads the content of file.
 func (s *Source) chroot(name, file string, data []byte) (*Chroot, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A text is the content of a file and where things are in it.
+// A layout is the content of a file and where things are in it.
 type layout struct {
 	data  []byte
 	nodes []node

@@ -126,3 +126,22 @@ func (l lines) of(where []string) int {
 	}
 	return 0
 }
+
+// settings lists the values of a file that has no mistakes.
+func settings(file string, data []byte) (list []Setting) {
+	line, at := 1, 0
+	for _, n := range scan(data) {
+		line += bytes.Count(data[at:n.start], []byte{'\n'})
+		if at = n.start; n.kind != unstable.String {
+			continue
+		}
+		s := Setting{Value: n.text, File: file, Line: line}
+		if key := n.key; n.parent >= 0 && n.value == n.start {
+			s.Key, s.Element = strings.Join(key[:len(key)-1], "."), true
+		} else {
+			s.Key = strings.Join(key, ".")
+		}
+		list = append(list, s)
+	}
+	return list
+}

@@ -1,0 +1,92 @@
+package desktop
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// Files are what the command line names and the chroot lacks: a directory, or
+// a file with its folder, so that what the program keeps beside it is found
+// and kept. The working directory belongs to it too; the planner shares that.
+var Files = session.Feature{
+	Name:   "files",
+	Shares: "files and directories named on the command line, and the working directory",
+	Detect: detectFiles,
+}
+
+func detectFiles(f *session.Facts) session.Share {
+	var s session.Share
+	seen := map[session.HostPath]bool{}
+	for _, arg := range f.Argv[min(1, len(f.Argv)):] {
+		p := named(arg, f.Base)
+		if p == "" || seen[p] {
+			continue
+		}
+		seen[p] = true
+		s.Binds = append(s.Binds, shareFile(f.Caller, p)...)
+	}
+	s.State = "nothing is named that the chroot lacks"
+	if len(s.Binds) > 0 {
+		s.State = fmt.Sprintf("%s, where the chroot lacks it", s.Binds[0].Source)
+		if n := len(s.Binds); n > 1 {
+			s.State = fmt.Sprintf("%s and %d more, where the chroot lacks them", s.Binds[0].Source, n-1)
+		}
+	}
+	return s
+}
+
+// named is the path on the host that an argument may name, or "": a path, a
+// file:// URI of this machine, or either behind "--option=".
+func named(arg string, base session.HostPath) session.HostPath {
+	if strings.HasPrefix(arg, "-") {
+		_, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			return ""
+		}
+		arg = value
+	}
+	if uri, ok := strings.CutPrefix(arg, "file://"); ok {
+		host, p, _ := strings.Cut(uri, "/")
+		p, err := url.PathUnescape(p)
+		if err != nil || host != "" && host != "localhost" {
+			return ""
+		}
+		arg = "/" + p
+	}
+	switch {
+	case arg == "", strings.Contains(arg, "\x00"):
+		return ""
+	case path.IsAbs(arg):
+		return session.HostPath(path.Clean(arg))
+	case base != "":
+		return base.Join(arg)
+	}
+	return ""
+}
+
+// shareFile shares p at its own path, and where its links lead.
+func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
+	var st unix.Stat_t
+	if !session.Shareable(c, p) || unix.Stat(string(p), &st) != nil {
+		return nil
+	}
+	b := session.Bind{Source: p, Dest: session.Path(p), Missing: true, Why: "named on the command line"}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		// Its folder, unless that is the home or a top-level directory.
+		folder := session.HostPath(path.Dir(string(p)))
+		b.Folder = session.Shareable(c, folder) && strings.Count(string(folder), "/") > 1
+	}
+	binds = append(binds, b)
+	if real, err := rootfs.RealHost(p); err == nil && real != p && session.Shareable(c, real) {
+		b.Source, b.Dest, b.Folder = real, session.Path(real), false
+		binds = append(binds, b)
+	}
+	return binds
+}
