@@ -39,7 +39,7 @@ func TestKeep(t *testing.T) {
 }
 
 func TestLacks(t *testing.T) {
-	d := newDesk(t, "GTK_THEME=Nordic:dark", "GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;ibus",
+	d := newDesk(t, "GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;ibus",
 		"QT_QPA_PLATFORMTHEME=qt5ct", "QT_STYLE_OVERRIDE=kvantum-dark", "XMODIFIERS=@im=fcitx")
 	got := func() string {
 		var list []string
@@ -48,10 +48,9 @@ func TestLacks(t *testing.T) {
 		}
 		return strings.Join(list, " ")
 	}
-	if want := "GTK_THEME GTK_IM_MODULE QT_IM_MODULE QT_QPA_PLATFORMTHEME QT_STYLE_OVERRIDE"; got() != want {
+	if want := "GTK_IM_MODULE QT_IM_MODULE QT_QPA_PLATFORMTHEME QT_STYLE_OVERRIDE"; got() != want {
 		t.Errorf("lacks %q, want %q", got(), want)
 	}
-	d.write("tree/usr/share/themes/Nordic/gtk-3.0/gtk.css", "")
 	d.write("tree/usr/lib/aarch64-linux-gnu/gtk-4.0/4.0.0/immodules/libim-fcitx5.so", "")
 	d.write("tree/usr/lib64/qt5/plugins/platforminputcontexts/libibusplatforminputcontextplugin.so", "")
 	d.write("tree/usr/lib/qt6/plugins/platformthemes/libqt5ct.so", "")
@@ -59,12 +58,12 @@ func TestLacks(t *testing.T) {
 	if got() != "" {
 		t.Errorf("lacks %q in a tree that has all", got())
 	}
-	d.env("GTK_THEME=Adwaita:dark", "GTK_IM_MODULE=xim", "QT_IM_MODULE=compose", "QT_STYLE_OVERRIDE=Fusion", "QT_QPA_PLATFORMTHEME=")
+	d.env("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose", "QT_STYLE_OVERRIDE=Fusion", "QT_QPA_PLATFORMTHEME=")
 	if got() != "" {
 		t.Errorf("lacks the built-in %q", got())
 	}
-	d.env("GTK_THEME=../themes/Nordic", "GTK_IM_MODULE=/", "QT_IM_MODULE=..", "QT_STYLE_OVERRIDE=-")
-	if want := "GTK_THEME GTK_IM_MODULE QT_IM_MODULE QT_STYLE_OVERRIDE"; got() != want {
+	d.env("GTK_IM_MODULE=/", "QT_IM_MODULE=..", "QT_STYLE_OVERRIDE=-")
+	if want := "GTK_IM_MODULE QT_IM_MODULE QT_STYLE_OVERRIDE"; got() != want {
 		t.Errorf("lacks %q, want %q", got(), want)
 	}
 }

@@ -22,7 +22,6 @@ type plugin struct {
 	divider  string         // between several values, of which one suffices
 	cut      string         // what of a value is no name begins with one of these
 	dirs     []session.Path // below a library directory; a file's name holds the value
-	themes   []session.Path // directories in which the value is a directory
 }
 
 var (
@@ -30,14 +29,11 @@ var (
 	qtInput    = []session.Path{"qt6/plugins/platforminputcontexts", "qt5/plugins/platforminputcontexts", "qt/plugins/platforminputcontexts"}
 	qtThemes   = []session.Path{"qt6/plugins/platformthemes", "qt5/plugins/platformthemes", "qt/plugins/platformthemes"}
 	qtStyles   = []session.Path{"qt6/plugins/styles", "qt5/plugins/styles", "qt/plugins/styles"}
-	gtkThemes  = []session.Path{"/usr/share/themes", "/usr/local/share/themes"}
 )
 
 // plugins is the table of what is looked for. XMODIFIERS names a program of the
 // session and passes; XCURSOR_THEME and icon themes fall back by themselves.
 var plugins = []plugin{
-	{variable: "GTK_THEME", what: "GTK theme", themes: gtkThemes, cut: ":", // Adwaita:dark
-		builtin: []string{"Adwaita", "Adwaita-dark", "HighContrast", "HighContrastInverse", "Default", "Raleigh", "Empty"}},
 	{variable: "GTK_IM_MODULE", what: "GTK input module", dirs: gtkModules, divider: ":",
 		builtin: []string{"gtk-im-context-simple", "gtk-im-context-none", "simple", "none", "wayland", "waylandgtk", "xim", "broadway"}},
 	{variable: "QT_IM_MODULE", what: "Qt input module", dirs: qtInput,
@@ -76,25 +72,18 @@ func (p plugin) found(root *rootfs.Root, value string) bool {
 		if name == "" || name[0] == '.' || strings.Contains(name, "/") {
 			continue
 		}
-		if p.theme(root, name) || p.file(root, strings.ToLower(name)) {
+		if p.file(root, strings.ToLower(name)) {
 			return true
 		}
 	}
 	return false
 }
 
-func (p plugin) theme(root *rootfs.Root, name string) bool {
-	if slices.Contains(p.builtin, name) {
-		return true
-	}
-	return slices.ContainsFunc(p.themes, func(dir session.Path) bool { return root.IsDir(dir.Join(name)) })
-}
-
 // file looks for a library whose name holds name: im-fcitx5.so offers fcitx,
 // libqgtk3.so gtk3. The exact names are in the libraries.
 func (p plugin) file(root *rootfs.Root, name string) bool {
 	for _, lib := range rootfs.LibDirs {
-		if len(p.dirs) == 0 || !root.IsDir(lib) {
+		if !root.IsDir(lib) {
 			continue
 		}
 		for _, dir := range p.dirs {

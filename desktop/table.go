@@ -23,7 +23,9 @@ var Features = []session.Feature{
 	audio.Pipewire, audio.Pulseaudio, audio.Alsa, audio.Jack,
 	SessionBus, SystemBus, Accessibility,
 	Gpu, Devices, Shm, Tmp,
-	Documents, Files, NetworkFiles, LocaleTime, MachineID, Network,
+	Documents, Files, Removable, Appearance,
+	Agents, Smartcard, Printing,
+	NetworkFiles, LocaleTime, MachineID, Network,
 }
 
 // All is the group of every feature.

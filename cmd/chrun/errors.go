@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -115,6 +117,7 @@ func hints(o *options, err error) []string {
 		program *launch.ExecError
 		trusted *config.UntrustedError
 		account *account.NoSuchAccountError
+		none    *config.NoChoiceError
 	)
 	one := func(format string, a ...any) []string { return []string{fmt.Sprintf(format, a...)} }
 	switch {
@@ -142,6 +145,8 @@ func hints(o *options, err error) []string {
 		return one("name another home: --home=DIR, or --home=temporary")
 	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "change to "):
 		return one("name a directory that is in the chroot: -C DIR")
+	case errors.As(err, &none) && len(none.Known) == 0:
+		return noChoiceHints(o)
 	case errors.As(err, &hinted):
 		if h := hinted.Hint(); h != "" {
 			return []string{h}
@@ -195,9 +200,30 @@ func namespaceHints(e *launch.NamespaceError) []string {
 	return []string{"inside a container or another chroot the outer one must allow user namespaces: try unshare -U true on the host"}
 }
 
+// noChoiceHints says what may be meant where no chroot is known.
+func noChoiceHints(o *options) []string {
+	g := &guesses{}
+	if len(o.argv) > 0 {
+		g = &guesses{word: o.argv[0], rest: o.argv[1:], flags: o.typed[:len(o.typed)-len(o.argv)]}
+		if s := guessTable[0](g); s != "" {
+			return []string{s}
+		}
+	}
+	hints := []string{"name its directory: -c DIR"}
+	for _, dir := range found(func(pattern string) []string { list, _ := filepath.Glob(pattern); return list }) {
+		hints = append(hints, g.line("chrunctl", []string{"add", path.Base(dir), dir}))
+	}
+	return hints
+}
+
 func programHints(o *options, e *launch.ExecError) []string {
 	if len(o.argv) == 0 {
 		return []string{"the account's shell is not in the chroot; name a program: chrun /bin/sh"}
+	}
+	if o.guess != nil && (e.Status == 127 || strings.HasSuffix(e.Why, "is a directory")) {
+		if s := o.guess(); s != "" {
+			return []string{s}
+		}
 	}
 	switch {
 	case e.Status == 127:

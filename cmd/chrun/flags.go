@@ -45,7 +45,8 @@ type options struct {
 	list, verbose, quiet    bool
 	help, version           bool
 	argv                    []string
-	typed                   []string // all words, for hints
+	typed                   []string      // all words, for hints
+	guess                   func() string // what COMMAND may have meant, once it cannot be executed
 }
 
 // toggle switches a feature or group on or off.

@@ -64,6 +64,9 @@ func run(o *options) error {
 	if o.dryRun != "" {
 		return show(plan, o.dryRun)
 	}
+	if len(o.argv) > 0 && !l.request.Root { // root is in the chroot by the time it matters
+		o.guess = func() string { return newGuesses(o, l.facts.Root, conf, plan.Env.Get("PATH")).guessed() }
+	}
 	say(o, plan)
 	note := func(text string) {
 		if o.verbose {

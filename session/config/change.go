@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"unicode/utf8"
 
 	"chrun/session/rootfs"
 )
@@ -36,6 +37,9 @@ func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 	e := Edit{Key: []string{"path"}, Value: string(tree)}
 	if err := check(&c.src, &e, chrootKeys); err != nil {
 		return err
+	}
+	if !utf8.ValidString(string(tree)) {
+		return e.error(errNotUTF8)
 	}
 	unlock, err := c.src.lock(dir)
 	if err != nil {

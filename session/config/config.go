@@ -35,12 +35,20 @@ type Source struct {
 
 // UserDir is the directory of the caller's own configuration (XDG Base
 // Directory 0.8), or "" if it cannot be told.
-func UserDir(xdgConfigHome, home string) string {
+func UserDir(xdgConfigHome, home string) string { return baseDir(xdgConfigHome, home, ".config") }
+
+// DataDir is the directory of the caller's homes; see HomeFor.
+func DataDir(xdgDataHome, home string) string { return baseDir(xdgDataHome, home, ".local/share") }
+
+// StateDir is the directory where notes are kept; see HomeFor.
+func StateDir(xdgStateHome, home string) string { return baseDir(xdgStateHome, home, ".local/state") }
+
+func baseDir(named, home, usual string) string {
 	switch {
-	case path.IsAbs(xdgConfigHome):
-		return path.Join(xdgConfigHome, "chrun")
+	case path.IsAbs(named):
+		return path.Join(named, "chrun")
 	case path.IsAbs(home):
-		return path.Join(home, ".config/chrun")
+		return path.Join(home, usual, "chrun")
 	}
 	return ""
 }

@@ -68,9 +68,11 @@ func ParseEdit(s string) (Edit, error) {
 		return fail("unknown key", typed())
 	}
 	if !utf8.ValidString(s) {
-		return fail("TOML holds UTF-8 alone", nil)
+		return fail(errNotUTF8.Error(), nil)
 	}
 	switch {
+	case name == "app":
+		return fail("it is a table: app.COMMAND.KEY=VALUE", nil)
 	case k == tableKind && e.Key[0] == "app" && len(e.Key) == 2:
 		return fail("it is a table: "+name+".KEY=VALUE", nil)
 	case k == tableKind:
@@ -231,7 +233,10 @@ func (e *Edit) on(t map[string]any) error {
 	return nil
 }
 
-var errNotSet = errors.New("it is not set")
+var (
+	errNotSet  = errors.New("it is not set")
+	errNotUTF8 = errors.New("TOML holds UTF-8 alone")
+)
 
 // missing are the elements to add that list has not.
 func (e *Edit) missing(list []any) (add []any) {

@@ -242,9 +242,11 @@ func (l *layout) cut(n node) []byte {
 	if before < 0 {
 		return l.replace(n.start, n.end, "")
 	}
-	comma := l.comma(l.nodes[before].end, n.start)
-	data := l.replace(n.start, n.end, "")
-	return append(data[:comma:comma], data[comma+1+blank(data[comma+1:]):]...)
+	comma, start := l.comma(l.nodes[before].end, n.start), n.start
+	for start > comma+1 && blank(l.data[start-1:start]) > 0 {
+		start--
+	}
+	return slices.Concat(l.data[:comma], l.data[comma+1:start], l.data[n.end:])
 }
 
 // blank counts the blanks at the start of b.

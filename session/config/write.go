@@ -52,7 +52,7 @@ func (s *Source) lock(dir string) (unlock func(), err error) {
 	file := path.Join(dir, ".lock")
 	f, err := os.OpenFile(file, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, writeError(file, err)
+		return nil, writeError(dir, err)
 	}
 	for {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err != unix.EINTR {
@@ -61,7 +61,7 @@ func (s *Source) lock(dir string) (unlock func(), err error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, &WriteError{file, os.NewSyscallError("flock", err)}
+		return nil, &WriteError{dir, os.NewSyscallError("flock", err)}
 	}
 	return func() { f.Close() }, nil
 }

@@ -150,6 +150,10 @@ func host() error {
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("ip: %w: %s", err, out)
 	}
+	// As every distribution does; the kernel's own 4096 are few.
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1024, Max: 524288}); err != nil {
+		return os.NewSyscallError("setrlimit", err)
+	}
 	module, err := os.Open("/overlay.ko")
 	if err != nil {
 		return err

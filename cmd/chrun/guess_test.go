@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// Each row of the table, as the exact text.
+func TestGuesses(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/usr", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		flags, words, want string
+	}{
+		{"-v", dir + "|firefox|-P", "for the chroot in that directory: chrun -v -c " + dir + " firefox -P"},
+		{"", "gentoo|firefox", "for the chroot of that name: chrun -c gentoo firefox"},
+		{"", "forget|debian", "chrunctl forget debian"},
+		{"-q", "MOZ=a b|firefox", "set it before chrun: MOZ='a b' chrun -q firefox"},
+		{"", "ls >x;wc", "for a shell to read it: chrun sh -c 'ls >x;wc'"},
+		{"", "echo $HOME|x", "for a shell to read it: chrun sh -c 'echo $HOME x'"},
+		{"", "firefox|a b", "in the chroot there is firefox-bin, firefox-esr: chrun firefox-bin 'a b'"},
+		{"", "chromuim", "in the chroot there is chromium: chrun chromium"},
+		{"", "gimp|x.png", "the chroot \"debian\" has it: chrun -c debian gimp x.png"},
+		{"", "mutt|-f", "the host has it: mutt -f"},
+		{"", "quux", ""},
+		{"", "ls", ""},
+	} {
+		words := strings.Split(c.words, "|")
+		g := &guesses{word: words[0], rest: words[1:], flags: strings.Fields(c.flags), names: []string{"debian", "gentoo"},
+			inside: func() []string { return []string{"firefox-esr", "firefox-bin", "chromium", "firefox-bin", "lsof"} },
+			elsewhere: func(word string) string {
+				return map[string]string{"gimp": "debian"}[word]
+			},
+			onHost: func(word string) bool { return word == "mutt" },
+		}
+		if got := g.guessed(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.words, got, c.want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"a", "", 1}, {"firefox", "firefxo", 1}, {"gimp", "gimps", 1}, {"kitten", "sitting", 3}, {"a", "abcd", 3}} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("%s, %s: %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"chrun/session"
+	"chrun/session/config"
+)
+
+const keysHelp = `
+Keys:
+  path           the directory of the chroot
+  user           the account inside, name or uid
+  home           auto, private, host, temporary or a directory
+  personality    linux32 or linux64
+  bind           more to share: a list of SRC[:DST][:ro]
+  env.NAME       a variable
+  allow, deny    lists of features and groups: chrunctl features
+  app.COMMAND.KEY   any of these but path, for one program`
+
+func (c *command) set() *cobra.Command {
+	return &cobra.Command{
+		Use:   "set NAME KEY=VALUE|KEY+=VALUE...",
+		Short: "Change settings of a chroot; += adds to a list",
+		Long: "Change settings of a chroot: all of them or, if there is a mistake, none.\n" +
+			"Comments and order of the file stay.\n" + keysHelp,
+		Example: "  chrunctl set gentoo home=private bind+=/data:ro deny=gpu,sound\n" +
+			"  chrunctl set gentoo app.firefox-bin.env.MOZ_ENABLE_WAYLAND=1",
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: c.keys,
+		RunE: func(_ *cobra.Command, args []string) error {
+			var edits []config.Edit
+			for _, s := range args[1:] {
+				e, err := config.ParseEdit(s)
+				if err != nil {
+					return err
+				}
+				edits = append(edits, e)
+			}
+			return c.change(args[0], edits)
+		},
+	}
+}
+
+func (c *command) unset() *cobra.Command {
+	return &cobra.Command{
+		Use:               "unset NAME KEY...",
+		Short:             "Take settings of a chroot away",
+		Long:              "Take settings of a chroot away; env or app.COMMAND as a whole.\n" + keysHelp,
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: c.setKeys,
+		RunE: func(_ *cobra.Command, args []string) error {
+			var edits []config.Edit
+			for _, s := range args[1:] {
+				edits = append(edits, config.ParseUnset(s))
+			}
+			return c.change(args[0], edits)
+		},
+	}
+}
+
+func (c *command) change(name string, edits []config.Edit) error {
+	conf, err := config.Load(c.src)
+	if err != nil {
+		return err
+	}
+	return conf.Change(name, edits...)
+}
+
+func (c *command) show() *cobra.Command {
+	return &cobra.Command{
+		Use:               "show NAME",
+		Short:             "Print the settings of a chroot, and where each is written",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.names(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			conf, err := config.Load(c.src)
+			if err != nil {
+				return err
+			}
+			list, err := conf.Settings(args[0])
+			if err != nil {
+				return err
+			}
+			return c.table(func(row func(...string)) {
+				for _, s := range list {
+					op := "="
+					if s.Element {
+						op = "+="
+					}
+					// As it is typed for set; a line is a setting.
+					text := session.Quote(s.Key + op + s.Value)
+					if strings.ContainsAny(text, "\n\t") {
+						text = fmt.Sprintf("%s%s%q", s.Key, op, s.Value)
+					}
+					row(text, fmt.Sprintf("%s:%d", s.File, s.Line))
+				}
+			})
+		},
+	}
+}
+
+// keys completes the arguments of set.
+func (c *command) keys(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return c.names(1)(cmd, args, word)
+	}
+	list := []string{"path=", "user=", "home=", "personality=", "bind+=", "env.", "allow+=", "deny+=", "app."}
+	return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// setKeys completes the arguments of unset.
+func (c *command) setKeys(cmd *cobra.Command, args []string, word string) (list []string, _ cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return c.names(1)(cmd, args, word)
+	}
+	conf, err := config.Load(c.src)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	settings, _ := conf.Settings(args[0])
+	for _, s := range settings {
+		if s.Key != "path" {
+			list = append(list, s.Key)
+		}
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,75 @@
+package desktop
+
+import (
+	"path"
+	"strings"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// Printing is the caller's CUPS server, found as libcups does (cups/usersys.c):
+// CUPS_SERVER, then client.conf of the person and of the system, then the
+// socket. Printers that announce themselves come through the system bus.
+var Printing = session.Feature{
+	Name:      "printing",
+	Shares:    "the host's printers: CUPS",
+	Variables: []string{"CUPS_SERVER"},
+	Detect:    detectPrinting,
+	Hide: func(f *session.Facts) (s session.Share) {
+		if p := f.Caller.Env.Get("CUPS_SERVER"); path.IsAbs(p) {
+			s.Cover = []session.Path{session.Path(path.Clean(p))}
+		}
+		return s
+	},
+}
+
+func detectPrinting(f *session.Facts) session.Share {
+	const name, why = "CUPS_SERVER", "the print server"
+	const dir, usual session.Path = "/run/cups", "/run/cups/cups.sock"
+	c := f.Caller
+	server, from := cupsServer(c)
+	switch {
+	case server == "" || session.Path(path.Clean(server)) == usual:
+		source := c.Host.Join(string(dir))
+		if !c.Listens(source.Join(path.Base(string(usual)))) {
+			return session.Share{State: "no print server listens"}
+		}
+		// The directory: cupsd, when it restarts, makes a new socket.
+		return session.Share{State: string(usual) + " (listening)",
+			Binds: []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: why}},
+			Env:   []session.Var{{Name: name, Value: string(usual)}}}
+	case path.IsAbs(server):
+		socket := session.HostPath(path.Clean(server))
+		if !c.Listens(socket) {
+			return session.Share{State: "no print server listens on " + server + ", of " + from}
+		}
+		return session.Share{State: server + " (listening; of " + from + ")",
+			Binds: session.SocketBinds(c, socket, why), Env: []session.Var{{Name: name, Value: server}}}
+	case !f.Allowed("network"):
+		return session.Share{State: server + ", of " + from + ", is out of reach: the network is denied"}
+	}
+	return session.Share{State: server + ", of " + from, Env: []session.Var{{Name: name, Value: server}}}
+}
+
+// cupsServer is the server that the caller has chosen, and where; "" for none.
+func cupsServer(c *session.Caller) (server, from string) {
+	if v := c.Env.Get("CUPS_SERVER"); v != "" {
+		return v, "CUPS_SERVER"
+	}
+	for _, file := range []session.HostPath{session.HostPath(c.Account.Home).Join(".cups/client.conf"), c.Host.Join("/etc/cups/client.conf")} {
+		data, err := rootfs.ReadHost(file, 0, 0)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) { // client.conf(5); the last one counts
+			if words := strings.Fields(line); len(words) == 2 && strings.EqualFold(words[0], "ServerName") {
+				server, from = words[1], string(file)
+			}
+		}
+		if server != "" {
+			break
+		}
+	}
+	return server, from
+}

@@ -1,0 +1,62 @@
+package desktop
+
+import (
+	"path"
+	"strings"
+
+	"chrun/session"
+)
+
+// Smartcard is pcscd, through which programs reach smart cards and security
+// keys, and a p11-kit server, which hands on the modules of the host. Who may
+// use a card is for the host's polkit to say.
+var Smartcard = session.Feature{
+	Name:      "smartcard",
+	Shares:    "smart cards and security keys: pcscd, p11-kit",
+	Variables: []string{"PCSCLITE_CSOCK_NAME", "P11_KIT_SERVER_ADDRESS", "P11_KIT_SERVER_PID"},
+	Detect:    detectSmartcard,
+	Hide: func(f *session.Facts) session.Share {
+		s := hideBus(f.Caller.Env.Get("P11_KIT_SERVER_ADDRESS"))
+		if p := f.Caller.Env.Get("PCSCLITE_CSOCK_NAME"); path.IsAbs(p) {
+			s.Cover = append(s.Cover, session.Path(path.Clean(p)))
+		}
+		if dir := f.Caller.RuntimeDir; dir != "" {
+			s.Cover = append(s.Cover, session.Path(dir.Join("p11-kit/pkcs11")))
+		}
+		return s
+	},
+}
+
+func detectSmartcard(f *session.Facts) session.Share {
+	const dir session.Path = "/run/pcscd"
+	c := f.Caller
+	var s session.Share
+	var state []string
+	given := c.Env.Get("PCSCLITE_CSOCK_NAME")
+	switch source := c.Host.Join(string(dir)); {
+	case path.IsAbs(given) && c.Listens(session.HostPath(given)):
+		state = append(state, "pcscd at "+given)
+		s.Binds = session.SocketBinds(c, session.HostPath(path.Clean(given)), "pcscd")
+		s.Env = []session.Var{{Name: "PCSCLITE_CSOCK_NAME", Value: given}}
+	case given != "":
+		s.Notes = []string{"PCSCLITE_CSOCK_NAME=" + given + ": nobody listens"}
+	case c.Listens(source.Join("pcscd.comm")):
+		state = append(state, "pcscd (listening)")
+		s.Binds = []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: "pcscd, for smart cards"}}
+	}
+	// In the runtime directory, its usual place, it needs nothing. The value has
+	// the form of D-Bus addresses (p11-kit/rpc-transport.c).
+	if list := c.Env.Get("P11_KIT_SERVER_ADDRESS"); list != "" {
+		reached, binds, notes := reachable(f, list, "the p11-kit server")
+		s.Binds, s.Notes = append(s.Binds, binds...), append(s.Notes, notes...)
+		if len(reached) > 0 {
+			state = append(state, "p11-kit at "+join(reached))
+			s.Env = append(s.Env, session.Var{Name: "P11_KIT_SERVER_ADDRESS", Value: join(reached)})
+		}
+	}
+	s.State = strings.Join(state, ", ")
+	if s.State == "" {
+		s.State = "no pcscd listens"
+	}
+	return s
+}

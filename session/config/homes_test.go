@@ -1,0 +1,81 @@
+package config
+
+import (
+	"os"
+	"path"
+	"strings"
+	"testing"
+
+	"chrun/session/rootfs"
+)
+
+func TestHomeFor(t *testing.T) {
+	dir := t.TempDir()
+	state, data := dir+"/state/chrun", dir+"/data/chrun"
+	home := func(tree, name string) (string, func() error) {
+		h, note := HomeFor(state, data, rootfs.HostPath(tree), &Chroot{Name: name, Path: "/elsewhere"})
+		rel, ok := strings.CutPrefix(string(h), data+"/homes/")
+		if !ok {
+			t.Errorf("home %s", h)
+		}
+		return rel, note
+	}
+	check := func(tree, name, want string) {
+		t.Helper()
+		if got, _ := home(tree, name); got != want {
+			t.Errorf("%s as %q: %q, want %q", tree, name, got, want)
+		}
+	}
+	use := func(tree, name, want string) { // as a launch does
+		t.Helper()
+		got, note := home(tree, name)
+		if err := note(); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%s as %q: %q, want %q", tree, name, got, want)
+		}
+		if err := os.MkdirAll(path.Join(data, "homes", got), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("/mnt/a", "a", "a")
+	if _, err := os.Stat(dir + "/state"); err == nil {
+		t.Error("asking writes")
+	}
+	use("/mnt/a", "a", "a")
+	check("/mnt/a", "", "a")      // forgotten
+	check("/mnt/a", "other", "a") // under another name
+	use("/mnt/b", "", "-mnt-b")   // by its DIR
+	use("/mnt/b", "b", "-mnt-b")
+	use("/mnt/c", "a", "-mnt-c") // a name that another had
+	check("/mnt/a", "a", "a")
+	check("/mnt/d", "a", "-mnt-d")
+
+	// A home without a note is that of the name.
+	if err := os.Mkdir(data+"/homes/old", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	use("/mnt/old", "old", "old")
+
+	// What is gone claims nothing.
+	if err := os.Remove(data + "/homes/a"); err != nil {
+		t.Fatal(err)
+	}
+	check("/mnt/a", "a", "a")
+	use("/mnt/e", "a", "a")
+	check("/mnt/a", "z", "z")
+
+	// A note that names no home.
+	for _, bad := range []string{"", "\n", ".", "..", "../x", ".new-1", "a/b", "a\nb", "a\x00", strings.Repeat("x", 256)} {
+		if err := os.WriteFile(state+"/homes/-mnt-bad", []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		check("/mnt/bad", "bad", "bad")
+	}
+	use("/mnt/bad", "bad", "bad")
+	check("/mnt/bad", "good", "bad")
+	if st, err := os.Stat(state + "/homes"); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", st, err)
+	}
+}
