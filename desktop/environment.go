@@ -57,6 +57,8 @@ var Dropped = []Drop{
 	{"MEMORY_PRESSURE_*", unit}, {"CREDENTIALS_DIRECTORY", unit}, {"RUNTIME_DIRECTORY", unit}, {"STATE_DIRECTORY", unit},
 	{"CACHE_DIRECTORY", unit}, {"LOGS_DIRECTORY", unit}, {"CONFIGURATION_DIRECTORY", unit},
 
+	{"SSH_ASKPASS", programs}, {"SUDO_ASKPASS", programs}, {"GIT_ASKPASS", programs},
+
 	{"SESSION_MANAGER", login}, {"ICEAUTHORITY", login}, {"DESKTOP_AUTOSTART_ID", login},
 	{"container", sandbox}, {"container_uuid", sandbox}, {"FLATPAK_*", sandbox}, {"SNAP", sandbox}, {"SNAP_*", sandbox},
 	{"SANDBOX_*", sandbox}, {"APPDIR", sandbox}, {"APPIMAGE", sandbox},
@@ -65,6 +67,7 @@ var Dropped = []Drop{
 // Why variables do not pass.
 const (
 	libraries = "leads to libraries of the host, built against others than the chroot's"
+	programs  = "leads to a program of the host"
 	modules   = "leads to modules of the host's interpreters"
 	files     = "leads to files of the host"
 	shell     = "runs the host's scripts or functions"

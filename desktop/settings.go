@@ -53,17 +53,17 @@ func shareTheme(f *session.Facts, s *session.Share, themes []session.HostPath) {
 	builtin := []string{"Adwaita", "Adwaita-dark", "HighContrast", "HighContrastInverse", "Default", "Raleigh", "Empty"}
 	value := f.Caller.Env.Get(name)
 	theme, _, _ := strings.Cut(value, ":") // Adwaita:dark
-	if theme == "" {
+	if value == "" {
 		return
 	}
 	found := slices.Contains(builtin, theme)
-	if theme[0] != '.' && !strings.Contains(theme, "/") {
+	if theme != "" && theme[0] != '.' && !strings.Contains(theme, "/") {
 		found = found ||
 			slices.ContainsFunc([]session.Path{"/usr/local/share/themes", "/usr/share/themes"}, func(dir session.Path) bool { return f.Root.IsDir(dir.Join(theme)) }) ||
 			slices.ContainsFunc(themes, func(dir session.HostPath) bool { return isDir(dir.Join(theme)) })
 	}
 	if !found {
-		s.Notes = append(s.Notes, "nobody has the GTK theme "+theme+": "+name+" is left out")
+		s.Notes = append(s.Notes, "neither the chroot nor the host has the GTK theme "+value+": "+name+" is left out")
 		return
 	}
 	s.Env = append(s.Env, session.Var{Name: name, Value: value})

@@ -90,6 +90,9 @@ func (l *layout) look(p Path) (found, error) {
 	m, source := l.owner(p)
 	switch m.Kind {
 	case FromHost:
+		if m.Ours && p == m.Dest {
+			return found{kind: Dir}, nil // it may be made only when the launch begins
+		}
 		st, err := os.Lstat(source)
 		if err != nil {
 			return found{}, ignoreMissing(err)

@@ -200,6 +200,8 @@ func (c *command) defaults() *cobra.Command {
 			return err
 		case *unset && len(args) > 0:
 			return &usageError{cmd.CommandPath(), errors.New("--unset takes no NAME")}
+		case *unset && conf.Default != "" && !cmd.Flags().Changed("system"):
+			return conf.SetDefault(path.Dir(conf.DefaultFrom), "")
 		case *unset:
 			return conf.SetDefault(dir(), "")
 		case len(args) == 0 && conf.Default == "":

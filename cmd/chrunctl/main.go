@@ -59,7 +59,13 @@ func newCommand(uid int, env session.Environ, system string, out, err io.Writer)
 			_, err := desktop.Named(name)
 			return err
 		},
-		Warn: func(err error) { fmt.Fprintln(c.err, "chrunctl:", err) },
+	}
+	warned := map[string]bool{}
+	c.src.Warn = func(err error) {
+		if text := err.Error(); !warned[text] {
+			warned[text] = true
+			fmt.Fprintln(c.err, "chrunctl:", text)
+		}
 	}
 	if cwd, err := unix.Getwd(); err == nil && path.IsAbs(cwd) {
 		c.src.Cwd = cwd
@@ -89,6 +95,16 @@ type usageError struct {
 func (e *usageError) Error() string { return "cannot read the command line: " + e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// usage makes the mistakes that check finds usageErrors.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &usageError{cmd.CommandPath(), err}
+		}
+		return nil
+	}
+}
+
 // cobra is the tree of commands.
 func (c *command) cobra() *cobra.Command {
 	root := &cobra.Command{
@@ -107,21 +123,22 @@ func (c *command) cobra() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Version:       version,
 		SilenceErrors: true, SilenceUsage: true,
-		SuggestionsMinimumDistance: 2,
+		SuggestionsMinimumDistance: 2, DisableFlagsInUseLine: true,
 	}
 	root.SetVersionTemplate("chrunctl {{.Version}}\n")
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })
 	root.AddCommand(c.add(), c.forget(), c.list(), c.defaults(), c.set(), c.unset(), c.show(), c.features())
-	for _, cmd := range append(root.Commands(), root) {
-		if check := cmd.Args; check != nil {
-			cmd.Args = func(cmd *cobra.Command, args []string) error {
-				if err := check(cmd, args); err != nil {
-					return &usageError{cmd.CommandPath(), err}
-				}
-				return nil
+	root.Args = usage(root.Args)
+	for _, cmd := range root.Commands() {
+		words := cmd.Args
+		cmd.DisableFlagsInUseLine = true
+		cmd.Args = usage(func(cmd *cobra.Command, args []string) error {
+			if words(cmd, args) != nil {
+				return fmt.Errorf("the form is %s", cmd.UseLine())
 			}
-		}
+			return nil
+		})
 	}
 	return root
 }

@@ -1,0 +1,456 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// With this variable, the directory for everybody, the test binary is chrunctl.
+const asChrunctl = "CHRUN_TEST_AS_CHRUNCTL"
+
+func TestMain(m *testing.M) {
+	if system := os.Getenv(asChrunctl); system != "" {
+		c := newCommand(os.Getuid(), os.Environ(), system, os.Stdout, os.Stderr)
+		os.Exit(c.run(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// box is a directory with a home, trees, and configuration for everybody.
+type box struct {
+	*testing.T
+	dir, exe string
+	uid      int // whose home it is
+}
+
+func newBox(t *testing.T) *box {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "chrunctl-")
+	b := &box{T: t, dir: dir, uid: os.Getuid(), exe: filepath.Join(dir, "chrunctl")}
+	b.check(err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if b.uid == 0 {
+		b.uid = 61234 // no account has it
+	}
+	b.check(os.Chmod(dir, 0o755))
+	data, err := os.ReadFile("/proc/self/exe")
+	b.check(errors.Join(err, os.WriteFile(b.exe, data, 0o755), os.Chmod(b.exe, 0o755)))
+	for _, p := range []string{"home", "etc", "mnt/a/usr", "mnt/b/bin", "mnt/none"} {
+		b.check(os.MkdirAll(b.at(p), 0o755))
+	}
+	b.check(errors.Join(os.Chmod(b.at("etc"), 0o755), os.Chown(b.at("home"), b.uid, -1)))
+	return b
+}
+
+func (b *box) check(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *box) at(p string) string { return filepath.Join(b.dir, p) }
+
+func (b *box) file(p, content string) {
+	b.Helper()
+	b.check(errors.Join(os.MkdirAll(filepath.Dir(b.at(p)), 0o755), os.WriteFile(b.at(p), []byte(content), 0o644), os.Chown(b.at(p), b.uid, -1)))
+	for dir := filepath.Dir(b.at(p)); dir != b.at("home") && dir != b.dir; dir = filepath.Dir(dir) {
+		b.check(os.Chown(dir, b.uid, -1))
+	}
+}
+
+func (b *box) read(p string) string {
+	data, _ := os.ReadFile(b.at(p))
+	return string(data)
+}
+
+func (b *box) command(uid int, args ...string) *exec.Cmd {
+	cmd := exec.Command(b.exe, args...)
+	cmd.Dir = b.at("mnt")
+	cmd.Env = []string{asChrunctl + "=" + b.at("etc/chrun"), "HOME=" + b.at("home"), "XDG_CONFIG_HOME=" + b.at("home/.config"), "GORACE=atexit_sleep_ms=0"}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	}
+	return cmd
+}
+
+// columns are as wide as the box has a name.
+var columns = regexp.MustCompile(` {2,}`)
+
+// run runs chrunctl and tells all that it says, with @ for the box.
+func (b *box) run(uid int, args ...string) string {
+	b.Helper()
+	cmd := b.command(uid, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		b.Fatal(err)
+	}
+	text := columns.ReplaceAllString(strings.ReplaceAll(out.String(), b.dir, "@"), "  ")
+	if status := cmd.ProcessState.ExitCode(); status != 0 {
+		text += fmt.Sprintf("[%d]\n", status)
+	}
+	return text
+}
+
+// script runs commands in order: a line with "> " is one, with '@' for the box,
+// and the lines below are what it says.
+func (b *box) script(uid int, text string) {
+	b.Helper()
+	for _, step := range strings.Split("\n"+strings.TrimSpace(text), "\n> ")[1:] {
+		line, want, _ := strings.Cut(step, "\n")
+		if want = strings.TrimSpace(want); want != "" {
+			want += "\n"
+		}
+		args := strings.Split(strings.ReplaceAll(line, "@", b.dir), " ")
+		if got := b.run(uid, args...); got != want {
+			b.Errorf("chrunctl %s\ngot:\n%swant:\n%s", line, got, want)
+		}
+	}
+}
+
+func TestScript(t *testing.T) {
+	b := newBox(t)
+	b.check(errors.Join(os.Symlink("a", b.at("mnt/link")), os.Mkdir(b.at("mnt/shut"), 0o700)))
+	b.script(b.uid, `
+> list
+chrunctl: no chroot has a name: chrunctl add NAME DIR
+> default
+chrunctl: there is no default: chrunctl default NAME
+> show a
+chrunctl: cannot find the chroot "a": none is configured
+chrunctl: hint: chrunctl add NAME DIR
+[1]
+> add a link
+a is @/mnt/a: chrun -c a
+> add a b
+chrunctl: cannot add "a": the name is taken by @/mnt/a in @/home/.config/chrun/chroots/a.toml
+chrunctl: hint: take another name, or first: chrunctl forget a
+[1]
+> add b a/
+chrunctl: cannot add @/mnt/a: it is known as "a" in @/home/.config/chrun/chroots/a.toml
+chrunctl: hint: chrun -c a
+[1]
+> add b none
+chrunctl: cannot add "none": it has neither /usr nor /bin
+chrunctl: hint: name the directory that holds usr, etc and bin of the other system
+[1]
+> add b gone
+chrunctl: cannot add "gone": no such file or directory
+chrunctl: hint: is it mounted? ls gone
+[1]
+> add b /
+chrunctl: cannot add "/": it is the running system itself
+chrunctl: hint: name the directory that holds usr, etc and bin of the other system
+[1]
+> add b/c b
+chrunctl: cannot add a chroot: "b/c" is no name for a chroot (letters, digits and . _ + -, at most 64)
+[1]
+> add b ../mnt/b
+b is @/mnt/b: chrun -c b
+> list
+a  @/mnt/a
+b  @/mnt/b
+> default c
+chrunctl: cannot find the chroot "c": known are a, b
+chrunctl: hint: chrunctl list
+[1]
+> default b
+> default
+b
+> list
+a  @/mnt/a
+b  @/mnt/b  default
+> set a home=private bind+=/x deny=gpu,sound env.A=1 app.mpv.user=bob
+> show a
+path=@/mnt/a  @/home/.config/chrun/chroots/a.toml:1
+home=private  @/home/.config/chrun/chroots/a.toml:2
+bind+=/x  @/home/.config/chrun/chroots/a.toml:3
+deny+=gpu  @/home/.config/chrun/chroots/a.toml:4
+deny+=sound  @/home/.config/chrun/chroots/a.toml:4
+env.A=1  @/home/.config/chrun/chroots/a.toml:5
+app.mpv.user=bob  @/home/.config/chrun/chroots/a.toml:8
+> set a home=privat
+chrunctl: cannot set home: "privat" is not an absolute path; it is auto, private, host, temporary or a directory
+[1]
+> set a hom=private
+chrunctl: cannot set hom: unknown key (allowed: path, user, home, personality, bind, env.NAME, allow, deny, app.COMMAND.KEY)
+[1]
+> set a home
+chrunctl: cannot set home: the form is KEY=VALUE or KEY+=VALUE
+[1]
+> unset a user
+chrunctl: cannot unset user: it is not set
+[1]
+> unset a path
+chrunctl: cannot unset path: a chroot has one
+chrunctl: hint: for the whole chroot: chrunctl forget NAME
+[1]
+> unset a home bind deny env app.mpv
+> show a
+path=@/mnt/a  @/home/.config/chrun/chroots/a.toml:1
+> forget b
+b is forgotten: @/home/.config/chrun/chroots/b.toml is gone
+its tree stays: @/mnt/b
+it was the default
+> default --unset
+chrunctl: cannot unset default: it is not set
+[1]
+> default a
+> default --unset
+> default
+chrunctl: there is no default: chrunctl default NAME
+> default a --unset
+chrunctl: cannot read the command line: --unset takes no NAME
+chrunctl: hint: chrunctl default --help
+[2]
+> lis
+chrunctl: cannot read the command line: unknown command "lis"; is it list?
+chrunctl: hint: chrunctl --help
+[2]
+> add a
+chrunctl: cannot read the command line: the form is chrunctl add NAME DIR
+chrunctl: hint: chrunctl add --help
+[2]
+> list -x
+chrunctl: cannot read the command line: unknown shorthand flag: 'x' in -x
+chrunctl: hint: chrunctl list --help
+[2]
+> --version
+chrunctl unknown
+`)
+	if os.Getuid() == 0 {
+		b.script(b.uid, `
+> add shut shut/in
+chrunctl: cannot add "shut/in": permission denied
+chrunctl: hint: you need search permission on every directory above it: namei -l shut/in
+[1]
+`)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	b := newBox(t)
+	for _, name := range []string{"add", "forget", "list", "default", "set", "unset", "show", "features", "completion", "help"} {
+		if got := b.run(b.uid); !strings.Contains(got, "\n  "+name+" ") {
+			t.Errorf("%s is missing:\n%s", name, got)
+		}
+		if got := b.run(b.uid, name, "--help"); !strings.Contains(got, "chrunctl "+name) || strings.HasSuffix(got, "]\n") {
+			t.Errorf("%s --help:\n%s", name, got)
+		}
+	}
+	got := b.run(b.uid, "features")
+	if !strings.HasPrefix(got, "FEATURE") || !strings.Contains(got, "\nwayland ") || strings.Contains(got, " \n") {
+		t.Errorf("features:\n%s", got)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if got := b.run(b.uid, "completion", shell); !strings.Contains(got, "chrunctl") {
+			t.Errorf("completion %s:\n%s", shell, got)
+		}
+	}
+	b.run(b.uid, "add", "a", "a")
+	for args, want := range map[string]string{"show ": "a\n:4\n", "set a ho": "home=\n", "unset a ": ":4\n", "add x ": ":16\n"} {
+		if got := b.run(b.uid, append([]string{"__completeNoDesc"}, strings.Split(args, " ")...)...); !strings.HasPrefix(got, want) && !strings.Contains(got, want) {
+			t.Errorf("completion of %q:\n%s", args, got)
+		}
+	}
+}
+
+// Comments and order survive; a mistake is shown with its line.
+func TestSetKeeps(t *testing.T) {
+	b := newBox(t)
+	b.file("home/.config/chrun/chroots/a.toml", `# my chroot
+path = "/mnt/a"    # on the second disk
+deny = [
+  "gpu",  # broken
+]
+
+# for the browser
+[app.firefox]
+  env.MOZ_ENABLE_WAYLAND = "1"  # else X11
+# end
+`)
+	b.script(b.uid, "> set a deny+=sound app.firefox.home=host user=bob app.firefox.env.MOZ_ENABLE_WAYLAND=0")
+	if got, want := b.read("home/.config/chrun/chroots/a.toml"), `# my chroot
+path = "/mnt/a"    # on the second disk
+deny = [
+  "gpu",  # broken
+  "sound",
+]
+user = "bob"
+
+# for the browser
+[app.firefox]
+  env.MOZ_ENABLE_WAYLAND = "0"  # else X11
+  home = "host"
+# end
+`; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	b.file("home/.config/chrun/chroots/b.toml", "path = '/mnt/b'\n\nhoem = 'host'\n")
+	b.file("home/.config/chrun/chroots/c.toml", "path = '/mnt/c'\nuser = \n")
+	b.script(b.uid, `
+> list
+a  /mnt/a  not there
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, bind, env, allow, deny, app)
+[1]
+> set b user=x
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, bind, env, allow, deny, app)
+[1]
+> set c user=x
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, bind, env, allow, deny, app)
+[1]
+> unset b hoem
+> forget c
+c is forgotten: @/home/.config/chrun/chroots/c.toml is gone
+> list
+a  /mnt/a  not there
+b  /mnt/b  not there
+`)
+}
+
+func TestHomeStays(t *testing.T) {
+	b := newBox(t)
+	b.file("home/.local/state/chrun/homes/"+escape(b.at("mnt/a")), "first\n")
+	b.file("home/.local/share/chrun/homes/first/.bashrc", "")
+	b.script(b.uid, `
+> add a a
+a is @/mnt/a: chrun -c a
+> forget a
+a is forgotten: @/home/.config/chrun/chroots/a.toml is gone
+its tree stays: @/mnt/a
+its home stays: @/home/.local/share/chrun/homes/first
+> add other a
+other is @/mnt/a: chrun -c other
+> forget other
+other is forgotten: @/home/.config/chrun/chroots/other.toml is gone
+its tree stays: @/mnt/a
+its home stays: @/home/.local/share/chrun/homes/first
+`)
+}
+
+func escape(p string) string {
+	return strings.NewReplacer("/", "-", "-", `\x2d`).Replace(p)
+}
+
+// What everybody shares is root's to write, and only what root alone can have
+// written counts for root.
+func TestRoot(t *testing.T) {
+	b := newBox(t)
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	b.script(0, `
+> add sys a
+sys is @/mnt/a: chrun -c sys
+> default sys
+`)
+	for p, want := range map[string]os.FileMode{"etc/chrun": 0o755, "etc/chrun/chroots": 0o755, "etc/chrun/chroots/sys.toml": 0o644, "etc/chrun/config.toml": 0o644} {
+		if st, err := os.Stat(b.at(p)); err != nil || st.Mode().Perm() != want || st.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s: %v, %v", p, st.Mode(), err)
+		}
+	}
+	b.script(b.uid, `
+> list
+sys  @/mnt/a  default
+> set sys user=bob
+chrunctl: cannot write configuration: @/etc/chrun: permission denied
+chrunctl: hint: sudo chrunctl set sys user=bob
+[1]
+> forget sys
+chrunctl: cannot write configuration: @/etc/chrun: permission denied
+chrunctl: hint: sudo chrunctl forget sys
+[1]
+> default --unset
+chrunctl: cannot write configuration: @/etc/chrun: permission denied
+chrunctl: hint: sudo chrunctl default --unset
+[1]
+> add --system b b
+chrunctl: cannot write configuration: @/etc/chrun: permission denied
+chrunctl: hint: sudo chrunctl add --system b b
+[1]
+> add mine b
+mine is @/mnt/b: chrun -c mine
+> default mine
+`)
+	b.check(os.Chmod(b.at("home"), 0o755))
+	b.script(0, `
+> list
+chrunctl: cannot trust configuration @/home/.config/chrun as root: it is owned by uid 61234, not by root
+sys  @/mnt/a  default
+> set sys user=bob
+chrunctl: cannot trust configuration @/home/.config/chrun as root: it is owned by uid 61234, not by root
+> forget sys
+chrunctl: cannot trust configuration @/home/.config/chrun as root: it is owned by uid 61234, not by root
+sys is forgotten: @/etc/chrun/chroots/sys.toml is gone
+its tree stays: @/mnt/a
+so do the homes of its users, in ~/.local/share/chrun/homes
+it was the default
+`)
+}
+
+// Two commands at once: both changes are there.
+func TestTogether(t *testing.T) {
+	b := newBox(t)
+	b.run(b.uid, "add", "a", "a")
+	const n = 12
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() {
+			if out, err := b.command(b.uid, "set", "a", fmt.Sprintf("env.V%d=x", i), "bind+=/"+strconv.Itoa(i)).CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	wait.Wait()
+	text := b.read("home/.config/chrun/chroots/a.toml")
+	if vars, binds := strings.Count(text, "env.V"), strings.Count(text, `"/`)-1; vars != n || binds != n {
+		t.Errorf("%d variables and %d binds of %d:\n%s", vars, binds, n, text)
+	}
+}
+
+// Killed at any moment it leaves the old file or the new one, and the next
+// command works.
+func TestKilled(t *testing.T) {
+	b := newBox(t)
+	const name = "home/.config/chrun/chroots/a.toml"
+	long := strings.Repeat("# a long comment\n", 20000)
+	b.file(name, "path = '/mnt/a'\nuser = \"0\"\n"+long)
+	old, died := b.read(name), 0
+	for i := range 60 {
+		cmd := b.command(b.uid, "set", "a", fmt.Sprintf("user=%d", i+1))
+		b.check(cmd.Start())
+		time.AfterFunc(time.Duration(i)*500*time.Microsecond, func() { cmd.Process.Kill() })
+		if cmd.Wait() != nil {
+			died++
+		}
+		now := b.read(name)
+		if next := fmt.Sprintf("path = '/mnt/a'\nuser = \"%d\"\n", i+1) + long; now != old && now != next {
+			t.Fatalf("after %d: %.100q, %d bytes", i, now, len(now))
+		}
+		old = now
+	}
+	if died == 0 {
+		t.Error("none was killed")
+	}
+	b.script(b.uid, "> set a user=end")
+	if list, _ := filepath.Glob(b.at("home/.config/chrun/chroots/.*")); len(list) > 0 {
+		t.Errorf("left behind: %v", list)
+	}
+	if !strings.HasPrefix(b.read(name), "path = '/mnt/a'\nuser = \"end\"\n#") {
+		t.Errorf("%.100q", b.read(name))
+	}
+}

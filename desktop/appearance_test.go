@@ -1,0 +1,159 @@
+package desktop
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"chrun/session"
+)
+
+func TestAppearance(t *testing.T) {
+	d := newDesk(t)
+	d.Home = "/home/alice"
+	s := Appearance.Detect(d.Facts)
+	wantEnv(t, s, map[string]string{})
+	if len(s.Binds)+len(s.Files) > 0 || s.State != "no fonts, icons and themes on the host" {
+		t.Errorf("%+v", s)
+	}
+
+	d.write("tree/etc/fonts/conf.d/10-x.conf", "")
+	d.write("host/usr/share/fonts/a.ttf", "")
+	d.write("host/usr/share/applications/a.desktop", "")
+	d.write("host/usr/local/share/themes/T/index.theme", "")
+	d.write("home/.icons/c/index.theme", "")
+	d.write("data/icons/d/index.theme", "")
+	d.env("XDG_DATA_HOME=DIR/data")
+	s = Appearance.Detect(d.Facts)
+	dir := string(d.dir)
+	wantBinds(t, s, dir+"/data/icons on /run/host/user-share/icons", dir+"/home/.icons on /run/host/user-home/icons",
+		dir+"/host/usr/local/share/themes on /run/host/local-share/themes", dir+"/host/usr/share/fonts on /run/host/share/fonts")
+	env := map[string]string{
+		"XDG_DATA_DIRS": "/usr/local/share:/usr/share:/run/host/user-share:/run/host/user-home:/run/host/local-share:/run/host/share",
+		"XCURSOR_PATH": "/home/alice/.local/share/icons:/home/alice/.icons:/usr/local/share/icons:/usr/share/icons:/usr/share/pixmaps:" +
+			"/run/host/user-share/icons:/run/host/user-home/icons",
+	}
+	wantEnv(t, s, env)
+	for _, b := range s.Binds {
+		if !b.ReadOnly || b.Required || b.Missing {
+			t.Errorf("%+v", b)
+		}
+	}
+	d.write("tree/etc/profile.env", "export XDG_DATA_DIRS='/usr/share:/opt/share'\n")
+	d.write("tree/etc/environment", "XDG_DATA_DIRS=/no\n")
+	env["XDG_DATA_DIRS"] = strings.Replace(env["XDG_DATA_DIRS"], "/usr/local/share:/usr/share", "/usr/share:/opt/share", 1)
+	wantEnv(t, Appearance.Detect(d.Facts), env)
+}
+
+func TestFontconfig(t *testing.T) {
+	const conf = "/etc/fonts/conf.d/99-chrun-host.conf"
+	d := newDesk(t)
+	d.write("host/usr/share/fonts/a.ttf", "")
+	files := func() []session.File { return Appearance.Detect(d.Facts).Files }
+	if got := files(); len(got) > 0 {
+		t.Errorf("a chroot without fontconfig gets %+v", got)
+	}
+	d.write("tree/etc/fonts/conf.d/10-x.conf", "")
+	if os.Getuid() == 0 { // who may write everywhere
+		if got := fontconfig(d.Facts, []string{"/run/host/share/fonts"}); len(got) > 0 && !d.Root.Access("/etc", 2) {
+			t.Errorf("%+v", got)
+		}
+	} else if err := os.Chmod(string(d.dir.Join("tree/etc")), 0o555); err != nil {
+		t.Fatal(err)
+	} else {
+		got := files()
+		if len(got) != 1 || got[0].Path != conf || !strings.Contains(string(got[0].Data), "<dir>/run/host/share/fonts</dir>") {
+			t.Errorf("%+v", got)
+		}
+		os.Chmod(string(d.dir.Join("tree/etc")), 0o755)
+	}
+	if got := files(); os.Getuid() != 0 && len(got) > 0 {
+		t.Errorf("a chroot that may be written gets %+v", got)
+	}
+	// Ours would cover a directory that is a link.
+	os.Chmod(string(d.dir.Join("tree/etc")), 0o755)
+	os.RemoveAll(string(d.dir.Join("tree/etc/fonts")))
+	d.write("tree/usr/fonts/conf.d/10-x.conf", "")
+	d.link("/usr/fonts", "tree/etc/fonts")
+	if got := files(); len(got) > 0 {
+		t.Errorf("behind a link: %+v", got)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	d := newDesk(t)
+	d.Home = "/home/alice"
+	missing := func() []string {
+		var names []string
+		for _, b := range Appearance.Detect(d.Facts).Binds {
+			if !b.ReadOnly {
+				t.Errorf("%+v may be written", b)
+			}
+			if b.Missing {
+				names = append(names, string(b.Dest))
+			}
+		}
+		return names
+	}
+	d.write("home/.config/gtk-3.0/settings.ini", "")
+	d.write("home/.config/kdeglobals", "")
+	d.write("home/.gtkrc-2.0", "")
+	d.write("home/.config/dconf/user", "")
+	d.write("home/.config/other/x", "")
+	if got := missing(); !slices.Equal(got, []string{"/home/alice/.config/gtk-3.0", "/home/alice/.config/kdeglobals", "/home/alice/.gtkrc-2.0"}) {
+		t.Errorf("settings %q", got)
+	}
+	s := Appearance.Detect(d.Facts)
+	// The host's service writes there: it must be that one, whatever is inside.
+	if last := s.Binds[len(s.Binds)-1]; last.Dest != "/home/alice/.config/dconf" || last.Missing || len(s.Notes) > 0 {
+		t.Errorf("%+v, notes %q", last, s.Notes)
+	}
+	if s := Appearance.Detect(d.deny("session-bus").Facts); s.Binds[len(s.Binds)-1].Dest == "/home/alice/.config/dconf" {
+		t.Error("dconf without the bus")
+	}
+	d.deny()
+	d.write("cfg/gtk-4.0/gtk.css", "")
+	d.env("XDG_CONFIG_HOME=DIR/cfg") // does not pass: what lies there is in ~/.config inside
+	if got := missing(); !slices.Equal(got, []string{"/home/alice/.config/gtk-4.0", "/home/alice/.gtkrc-2.0"}) {
+		t.Errorf("settings %q", got)
+	}
+	if s := Appearance.Detect(d.Facts); len(s.Notes) != 1 {
+		t.Errorf("notes %q", s.Notes)
+	}
+	d.Home = session.Path(d.dir)
+	if got := missing(); got[0] != string(d.dir.Join("cfg/gtk-4.0")) {
+		t.Errorf("settings %q", got)
+	}
+}
+
+func TestTheme(t *testing.T) {
+	d := newDesk(t)
+	theme := func(value, want string) {
+		t.Helper()
+		d.env("GTK_THEME=" + value)
+		got := ""
+		s := Appearance.Detect(d.Facts)
+		for _, v := range s.Env {
+			if v.Name == "GTK_THEME" {
+				got = v.Value
+			}
+		}
+		if got != want || (got == "" && value != "") != strings.Contains(strings.Join(s.Notes, ""), "GTK theme") {
+			t.Errorf("GTK_THEME=%s: %q, want %q (%q)", value, got, want, s.Notes)
+		}
+	}
+	theme("", "")
+	theme("Adwaita:dark", "Adwaita:dark")
+	theme("Nordic:dark", "")
+	theme("../themes", "")
+	theme(":dark", "")
+	d.write("tree/usr/share/themes/Nordic/gtk-3.0/gtk.css", "")
+	d.write("home/.themes/Mine/gtk-3.0/gtk.css", "")
+	theme("Nordic:dark", "Nordic:dark")
+	theme("Mine", "Mine")
+	s := Appearance.Hide(d.Facts)
+	if len(s.Env) > 0 {
+		t.Errorf("denied, the host's theme passes: %+v", s)
+	}
+}
