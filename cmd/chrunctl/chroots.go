@@ -55,7 +55,7 @@ func (c *command) add() *cobra.Command {
 	return cmd
 }
 
-// treeError says that a directory cannot be named as a chroot.
+// treeError says that a directory cannot be that of a chroot.
 type treeError struct {
 	dir string
 	err error
@@ -70,7 +70,7 @@ func (e *treeError) Error() string {
 	} else if errors.As(e.err, &p) {
 		text = p.Err.Error()
 	}
-	return fmt.Sprintf("cannot add %q: %s", e.dir, text)
+	return fmt.Sprintf("cannot use %q: %s", e.dir, text)
 }
 
 func (e *treeError) Unwrap() error { return e.err }

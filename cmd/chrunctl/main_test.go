@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,111 +12,6 @@ import (
 	"testing"
 	"time"
 )
-
-// With this variable, the directory for everybody, the test binary is chrunctl.
-const asChrunctl = "CHRUN_TEST_AS_CHRUNCTL"
-
-func TestMain(m *testing.M) {
-	if system := os.Getenv(asChrunctl); system != "" {
-		c := newCommand(os.Getuid(), os.Environ(), system, os.Stdout, os.Stderr)
-		os.Exit(c.run(os.Args[1:]))
-	}
-	os.Exit(m.Run())
-}
-
-// box is a directory with a home, trees, and configuration for everybody.
-type box struct {
-	*testing.T
-	dir, exe string
-	uid      int // whose home it is
-}
-
-func newBox(t *testing.T) *box {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "chrunctl-")
-	b := &box{T: t, dir: dir, uid: os.Getuid(), exe: filepath.Join(dir, "chrunctl")}
-	b.check(err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if b.uid == 0 {
-		b.uid = 61234 // no account has it
-	}
-	b.check(os.Chmod(dir, 0o755))
-	data, err := os.ReadFile("/proc/self/exe")
-	b.check(errors.Join(err, os.WriteFile(b.exe, data, 0o755), os.Chmod(b.exe, 0o755)))
-	for _, p := range []string{"home", "etc", "mnt/a/usr", "mnt/b/bin", "mnt/none"} {
-		b.check(os.MkdirAll(b.at(p), 0o755))
-	}
-	b.check(errors.Join(os.Chmod(b.at("etc"), 0o755), os.Chown(b.at("home"), b.uid, -1)))
-	return b
-}
-
-func (b *box) check(err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (b *box) at(p string) string { return filepath.Join(b.dir, p) }
-
-func (b *box) file(p, content string) {
-	b.Helper()
-	b.check(errors.Join(os.MkdirAll(filepath.Dir(b.at(p)), 0o755), os.WriteFile(b.at(p), []byte(content), 0o644), os.Chown(b.at(p), b.uid, -1)))
-	for dir := filepath.Dir(b.at(p)); dir != b.at("home") && dir != b.dir; dir = filepath.Dir(dir) {
-		b.check(os.Chown(dir, b.uid, -1))
-	}
-}
-
-func (b *box) read(p string) string {
-	data, _ := os.ReadFile(b.at(p))
-	return string(data)
-}
-
-func (b *box) command(uid int, args ...string) *exec.Cmd {
-	cmd := exec.Command(b.exe, args...)
-	cmd.Dir = b.at("mnt")
-	cmd.Env = []string{asChrunctl + "=" + b.at("etc/chrun"), "HOME=" + b.at("home"), "XDG_CONFIG_HOME=" + b.at("home/.config"), "GORACE=atexit_sleep_ms=0"}
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
-	}
-	return cmd
-}
-
-// columns are as wide as the box has a name.
-var columns = regexp.MustCompile(` {2,}`)
-
-// run runs chrunctl and tells all that it says, with @ for the box.
-func (b *box) run(uid int, args ...string) string {
-	b.Helper()
-	cmd := b.command(uid, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		b.Fatal(err)
-	}
-	text := columns.ReplaceAllString(strings.ReplaceAll(out.String(), b.dir, "@"), "  ")
-	if status := cmd.ProcessState.ExitCode(); status != 0 {
-		text += fmt.Sprintf("[%d]\n", status)
-	}
-	return text
-}
-
-// script runs commands in order: a line with "> " is one, with '@' for the box,
-// and the lines below are what it says.
-func (b *box) script(uid int, text string) {
-	b.Helper()
-	for _, step := range strings.Split("\n"+strings.TrimSpace(text), "\n> ")[1:] {
-		line, want, _ := strings.Cut(step, "\n")
-		if want = strings.TrimSpace(want); want != "" {
-			want += "\n"
-		}
-		args := strings.Split(strings.ReplaceAll(line, "@", b.dir), " ")
-		if got := b.run(uid, args...); got != want {
-			b.Errorf("chrunctl %s\ngot:\n%swant:\n%s", line, got, want)
-		}
-	}
-}
 
 func TestScript(t *testing.T) {
 	b := newBox(t)
@@ -144,15 +36,15 @@ chrunctl: cannot add @/mnt/a: it is known as "a" in @/home/.config/chrun/chroots
 chrunctl: hint: chrun -c a
 [1]
 > add b none
-chrunctl: cannot add "none": it has neither /usr nor /bin
+chrunctl: cannot use "none": it has neither /usr nor /bin
 chrunctl: hint: name the directory that holds usr, etc and bin of the other system
 [1]
 > add b gone
-chrunctl: cannot add "gone": no such file or directory
+chrunctl: cannot use "gone": no such file or directory
 chrunctl: hint: is it mounted? ls gone
 [1]
 > add b /
-chrunctl: cannot add "/": it is the running system itself
+chrunctl: cannot use "/": it is the running system itself
 chrunctl: hint: name the directory that holds usr, etc and bin of the other system
 [1]
 > add b/c b
@@ -198,6 +90,11 @@ chrunctl: cannot unset user: it is not set
 chrunctl: cannot unset path: a chroot has one
 chrunctl: hint: for the whole chroot: chrunctl forget NAME
 [1]
+> set a path=none
+chrunctl: cannot use "none": it has neither /usr nor /bin
+chrunctl: hint: name the directory that holds usr, etc and bin of the other system
+[1]
+> set a path=../mnt/link
 > unset a home bind deny env app.mpv
 > show a
 path=@/mnt/a  @/home/.config/chrun/chroots/a.toml:1
@@ -234,7 +131,7 @@ chrunctl unknown
 	if os.Getuid() == 0 {
 		b.script(b.uid, `
 > add shut shut/in
-chrunctl: cannot add "shut/in": permission denied
+chrunctl: cannot use "shut/in": permission denied
 chrunctl: hint: you need search permission on every directory above it: namei -l shut/in
 [1]
 `)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"chrun/session"
 	"chrun/session/config"
+	"chrun/session/rootfs"
 )
 
 const keysHelp = `
@@ -35,6 +37,11 @@ func (c *command) set() *cobra.Command {
 			var edits []config.Edit
 			for _, s := range args[1:] {
 				e, err := config.ParseEdit(s)
+				if err == nil && slices.Equal(e.Key, []string{"path"}) {
+					var tree rootfs.HostPath
+					tree, err = c.tree(e.Value.(string))
+					e.Value = string(tree)
+				}
 				if err != nil {
 					return err
 				}

@@ -38,9 +38,6 @@ func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 	if err := check(&c.src, &e, chrootKeys); err != nil {
 		return err
 	}
-	if !utf8.ValidString(string(tree)) {
-		return e.error(errNotUTF8)
-	}
 	unlock, err := c.src.lock(dir)
 	if err != nil {
 		return err
@@ -169,6 +166,9 @@ func change[T any](s *Source, dir, file string, edits []Edit, keys []key[T], goo
 func check[T any](s *Source, e *Edit, keys []key[T]) error {
 	if e.Op == Unset {
 		return nil
+	}
+	if !utf8.ValidString(fmt.Sprint(e.Value)) {
+		return e.error(errNotUTF8)
 	}
 	t := map[string]any{}
 	if err := e.on(t); err != nil {

@@ -17,7 +17,7 @@ import (
 type Edit struct {
 	Key   []string // from the top of the file
 	Op    Op
-	Value any // of a table of strings a string or, for a list, []any of strings
+	Value any // a string or, for a list, []any of strings
 }
 
 // Op is what an Edit does.
@@ -106,12 +106,13 @@ func ParseUnset(name string) Edit {
 // parseKey reads the KEY of a command line. Dots belong to the names of
 // variables and programs: app.python3.12.user.
 func parseKey(name string) (path []string, k kind, ok bool) {
-	lookup := func(keys []key[Settings], name string) (kind, bool) {
-		i := slices.IndexFunc(keys, func(k key[Settings]) bool { return k.name == name })
-		if i < 0 {
-			return 0, false
+	lookup := func(name string) (kind, bool) {
+		for _, k := range settingKeys {
+			if k.name == name {
+				return k.kind, true
+			}
 		}
-		return keys[i].kind, true
+		return 0, false
 	}
 	top, rest, dotted := strings.Cut(name, ".")
 	switch {
@@ -122,14 +123,14 @@ func parseKey(name string) (path []string, k kind, ok bool) {
 	case top == "env" && dotted:
 		return []string{top, rest}, textKind, rest != ""
 	case top != "app":
-		k, ok = lookup(settingKeys, name)
+		k, ok = lookup(name)
 		return []string{name}, k, ok
 	}
 	if command, variable, ok := strings.Cut(rest, ".env."); ok && command != "" {
 		return []string{top, command, "env", variable}, textKind, variable != ""
 	}
 	if i := strings.LastIndex(rest, "."); i > 0 {
-		if k, ok := lookup(settingKeys, rest[i+1:]); ok {
+		if k, ok := lookup(rest[i+1:]); ok {
 			return []string{top, rest[:i], rest[i+1:]}, k, true
 		}
 	}

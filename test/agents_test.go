@@ -1,0 +1,64 @@
+package test
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// ssh-add inside talks to the host's ssh-agent, wherever its socket is.
+func TestSSHAgent(t *testing.T) {
+	d := open(t, headless.Options{Home: home(t, map[string]string{".ssh/config": ""})})
+	dir := headless.Dir(t, d.User)
+	key := filepath.Join(dir, "key")
+	if _, err := d.Output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "chrun-test-key", "-f", key); err != nil {
+		t.Fatal(err)
+	}
+	for _, socket := range []string{
+		filepath.Join(dir, "agent"), filepath.Join(d.RuntimeDir, "agent"),
+		filepath.Join(d.Getenv("HOME"), ".ssh/agent"), filepath.Join(d.Getenv("HOME"), "agent.sock"),
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		agent := d.Command(ctx, "ssh-agent", "-D", "-a", socket)
+		if err := agent.Start(); err != nil {
+			t.Fatal(err)
+		}
+		with := mode{socket, func(env []string) []string { return append(env, "SSH_AUTH_SOCK="+socket) }}
+		poll(t, 5*time.Second, "the agent", func() bool {
+			cmd := d.Command(ctx, "ssh-add", "-q", key)
+			cmd.Env = with.env(cmd.Env)
+			return cmd.Run() == nil
+		})
+		d.chrun(with, nil, "ssh-add", "-l").want(t, "chrun-test-key")
+		r := d.chrun(with, []string{"--deny", "agents"}, "sh", "-c", "echo ${SSH_AUTH_SOCK-unset}; SSH_AUTH_SOCK="+socket+" ssh-add -l")
+		if !strings.HasPrefix(r.stdout, "unset") || strings.Contains(r.stdout, "chrun-test-key") {
+			t.Errorf("denied, %s: %s %s", socket, r.stdout, r.stderr)
+		}
+		cancel()
+		agent.Wait()
+		// A dead agent is not offered.
+		if r := d.chrun(with, nil, "sh", "-c", "echo ${SSH_AUTH_SOCK-unset}"); r.stdout != "unset" {
+			t.Errorf("a dead agent is offered: %s", r.stdout)
+		}
+	}
+}
+
+// gpg-connect-agent inside finds the host's gpg-agent.
+func TestGPGAgent(t *testing.T) {
+	d := open(t, headless.Options{Home: home(t, map[string]string{".gnupg/gpg.conf": ""})})
+	if _, err := exec.LookPath("gpg-connect-agent"); err != nil {
+		headless.Must(t, "clients", err)
+	}
+	pid, err := d.Output("gpg-connect-agent", "getinfo pid", "/bye")
+	if err != nil || !strings.HasPrefix(pid, "D ") {
+		t.Fatalf("%q, %v", pid, err)
+	}
+	pid, _, _ = strings.Cut(pid, "\n")
+	d.chrun(both, nil, "gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye").want(t, pid)
+	d.Output("gpgconf", "--kill", "gpg-agent")
+}

@@ -1,0 +1,193 @@
+package test
+
+import (
+	"context"
+	"image"
+	"image/color"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// home makes a home for a session, with files; all is the user's.
+func home(t *testing.T, files map[string]string) string {
+	t.Helper()
+	u, err := headless.TestUser()
+	headless.Must(t, "desktop", err)
+	dir := filepath.Join(headless.Dir(t, u), "home")
+	err = os.Mkdir(dir, 0o700)
+	for name, text := range files {
+		p := filepath.Join(dir, name)
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(p), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(p, []byte(text), 0o644)
+		}
+	}
+	if err == nil && os.Getuid() == 0 {
+		err = filepath.WalkDir(dir, func(p string, _ os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Lchown(p, u.UID, u.GID)
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// What is set inside is seen inside and on the host, and the other way round.
+func TestDconf(t *testing.T) {
+	d := open(t, headless.Options{Bus: true, Home: home(t, nil)})
+	const schema = "org.gnome.desktop.interface"
+	host := func(args ...string) string {
+		t.Helper()
+		out, err := d.Output("gsettings", args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	host("set", schema, "cursor-size", "37") // as on every desktop, there is a dconf already
+	d.chrun(both, nil, "gsettings", "get", schema, "cursor-size").want(t, "37")
+	for _, font := range []string{"Sans 13", "Serif 14"} {
+		d.chrun(both, nil, "gsettings", "set", schema, "font-name", font).want(t, "")
+		d.chrun(both, nil, "gsettings", "get", schema, "font-name").want(t, "'"+font+"'")
+		if got := host("get", schema, "font-name"); got != "'"+font+"'" {
+			t.Errorf("on the host %s, want %q", got, font)
+		}
+	}
+
+	// A program that runs sees the change at once, though dconf replaces its file.
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cmd := d.start(ctx, both, nil, "gsettings", "monitor", schema, "font-name")
+	var seen safeBuffer
+	cmd.Stdout = &seen
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cancel(); cmd.Wait() }()
+	n := 20
+	poll(t, 10*time.Second, "the change", func() bool {
+		n++
+		host("set", schema, "font-name", "Mono "+string(rune('0'+n%10)))
+		return strings.Contains(seen.String(), "'Mono ")
+	})
+}
+
+// Fonts that only the host has, the system's and the person's, are found by
+// fontconfig, with nothing in the environment too.
+func TestFonts(t *testing.T) {
+	u, err := headless.TestUser()
+	headless.Must(t, "desktop", err)
+	dir := home(t, map[string]string{".local/share/fonts/x": "", ".fonts/x": ""})
+	font := filepath.Join(headless.Chroot(t), "usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
+	data, err := os.ReadFile(font)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{".local/share/fonts/mine.ttf", ".fonts/older.ttf"} {
+		if err := os.WriteFile(filepath.Join(dir, p), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := open(t, headless.Options{User: u, Home: dir})
+	for _, command := range [][]string{{"fc-list"}, {"env", "-i", "HOME=" + dir, "/usr/bin/fc-list"}} {
+		r := d.chrun(both, nil, command...)
+		for _, want := range []string{"/run/host/user-share/fonts/mine.ttf", "/run/host/user-home/fonts/older.ttf", "/run/host/share/fonts/", "\n/usr/share/fonts/"} {
+			if !strings.Contains("\n"+r.stdout, want) {
+				t.Errorf("%q: no %s in\n%s%s", command, want, r.stdout, r.stderr)
+			}
+		}
+	}
+	if r := d.chrun(both, []string{"--deny", "appearance"}, "fc-list"); r.err != nil || strings.Contains(r.stdout, "/run/host") {
+		t.Errorf("denied: %s %s", r.stdout, r.stderr)
+	}
+}
+
+// A theme whose colour nobody else has, chosen as people do: for X11 in
+// settings.ini, for Wayland in dconf.
+const themeCSS = "* { background-image: none; background-color: #b3128f; color: #fff; }\n"
+
+var themeColor = color.RGBA{0xb3, 0x12, 0x8f, 0xff}
+
+// A GTK window from the chroot looks as that of the same program of the host.
+func TestTheme(t *testing.T) {
+	d := open(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: home(t, map[string]string{
+		".themes/Chrun/gtk-3.0/gtk.css":                   themeCSS,
+		".config/gtk-3.0/settings.ini":                    "[Settings]\ngtk-theme-name=Chrun\ngtk-font-name=DejaVu Sans Bold 20\n",
+		".local/share/icons/ChrunCursor/index.theme":      "[Icon Theme]\nName=ChrunCursor\n",
+		".local/share/icons/ChrunCursor/cursors/left_ptr": "",
+	})})
+	for name, value := range map[string]string{"gtk-theme": "Chrun", "font-name": "DejaVu Sans Bold 20"} {
+		if _, err := d.Output("gsettings", "set", "org.gnome.desktop.interface", name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zenity := []string{"zenity", "--info", "--text=The quick brown fox", "--timeout=60"}
+	keep := os.Getenv("CHRUN_TEST_KEEP") // a directory for the pictures
+	for _, m := range []struct {
+		mode
+		display headless.Display
+	}{{wayland, headless.Wayland}, {x11, headless.X11}} {
+		share := func(inside bool) (float64, image.Image) {
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
+			defer cancel()
+			cmd := d.Command(ctx, zenity[0], zenity[1:]...)
+			cmd.Env = m.env(cmd.Env)
+			file := string(m.display) + "-host.png"
+			if inside {
+				cmd = d.start(ctx, m.mode, nil, zenity...)
+				file = string(m.display) + "-inside.png"
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { cancel(); cmd.Wait() }()
+			if keep != "" {
+				file = filepath.Join(keep, file)
+			} else {
+				file = ""
+			}
+			covered := 0.0
+			var picture image.Image
+			// Until it is there and stands still.
+			for last, end := -1.0, time.Now().Add(20*time.Second); covered != last || covered == 0; {
+				if time.Now().After(end) {
+					t.Errorf("%s, inside: %v: no window in the theme's colour", m.name, inside)
+					break
+				}
+				time.Sleep(300 * time.Millisecond)
+				var err error
+				if picture, err = d.Screenshot(m.display, file); err != nil {
+					t.Fatal(err)
+				}
+				last, covered = covered, headless.Covered(picture, themeColor)
+			}
+			return covered, picture
+		}
+		host, _ := share(false)
+		inside, _ := share(true)
+		if host < 0.005 || inside < 0.98*host || inside > 1.02*host {
+			t.Errorf("%s: the theme covers %.4f of the screen from inside, %.4f from the host", m.name, inside, host)
+		}
+	}
+	// Cursors: which file is opened.
+	for _, m := range []mode{wayland, x11} {
+		trace := filepath.Join(d.RuntimeDir, "trace")
+		d.chrun(m, []string{"--env", "XCURSOR_THEME=ChrunCursor"}, "strace", "-f", "-e", "trace=open,openat", "-o", trace,
+			"zenity", "--info", "--timeout=1")
+		data, _ := os.ReadFile(trace)
+		if !strings.Contains(string(data), "/run/host/user-share/icons/ChrunCursor/") {
+			t.Errorf("%s: the cursor theme is not looked for on the host (%d bytes)", m.name, len(data))
+		}
+	}
+}
