@@ -48,8 +48,9 @@ bench: build ## compare chrun's speed with that of others; the table goes into R
 
 PREFIX := /usr/local
 
-install: build ## install chrun, and its AppArmor profile where AppArmor is (PREFIX, DESTDIR)
+install: build ## install both programs, and the AppArmor profile where AppArmor is (PREFIX, DESTDIR)
 	install -D -m 0755 bin/chrun $(DESTDIR)$(PREFIX)/bin/chrun
+	install -D -m 0755 bin/chrunctl $(DESTDIR)$(PREFIX)/bin/chrunctl
 	@if [ -d /etc/apparmor.d/abi ] || [ -n "$(DESTDIR)" ]; then \
 		install -d $(DESTDIR)/etc/apparmor.d && \
 		sed 's|@PREFIX@|$(PREFIX)|' etc/apparmor >$(DESTDIR)/etc/apparmor.d/chrun && \
@@ -57,7 +58,7 @@ install: build ## install chrun, and its AppArmor profile where AppArmor is (PRE
 	fi
 
 uninstall: ## take both away; configuration and homes stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/chrun $(DESTDIR)/etc/apparmor.d/chrun
+	rm -f $(DESTDIR)$(PREFIX)/bin/chrun $(DESTDIR)$(PREFIX)/bin/chrunctl $(DESTDIR)/etc/apparmor.d/chrun
 	@echo "what stays: /etc/chrun, ~/.config/chrun (configuration), ~/.local/share/chrun (homes)"
 
 help: ## list the targets

@@ -2,7 +2,7 @@ package test
 
 import (
 	"context"
-	"image"
+	"fmt"
 	"image/color"
 	"os"
 	"path/filepath"
@@ -121,73 +121,65 @@ var themeColor = color.RGBA{0xb3, 0x12, 0x8f, 0xff}
 
 // A GTK window from the chroot looks as that of the same program of the host.
 func TestTheme(t *testing.T) {
+	cursor, err := os.ReadFile(filepath.Join(headless.Chroot(t), "usr/share/icons/Adwaita/cursors/left_ptr"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := open(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: home(t, map[string]string{
 		".themes/Chrun/gtk-3.0/gtk.css":                   themeCSS,
-		".config/gtk-3.0/settings.ini":                    "[Settings]\ngtk-theme-name=Chrun\ngtk-font-name=DejaVu Sans Bold 20\n",
-		".local/share/icons/ChrunCursor/index.theme":      "[Icon Theme]\nName=ChrunCursor\n",
-		".local/share/icons/ChrunCursor/cursors/left_ptr": "",
+		".config/gtk-3.0/settings.ini":                    "[Settings]\ngtk-theme-name=Chrun\ngtk-font-name=DejaVu Sans 20\ngtk-cursor-theme-name=ChrunCursor\n",
+		".local/share/icons/ChrunCursor/index.theme":      "[Icon Theme]\nName=ChrunCursor\nInherits=Adwaita\n",
+		".local/share/icons/ChrunCursor/cursors/left_ptr": string(cursor),
 	})})
-	for name, value := range map[string]string{"gtk-theme": "Chrun", "font-name": "DejaVu Sans Bold 20"} {
+	for name, value := range map[string]string{"gtk-theme": "Chrun", "font-name": "DejaVu Sans 20", "cursor-theme": "ChrunCursor"} {
 		if _, err := d.Output("gsettings", "set", "org.gnome.desktop.interface", name, value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	zenity := []string{"zenity", "--info", "--text=The quick brown fox", "--timeout=60"}
-	keep := os.Getenv("CHRUN_TEST_KEEP") // a directory for the pictures
-	for _, m := range []struct {
-		mode
-		display headless.Display
-	}{{wayland, headless.Wayland}, {x11, headless.X11}} {
-		share := func(inside bool) (float64, image.Image) {
-			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
-			defer cancel()
-			cmd := d.Command(ctx, zenity[0], zenity[1:]...)
-			cmd.Env = m.env(cmd.Env)
-			file := string(m.display) + "-host.png"
-			if inside {
-				cmd = d.start(ctx, m.mode, nil, zenity...)
-				file = string(m.display) + "-inside.png"
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { cancel(); cmd.Wait() }()
-			if keep != "" {
-				file = filepath.Join(keep, file)
-			} else {
-				file = ""
-			}
-			covered := 0.0
-			var picture image.Image
-			// Until it is there and stands still.
-			for last, end := -1.0, time.Now().Add(20*time.Second); covered != last || covered == 0; {
-				if time.Now().After(end) {
-					t.Errorf("%s, inside: %v: no window in the theme's colour", m.name, inside)
-					break
-				}
-				time.Sleep(300 * time.Millisecond)
-				var err error
-				if picture, err = d.Screenshot(m.display, file); err != nil {
-					t.Fatal(err)
-				}
-				last, covered = covered, headless.Covered(picture, themeColor)
-			}
-			return covered, picture
-		}
-		host, _ := share(false)
-		inside, _ := share(true)
+	// chrun finds the other display all the same.
+	on := func(m mode, backend string) mode {
+		return mode{m.name, func(env []string) []string { return append(m.env(env), "GDK_BACKEND="+backend) }}
+	}
+	for display, m := range map[headless.Display]mode{headless.Wayland: on(wayland, "wayland"), headless.X11: on(x11, "x11")} {
+		host, inside := d.themed(m, display, false), d.themed(m, display, true)
 		if host < 0.005 || inside < 0.98*host || inside > 1.02*host {
 			t.Errorf("%s: the theme covers %.4f of the screen from inside, %.4f from the host", m.name, inside, host)
 		}
-	}
-	// Cursors: which file is opened.
-	for _, m := range []mode{wayland, x11} {
-		trace := filepath.Join(d.RuntimeDir, "trace")
-		d.chrun(m, []string{"--env", "XCURSOR_THEME=ChrunCursor"}, "strace", "-f", "-e", "trace=open,openat", "-o", trace,
-			"zenity", "--info", "--timeout=1")
-		data, _ := os.ReadFile(trace)
-		if !strings.Contains(string(data), "/run/host/user-share/icons/ChrunCursor/") {
-			t.Errorf("%s: the cursor theme is not looked for on the host (%d bytes)", m.name, len(data))
+		// Cursors are in no picture: the file that is opened.
+		r := d.chrun(m, nil, "strace", "-f", "-e", "trace=open,openat", "zenity", "--info", "--timeout=1")
+		if !strings.Contains(strings.ReplaceAll(r.stderr, "//", "/"), `"/run/host/user-share/icons/ChrunCursor/cursors/`) {
+			t.Errorf("%s: the host's cursor theme is not opened\n%.2000s", m.name, r.stderr)
 		}
 	}
+}
+
+// themed is how much of the screen has the theme's colour while a dialog is
+// shown, by the host's program or the chroot's.
+func (d *desk) themed(m mode, display headless.Display, inside bool) (covered float64) {
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
+	defer cancel()
+	dialog := []string{"zenity", "--info", "--text=The quick brown fox", "--timeout=60"}
+	cmd := d.Command(ctx, dialog[0], dialog[1:]...)
+	cmd.Env = m.env(cmd.Env)
+	if inside {
+		cmd = d.start(ctx, m, nil, dialog...)
+	}
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { cancel(); cmd.Wait() }()
+	file := os.Getenv("CHRUN_TEST_KEEP") // a directory for pictures
+	if file != "" {
+		file = filepath.Join(file, fmt.Sprintf("%s-inside-%v.png", display, inside))
+	}
+	last := -1.0 // until it is there and stands still
+	poll(d.t, 30*time.Second, "a window in the theme's colour", func() bool {
+		picture, err := d.Screenshot(display, file)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		last, covered = covered, headless.Covered(picture, themeColor)
+		return covered == last && covered > 0
+	})
+	return covered
 }

@@ -205,8 +205,10 @@ func noChoiceHints(o *options) []string {
 	g := &guesses{}
 	if len(o.argv) > 0 {
 		g = &guesses{word: o.argv[0], rest: o.argv[1:], flags: o.typed[:len(o.typed)-len(o.argv)]}
-		if s := guessTable[0](g); s != "" {
-			return []string{s}
+		for _, row := range []guess{ofDirectory, ofVerb} {
+			if s := row(g); s != "" {
+				return []string{s}
+			}
 		}
 	}
 	hints := []string{"name its directory: -c DIR"}

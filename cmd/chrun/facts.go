@@ -21,6 +21,8 @@ import (
 type launchRequest struct {
 	facts    *session.Facts
 	request  session.Request
+	linux32  func() bool  // whether the tree is a 32-bit system's
+	noteHome func() error // records that the private home is this tree's
 	notes    []string
 	warnings []string
 }
@@ -61,6 +63,9 @@ func prepare(o *options, c *session.Caller, conf *config.Config) (*launchRequest
 	if err != nil {
 		return nil, err
 	}
+	if len(o.argv) > 0 {
+		ch = ch.For(o.argv[0])
+	}
 	if o.user == "" {
 		o.user = ch.User
 	}
@@ -73,6 +78,7 @@ func prepare(o *options, c *session.Caller, conf *config.Config) (*launchRequest
 	}
 	l := &launchRequest{facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}}
 	l.request = session.Request{Argv: o.argv, Root: c.UID == 0}
+	l.linux32 = func() bool { return ch.Personality == "linux32" || ch.Personality == "" && root.Is32() }
 	switches := append(bySize(ch), o.switches...)
 	l.facts.Allowed = allowed(switches, l.request.Root)
 	for _, step := range []func() error{
@@ -214,11 +220,8 @@ func homePath(c *session.Caller, a account.Account) session.Path {
 
 func (l *launchRequest) home(o *options, ch *config.Chroot) error {
 	c := l.facts.Caller
-	data := c.Env.Get("XDG_DATA_HOME")
-	if !path.IsAbs(data) {
-		data = path.Join(c.Account.Home, ".local/share")
-	}
-	l.request.HomeStore = session.HostPath(path.Join(data, "chrun/homes", ch.ID()))
+	state, data := config.StateDir(c.Env.Get("XDG_STATE_HOME"), c.Account.Home), config.DataDir(c.Env.Get("XDG_DATA_HOME"), c.Account.Home)
+	l.request.HomeStore, l.noteHome = config.HomeFor(state, data, l.facts.Root.Dir(), ch)
 	mode := o.home
 	if mode == "" {
 		mode = ch.Home

@@ -18,15 +18,7 @@ import (
 type guess func(g *guesses) string
 
 var guessTable = []guess{
-	// chrun /mnt/gentoo firefox
-	func(g *guesses) string {
-		root, err := rootfs.Open(rootfs.HostPath(g.word))
-		if err != nil || !strings.Contains(g.word, "/") {
-			return ""
-		}
-		root.Close()
-		return "for the chroot in that directory: " + g.line("chrun", g.flags, []string{"-c", g.word}, g.rest)
-	},
+	ofDirectory,
 	// chrun gentoo firefox
 	func(g *guesses) string {
 		if !slices.Contains(g.names, g.word) {
@@ -34,14 +26,7 @@ var guessTable = []guess{
 		}
 		return "for the chroot of that name: " + g.line("chrun", g.flags, []string{"-c", g.word}, g.rest)
 	},
-	// chrun list
-	func(g *guesses) string {
-		verbs := []string{"add", "forget", "list", "default", "set", "unset", "show", "features"}
-		if !slices.Contains(verbs, g.word) {
-			return ""
-		}
-		return g.line("chrunctl", nil, []string{g.word}, g.rest)
-	},
+	ofVerb,
 	// chrun FOO=1 firefox
 	func(g *guesses) string {
 		name, _, ok := strings.Cut(g.word, "=")
@@ -78,6 +63,25 @@ var guessTable = []guess{
 		}
 		return "the host has it: " + g.line("", nil, []string{g.word}, g.rest)
 	},
+}
+
+// ofDirectory: chrun /mnt/gentoo firefox
+func ofDirectory(g *guesses) string {
+	root, err := rootfs.Open(rootfs.HostPath(g.word))
+	if err != nil || !strings.Contains(g.word, "/") {
+		return ""
+	}
+	root.Close()
+	return "for the chroot in that directory: " + g.line("chrun", g.flags, []string{"-c", g.word}, g.rest)
+}
+
+// ofVerb: chrun add gentoo /mnt/gentoo
+func ofVerb(g *guesses) string {
+	verbs := []string{"add", "forget", "list", "default", "set", "unset", "show", "features"}
+	if !slices.Contains(verbs, g.word) {
+		return ""
+	}
+	return g.line("chrunctl", nil, []string{g.word}, g.rest)
 }
 
 // guesses is what the table looks at.

@@ -73,6 +73,9 @@ func run(o *options) error {
 			fmt.Fprintf(os.Stderr, "chrun: note: %s\n", text)
 		}
 	}
+	if err := l.note(plan); err != nil {
+		return err
+	}
 	for {
 		status, err := launch.Run(plan, l.facts.Root, note)
 		switch {
@@ -86,6 +89,19 @@ func run(o *options) error {
 		}
 		return err
 	}
+}
+
+// note records, before a private home is made, whose it is.
+func (l *launchRequest) note(plan *session.Plan) error {
+	for _, p := range plan.Prepare {
+		if p.Home == "" {
+			continue
+		}
+		if err := l.noteHome(); err != nil {
+			return &launch.SetupError{What: "make the home " + string(p.Home), Err: err}
+		}
+	}
+	return nil
 }
 
 // plan asks every allowed feature what it offers, and decides.
@@ -106,6 +122,7 @@ func (l *launchRequest) plan() (*session.Plan, error) {
 		return nil, err
 	}
 	plan.Network = !l.facts.Allowed("network")
+	plan.Linux32 = l.linux32()
 	plan.Notes = append(l.notes, plan.Notes...)
 	plan.Warnings = append(l.warnings, plan.Warnings...)
 	return plan, nil

@@ -35,6 +35,8 @@ type try struct {
 // interpreter's name of an ELF file lies within.
 const headSize = 4096
 
+const perLinux32 = 0x0008 // <linux/personality.h>
+
 const self = unix.AT_FDCWD
 
 // Fixed descriptor numbers for the overlay's layers, reserved by the parent:
@@ -83,6 +85,9 @@ func compile(plan *session.Plan, l layers) *compiled {
 	if lim := limit.NoFile; lim.Max != 0 {
 		c.keep = append(c.keep, &lim)
 		c.add("restore the open-file limit", unix.SYS_PRLIMIT64, num(0), num(unix.RLIMIT_NOFILE), word(uintptr(unsafe.Pointer(&lim))), num(0))
+	}
+	if plan.Linux32 {
+		c.add("take the personality of a 32-bit system", unix.SYS_PERSONALITY, num(perLinux32))
 	}
 	mask := signalMask()
 	c.keep = append(c.keep, &mask)

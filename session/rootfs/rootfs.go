@@ -242,5 +242,18 @@ func (r *Root) Glob(pattern string) []Path {
 	return found
 }
 
+// Is32 says whether the tree is that of a 32-bit system, by its shell (ELF
+// specification, e_ident[EI_CLASS]).
+func (r *Root) Is32() bool {
+	fd, err := r.openRegular("/bin/sh")
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	head := make([]byte, 5)
+	n, _ := unix.Read(fd, head)
+	return n == len(head) && string(head) == "\x7fELF\x01"
+}
+
 // OpenDir opens the directory p with O_PATH. The caller closes it.
 func (r *Root) OpenDir(p Path) (int, error) { return r.open(p, unix.O_PATH|unix.O_DIRECTORY) }

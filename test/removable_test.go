@@ -1,0 +1,63 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// A stick that is plugged in later appears in a running program where the
+// host's mounts are shared; where they are private, -v gives the remedy. The
+// host is a mount namespace of the test's own.
+func TestRemovable(t *testing.T) {
+	headless.Root(t)
+	d := open(t, headless.Options{})
+	for _, dir := range []string{"/media", filepath.Join(d.chroot, "media")} {
+		if _, err := os.Stat(dir); err != nil {
+			t.Skip(err)
+		}
+	}
+	dir := headless.Dir(t, d.User)
+	for _, propagation := range []string{"shared", "private"} {
+		script := fmt.Sprintf(`set -e
+mount -t tmpfs tmpfs /media
+mount --make-%[6]s /media
+mkdir /media/stick /media/there
+mount -t tmpfs there /media/there
+rm -f %[1]s/ready
+setpriv --reuid %[2]d --regid %[3]d --clear-groups %[4]s -v -c %[5]s sh -c '
+	mountpoint -q /media/there && echo there before
+	echo >%[1]s/ready
+	for n in $(seq 40); do test ! -e /media/stick/file || { echo appears; exit; }; sleep 0.05; done' &
+until test -e %[1]s/ready; do sleep 0.05; done
+mount -t tmpfs stick /media/stick
+echo >/media/stick/file
+wait $!
+`, dir, d.User.UID, d.User.GID, chrunProgram, d.chroot, propagation)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", script)
+		cmd.Env, cmd.Dir = d.Env, "/tmp"
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "there before") {
+			t.Errorf("%s: %v: %s", propagation, err, out)
+		}
+		appears, said := strings.Contains(string(out), "appears"), strings.Contains(string(out), "sudo mount --make-shared /media\n")
+		if shared := propagation == "shared"; appears != shared || said == shared && !booted() {
+			t.Errorf("%s: %s", propagation, out)
+		}
+	}
+}
+
+// booted is sd_booted(3).
+func booted() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return err == nil
+}
