@@ -32,7 +32,7 @@ type Plan struct {
 	Tree     HostPath
 	Identity Identity
 	Network  bool // an own network namespace with loopback up
-	Linux32  bool // the tree is a 32-bit one on a 64-bit kernel: personality(2) PER_LINUX32
+	Linux32  bool `json:",omitempty"` // the tree is a 32-bit one on a 64-bit kernel: personality(2) PER_LINUX32
 
 	Prepare []Prepare // on disk, before the launch: homes and their like
 	Tmpfs   []Node    // the content of chrun's one tmpfs

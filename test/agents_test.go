@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,17 +47,22 @@ func TestSSHAgent(t *testing.T) {
 	}
 }
 
-// gpg-connect-agent inside finds the host's gpg-agent.
+// gpg-connect-agent inside finds the host's gpg-agent, whose socket is in the
+// runtime directory, or in ~/.gnupg where there is none of its kind.
 func TestGPGAgent(t *testing.T) {
-	d := open(t, headless.Options{Home: home(t, map[string]string{".gnupg/gpg.conf": ""})})
-	if _, err := exec.LookPath("gpg-connect-agent"); err != nil {
-		headless.Must(t, "clients", err)
+	for _, private := range []bool{false, true} {
+		d := open(t, headless.Options{Private: private, Home: home(t, map[string]string{".gnupg/gpg.conf": ""})})
+		// The agent puts itself into the background.
+		pid, err := d.Output("gpg-connect-agent", "getinfo pid", "/bye")
+		if err != nil || !strings.HasPrefix(pid, "D ") {
+			t.Fatalf("%q, %v", pid, err)
+		}
+		pid, _, _ = strings.Cut(pid, "\n")
+		d.chrun(both, nil, "gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye").want(t, pid)
+		r := d.chrun(both, []string{"--deny", "agents"}, "gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye")
+		if strings.Contains(r.stdout, pid) {
+			t.Errorf("denied: %s", r.stdout)
+		}
+		d.Close() // and the agent
 	}
-	pid, err := d.Output("gpg-connect-agent", "getinfo pid", "/bye")
-	if err != nil || !strings.HasPrefix(pid, "D ") {
-		t.Fatalf("%q, %v", pid, err)
-	}
-	pid, _, _ = strings.Cut(pid, "\n")
-	d.chrun(both, nil, "gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye").want(t, pid)
-	d.Output("gpgconf", "--kill", "gpg-agent")
 }

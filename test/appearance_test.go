@@ -57,9 +57,10 @@ func TestDconf(t *testing.T) {
 	}
 	host("set", schema, "cursor-size", "37") // as on every desktop, there is a dconf already
 	d.chrun(both, nil, "gsettings", "get", schema, "cursor-size").want(t, "37")
-	for _, font := range []string{"Sans 13", "Serif 14"} {
-		d.chrun(both, nil, "gsettings", "set", schema, "font-name", font).want(t, "")
-		d.chrun(both, nil, "gsettings", "get", schema, "font-name").want(t, "'"+font+"'")
+	for font, kind := range map[string]string{"Sans 13": "private", "Serif 14": "host", "Mono 15": "temporary"} {
+		flags := []string{"--home", kind}
+		d.chrun(both, flags, "gsettings", "set", schema, "font-name", font).want(t, "")
+		d.chrun(both, flags, "gsettings", "get", schema, "font-name").want(t, "'"+font+"'")
 		if got := host("get", schema, "font-name"); got != "'"+font+"'" {
 			t.Errorf("on the host %s, want %q", got, font)
 		}
