@@ -20,6 +20,8 @@ packages="
 	pipewire-bin pipewire-alsa pipewire-jack
 	alsa-utils libasound2-plugins pulseaudio-utils
 	dbus-bin libglib2.0-bin at-spi2-core libnotify-bin
+	fontconfig dconf-gsettings-backend gsettings-desktop-schemas adwaita-icon-theme
+	openssh-client gpgconf gpg-agent cups-client
 "
 
 cache=${CHRUN_CACHE:-/var/cache/chrun}

@@ -33,9 +33,16 @@ needs() {
 		xdpyinfo x11-utils
 		newuidmap uidmap
 		strace strace
-		setfacl acl" ;;
-	bench) echo "hyperfine hyperfine
+		ssh-agent openssh-client
+		gpg-connect-agent gpgconf
+		gpg-agent gpg-agent
+		gsettings libglib2.0-bin
+		/usr/libexec/dconf-service dconf-service
+		/usr/share/doc/dconf-gsettings-backend/copyright dconf-gsettings-backend
+		/usr/share/glib-2.0/schemas/org.gnome.desktop.interface.gschema.xml gsettings-desktop-schemas
+		/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 		zenity zenity" ;;
+	bench) echo "hyperfine hyperfine" ;;
 	race) echo "gcc gcc
 		/usr/include/stdlib.h libc6-dev" ;;
 	*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

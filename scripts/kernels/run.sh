@@ -9,8 +9,7 @@
 #
 # CHRUN_CACHE    where downloads are kept, as for scripts/chroot.sh
 # CHRUN_MIRROR   a Debian mirror other than mmdebstrap's own choice
-# CHRUN_TIMEOUT  for one kernel, in seconds; default 1200 (there may be no KVM, and
-#                one core)
+# CHRUN_TIMEOUT  for one kernel, in seconds; default 1800
 set -eu
 
 kernels="
@@ -19,25 +18,27 @@ kernels="
 	trixie/arm64
 	bullseye/amd64
 "
-# Linux 6.1, 6.12, 6.12 for the assembly in session/launch, and 5.10, which is
-# older than chrun supports and must be told so.
+# These are Linux 6.1, 6.12, 6.12 again for the assembly in session/launch, and
+# 5.10, which is older than chrun supports, and whose user must be told so.
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
+self=$top/scripts/kernels/run.sh
 cache=${CHRUN_CACHE:-/var/cache/chrun}/kernels
 PATH=$PATH:/usr/local/go/bin
 
 say() { echo "kernels: $*" >&2; }
 
-# As root: downloads a kernel, its overlay module and two static shells.
+as_root() {
+	command -v sudo >/dev/null || { say "only root can change $cache, and there is no sudo"; exit 1; }
+	sudo CHRUN_CACHE="${CHRUN_CACHE-}" CHRUN_MIRROR="${CHRUN_MIRROR-}" "$self" "$@"
+}
+
+# Downloads a kernel, its overlay module and two static shells.
 fetch() {
 	suite=${1%/*} arch=${1#*/}
 	dir=$cache/$suite-$arch
 	[ -d "$dir" ] && { echo "$dir"; return; }
-	if [ "$(id -u)" != 0 ]; then
-		command -v sudo >/dev/null || { say "only root can make $cache, and there is no sudo"; exit 1; }
-		sudo CHRUN_CACHE="${CHRUN_CACHE-}" CHRUN_MIRROR="${CHRUN_MIRROR-}" "$0" fetch "$1"
-		return
-	fi
+	[ "$(id -u)" = 0 ] || { as_root fetch "$1"; return; }
 	umask 022
 	mkdir -p "$cache"
 	exec 9<"$cache"
@@ -91,7 +92,7 @@ boot() { # DIR ARCH
 	esac
 	dir=$1 qemu=$2 console=$3
 	shift 3
-	timeout "${CHRUN_TIMEOUT:-1200}" nice "$qemu" "$@" -accel tcg -smp 2 -m 1024 -nic none \
+	timeout "${CHRUN_TIMEOUT:-1800}" nice "$qemu" "$@" -accel tcg -smp 2 -m 1024 -nic none \
 		-display none -monitor none -serial stdio -no-reboot \
 		-kernel "$dir/vmlinuz" -initrd "$work/initramfs.gz" -append "console=$console panic=-1 quiet" </dev/null 2>&1 |
 		sed -u 's/\r*$//' | tee "$work/log" | grep --line-buffered -E '^(PASS|FAIL|NOTE|  )' || true
@@ -102,7 +103,7 @@ boot() { # DIR ARCH
 
 case ${1-} in
 fetch) [ $# = 2 ] && fetch "$2"; exit ;;
-clean) rm -rf "$cache"; exit ;;
+clean) [ "$(id -u)" = 0 ] || { as_root clean; exit; }; rm -rf "$cache"; exit ;;
 -*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 

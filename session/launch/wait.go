@@ -12,7 +12,7 @@ import (
 // The signals that concern the program. They come through a handler of our own
 // and a pipe instead of os/signal, which would start three threads for them.
 var watched = []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
-	unix.SIGTERM, unix.SIGHUP, unix.SIGCHLD}
+	unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCHLD}
 
 // In assembly: where the handler writes, the handler, and sa_restorer.
 var (
@@ -37,15 +37,13 @@ func rtSigaction(sig syscall.Signal, set, old *sigaction) {
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(set.mask), 0, 0)
 }
 
-// early are those of which the Go runtime would make nothing, while the others
-// have their default effect on us, and PR_SET_PDEATHSIG hands it on. They are
-// received from before the program's start.
-var early = []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2}
-
 // watch begins to receive signals, whose numbers can be read from the result.
+// It comes right before the program's start, so that no signal finds us without
+// it while the program has begun; the child has default dispositions again.
 //
 // Terminal signals reach the program by themselves, since it stays in our
-// process group; we must survive them, and stop and continue with it.
+// process group; we must survive them, and stop and continue with it. Signals
+// inherited as ignored (nohup) stay ignored.
 func watch() (signals int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
@@ -53,31 +51,24 @@ func watch() (signals int, err error) {
 	}
 	unix.SetNonblock(p[1], true)
 	signalPipe = int32(p[1])
-	receive(early)
-	return p[0], nil
-}
-
-// receive leads signals into the pipe. Those inherited as ignored (nohup) stay
-// ignored.
-func receive(list []syscall.Signal) {
 	a := sigaction{handler: handler, flags: saOnStack | saRestart, restorer: restorer}
 	if restorer != 0 {
 		a.flags |= saRestorer
 	}
-	for _, s := range list {
+	for _, s := range watched {
 		var old sigaction
 		rtSigaction(s, nil, &old)
 		if s == unix.SIGCHLD || old.handler != sigIgn {
 			rtSigaction(s, &a, nil)
 		}
 	}
+	return p[0], nil
 }
 
 // follow waits for the program like a shell's job: its signals, from watch, are
 // forwarded, we stop when it stops, and continue it when we continue. The
 // calling goroutine must be locked to its thread.
 func follow(pid, signals int) unix.WaitStatus {
-	receive(watched)
 	for {
 		var status unix.WaitStatus
 		got, err := unix.Wait4(pid, &status, unix.WUNTRACED|unix.WNOHANG, nil)
