@@ -131,7 +131,7 @@ func (b *builder) runtimeDir() Path {
 // dev shares /dev whole, or a selection when a feature in it is denied; the
 // features add theirs.
 func (b *builder) dev() {
-	if b.req.Root || WholeDev(b.f) {
+	if WholeDev(b.f) {
 		b.must(Mount{Kind: FromHost, Source: "/dev", Dest: "/dev", Feature: "base", Why: "the host's devices"})
 		return
 	}
@@ -272,7 +272,11 @@ func (b *builder) program() {
 		p.Programs = []Path{Path(p.Argv[0])}
 		return
 	}
-	for _, dir := range strings.Split(p.Env.Get("PATH"), ":") {
+	search, ok := p.Env.Lookup("PATH")
+	if !ok {
+		search = "/bin:/usr/bin" // execvp(3)
+	}
+	for _, dir := range strings.Split(search, ":") {
 		if dir == "" {
 			dir = "."
 		}

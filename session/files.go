@@ -147,7 +147,7 @@ func (b *builder) cwd() error {
 		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name}
 	default:
 		b.plan.Cwd = b.f.Home
-		b.warn("the current directory %s is not visible in the chroot: starting in %s", c, b.f.Home)
+		b.warn("%s: starting in %s", hidden(c, b.f.Name), b.f.Home)
 	}
 	return nil
 }
@@ -221,9 +221,12 @@ type CwdError struct {
 }
 
 func (e *CwdError) Error() string {
-	why := "the current directory has no name"
-	if e.Dir != "" {
-		why = fmt.Sprintf("%s is not visible in the chroot %q", e.Dir, e.Name)
+	return fmt.Sprintf("cannot run %q here: %s", e.Argv[0], hidden(e.Dir, e.Name))
+}
+
+func hidden(dir HostPath, name string) string {
+	if dir == "" {
+		return "the current directory has no name"
 	}
-	return fmt.Sprintf("cannot run %q here: %s", e.Argv[0], why)
+	return fmt.Sprintf("%s is not visible in the chroot %q", dir, name)
 }

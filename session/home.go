@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"os"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +26,14 @@ func (b *builder) home() {
 	at, own := b.ownHome()
 	if mode == HomeAuto || mode == "" {
 		mode, why = HomePrivate, "the chroot has no home of this account that the caller can write"
-		if own != "" {
+		switch _, err := os.Stat(string(b.req.HomeStore)); {
+		case b.req.Root && own == "":
+			mode, why = HomeTemporary, "the chroot has no home of root's"
+		case b.req.Root:
+			mode = HomeAuto
+		case err == nil:
+			why = "as at the first launch" // what a person has put there must not vanish
+		case own != "":
 			mode = HomeAuto
 		}
 	}
@@ -64,6 +72,9 @@ func (b *builder) home() {
 // it: where it is seen, and its path in the tree, which is "" if there is none.
 func (b *builder) ownHome() (at Path, source string) {
 	home := Path(b.f.Account.Home)
+	if b.req.Root {
+		home = b.f.Home
+	}
 	if !path.IsAbs(string(home)) || home == "/" {
 		return "", ""
 	}

@@ -62,18 +62,22 @@ func (m Mount) from() string {
 	return s
 }
 
-// Shell is the plan as the commands that a wiki would have a person type: what
-// it comes to, in a shell as root of a private mount namespace. chrun itself
-// runs none of them.
+// Shell is the plan as the commands that a wiki would have a person type: one
+// command line that ends when any of its steps fails. chrun itself runs none of
+// them.
 func (p *Plan) Shell() string {
 	var b strings.Builder
 	line := func(why string, words ...string) { fmt.Fprintf(&b, "%s  # %s\n", Quote(words...), why) }
 	tree, tmp := string(p.Tree), "/mnt"
-	if p.Identity.Kind == "root" {
-		b.WriteString("unshare --mount --propagation slave /bin/sh  # the rest in this shell\n")
-	} else {
-		b.WriteString("unshare --user --map-current-user --keep-caps --mount --propagation slave /bin/sh  # the rest in this shell\n")
+	enter := "unshare --mount --propagation slave"
+	if p.Identity.Kind != "root" {
+		enter += " --user --map-current-user --keep-caps"
 	}
+	if p.Network {
+		enter += " --net"
+	}
+	const end = "_END_OF_CHRUN_PLAN_"
+	fmt.Fprintf(&b, "%s /bin/sh -eu /dev/fd/3 3<<'%s'\nexec 3<&-\nPATH=$PATH:/usr/sbin:/sbin\n", enter, end)
 	if p.Network {
 		line("network denied", "ip", "link", "set", "lo", "up")
 	}
@@ -127,11 +131,29 @@ func (p *Plan) Shell() string {
 		}
 	}
 	line("enter", "cd", root)
-	b.WriteString("pivot_root . . && umount -l . && cd " + Quote(string(p.Cwd)) + "\n")
-	words := []string{"exec", "env", "-i"}
-	words = append(words, p.Env...)
-	b.WriteString(Quote(append(words, p.Argv...)...) + "\n")
+	b.WriteString("pivot_root . .\numount -l .\ncd " + Quote(string(p.Cwd)) + "\n")
+	words := append([]string{"exec", "env", "-i"}, p.Env...)
+	if p.login() {
+		words = append(words, string(p.Programs[0]), "-l")
+	} else {
+		words = append(words, p.Argv...)
+	}
+	fmt.Fprintf(&b, "%s\n%s\n", Quote(words...), end)
 	return b.String()
+}
+
+// login says whether the plan is to run the account's login shell, whose name
+// begins with a dash then (login(1)).
+func (p *Plan) login() bool {
+	return len(p.Programs) == 1 && p.Argv[0] == "-"+path.Base(string(p.Programs[0]))
+}
+
+// Command is COMMAND as the person knows it.
+func (p *Plan) Command() string {
+	if p.login() {
+		return string(p.Programs[0])
+	}
+	return p.Argv[0]
 }
 
 // Quote quotes words for a POSIX shell.

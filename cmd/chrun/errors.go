@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func hints(o *options, err error) []string {
 	case errors.As(err, &program):
 		return programHints(o, program)
 	case errors.As(err, &trusted):
-		return one("sudo chown root:root %s && sudo chmod go-w %s", session.Quote(trusted.File), session.Quote(trusted.File))
+		return one("sudo chown root:root %s && sudo chmod go-w %s", session.Quote(trusted.At), session.Quote(trusted.At))
 	case errors.As(err, &account):
 		if h := account.Hint(); h != "" {
 			return []string{h}
@@ -189,10 +190,12 @@ func namespaceHints(e *launch.NamespaceError) []string {
 		return []string{"chrun needs Linux 5.12 or newer with user namespaces: uname -r"}
 	case value("kernel/unprivileged_userns_clone") == "0":
 		return []string{"sudo sysctl kernel.unprivileged_userns_clone=1"}
-	case value("user/max_user_namespaces") == "0" || errors.Is(e.Err, unix.ENOSPC):
-		return []string{"sudo sysctl user.max_user_namespaces=15000"}
 	case value("user/max_mnt_namespaces") == "0":
 		return []string{"sudo sysctl user.max_mnt_namespaces=15000"}
+	case value("user/max_net_namespaces") == "0":
+		return []string{"sudo sysctl user.max_net_namespaces=15000"}
+	case value("user/max_user_namespaces") == "0" || errors.Is(e.Err, unix.ENOSPC):
+		return []string{"sudo sysctl user.max_user_namespaces=15000"}
 	case value("kernel/apparmor_restrict_unprivileged_userns") == "1":
 		return []string{"AppArmor wants a profile for programs that make user namespaces: sudo make install lays it down, or",
 			"sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
@@ -219,8 +222,13 @@ func noChoiceHints(o *options) []string {
 }
 
 func programHints(o *options, e *launch.ExecError) []string {
+	chrun := append([]string{"chrun"}, o.typed[:len(o.typed)-len(o.argv)]...)
+	if n := len(chrun); chrun[n-1] == "--" {
+		chrun = chrun[:n-1]
+	}
+	line := func(words ...string) string { return session.Quote(append(slices.Clone(chrun), words...)...) }
 	if len(o.argv) == 0 {
-		return []string{"the account's shell is not in the chroot; name a program: chrun /bin/sh"}
+		return []string{"that is the account's shell; name a program: " + line("/bin/sh")}
 	}
 	if o.guess != nil && (e.Status == 127 || strings.HasSuffix(e.Why, "is a directory")) {
 		if s := o.guess(); s != "" {
@@ -229,9 +237,15 @@ func programHints(o *options, e *launch.ExecError) []string {
 	}
 	switch {
 	case e.Status == 127:
-		return []string{"look for it inside: chrun sh -c 'command -v " + session.Quote(o.argv[0]) + "'"}
+		return []string{"look for it inside: " + line("sh", "-c", "command -v "+session.Quote(o.argv[0]))}
 	case e.Noexec != "":
 		return []string{"the chroot is on a file system mounted noexec: sudo mount -o remount,exec \"$(findmnt -no TARGET -T " + session.Quote(string(e.Noexec)) + ")\""}
+	case strings.Contains(e.Why, "for another machine"):
+		return []string{"it takes an emulator on the host, Debian's qemu-user-binfmt, or a chroot for this machine: uname -m"}
+	case strings.Contains(e.Why, "its interpreter"):
+		return []string{"install that interpreter in the chroot, as root: sudo " + session.Quote(append(slices.Clone(chrun), "-u", "root")...)}
+	case strings.HasSuffix(e.Why, unix.EACCES.Error()):
+		return []string{"is it executable? " + line("ls", "-l", string(e.Path))}
 	}
 	return nil
 }

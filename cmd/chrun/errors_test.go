@@ -35,10 +35,11 @@ func TestExplain(t *testing.T) {
 		{ls, &rootError{chroot: "/mnt/x"}, 125,
 			"cannot be root in \"/mnt/x\": that takes root on the host\nhint: sudo chrun -c /mnt/x -u root"},
 		{ls, &launch.ExecError{Name: "ls", Status: 127, Why: "not found in the chroot \"x\""}, 127,
-			"cannot run \"ls\": not found in the chroot \"x\"\nhint: look for it inside: chrun sh -c 'command -v ls'"},
+			"cannot run \"ls\": not found in the chroot \"x\"\nhint: look for it inside: chrun -v sh -c 'command -v ls'"},
 		{&options{}, &launch.ExecError{Name: "zsh", Status: 127, Why: "not found in the chroot \"x\""}, 127,
-			"cannot run \"zsh\": not found in the chroot \"x\"\nhint: the account's shell is not in the chroot; name a program: chrun /bin/sh"},
-		{ls, &launch.ExecError{Name: "ls", Status: 126, Why: "/bin/ls: permission denied"}, 126, "cannot run \"ls\": /bin/ls: permission denied"},
+			"cannot run \"zsh\": not found in the chroot \"x\"\nhint: that is the account's shell; name a program: chrun /bin/sh"},
+		{ls, &launch.ExecError{Name: "ls", Path: "/bin/ls", Status: 126, Why: "/bin/ls: permission denied"}, 126,
+			"cannot run \"ls\": /bin/ls: permission denied\nhint: is it executable? chrun -v ls -l /bin/ls"},
 		{ls, &launch.SetupError{What: "change to /x", Err: unix.ENOENT}, 125,
 			"cannot change to /x: no such file or directory\nhint: name a directory that is in the chroot: -C DIR"},
 		{ls, &launch.SetupError{What: "take the chroot /x", Err: unix.ENOSYS}, 125,
@@ -78,10 +79,10 @@ func TestErrors(t *testing.T) {
 		status int
 		want   string // BOX is the box's directory
 	}{
-		{[]string{"-c", tree, "nosuch"}, 127, "chrun: cannot run \"nosuch\": not found in the chroot \"tree\"\nchrun: hint: look for it inside: chrun sh -c 'command -v nosuch'\n"},
-		{[]string{"-c", tree, "data"}, 126, "chrun: cannot run \"data\": /bin/data: permission denied\n"},
+		{[]string{"-c", tree, "nosuch"}, 127, "chrun: cannot run \"nosuch\": not found in the chroot \"tree\"\nchrun: hint: look for it inside: chrun -c BOX/tree sh -c 'command -v nosuch'\n"},
+		{[]string{"-c", tree, "data"}, 126, "chrun: cannot run \"data\": /bin/data: permission denied\nchrun: hint: is it executable? chrun -c BOX/tree ls -l /bin/data\n"},
 		{[]string{"-c", tree, "/bin"}, 126, "chrun: cannot run \"/bin\": /bin is a directory\n"},
-		{[]string{"-c", tree, "script"}, 126, "chrun: cannot run \"script\": /bin/script is there, but its interpreter /bin/nosuch is not in the chroot\n"},
+		{[]string{"-c", tree, "script"}, 126, "chrun: cannot run \"script\": /bin/script is there, but its interpreter /bin/nosuch is not in the chroot\nchrun: hint: install that interpreter in the chroot, as root: sudo chrun -c BOX/tree -u root\n"},
 		{[]string{"-c", b.at("nosuch"), "ok"}, 125, "chrun: cannot enter \"BOX/nosuch\": no such file or directory\nchrun: hint: is it mounted? ls BOX/nosuch\n"},
 		{[]string{"-c", b.at("empty"), "ok"}, 125, "chrun: cannot enter \"BOX/empty\": it has neither /usr nor /bin\nchrun: hint: name the directory that holds usr, etc and bin of the other system: -c DIR\n"},
 		{[]string{"-c", b.at("closed/x"), "ok"}, 125, "chrun: cannot enter \"BOX/closed/x\": permission denied\nchrun: hint: you need search permission on every directory above it: namei -l BOX/closed/x\n"},

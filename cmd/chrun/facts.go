@@ -171,6 +171,9 @@ func (l *launchRequest) account(o *options, ch *config.Chroot) error {
 	}
 	l.facts.Account = a
 	l.facts.Home = homePath(c, a)
+	if number < 0 {
+		l.facts.Account.Home = "" // not known there, so no home of it either
+	}
 	if c.UID == 0 {
 		l.warnings = append(l.warnings, "entering as root, without a desktop")
 		return nil
@@ -275,7 +278,7 @@ func (l *launchRequest) variables(o *options, ch *config.Chroot) error {
 	}
 	for _, s := range o.env {
 		name, value, ok := strings.Cut(s, "=")
-		if name == "" {
+		if name == "" || strings.ContainsAny(s, "\x00") {
 			return usageError{fmt.Errorf("--env %q: the form is NAME or NAME=VALUE", s)}
 		}
 		if !ok {
@@ -284,6 +287,11 @@ func (l *launchRequest) variables(o *options, ch *config.Chroot) error {
 			}
 		}
 		l.request.Env = append(l.request.Env, session.Var{Name: name, Value: value})
+	}
+	for _, name := range o.unsetEnv {
+		if name == "" || strings.Contains(name, "=") {
+			return usageError{fmt.Errorf("--unset-env %q: the form is NAME", name)}
+		}
 	}
 	l.request.UnsetEnv = o.unsetEnv
 	return nil

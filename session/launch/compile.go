@@ -68,7 +68,11 @@ func compile(plan *session.Plan, l layers) *compiled {
 		c.child()
 		c.maps()
 	} else {
-		c.add("make a mount namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWNS))
+		flags := unix.CLONE_NEWNS
+		if plan.Network {
+			flags |= unix.CLONE_NEWNET
+		}
+		c.add("make namespaces", unix.SYS_UNSHARE, num(flags))
 		c.add("keep mounts from the host's", unix.SYS_MOUNT, num(0), c.cstring("/"), num(0), num(unix.MS_REC|unix.MS_SLAVE), num(0))
 	}
 	umask := c.register()

@@ -28,8 +28,7 @@ func (e *ExecError) Error() string { return fmt.Sprintf("cannot run %q: %s", e.N
 // execError finds the reason among the candidates: the first that is there but
 // cannot be executed, else that there is none.
 func (c *compiled) execError() error {
-	name := c.plan.Argv[0]
-	e := &ExecError{Name: strings.TrimPrefix(name, "-"), Status: 127, Why: fmt.Sprintf("not found in the chroot %q", c.plan.Name)}
+	e := &ExecError{Name: c.plan.Command(), Status: 127, Why: fmt.Sprintf("not found in the chroot %q", c.plan.Name)}
 	if i := c.failed(); i < len(c.ops) { // an unusual errno
 		e.Status, e.Why = 126, c.errno(i).Error()
 		for _, t := range c.tries {

@@ -19,6 +19,7 @@ import (
 // prepare makes what outlives a launch: the private home, once, and empty
 // mount points in a tree that the caller may write.
 func prepare(plan *session.Plan, root *rootfs.Root) error {
+	defer unix.Umask(unix.Umask(0)) // what is made here is as it must be
 	for _, p := range plan.Prepare {
 		if p.Home != "" {
 			if err := makeHome(p.Home, p.Skel, root); err != nil {
@@ -53,21 +54,36 @@ func makeHome(home rootfs.HostPath, skel rootfs.Path, root *rootfs.Root) error {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(parent, ".new-")
+	// One at a time: what is half filled now, a launch that was killed has left.
+	lock, err := os.Open(parent)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp) // fails once it is renamed
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return os.NewSyscallError("flock", err)
+	}
+	if _, err := os.Stat(string(home)); err == nil {
+		return nil // another launch was quicker
+	}
+	stale, _ := filepath.Glob(filepath.Join(parent, unfinished+"*"))
+	for _, dir := range stale {
+		os.RemoveAll(dir)
+	}
+	tmp, err := os.MkdirTemp(parent, unfinished)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp) // it is not there once it is renamed
 	left := maxSkel
 	if err := copySkel(root, skel, tmp, &left); err != nil {
 		return err
 	}
-	err = os.Rename(tmp, string(home))
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
-		return nil // another launch was quicker
-	}
-	return err
+	return os.Rename(tmp, string(home))
 }
+
+// unfinished begins the name of a home that is being filled.
+const unfinished = ".new-"
 
 // maxSkel bounds the bytes taken from a tree's /etc/skel.
 var maxSkel int64 = 64 << 20

@@ -1,4 +1,6 @@
-unshare --user --map-current-user --keep-caps --mount --propagation slave /bin/sh  # the rest in this shell
+unshare --mount --propagation slave --user --map-current-user --keep-caps --net /bin/sh -eu /dev/fd/3 3<<'_END_OF_CHRUN_PLAN_'
+exec 3<&-
+PATH=$PATH:/usr/sbin:/sbin
 ip link set lo up  # network denied
 mkdir -p -m 0700 /WORLD/data/homes/debian  # the private home for this chroot
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
@@ -52,6 +54,9 @@ mount --rbind /dev/null /mnt/.root/WORLD/run/wayland-1  # wayland: denied
 mount --rbind /WORLD/etc /mnt/.root/run/host/WORLD/etc  # run: the host's directory, to follow files in it
 mount -o remount,bind,ro /mnt/.root/run/host/WORLD/etc  # read-only
 cd /mnt/.root  # enter
-pivot_root . . && umount -l . && cd /
+pivot_root . .
+umount -l .
+cd /
 exec env -i HOME=/home/alice LANG=C.UTF-8 LOGNAME=alice PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
 ' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=alice XDG_RUNTIME_DIR=/WORLD/run firefox 'a b'
+_END_OF_CHRUN_PLAN_

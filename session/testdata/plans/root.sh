@@ -1,4 +1,6 @@
-unshare --mount --propagation slave /bin/sh  # the rest in this shell
+unshare --mount --propagation slave /bin/sh -eu /dev/fd/3 3<<'_END_OF_CHRUN_PLAN_'
+exec 3<&-
+PATH=$PATH:/usr/sbin:/sbin
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
 mkdir -m 0755 /mnt/run  # place
 mkdir -m 1777 /mnt/run/lock  # place
@@ -16,6 +18,9 @@ mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
 mount --bind /mnt/files/etc-resolv.conf /mnt/.root/etc/resolv.conf  # network-files: the host's
 mount -o remount,bind,ro /mnt/.root/etc/resolv.conf  # read-only
 cd /mnt/.root  # enter
-pivot_root . . && umount -l . && cd /
+pivot_root . .
+umount -l .
+cd /
 exec env -i DISPLAY=:0 HOME=/root LANG=C.UTF-8 LOGNAME=root PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
-' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=root WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority -bash
+' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=root WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority /bin/bash -l
+_END_OF_CHRUN_PLAN_
