@@ -1,8 +1,12 @@
 package session
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"chrun/session/rootfs"
 )
 
 // The first launch plans mount points in a private home that is not made yet.
@@ -17,5 +21,30 @@ func TestMountPointInHomeToBe(t *testing.T) {
 	want := Prepare{InHome: HostPath(store), At: "Pictures/new", Why: "mount point"}
 	if len(l.prepare) != 1 || l.prepare[0] != want {
 		t.Errorf("%+v, want %+v", l.prepare, want)
+	}
+}
+
+// A home that a person has used stays the home, also when the chroot has one of
+// its own since.
+func TestHomeStays(t *testing.T) {
+	dir := t.TempDir()
+	for _, p := range []string{"tree/usr", "tree/home/a", "store"} {
+		if err := os.MkdirAll(filepath.Join(dir, p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := rootfs.Open(HostPath(filepath.Join(dir, "tree")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for store, want := range map[string]string{"store": "as at the first launch", "none": "of the chroot"} {
+		f := &Facts{Caller: &Caller{Host: "/"}, Root: root, Home: "/home/a", Allowed: func(string) bool { return true }}
+		f.Account.Home = "/home/a"
+		b := &builder{f: f, req: Request{HomeStore: HostPath(filepath.Join(dir, store))},
+			layout: newLayout(root, func(Path) bool { return true }), plan: &Plan{}}
+		if b.home(); !strings.Contains(b.plan.Features[0].State, want) {
+			t.Errorf("%s: %s, want %q", store, b.plan.Features[0].State, want)
+		}
 	}
 }

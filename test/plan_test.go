@@ -1,0 +1,66 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chrun/internal/headless"
+)
+
+// The plan as shell commands does what the launch does, typed by the same
+// person; a step that fails ends it before the program runs on the host.
+func TestShellPlan(t *testing.T) {
+	d := open(t, headless.Options{})
+	for _, c := range []struct {
+		flags, command []string
+	}{
+		{nil, []string{"sh", "-c", "id; echo $HOME; cat /etc/os-release; test -d /run/host"}},
+		{[]string{"--deny", "network"}, []string{"cat", "/proc/net/dev"}},
+		{[]string{"--home", "temporary", "--deny", "tmp,gpu", "-C", "/"}, []string{"ls", "/", "/dev"}},
+	} {
+		want := d.chrun(both, c.flags, c.command...)
+		plan := d.chrun(both, append([]string{"-n=shell"}, c.flags...), c.command...)
+		script := filepath.Join(headless.Dir(t, d.User), "plan")
+		if err := os.WriteFile(script, []byte(plan.stdout+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Output("sh", script)
+		if err != nil || got != want.stdout {
+			t.Errorf("%v %v: %v\n%s\nwant\n%s", c.flags, c.command, err, got, want.stdout)
+		}
+		broken := strings.Replace(plan.stdout, "pivot_root . .", "false", 1)
+		if err := os.WriteFile(script, []byte(broken+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.Output("sh", script); err == nil || got != "" {
+			t.Errorf("a plan that cannot enter the chroot runs: %q", got)
+		}
+	}
+}
+
+// What root denies is denied, and the host's loopback is left alone.
+func TestRootDenies(t *testing.T) {
+	headless.Root(t)
+	chroot := headless.Chroot(t)
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("unshare", append([]string{"--net", chrunProgram, "-q", "-c", chroot, "-C", "/"}, args...)...).Output()
+		if err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	if dev := run("--deny", "network", "cat", "/proc/net/dev"); !strings.Contains(dev, "lo:") {
+		t.Errorf("no loopback: %s", dev)
+	}
+	out, err := exec.Command("unshare", "--net", "sh", "-c", chrunProgram+" -q -c "+chroot+" -C / --deny network true; cat /sys/class/net/lo/flags; ip -o link show lo").CombinedOutput()
+	if err != nil || strings.Contains(string(out), "LOOPBACK,UP") {
+		t.Errorf("the caller's loopback was raised: %v: %s", err, out)
+	}
+	if names := run("--deny", "gpu,devices,shm", "ls", "/dev"); strings.Contains(names, "vda") || strings.Contains(names, "kmsg") || !strings.Contains(names, "null") {
+		t.Errorf("/dev: %s", names)
+	}
+}
