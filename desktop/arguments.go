@@ -2,7 +2,6 @@ package desktop
 
 import (
 	"fmt"
-	"net/url"
 	"path"
 	"strings"
 
@@ -54,8 +53,8 @@ func named(arg string, base session.HostPath) session.HostPath {
 	}
 	if uri, ok := strings.CutPrefix(arg, "file://"); ok {
 		host, p, _ := strings.Cut(uri, "/")
-		p, err := url.PathUnescape(p)
-		if err != nil || host != "" && host != "localhost" {
+		p, ok := unescape(p) // RFC 3986, 2.1
+		if !ok || host != "" && host != "localhost" {
 			return ""
 		}
 		arg = "/" + p

@@ -27,10 +27,6 @@ import (
 // version is set by the Makefile.
 var version = "unknown"
 
-// The thread that starts the program must live as long as it does
-// (PR_SET_PDEATHSIG); the first thread does.
-func init() { runtime.LockOSThread() }
-
 func main() {
 	o, err := parse(os.Args[1:])
 	if err == nil && !o.print() {
@@ -68,6 +64,9 @@ func run(o *options) error {
 		o.guess = func() string { return newGuesses(o, l.facts.Root, conf, plan.Env.Get("PATH")).guessed() }
 	}
 	say(o, plan)
+	// The thread that starts the program must live as long as it does
+	// (PR_SET_PDEATHSIG).
+	runtime.LockOSThread()
 	note := func(text string) {
 		if o.verbose {
 			fmt.Fprintf(os.Stderr, "chrun: note: %s\n", text)

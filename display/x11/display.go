@@ -7,7 +7,6 @@ package x11
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"path"
 	"strconv"
 	"strings"
@@ -140,8 +139,11 @@ func parseHost(s string) (string, error) {
 }
 
 func isIPv6(s string) bool {
-	a, err := netip.ParseAddr(s)
-	return err == nil && a.Is6() && !strings.ContainsAny(a.Zone(), "[]/ ")
+	address, zone, scoped := strings.Cut(s, "%")
+	foreign := func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF:.", r) }
+	return strings.Count(address, ":") >= 2 && strings.Count(address, ":") <= 7 &&
+		!strings.Contains(address, ":::") && !strings.ContainsFunc(address, foreign) &&
+		(!scoped || zone != "" && !strings.ContainsAny(zone, "[]/ %"))
 }
 
 // String is the form that every client understands, old or new: a Unix socket
@@ -197,13 +199,8 @@ func (d Display) Abstract() string {
 // concerned: to libxcb, TCP to the loopback address is local (ssh -X).
 func (d Display) Remote() bool {
 	switch d.Host {
-	case "", "localhost", "localhost.localdomain", "ip6-localhost":
+	case "", "localhost", "localhost.localdomain", "ip6-localhost", "127.0.0.1", "::1", "::ffff:127.0.0.1":
 		return false
 	}
-	a, err := netip.ParseAddr(d.Host)
-	if err != nil {
-		return true
-	}
-	a = a.Unmap().WithZone("")
-	return a != netip.AddrFrom4([4]byte{127, 0, 0, 1}) && a != netip.IPv6Loopback()
+	return true
 }
