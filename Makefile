@@ -46,6 +46,10 @@ bench: build ## compare chrun's speed with that of others; the table goes into R
 	@scripts/install.sh chroot desktop demo clients bench
 	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench -write README.md
 
+test-kernels: ## boot distribution kernels (6.1, 6.12, arm64) in qemu, run the mount tests there (KERNELS=SUITE/ARCH…)
+	@scripts/install.sh build chroot kernels
+	scripts/kernels/run.sh $(KERNELS)
+
 PREFIX := /usr/local
 
 install: build ## install both programs, and the AppArmor profile where AppArmor is (PREFIX, DESTDIR)
@@ -62,7 +66,7 @@ uninstall: ## take both away; configuration and homes stay
 	@echo "what stays: /etc/chrun, ~/.config/chrun (configuration), ~/.local/share/chrun (homes)"
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-clean test check fuzz bench install uninstall help
+.PHONY: build demo demo-clean test check fuzz bench test-kernels install uninstall help

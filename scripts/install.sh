@@ -2,7 +2,7 @@
 # Installs what building, testing or the demo needs and this machine lacks, and
 # says what. On a distribution without apt it says what is missing.
 #
-#   scripts/install.sh build|chroot|demo|desktop|clients|bench|race …
+#   scripts/install.sh build|chroot|demo|desktop|clients|kernels|bench|race …
 set -eu
 
 # What each need is: the program that must be there, and Debian's package of it.
@@ -42,6 +42,10 @@ needs() {
 		/usr/share/glib-2.0/schemas/org.gnome.desktop.interface.gschema.xml gsettings-desktop-schemas
 		/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 		zenity zenity" ;;
+	kernels) echo "qemu-system-x86_64 qemu-system-x86
+		qemu-system-aarch64 qemu-system-arm
+		cpio cpio
+		xz xz-utils" ;;
 	bench) echo "hyperfine hyperfine" ;;
 	race) echo "gcc gcc
 		/usr/include/stdlib.h libc6-dev" ;;

@@ -73,8 +73,14 @@ var (
 	both    = mode{"both", func(env []string) []string { return env }}
 	wayland = mode{"Wayland only", without("DISPLAY", "XAUTHORITY")}
 	x11     = mode{"X11 only", without("WAYLAND_DISPLAY")}
-	// Nothing at all, as in a cron job.
-	empty = mode{"env -i", func([]string) []string { return nil }}
+	// Nothing at all, as in a cron job. (A plain user's test session cannot have
+	// the usual runtime directory, and has to name its own.)
+	empty = mode{"env -i", func(env []string) []string {
+		return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+			dir, ok := strings.CutPrefix(kv, "XDG_RUNTIME_DIR=")
+			return !ok || strings.HasPrefix(dir, "/run/user/")
+		})
+	}}
 )
 
 // result is how a program ended.

@@ -143,7 +143,7 @@ func TestLimitsAndSignals(t *testing.T) {
 		machine, code := pause(t)
 		at := tree.file("bin/pause", elf(machine, code, ""), 0o755)
 		s := setup{Caller: c, Umask: 0o077,
-			Limits: map[int]unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: 300, Max: 5000}, unix.RLIMIT_CORE: {Cur: 0, Max: 4096},
+			Limits: map[int]unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: 300, Max: 3000}, unix.RLIMIT_CORE: {Cur: 0, Max: 4096},
 				unix.RLIMIT_STACK: {Cur: 4 << 20, Max: 64 << 20}},
 			Block: []syscall.Signal{unix.SIGUSR1, unix.SIGWINCH, syscall.Signal(40)},
 			// HUP INT CONT TSTP TTIN TTOU: what the Go runtime keeps.
@@ -161,7 +161,7 @@ func TestLimitsAndSignals(t *testing.T) {
 		if !reflect.DeepEqual(limits, bareLimits) {
 			t.Errorf("limits %v, without chrun %v", limits, bareLimits)
 		}
-		if nofile := limits["Max open files"]; nofile != "300 5000 files" {
+		if nofile := limits["Max open files"]; nofile != "300 3000 files" {
 			t.Errorf("open files: %s", nofile)
 		}
 	})

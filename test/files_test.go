@@ -1,0 +1,65 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chrun/internal/headless"
+)
+
+// What the command line names and the chroot lacks is there, under the same
+// path; what the person works in, too; what is saved among the documents is
+// found on the host; and nothing else of the home is.
+func TestFiles(t *testing.T) {
+	headless.Chroot(t)
+	u, err := headless.TestUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := headless.Dir(t, u)
+	d := open(t, headless.Options{Home: home})
+	for p, content := range map[string]string{
+		".config/user-dirs.dirs": "XDG_DOWNLOAD_DIR=\"$HOME/Herunter geladen\"\n",
+		"Herunter geladen/":      "",
+		"proj/sub/a 'b\".txt":    "in a project",
+		"top.txt":                "in the home",
+		".secret/key":            "hidden",
+	} {
+		at := filepath.Join(home, p)
+		if out, err := d.Output("mkdir", "-p", filepath.Dir(home+"/"+p+"x")); err != nil {
+			t.Fatal(out, err)
+		}
+		if !strings.HasSuffix(p, "/") {
+			if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	file := filepath.Join(home, "proj/sub/a 'b\".txt")
+	cat := []string{"cat", file}
+	d.chrun(both, nil, cat...).want(t, "in a project")
+	d.chrun(both, nil, "sh", "-c", `cat "${1#--f=}"`, "sh", "--f="+file).want(t, "in a project")
+	d.chrun(both, nil, "sh", "-c", `cat "$2"`, "sh", "file://"+strings.ReplaceAll(strings.ReplaceAll(file, " ", "%20"), `"`, "%22"), file).want(t, "in a project")
+	d.chrun(both, nil, "cat", filepath.Join(home, "top.txt")).want(t, "in the home")
+	if r := d.chrun(both, nil, "cat", filepath.Join(home, ".secret/key")); r.err == nil {
+		t.Errorf("a file below a dot directory of the home is shared: %s", r.stdout)
+	}
+	d.chrun(both, nil, "grep", "-c", "^"+u.Name+":", "/etc/passwd").want(t, "1") // the chroot's own
+	d.chrun(both, nil, "sh", "-c", `cat ~/.config/user-dirs.dirs; echo saved >~/"Herunter geladen/x"`).want(t, `XDG_DOWNLOAD_DIR="`+home+`/Herunter geladen"`)
+	if data, _ := os.ReadFile(filepath.Join(home, "Herunter geladen/x")); string(data) != "saved\n" {
+		t.Errorf("a download is not where it is looked for: %q", data)
+	}
+	// The working directory itself, and nowhere else.
+	cmd := d.Command(t.Context(), chrunProgram, "-c", d.chroot, "cat", "a 'b\".txt")
+	cmd.Dir = filepath.Dir(file)
+	if out, err := cmd.Output(); err != nil || string(out) != "in a project" {
+		t.Errorf("in the project: %v: %s", err, out)
+	}
+	cmd = d.Command(t.Context(), chrunProgram, "-c", d.chroot, "true")
+	cmd.Dir = filepath.Join(home, ".secret")
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 125 {
+		t.Errorf("in a dot directory: %v", err)
+	}
+}
