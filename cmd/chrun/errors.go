@@ -119,6 +119,7 @@ func hints(o *options, err error) []string {
 		trusted *config.UntrustedError
 		account *account.NoSuchAccountError
 		none    *config.NoChoiceError
+		unknown *config.UnknownError
 	)
 	one := func(format string, a ...any) []string { return []string{fmt.Sprintf(format, a...)} }
 	switch {
@@ -146,6 +147,8 @@ func hints(o *options, err error) []string {
 		return one("name another home: --home=DIR, or --home=temporary")
 	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "change to "):
 		return one("name a directory that is in the chroot: -C DIR")
+	case errors.As(err, &unknown) && unknown.Hint() == "":
+		return one("chrunctl add %s DIR, or name the directory: -c DIR", session.Quote(unknown.Name))
 	case errors.As(err, &none) && len(none.Known) == 0:
 		return noChoiceHints(o)
 	case errors.As(err, &hinted):
@@ -170,6 +173,8 @@ func chrootHints(e *chrootError) []string {
 		return []string{"name the directory that holds usr, etc and bin of the other system: -c DIR"}
 	case errors.Is(e.err, fs.ErrNotExist):
 		return []string{"is it mounted? ls " + session.Quote(string(e.dir))}
+	case errors.Is(e.err, unix.ENOTDIR):
+		return []string{"name the directory that holds usr, etc and bin of the other system: -c DIR"}
 	case errors.Is(e.err, fs.ErrPermission):
 		return []string{"you need search permission on every directory above it: namei -l " + session.Quote(string(e.dir))}
 	}
