@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -158,32 +157,6 @@ func TestPackageComments(t *testing.T) {
 			t.Errorf("%s has %d package comments: one says what it is for", pkg, n)
 		}
 	}
-}
-
-// What is kept in the repository holds on every machine: no path of the one
-// where it was written.
-func TestNoPrivatePaths(t *testing.T) {
-	out, err := exec.Command("git", "-C", module, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
-	if err != nil {
-		t.Skip("no git checkout:", err)
-	}
-	private := "/wo" + "rk/"
-	for _, name := range strings.Split(strings.TrimRight(string(out), "\x00"), "\x00") {
-		data, err := os.ReadFile(filepath.Join(module, name))
-		if err != nil {
-			continue // deleted, or a link
-		}
-		for i, line := range strings.Split(string(data), "\n") {
-			// A word of its own: not ".../foo/work/bar".
-			if at := strings.Index(line, private); at >= 0 && (at == 0 || !isWord(line[at-1])) {
-				t.Errorf("%s:%d names a path of the machine where it was written: %s", name, i+1, line)
-			}
-		}
-	}
-}
-
-func isWord(c byte) bool {
-	return c == '_' || c == '.' || c == '-' || c == '/' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 // A file is one idea.
