@@ -32,6 +32,7 @@ needs() {
 		bwrap bubblewrap
 		xdpyinfo x11-utils
 		newuidmap uidmap
+		ip iproute2
 		strace strace
 		ssh-agent openssh-client
 		gpg-connect-agent gpgconf
