@@ -33,7 +33,6 @@ func (e Environ) Get(name string) string { v, _ := e.Lookup(name); return v }
 // Caller is who calls chrun, and whose desktop it is.
 type Caller struct {
 	UID, GID int
-	Groups   []int
 	Account  account.Account // the host's record of UID
 	Env      Environ
 	Cwd      HostPath // "" if it cannot be named
