@@ -22,6 +22,7 @@ packages="
 	dbus-bin libglib2.0-bin at-spi2-core libnotify-bin
 	fontconfig dconf-gsettings-backend gsettings-desktop-schemas adwaita-icon-theme
 	openssh-client gpgconf gpg-agent cups-client
+	firefox-esr-l10n-ja feh zsh fish sudo qdbus-qt5
 "
 
 cache=${CHRUN_CACHE:-/var/cache/chrun}
@@ -76,6 +77,7 @@ mmdebstrap --quiet --variant=minbase --include="$packages" \
 	--dpkgopt=force-unsafe-io \
 	--dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' \
+	--customize-hook='chroot "$1" localedef -i ja_JP -f UTF-8 ja_JP.UTF-8' \
 	"$suite" "$making" ${CHRUN_MIRROR:+"$CHRUN_MIRROR"} </dev/null >&2
 chmod 755 "$making"
 mv "$making" "$root"
