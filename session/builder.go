@@ -49,10 +49,10 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	if b.err != nil {
 		return nil, b.err
 	}
-	b.plan.Prepare = b.prepare
-	b.plan.Mounts, b.plan.Tmpfs = b.finish()
 	b.environment(offers, env)
 	b.program()
+	b.plan.Prepare = b.prepare
+	b.plan.Mounts, b.plan.Tmpfs = b.finish()
 	return b.plan, nil
 }
 
@@ -261,11 +261,7 @@ func (b *builder) accounts() {
 func (b *builder) program() {
 	p := b.plan
 	if len(p.Argv) == 0 {
-		shell := b.f.Account.Shell
-		if shell == "" {
-			shell = "/bin/sh"
-		}
-		p.Argv, p.Programs = []string{"-" + path.Base(shell)}, []Path{Path(shell)}
+		b.shell()
 		return
 	}
 	if strings.Contains(p.Argv[0], "/") {
@@ -314,7 +310,8 @@ func (b *builder) environment(offers []Offer, rules Environment) {
 	}
 	a := b.f.Account
 	for _, v := range []Var{{"HOME", string(b.f.Home)}, {"USER", a.Name}, {"LOGNAME", a.Name}, {"SHELL", a.Shell},
-		{"PWD", string(b.plan.Cwd)}, {"XDG_RUNTIME_DIR", string(b.runtimeDir())}} {
+		{"PWD", string(b.plan.Cwd)}, {"XDG_RUNTIME_DIR", string(b.runtimeDir())},
+		{"CHRUN_CHROOT", b.f.Name}, {"debian_chroot", promptName(b.f.Name)}} {
 		values[v.Name] = v.Value
 	}
 	if b.req.Root {

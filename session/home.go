@@ -20,6 +20,13 @@ const (
 	HomeDir       HomeMode = "directory" // a directory that the person names
 )
 
+// Home is what lies at HOME, and where: a directory of the host, or with
+// HomeAuto a path in the tree.
+type Home struct {
+	Mode HomeMode
+	At   string
+}
+
 // home decides what lies at HOME.
 func (b *builder) home() {
 	mode, why := b.req.Home, "as asked"
@@ -66,6 +73,10 @@ func (b *builder) home() {
 		b.must(m)
 	}
 	b.say("home", state)
+	b.plan.Home = Home{mode, m.Source}
+	if mode == HomeAuto {
+		b.plan.Home.At = b.f.Account.Home
+	}
 }
 
 // ownHome finds the chroot's own home of the account, if the caller can write

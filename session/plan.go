@@ -2,9 +2,11 @@ package session
 
 // Request is what the person asked for: flags over configuration.
 type Request struct {
-	Argv   []string // empty: the account's login shell
-	Home   HomeMode
-	HomeAt HostPath // for HomeDir
+	Argv []string // empty: the account's login shell
+	// Interactive says that a shell would talk to a terminal.
+	Interactive bool
+	Home        HomeMode
+	HomeAt      HostPath // for HomeDir
 	// HomeStore is where the private home of this chroot lies.
 	HomeStore HostPath
 	Cwd       Path // "": the caller's
@@ -40,10 +42,12 @@ type Plan struct {
 
 	Argv     []string
 	Programs []Path // what to try to execute, in turn
+	Login    bool   `json:",omitempty"` // it is the account's login shell
 	Env      Environ
 	Cwd      Path
 
 	User     string // account inside, as shown
+	Home     Home
 	Features []Line
 	Notes    []string // for -v
 	Warnings []string

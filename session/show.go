@@ -133,8 +133,12 @@ func (p *Plan) Shell() string {
 	line("enter", "cd", root)
 	b.WriteString("pivot_root . .\numount -l .\ncd " + Quote(string(p.Cwd)) + "\n")
 	words := append([]string{"exec", "env", "-i"}, p.Env...)
-	if p.login() {
-		words = append(words, string(p.Programs[0]), "-l")
+	if p.Login {
+		words = append(words, string(p.Programs[0]))
+		if strings.HasPrefix(p.Argv[0], "-") { // login(1)
+			words = append(words, "-l")
+		}
+		words = append(words, p.Argv[1:]...)
 	} else {
 		words = append(words, p.Argv...)
 	}
@@ -142,15 +146,9 @@ func (p *Plan) Shell() string {
 	return b.String()
 }
 
-// login says whether the plan is to run the account's login shell, whose name
-// begins with a dash then (login(1)).
-func (p *Plan) login() bool {
-	return len(p.Programs) == 1 && p.Argv[0] == "-"+path.Base(string(p.Programs[0]))
-}
-
 // Command is COMMAND as the person knows it.
 func (p *Plan) Command() string {
-	if p.login() {
+	if p.Login {
 		return string(p.Programs[0])
 	}
 	return p.Argv[0]

@@ -76,12 +76,18 @@ func cause(err error) error {
 func complain(o *options, err error) int {
 	text, status := explain(o, err)
 	os.Stderr.WriteString(text)
-	if _, terminal := unix.IoctlGetTermios(2, unix.TCGETS); terminal != nil {
+	if !terminal(2) {
 		// Started from a menu: nobody sees stderr.
 		body := strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", "")
 		desktop.Notify(newCaller(os.Environ()), "chrun", body, 2*time.Second)
 	}
 	return status
+}
+
+// terminal says whether a descriptor is one.
+func terminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err == nil
 }
 
 // explain is what complain prints, and the exit status.

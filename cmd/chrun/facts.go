@@ -21,6 +21,7 @@ import (
 type launchRequest struct {
 	facts    *session.Facts
 	request  session.Request
+	named    string       // the chroot's configured name
 	linux32  func() bool  // whether the tree is a 32-bit system's
 	noteHome func() error // records that the private home is this tree's
 	notes    []string
@@ -76,8 +77,8 @@ func prepare(o *options, c *session.Caller, conf *config.Config) (*launchRequest
 	if err != nil {
 		return nil, &chrootError{ch.Path, err}
 	}
-	l := &launchRequest{facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}}
-	l.request = session.Request{Argv: o.argv, Root: c.UID == 0}
+	l := &launchRequest{facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}, named: ch.Name}
+	l.request = session.Request{Argv: o.argv, Root: c.UID == 0, Interactive: terminal(0) && terminal(2)}
 	l.linux32 = func() bool { return ch.Personality == "linux32" || ch.Personality == "" && root.Is32() }
 	switches := append(bySize(ch), o.switches...)
 	l.facts.Allowed = allowed(switches, l.request.Root)

@@ -64,6 +64,7 @@ func run(o *options) error {
 		o.guess = func() string { return newGuesses(o, l.facts.Root, conf, plan.Env.Get("PATH")).guessed() }
 	}
 	say(o, plan)
+	l.welcome(o, plan)
 	// The thread that starts the program must live as long as it does
 	// (PR_SET_PDEATHSIG).
 	runtime.LockOSThread()

@@ -84,3 +84,11 @@ func writeNote(file, name string) error {
 	}
 	return os.Rename(f.Name(), file)
 }
+
+// Told says whether the caller has been told about the chroot in tree, and tell
+// notes that, in stateDir/told ($XDG_STATE_HOME/chrun).
+func Told(stateDir string, tree rootfs.HostPath) (told bool, tell func() error) {
+	file := path.Join(stateDir, "told", EscapePath(tree))
+	_, err := os.Stat(file)
+	return err == nil, func() error { return writeNote(file, string(tree)) }
+}

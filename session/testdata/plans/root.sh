@@ -21,6 +21,6 @@ cd /mnt/.root  # enter
 pivot_root . .
 umount -l .
 cd /
-exec env -i DISPLAY=:0 HOME=/root LANG=C.UTF-8 LOGNAME=root PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
-' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=root WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority /bin/bash -l
+exec env -i CHRUN_CHROOT=debian DISPLAY=:0 HOME=/root LANG=C.UTF-8 LOGNAME=root PATH=/usr/local/bin:/usr/bin PWD=/ 'QUOTE='\''"$
+' SHELL=/bin/bash 'SPACE=a b' TERM=dumb USER=root WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority debian_chroot=debian /bin/bash -l
 _END_OF_CHRUN_PLAN_
