@@ -153,7 +153,9 @@ func (x command) run(c caller) error {
 
 // old expects that a kernel before 5.12 is named as the cause.
 func (c caller) old() error {
-	return command{argv: []string{"true"}, status: 125, err: `hint: chrun needs Linux 5\.12 or newer`}.run(c)
+	text, _, _ := release()
+	hint := regexp.QuoteMeta("chrun: hint: chrun needs Linux 5.12 or newer; this is " + text)
+	return command{argv: []string{"true"}, status: 125, err: `(?m)^chrun: cannot .*: function not implemented\n` + hint + `\n\z`}.run(c)
 }
 
 // start launches a script, and returns its process and the rest of its output
