@@ -10,7 +10,7 @@ FUZZTIME := 1m
 # machine everything.
 MUST := desktop,chroot
 ifdef CI
-MUST := userns,root,desktop,chroot
+MUST := userns,root,desktop,chroot,i386
 endif
 
 build: ## build bin/chrun
@@ -22,13 +22,14 @@ demo: build ## show it: Firefox, an X11 program and sound from a chroot (CHROOT=
 	@chroot="$(CHROOT)"; chroot=$${chroot:-$$(scripts/chroot.sh)} && \
 		go run ./scripts/demo -chroot "$$chroot"
 
-demo-clean: ## remove the screenshots, and the chroot that tests and demo have made
+demo-clean: ## remove the screenshots, and the chroots that tests and demo have made
 	rm -rf demo
 	scripts/chroot.sh clean
 
 test: build ## run every test, with real servers and programs in a real chroot
 	@scripts/install.sh chroot desktop demo clients
-	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot CHRUN_TEST_MUST=$(MUST) \
+	chroot=$$(scripts/chroot.sh) && chroot32=$$(scripts/chroot.sh i386) && \
+		CHRUN_TEST_CHROOT=$$chroot CHRUN_TEST_CHROOT32=$$chroot32 CHRUN_TEST_MUST=$(MUST) \
 		go test -p 1 -count 1 -timeout 20m ./...
 
 check: ## what must hold for every commit: format, vet, both architectures, races, fuzz seeds

@@ -30,10 +30,10 @@ var Appearance = session.Feature{
 // has any. The older directories in the home (~/.icons) have a dot.
 func looks(c *session.Caller) []look {
 	return []look{
-		{dataHome(c), "", "/run/host/user-share"},
-		{session.HostPath(c.Account.Home), ".", "/run/host/user-home"},
-		{c.Host.Join("/usr/local/share"), "", "/run/host/local-share"},
-		{c.Host.Join("/usr/share"), "", "/run/host/share"},
+		{dataHome(c), "", "/run/host/user-share", true},
+		{session.HostPath(c.Account.Home), ".", "/run/host/user-home", true},
+		{c.Host.Join("/usr/local/share"), "", "/run/host/local-share", false},
+		{c.Host.Join("/usr/share"), "", "/run/host/share", false},
 	}
 }
 
@@ -41,12 +41,13 @@ type look struct {
 	source session.HostPath
 	dot    string
 	dest   session.Path
+	mine   bool // the person's own
 }
 
 func detectAppearance(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
-	var data, fonts, cursors []string
+	var data, fonts, mine, cursors []string
 	var themes []session.HostPath
 	for _, l := range looks(c) {
 		found := false
@@ -61,7 +62,11 @@ func detectAppearance(f *session.Facts) session.Share {
 			case "fonts":
 				fonts = append(fonts, string(dest))
 			case "icons":
-				cursors = append(cursors, string(dest))
+				if l.mine {
+					mine = append(mine, string(dest))
+				} else {
+					cursors = append(cursors, string(dest))
+				}
 			case "themes":
 				themes = append(themes, source)
 			}
@@ -75,12 +80,14 @@ func detectAppearance(f *session.Facts) session.Share {
 		// for fonts.
 		s.Env = append(s.Env, session.Var{Name: "XDG_DATA_DIRS", Value: strings.Join(append([]string{dataDirs(f)}, data...), ":")})
 	}
-	if len(cursors) > 0 {
-		// libXcursor and libwayland-cursor look only here. What they would
-		// take without the variable comes first.
-		own := []string{string(f.Home.Join(".local/share/icons")), string(f.Home.Join(".icons")),
-			"/usr/local/share/icons", "/usr/share/icons", "/usr/share/pixmaps"}
-		s.Env = append(s.Env, session.Var{Name: "XCURSOR_PATH", Value: strings.Join(append(own, cursors...), ":")})
+	if len(mine)+len(cursors) > 0 {
+		// libXcursor and libwayland-cursor look only here, and take the theme
+		// "default" where no other is named: the person's own is before the
+		// chroot's, as it is before the host's. What they would take without
+		// the variable comes first.
+		dirs := []string{string(f.Home.Join(".local/share/icons")), string(f.Home.Join(".icons"))}
+		dirs = append(append(dirs, mine...), "/usr/local/share/icons", "/usr/share/icons", "/usr/share/pixmaps")
+		s.Env = append(s.Env, session.Var{Name: "XCURSOR_PATH", Value: strings.Join(append(dirs, cursors...), ":")})
 	}
 	s.Files = fontconfig(f, fonts)
 	shareTheme(f, &s, themes)

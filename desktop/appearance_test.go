@@ -24,15 +24,17 @@ func TestAppearance(t *testing.T) {
 	d.write("host/usr/local/share/themes/T/index.theme", "")
 	d.write("home/.icons/c/index.theme", "")
 	d.write("data/icons/d/index.theme", "")
+	d.write("host/usr/share/icons/e/index.theme", "")
 	d.env("XDG_DATA_HOME=DIR/data")
 	s = Appearance.Detect(d.Facts)
 	dir := string(d.dir)
 	wantBinds(t, s, dir+"/data/icons on /run/host/user-share/icons", dir+"/home/.icons on /run/host/user-home/icons",
-		dir+"/host/usr/local/share/themes on /run/host/local-share/themes", dir+"/host/usr/share/fonts on /run/host/share/fonts")
+		dir+"/host/usr/local/share/themes on /run/host/local-share/themes", dir+"/host/usr/share/fonts on /run/host/share/fonts",
+		dir+"/host/usr/share/icons on /run/host/share/icons")
 	env := map[string]string{
 		"XDG_DATA_DIRS": "/usr/local/share:/usr/share:/run/host/user-share:/run/host/user-home:/run/host/local-share:/run/host/share",
-		"XCURSOR_PATH": "/home/alice/.local/share/icons:/home/alice/.icons:/usr/local/share/icons:/usr/share/icons:/usr/share/pixmaps:" +
-			"/run/host/user-share/icons:/run/host/user-home/icons",
+		"XCURSOR_PATH": "/home/alice/.local/share/icons:/home/alice/.icons:/run/host/user-share/icons:/run/host/user-home/icons:" +
+			"/usr/local/share/icons:/usr/share/icons:/usr/share/pixmaps:/run/host/share/icons",
 	}
 	wantEnv(t, s, env)
 	for _, b := range s.Binds {

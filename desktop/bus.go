@@ -17,7 +17,11 @@ var SessionBus = session.Feature{
 	Variables: []string{"DBUS_SESSION_BUS_ADDRESS", "DBUS_SESSION_BUS_PID", "DBUS_SESSION_BUS_WINDOWID",
 		// Of a program that a bus started, not of its children.
 		"DBUS_STARTER_ADDRESS", "DBUS_STARTER_BUS_TYPE"},
-	Detect: detectSessionBus,
+	Detect: func(f *session.Facts) session.Share {
+		s := detectSessionBus(f)
+		shareIBus(f, &s)
+		return s
+	},
 	Hide: func(f *session.Facts) session.Share {
 		s := hideBus(f.Caller.Env.Get("DBUS_SESSION_BUS_ADDRESS"))
 		if dir := f.Caller.RuntimeDir; dir != "" {

@@ -123,3 +123,27 @@ func TestAccessibility(t *testing.T) {
 		t.Error(s.Cover)
 	}
 }
+
+// IBus is found where the host's daemon has written its address, whichever home
+// is inside; its socket at the path that is written there.
+func TestIBus(t *testing.T) {
+	d := newDesk(t)
+	d.Home = "/home/alice"
+	wantBinds(t, SessionBus.Detect(d.Facts))
+	d.write("home/.cache/ibus/bus/registry", "")
+	wantBinds(t, SessionBus.Detect(d.Facts)) // it has never run
+	d.write("home/.config/ibus/bus/0123-unix-0", "IBUS_ADDRESS=unix:abstract=x\n")
+	dir := string(d.dir)
+	cache := dir + "/home/.cache/ibus"
+	s := SessionBus.Detect(d.Facts)
+	wantBinds(t, s, dir+"/home/.config/ibus/bus on /home/alice/.config/ibus/bus", cache+" on "+cache)
+	if !strings.HasSuffix(s.State, ", and IBus") {
+		t.Error(s.State)
+	}
+	d.env("XDG_CONFIG_HOME=DIR/cfg", "XDG_CACHE_HOME=DIR/cache")
+	d.write("cfg/ibus/bus/0123-unix-0", "")
+	wantBinds(t, SessionBus.Detect(d.Facts), dir+"/cfg/ibus/bus on /home/alice/.config/ibus/bus")
+	if s := SessionBus.Hide(d.Facts); len(s.Binds) > 0 {
+		t.Errorf("denied: %+v", s)
+	}
+}

@@ -26,15 +26,13 @@ func detectLocaleTime(f *session.Facts) session.Share {
 	zone := shareTime(f, &s)
 	env, locales, missing := chooseLocales(f.Root, f.Caller.Env)
 	s.Env = append(s.Env, env...)
-	// LANGUAGE orders translations, which are there or not; TZ is a rule or
-	// names a zone of the chroot.
-	for _, name := range []string{"LANGUAGE", "TZ"} {
-		if v := f.Caller.Env.Get(name); v != "" {
-			s.Env = append(s.Env, session.Var{Name: name, Value: v})
-		}
+	// LANGUAGE orders translations, which are there or not.
+	if v := f.Caller.Env.Get("LANGUAGE"); v != "" {
+		s.Env = append(s.Env, session.Var{Name: "LANGUAGE", Value: v})
 	}
+	shareZone(f, &s)
 	for _, name := range missing {
-		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s: C.UTF-8 in its place", name))
+		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s: C.UTF-8 in its place%s", name, makeLocale(f.Root, name)))
 	}
 	if len(locales) == 0 {
 		locales = []string{"no locale set"}
@@ -66,6 +64,23 @@ func chooseLocales(root *rootfs.Root, env session.Environ) (vars []session.Var, 
 		}
 	}
 	return vars, chosen, missing
+}
+
+// makeLocale says how a missing locale is made, where the chroot has what that
+// takes: of glibc localedef, and the locale's source, which Debian keeps in
+// another package.
+func makeLocale(root *rootfs.Root, name string) string {
+	source, codeset, _ := strings.Cut(name, ".")
+	codeset, modifier, ok := strings.Cut(codeset, "@")
+	if ok {
+		source += "@" + modifier
+	}
+	if strings.ToLower(strings.ReplaceAll(codeset, "-", "")) != "utf8" || strings.Contains(name, "/") ||
+		!root.Exists("/usr/bin/localedef") || !root.Exists(session.Path("/usr/share/i18n/locales").Join(source)) {
+		return ""
+	}
+	command := []string{"sudo", "chrun", "-c", string(root.Dir()), "-u", "root", "localedef", "-i", source, "-f", "UTF-8", name}
+	return "; to make it: " + session.Quote(command...)
 }
 
 const localeDir session.Path = "/usr/lib/locale"

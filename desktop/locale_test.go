@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"sort"
+	"strings"
 	"testing"
 
 	"chrun/session"
@@ -93,6 +94,12 @@ func TestLocale(t *testing.T) {
 		}
 	}
 	check(3)
+	d.write("tree/usr/bin/localedef", "")
+	d.write("tree/usr/share/i18n/locales/de_DE", "")
+	notes := strings.Join(detectLocaleTime(d.Facts).Notes, "\n")
+	if how := "/tree -u root localedef -i de_DE -f UTF-8 de_DE.UTF-8"; !strings.Contains(notes, how) || strings.Contains(notes, "-i en_DK") {
+		t.Errorf("notes: %s", notes)
+	}
 	d.write("tree/usr/lib/locale/de_DE.utf8/LC_CTYPE", "")
 	want["LANG"], want["LC_PAPER"] = "de_DE.UTF-8", "de_DE.utf8"
 	check(1)
@@ -135,4 +142,27 @@ func TestTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif"})
+}
+
+// A zone that only the host has is the host's; any other TZ is left to the
+// chroot.
+func TestZone(t *testing.T) {
+	d := newDesk(t)
+	d.write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")
+	for value, shared := range map[string]bool{"Europe/Berlin": true, ":Europe/Berlin": true, "Europe/Nowhere": false, "CET-1CEST": false,
+		":/etc/localtime": false, "../zoneinfo/Europe/Berlin": false, ":": false} {
+		d.env("TZ=" + value)
+		want := map[string]string{"TZ": value}
+		if shared {
+			want["TZDIR"] = "/run/host/share/zoneinfo"
+		}
+		s := detectLocaleTime(d.Facts)
+		wantEnv(t, s, want)
+		if (len(s.Binds) == 1) != shared {
+			t.Errorf("TZ=%s: %+v", value, s.Binds)
+		}
+	}
+	d.write("tree/usr/share/zoneinfo/Europe/Berlin", "TZif2")
+	d.env("TZ=Europe/Berlin")
+	wantEnv(t, detectLocaleTime(d.Facts), map[string]string{"TZ": "Europe/Berlin"})
 }

@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -37,4 +38,22 @@ func shareTime(f *session.Facts, s *session.Share) (name string) {
 		s.Files = append(s.Files, session.File{Path: timezone, Data: []byte(name + "\n"), Why: "the name of the host's time zone"})
 	}
 	return name
+}
+
+// shareZone passes TZ, which is a rule or names a zone (tzset(3)). A zone that
+// the chroot lacks, as small ones lack them all, would be read as UTC: there
+// the host's are shared, and TZDIR leads glibc to them.
+func shareZone(f *session.Facts, s *session.Share) {
+	value := f.Caller.Env.Get("TZ")
+	if value == "" {
+		return
+	}
+	s.Env = append(s.Env, session.Var{Name: "TZ", Value: value})
+	const zones, dest session.Path = "/usr/share/zoneinfo", "/run/host/share/zoneinfo"
+	source, name := f.Caller.Host.Join(string(zones)), strings.TrimPrefix(value, ":")
+	if !filepath.IsLocal(name) || f.Root.Exists(zones.Join(name)) || !exists(source.Join(name)) {
+		return
+	}
+	s.Binds = append(s.Binds, session.Bind{Source: source, Dest: dest, ReadOnly: true, Why: "the chroot has no zone " + name})
+	s.Env = append(s.Env, session.Var{Name: "TZDIR", Value: string(dest)})
 }

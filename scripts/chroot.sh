@@ -4,6 +4,7 @@
 # is in it: a changed list makes a new chroot.
 #
 #   scripts/chroot.sh         make it if it is not there, print its directory
+#   scripts/chroot.sh i386    the same for a small chroot of a 32-bit system
 #   scripts/chroot.sh path    print its directory only
 #   scripts/chroot.sh clean   remove all that this script has made
 #
@@ -25,17 +26,23 @@ packages="
 	firefox-esr-l10n-ja feh zsh fish sudo qdbus-qt5
 "
 
+name=$suite cost="about 450 MB to download, 1.6 GB on disk"
+[ "${1-}" != i386 ] || {
+	name=$suite-i386 cost="about 15 MB to download, 25 MB on disk"
+	packages="dash coreutils mount"
+}
+
 cache=${CHRUN_CACHE:-/var/cache/chrun}
 packages=$(echo $packages | tr ' ' ,)
 hash=$(echo "$suite $packages" | sha256sum | cut -c1-12)
-root=$cache/$suite-$hash
-making=$cache/making-$suite-$hash
+root=$cache/$name-$hash
+making=$cache/making-$name-$hash
 
 say() { echo "chroot: $*" >&2; }
 
 case ${1-make} in
 path) echo "$root"; exit ;;
-make) [ -d "$root" ] && { echo "$root"; exit; } ;;
+make | i386) [ -d "$root" ] && { echo "$root"; exit; } ;;
 clean) ;;
 *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
@@ -56,14 +63,14 @@ exec 9<"$cache"
 flock -n 9 || { say "waiting for another run"; flock 9; }
 
 if [ "${1-make}" = clean ]; then
-	remove "$cache/making-"* "$cache/$suite-"????????????
+	remove "$cache/making-"* "$cache/$suite-"???????????? "$cache/$suite-i386-"????????????
 	rmdir --ignore-fail-on-non-empty "$cache"
 	exit
 fi
 [ -d "$root" ] && { echo "$root"; exit; }
 command -v mmdebstrap >/dev/null || { say "mmdebstrap is missing: run scripts/install.sh"; exit 1; }
 
-say "making $root: about 450 MB to download, 1.6 GB on disk"
+say "making $root: $cost"
 say "packages: $(echo "$packages" | sed 's/,/, /g')"
 remove "$making"
 
@@ -72,13 +79,22 @@ apt=$(mktemp)
 trap 'rm -f "$apt"' EXIT
 apt-config dump 2>/dev/null | grep -E '^Acquire::(https?::[Pp]roxy|Check-)' >"$apt" || true
 
-mmdebstrap --quiet --variant=minbase --include="$packages" \
-	--aptopt="$apt" --aptopt='APT::Install-Recommends "false"' \
-	--dpkgopt=force-unsafe-io \
-	--dpkgopt='path-exclude=/usr/share/man/*' \
-	--dpkgopt='path-exclude=/usr/share/doc/*' \
-	--customize-hook='chroot "$1" localedef -i ja_JP -f UTF-8 ja_JP.UTF-8' \
-	"$suite" "$making" ${CHRUN_MIRROR:+"$CHRUN_MIRROR"} </dev/null >&2
+make() { # MMDEBSTRAP'S OPTIONS … SUITE DIR [MIRROR]
+	mmdebstrap --quiet --include="$packages" \
+		--aptopt="$apt" --aptopt='APT::Install-Recommends "false"' "$@" </dev/null >&2
+}
+if [ "${1-}" = i386 ]; then
+	# Only unpacked, so that no program of the tree has to run here; and from one
+	# mirror, since nobody needs its updates.
+	make --variant=extract --architectures=i386 --dpkgopt='path-exclude=/usr/share/*' \
+		"$suite" "$making" "${CHRUN_MIRROR:-http://deb.debian.org/debian}"
+else
+	make --variant=minbase --dpkgopt=force-unsafe-io \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--customize-hook='chroot "$1" localedef -i ja_JP -f UTF-8 ja_JP.UTF-8' \
+		"$suite" "$making" ${CHRUN_MIRROR:+"$CHRUN_MIRROR"}
+fi
 chmod 755 "$making"
 mv "$making" "$root"
 say "made $root"

@@ -42,6 +42,7 @@ needs() {
 		/usr/share/doc/dconf-gsettings-backend/copyright dconf-gsettings-backend
 		/usr/share/glib-2.0/schemas/org.gnome.desktop.interface.gschema.xml gsettings-desktop-schemas
 		/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
+		/usr/share/zoneinfo/Asia/Tokyo tzdata
 		zenity zenity" ;;
 	kernels) echo "qemu-system-x86_64 qemu-system-x86
 		qemu-system-aarch64 qemu-system-arm

@@ -18,6 +18,9 @@ func (p *Plan) Text() string {
 	if p.Network {
 		b.WriteString("network   an own one, loopback only\n")
 	}
+	if p.Linux32 {
+		b.WriteString("machine   a 32-bit one, as uname(1) says\n")
+	}
 	head("features")
 	for _, l := range p.Features {
 		fmt.Fprintf(&b, "  %-14s %s\n", l.Feature, l.State)
@@ -75,6 +78,9 @@ func (p *Plan) Shell() string {
 	}
 	if p.Network {
 		enter += " --net"
+	}
+	if p.Linux32 {
+		enter = "setarch linux32 " + enter
 	}
 	const end = "_END_OF_CHRUN_PLAN_"
 	fmt.Fprintf(&b, "%s /bin/sh -eu /dev/fd/3 3<<'%s'\nexec 3<&-\nPATH=$PATH:/usr/sbin:/sbin\n", enter, end)

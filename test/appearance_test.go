@@ -184,3 +184,28 @@ func (d *desk) themed(m mode, display headless.Display, inside bool) (covered fl
 	})
 	return covered
 }
+
+// The cursor theme that no variable names, the person's ~/.icons/default, is
+// found before that of the chroot.
+func TestDefaultCursor(t *testing.T) {
+	cursor, err := os.ReadFile(filepath.Join(headless.Chroot(t), "usr/share/icons/Adwaita/cursors/left_ptr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, headless.Options{X11: true, Home: home(t, map[string]string{
+		".icons/default/index.theme":       "[Icon Theme]\nInherits=ChrunCursor\n",
+		".icons/ChrunCursor/cursors/hand2": string(cursor),
+	})})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cmd := d.start(ctx, x11, nil, "strace", "-f", "-e", "trace=open,openat", "xcalc")
+	var opened safeBuffer
+	cmd.Stderr = &opened
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cancel(); cmd.Wait() }()
+	poll(t, 15*time.Second, "the person's cursor is opened", func() bool {
+		return strings.Contains(strings.ReplaceAll(opened.String(), "//", "/"), `"/run/host/user-home/icons/ChrunCursor/cursors/`)
+	})
+}

@@ -148,7 +148,7 @@ func hints(o *options, err error) []string {
 			return []string{h}
 		}
 	case errors.As(err, &setup) && errors.Is(err, unix.ENOSYS):
-		return one("chrun needs Linux 5.12 or newer: uname -r")
+		return one("%s", kernelHint(release()))
 	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "make the home "):
 		return one("name another home: --home=DIR, or --home=temporary")
 	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "change to "):
@@ -187,6 +187,24 @@ func chrootHints(e *chrootError) []string {
 	return nil
 }
 
+// release is the kernel's, as "6.1.0-56-amd64".
+func release() string {
+	var u unix.Utsname
+	unix.Uname(&u)
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+// kernelHint says why a system call is missing. 5.12 brought mount_setattr,
+// the youngest of those that every launch makes.
+func kernelHint(release string) string {
+	var major, minor int
+	fmt.Sscanf(release, "%d.%d", &major, &minor)
+	if major < 5 || major == 5 && minor < 12 {
+		return "chrun needs Linux 5.12 or newer; this is " + release
+	}
+	return "Linux " + release + " has that call, but something denies it here, such as a container's seccomp filter: grep Seccomp: /proc/self/status"
+}
+
 // namespaceHints says which switch of this host keeps user namespaces from
 // working. Only the launch itself decides whether they do; the switches are
 // read afterwards.
@@ -198,7 +216,7 @@ func namespaceHints(e *launch.NamespaceError) []string {
 	}
 	switch {
 	case errors.Is(e.Err, unix.ENOSYS), errors.Is(e.Err, unix.E2BIG):
-		return []string{"chrun needs Linux 5.12 or newer with user namespaces: uname -r"}
+		return []string{kernelHint(release())}
 	case value("kernel/unprivileged_userns_clone") == "0":
 		return []string{"sudo sysctl kernel.unprivileged_userns_clone=1"}
 	case value("user/max_mnt_namespaces") == "0":

@@ -43,10 +43,10 @@ func TestExplain(t *testing.T) {
 		{ls, &launch.SetupError{What: "change to /x", Err: unix.ENOENT}, 125,
 			"cannot change to /x: no such file or directory\nhint: name a directory that is in the chroot: -C DIR"},
 		{ls, &launch.SetupError{What: "take the chroot /x", Err: unix.ENOSYS}, 125,
-			"cannot take the chroot /x: function not implemented\nhint: chrun needs Linux 5.12 or newer: uname -r"},
+			"cannot take the chroot /x: function not implemented\nhint: " + kernelHint(release())},
 		{ls, &launch.SetupError{What: "share /run/user/5", Err: unix.EACCES}, 125, "cannot share /run/user/5: permission denied"},
 		{ls, &launch.NamespaceError{Op: "clone", Err: unix.ENOSYS}, 125,
-			"cannot make a user namespace: clone: function not implemented\nhint: chrun needs Linux 5.12 or newer with user namespaces: uname -r"},
+			"cannot make a user namespace: clone: function not implemented\nhint: " + kernelHint(release())},
 		{ls, &account.NoSuchAccountError{Want: "bob"}, 125, "cannot find the account \"bob\" in the chroot"},
 		{ls, &account.NoSuchAccountError{Want: "bob", Names: []string{"al", "bo"}}, 125,
 			"cannot find the account \"bob\" in the chroot\nhint: accounts there: al, bo"},
@@ -60,6 +60,17 @@ func TestExplain(t *testing.T) {
 		want := "chrun: " + strings.ReplaceAll(x.want, "\n", "\nchrun: ") + "\n"
 		if text != want || status != x.status {
 			t.Errorf("%d:\n%swant %d:\n%s", status, text, x.status, want)
+		}
+	}
+}
+
+// A call that is missing is the kernel's fault only where the kernel is old.
+func TestKernelHint(t *testing.T) {
+	for release, old := range map[string]bool{"4.19.0-27-amd64": true, "5.10.0-46-amd64": true, "5.11": true,
+		"5.12.0": false, "5.15.0-1-generic": false, "6.1.0-56-amd64": false} {
+		want := "chrun needs Linux 5.12 or newer; this is " + release
+		if got := kernelHint(release); (got == want) != old || !strings.Contains(got, release) {
+			t.Errorf("%s: %s", release, got)
 		}
 	}
 }

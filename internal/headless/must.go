@@ -3,6 +3,8 @@ package headless
 import (
 	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +12,7 @@ import (
 
 // Must is how a test says what it needs of the machine: with an error it is
 // skipped, but where $CHRUN_TEST_MUST names the need ("userns,root,desktop,
-// chroot") it fails, so that nobody passes by skipping.
+// chroot,i386") it fails, so that nobody passes by skipping.
 func Must(t testing.TB, need string, err error) {
 	t.Helper()
 	switch {
@@ -57,6 +59,18 @@ func Chroot(t testing.TB) string {
 		Must(t, "chroot", errors.New("CHRUN_TEST_CHROOT is not set: "+
 			"export CHRUN_TEST_CHROOT=$(scripts/chroot.sh)"))
 	}
+	return dir
+}
+
+// Chroot32 returns the directory of the chroot of a 32-bit system.
+func Chroot32(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("CHRUN_TEST_CHROOT32")
+	if dir == "" {
+		Must(t, "chroot", errors.New("CHRUN_TEST_CHROOT32 is not set: "+
+			"export CHRUN_TEST_CHROOT32=$(scripts/chroot.sh i386)"))
+	}
+	Must(t, "i386", exec.Command(filepath.Join(dir, "lib/ld-linux.so.2"), "--version").Run())
 	return dir
 }
 

@@ -153,7 +153,15 @@ func (x command) run(c caller) error {
 
 // old expects that a kernel before 5.12 is named as the cause.
 func (c caller) old() error {
-	return command{argv: []string{"true"}, status: 125, err: `hint: chrun needs Linux 5\.12 or newer`}.run(c)
+	text, _, _ := release()
+	hint := regexp.QuoteMeta("chrun: hint: chrun needs Linux 5.12 or newer; this is " + text)
+	for _, flags := range [][]string{nil, {"--deny", "all", "--home", "temporary"}} {
+		x := command{flags: flags, argv: []string{"true"}, status: 125, err: `(?m)^chrun: cannot .*: function not implemented\n` + hint + `\n\z`}
+		if err := x.run(c); err != nil {
+			return fmt.Errorf("%q: %w", flags, err)
+		}
+	}
+	return nil
 }
 
 // start launches a script, and returns its process and the rest of its output

@@ -1,0 +1,103 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// Programs of a 32-bit tree find a 32-bit machine, unless the configuration
+// says otherwise; those of a 64-bit tree find the machine as it is.
+func TestLinux32(t *testing.T) {
+	dir := headless.Chroot32(t)
+	d64 := open(t, headless.Options{})
+	d := *d64
+	d.chroot = dir
+	is := func(want string, r result) {
+		t.Helper()
+		r.want(t, "")
+		if r.stdout != want {
+			t.Errorf("%q, not %q; stderr: %s", r.stdout, want, r.stderr)
+		}
+	}
+	uname := []string{"uname", "-m"}
+	is("i686", d.chrun(both, nil, uname...))
+	is("i686\ni686", d.chrun(both, nil, "sh", "-c", "uname -m; sh -c 'uname -m; exit'"))
+	is("i686\n/proc/self/exe\n-sh", d.login("uname -m; ls -d /proc/self/exe; echo $0"))
+	is("x86_64", d64.chrun(both, nil, uname...))
+
+	conf := filepath.Join(headless.Dir(t, d.User), "chrun", "chroots")
+	if err := os.MkdirAll(conf, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"all":  fmt.Sprintf("path = %q\npersonality = 'linux64'\n", dir),
+		"app":  fmt.Sprintf("path = %q\n[app.uname]\npersonality = 'linux64'\n", dir),
+		"wide": fmt.Sprintf("path = %q\n[app.uname]\npersonality = 'linux32'\n", d64.chroot),
+	} {
+		if err := os.WriteFile(filepath.Join(conf, name+".toml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	named := mode{"configured", func(env []string) []string {
+		return append(without("XDG_CONFIG_HOME")(env), "XDG_CONFIG_HOME="+filepath.Dir(filepath.Dir(conf)))
+	}}
+	for name, want := range map[string][2]string{"all": {"x86_64", "x86_64"}, "app": {"x86_64", "i686"}, "wide": {"i686", "x86_64"}} {
+		d.chroot = name
+		is(want[0], d.chrun(named, nil, uname...))
+		is(want[1], d.chrun(named, nil, "sh", "-c", "uname -m"))
+	}
+}
+
+// login runs a script in the account's login shell.
+func (d *desk) login(script string) result {
+	d.t.Helper()
+	cmd := d.Command(d.t.Context(), chrunProgram, "-c", d.chroot)
+	cmd.Dir, cmd.Stdin = "/tmp", strings.NewReader(script)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	return result{strings.TrimSpace(string(out)), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
+}
+
+// So does the plan, typed as shell commands.
+func TestLinux32Plan(t *testing.T) {
+	d := open(t, headless.Options{})
+	d.chroot = headless.Chroot32(t)
+	plan := d.chrun(both, []string{"-n=shell"}, "uname", "-m")
+	plan.want(t, "setarch linux32 ")
+	script := filepath.Join(headless.Dir(t, d.User), "plan")
+	if err := os.WriteFile(script, []byte(plan.stdout+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Output("sh", script); err != nil || got != "i686" {
+		t.Errorf("%v: %q", err, got)
+	}
+	d.chrun(both, []string{"-n"}, "uname", "-m").want(t, "machine   a 32-bit one")
+	d.chroot = headless.Chroot(t)
+	for _, flag := range []string{"-n", "-n=shell"} {
+		if r := d.chrun(both, []string{flag}, "true"); strings.Contains(r.stdout, "32-bit") || strings.Contains(r.stdout, "linux32") {
+			t.Errorf("the plan for a 64-bit tree: %s", r.stdout)
+		}
+	}
+}
+
+// And root, who enters without a user namespace.
+func TestLinux32Root(t *testing.T) {
+	headless.Root(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for dir, want := range map[string]string{headless.Chroot32(t): "i686\n", headless.Chroot(t): "x86_64\n"} {
+		out, err := exec.CommandContext(ctx, chrunProgram, "-q", "-c", dir, "-C", "/", "-u", "root", "uname", "-m").CombinedOutput()
+		if err != nil || string(out) != want {
+			t.Errorf("%v: %q, not %q", err, out, want)
+		}
+	}
+}
