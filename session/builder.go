@@ -153,13 +153,17 @@ func (b *builder) dev() {
 func WholeDev(f *Facts) bool { return f.Allowed("gpu") && f.Allowed("devices") && f.Allowed("shm") }
 
 // vacant says whether nothing is at p inside, or only the empty mount point
-// that an earlier launch made in a home.
+// that an earlier launch made in a home or in a tree of the caller's.
 func (b *builder) vacant(p Path) bool {
 	at, f, _, rest, err := b.walk(p)
 	if err != nil || len(rest) > 0 || f.kind == "" {
 		return err == nil
 	}
 	m, source := b.owner(at)
+	if m.Kind == FromTree && f.kind == Dir && b.writable(Path(source)) {
+		list, err := b.f.Root.List(Path(source))
+		return err == nil && len(list) == 0
+	}
 	if m.Kind != FromHost || !m.Ours || at == m.Dest {
 		return false
 	}

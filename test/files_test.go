@@ -63,3 +63,33 @@ func TestFiles(t *testing.T) {
 		t.Errorf("in a dot directory: %v", err)
 	}
 }
+
+// In a tree of the person's own a launch leaves an empty directory where it
+// shared a folder; the next launch shares it there again.
+func TestFileAgain(t *testing.T) {
+	d := open(t, headless.Options{})
+	d.chroot = filepath.Join(headless.Dir(t, d.User), "tree")
+	out, err := d.Output("mktemp", "-d", "/var/tmp/chrun-test-XXXXXX") // /tmp is shared whole
+	if err != nil {
+		t.Fatal(out, err)
+	}
+	dir := strings.TrimSpace(out)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, command := range [][]string{
+		{"mkdir", d.chroot},
+		{"sh", "-c", "cd " + headless.Chroot32(t) + " && cp -a bin lib usr " + d.chroot},
+		{"sh", "-c", "echo first >" + dir + "/a; echo second >" + dir + "/b"},
+	} {
+		if out, err := d.Output(command[0], command[1:]...); err != nil {
+			t.Fatal(out, err)
+		}
+	}
+	for range 2 {
+		for name, content := range map[string]string{"a": "first", "b": "second"} {
+			d.chrun(both, nil, "cat", filepath.Join(dir, name)).want(t, content)
+		}
+	}
+	if list, err := os.ReadDir(filepath.Join(d.chroot, dir)); err != nil || len(list) != 0 {
+		t.Errorf("in the tree: %v, %v", list, err)
+	}
+}
