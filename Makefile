@@ -89,14 +89,14 @@ install: bin/chrunctl.fish ## install programs, man pages, completion, and the A
 	@[ ! -e /etc/apparmor.d/abi/4.0 ] && [ -z "$(DESTDIR)" ] || { \
 		to="$(DESTDIR)/etc/apparmor.d/chrun"; echo "$$to"; \
 		install -D -m 0644 etc/apparmor "$$to" && sed -i 's|@PREFIX@|$(PREFIX)|' "$$to" && \
-		{ [ -n "$(DESTDIR)" ] || apparmor_parser -r $$to || true; }; \
+		{ [ -n "$(DESTDIR)" ] || apparmor_parser -r "$$to" || true; }; \
 	}
 
 uninstall: ## take away what install has put there, say what stays
 	@for file in $(FILES); do rm -fv "$(DESTDIR)$(PREFIX)/$${file%=*}"; done
 	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" = /usr ] || rm -fv $(FISH)/chrun.fish $(FISH)/chrunctl.fish
 	@profile="$(DESTDIR)/etc/apparmor.d/chrun"; [ ! -e "$$profile" ] || { \
-		[ -n "$(DESTDIR)" ] || apparmor_parser -R $$profile || true; rm -fv "$$profile"; }
+		[ -n "$(DESTDIR)" ] || apparmor_parser -R "$$profile" || true; rm -fv "$$profile"; }
 	@echo "What stays, and how to remove it:"
 	@echo "  everybody's configuration    sudo rm -r /etc/chrun"
 	@echo "  yours                        rm -r ~/.config/chrun"
