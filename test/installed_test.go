@@ -35,7 +35,8 @@ mount -t tmpfs tmpfs /mnt
 mkdir /mnt/tree
 mount --bind -o ro `+tree+` /mnt/tree
 make install PATH=/usr/sbin:/usr/bin:/sbin:/bin
-useradd --no-log-init --key CREATE_MAIL_SPOOL=no --create-home --shell /bin/bash chrunnew
+echo CREATE_MAIL_SPOOL=no >>/etc/default/useradd
+useradd --no-log-init --create-home --shell /bin/bash chrunnew
 echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
 `)
 	user := "chrunnew"
