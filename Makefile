@@ -1,4 +1,4 @@
-# `make` builds bin/chrun, `make help` lists the rest. What a target needs and
+# `make` builds bin/, `make help` lists the rest. What a target needs and
 # this machine lacks is installed with apt-get, through sudo when not root.
 
 export PATH := $(PATH):/usr/local/go/bin
@@ -13,9 +13,18 @@ ifdef CI
 MUST := userns,root,desktop,chroot,i386
 endif
 
-build: ## build bin/chrun
+SOURCES  := go.mod go.sum $(shell find audio cmd desktop display session \( -name '*.go' -o -name '*.s' \) ! -name '*_test.go')
+
+build: ## build bin/chrun, bin/chrunctl and chrunctl's completion scripts
 	@scripts/install.sh build
 	$(GO_BUILD) -o bin/ ./cmd/...
+	@bin/chrunctl completion bash >bin/chrunctl.bash
+	@bin/chrunctl completion zsh >bin/chrunctl.zsh
+	@bin/chrunctl completion fish >bin/chrunctl.fish
+
+# Not build: root may have no Go, and needs none when all is built.
+bin/chrunctl.fish: $(SOURCES)
+	@$(MAKE) build
 
 demo: build ## show it: Firefox, an X11 program and sound from a chroot (CHROOT=DIR: your own)
 	@scripts/install.sh demo $(if $(CHROOT),,chroot) $(if $(WAYLAND_DISPLAY)$(DISPLAY),,desktop)
@@ -53,18 +62,48 @@ test-kernels: ## boot distribution kernels (6.1, 6.12, arm64) in qemu, run the m
 
 PREFIX := /usr/local
 
-install: build ## install both programs, and the AppArmor profile where AppArmor is (PREFIX, DESTDIR)
-	install -D -m 0755 bin/chrun $(DESTDIR)$(PREFIX)/bin/chrun
-	install -D -m 0755 bin/chrunctl $(DESTDIR)$(PREFIX)/bin/chrunctl
-	@if [ -d /etc/apparmor.d/abi ] || [ -n "$(DESTDIR)" ]; then \
-		install -d $(DESTDIR)/etc/apparmor.d && \
-		sed 's|@PREFIX@|$(PREFIX)|' etc/apparmor >$(DESTDIR)/etc/apparmor.d/chrun && \
-		{ [ -n "$(DESTDIR)" ] || apparmor_parser -r /etc/apparmor.d/chrun || true; }; \
-	fi
+# What is installed below PREFIX, and what that is here.
+FILES := bin/chrun=bin/chrun bin/chrunctl=bin/chrunctl \
+	share/man/man1/chrun.1=man/chrun.1 share/man/man1/chrunctl.1=man/chrunctl.1 \
+	share/man/man5/chrun.toml.5=man/chrun.toml.5 \
+	share/bash-completion/completions/chrun=completions/chrun.bash \
+	share/bash-completion/completions/chrunctl=bin/chrunctl.bash \
+	share/zsh/site-functions/_chrun=completions/chrun.zsh \
+	share/zsh/site-functions/_chrunctl=bin/chrunctl.zsh \
+	share/fish/vendor_completions.d/chrun.fish=completions/chrun.fish \
+	share/fish/vendor_completions.d/chrunctl.fish=bin/chrunctl.fish
 
-uninstall: ## take both away; configuration and homes stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/chrun $(DESTDIR)$(PREFIX)/bin/chrunctl $(DESTDIR)/etc/apparmor.d/chrun
-	@echo "what stays: /etc/chrun, ~/.config/chrun (configuration), ~/.local/share/chrun (homes)"
+# fish looks into /usr/local only where XDG_DATA_DIRS names it: not on a console.
+FISH := /etc/fish/completions
+
+install: bin/chrunctl.fish ## install programs, man pages, completion, and the AppArmor profile where AppArmor knows it (PREFIX, DESTDIR)
+	@for file in $(FILES); do \
+		mode=0644; case $$file in bin/*) mode=0755; esac; \
+		to="$(DESTDIR)$(PREFIX)/$${file%=*}"; echo "$$to"; \
+		install -D -m $$mode $${file#*=} "$$to" || exit; \
+	done
+	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" = /usr ] || [ ! -d /etc/fish ] || \
+		for name in chrun chrunctl; do \
+			echo $(FISH)/$$name.fish; \
+			install -D -m 0644 $(PREFIX)/share/fish/vendor_completions.d/$$name.fish $(FISH)/$$name.fish || exit; \
+		done
+	@[ ! -e /etc/apparmor.d/abi/4.0 ] && [ -z "$(DESTDIR)" ] || { \
+		to="$(DESTDIR)/etc/apparmor.d/chrun"; echo "$$to"; \
+		install -D -m 0644 etc/apparmor "$$to" && sed -i 's|@PREFIX@|$(PREFIX)|' "$$to" && \
+		{ [ -n "$(DESTDIR)" ] || apparmor_parser -r "$$to" || true; }; \
+	}
+
+uninstall: ## take away what install has put there, say what stays
+	@for file in $(FILES); do rm -fv "$(DESTDIR)$(PREFIX)/$${file%=*}"; done
+	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" = /usr ] || rm -fv $(FISH)/chrun.fish $(FISH)/chrunctl.fish
+	@profile="$(DESTDIR)/etc/apparmor.d/chrun"; [ ! -e "$$profile" ] || { \
+		[ -n "$(DESTDIR)" ] || apparmor_parser -R "$$profile" || true; rm -fv "$$profile"; }
+	@echo "What stays, and how to remove it:"
+	@echo "  everybody's configuration    sudo rm -r /etc/chrun"
+	@echo "  yours                        rm -r ~/.config/chrun"
+	@echo "  notes whose home is whose    rm -r ~/.local/state/chrun"
+	@echo "  THE HOMES OF YOUR CHROOTS    rm -r ~/.local/share/chrun"
+	@echo "The chroots themselves are as they were."
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16

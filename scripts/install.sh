@@ -43,7 +43,11 @@ needs() {
 		/usr/share/glib-2.0/schemas/org.gnome.desktop.interface.gschema.xml gsettings-desktop-schemas
 		/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 		/usr/share/zoneinfo/Asia/Tokyo tzdata
-		zenity zenity" ;;
+		zenity zenity
+		man man-db
+		zsh zsh
+		fish fish
+		/usr/share/bash-completion/bash_completion bash-completion" ;;
 	kernels) echo "qemu-system-x86_64 qemu-system-x86
 		qemu-system-aarch64 qemu-system-arm
 		cpio cpio

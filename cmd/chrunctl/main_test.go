@@ -140,7 +140,7 @@ chrunctl: hint: you need search permission on every directory above it: namei -l
 
 func TestHelp(t *testing.T) {
 	b := newBox(t)
-	for _, name := range []string{"add", "forget", "list", "default", "set", "unset", "show", "features", "completion", "help"} {
+	for _, name := range []string{"add", "forget", "list", "default", "set", "unset", "show", "features", "help"} {
 		if got := b.run(b.uid); !strings.Contains(got, "\n  "+name+" ") {
 			t.Errorf("%s is missing:\n%s", name, got)
 		}

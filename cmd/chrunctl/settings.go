@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,8 +116,34 @@ func (c *command) keys(cmd *cobra.Command, args []string, word string) ([]string
 	if len(args) == 0 {
 		return c.names(1)(cmd, args, word)
 	}
+	if key, value, ok := strings.Cut(word, "="); ok {
+		return c.values(args[0], key, value), cobra.ShellCompDirectiveNoFileComp
+	}
 	list := []string{"path=", "user=", "home=", "personality=", "bind+=", "env.", "allow+=", "deny+=", "app."}
 	return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// values completes KEY=VALUE, as chrun's flag of that name.
+func (c *command) values(chroot, key, value string) (list []string) {
+	var out bytes.Buffer
+	asks := *c
+	asks.out = &out
+	comp, prefix := &completion{command: &asks, chroot: chroot}, key+"="
+	name := strings.TrimSuffix(key[strings.LastIndexByte(key, '.')+1:], "+")
+	if name == "personality" {
+		return []string{prefix + "linux32", prefix + "linux64"}
+	}
+	for _, f := range chrunFlags {
+		if f.long == name && f.value != nil {
+			f.value(comp, prefix, value)
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if line[0] != ':' {
+			list = append(list, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return list
 }
 
 // setKeys completes the arguments of unset.

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"chrun/session/account"
+	"chrun/session/config"
+	"chrun/session/rootfs"
+)
+
+// maxPrograms is how many names are looked at for one completion: a chroot may
+// have millions, and a person waits.
+const maxPrograms = 5 * rootfs.MaxEntries
+
+// open opens the chroot that chrun would take; nil if there is none.
+func (c *completion) open() (*rootfs.Root, *config.Chroot) {
+	conf, err := config.Load(c.src)
+	if err != nil {
+		return nil, nil
+	}
+	ch, err := conf.Select(c.chroot, c.env.Get("CHRUN_CHROOT"))
+	if err != nil {
+		return nil, nil
+	}
+	root, err := rootfs.Open(ch.Path)
+	if err != nil {
+		return nil, nil
+	}
+	return root, ch
+}
+
+// programs completes COMMAND.
+func (c *completion) programs(word string) {
+	switch {
+	case path.IsAbs(word):
+		c.inside("", word, true)
+		return
+	case strings.ContainsAny(word, "/~"):
+		fmt.Fprintln(c.out, ":files ")
+		return
+	}
+	root, ch := c.open()
+	if root == nil {
+		return
+	}
+	defer root.Close()
+	search := ch.Env["PATH"]
+	if search == "" {
+		search = account.ReadLogin(root.Read, c.root).Path
+	}
+	var names []string
+	seen := 0
+	for _, dir := range strings.Split(search, ":") {
+		list, _ := root.List(rootfs.Path(dir)) // of one too large, what there is
+		for _, e := range list {
+			if strings.HasPrefix(e.Name(), word) && !e.IsDir() && e.Name()[0] != '-' {
+				names = append(names, e.Name())
+			}
+		}
+		if seen += len(list); seen >= maxPrograms {
+			break
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		c.offer("", word, name, "")
+	}
+}
+
+// inside completes a path inside the chroot: of a directory, which ends in a
+// '/', or also of files. It says whether there was one.
+func (c *completion) inside(prefix, word string, files bool) (any bool) {
+	root, _ := c.open()
+	if root == nil {
+		return false
+	}
+	defer root.Close()
+	dir, base := path.Split(word)
+	if !path.IsAbs(dir) {
+		return false
+	}
+	list, _ := root.List(rootfs.Path(path.Clean(dir)))
+	for _, e := range list {
+		if !strings.HasPrefix(e.Name(), base) || e.Name()[0] == '.' && base == "" {
+			continue
+		}
+		value := dir + e.Name()
+		switch {
+		case e.IsDir() || e.Type()&fs.ModeSymlink != 0 && root.IsDir(rootfs.Path(value)):
+			value += "/"
+		case !files:
+			continue
+		}
+		c.offer(prefix, word, value, "")
+		any = true
+	}
+	return any
+}
+
+// directories completes one inside: the tree's, else one that may be shared.
+func (c *completion) directories(prefix, word string) {
+	if !c.inside(prefix, word, false) {
+		fmt.Fprintln(c.out, ":directories", prefix)
+	}
+}
+
+func (c *completion) accounts(prefix, word string) {
+	if c.root { // chrun lets root be nobody else
+		c.offer(prefix, word, "root", "")
+		return
+	}
+	root, _ := c.open()
+	if root == nil {
+		return
+	}
+	defer root.Close()
+	passwd, _ := root.Read("/etc/passwd")
+	for a := range account.Table(passwd).All() {
+		if a.UID >= 1000 && a.UID < 65534 {
+			c.offer(prefix, word, a.Name, a.Comment)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+# bash completion for chrun(1), loaded by bash-completion. What may stand on the
+# line is said by chrunctl(1); none of it is evaluated here.
+_chrun() {
+	local cur words cword
+	_get_comp_words_by_ref -n =: cur words cword || return
+	COMPREPLY=()
+
+	# Readline replaces what is behind the last = or : alone.
+	local cut=${cur%"${cur##*[=:]}"} line value files=() command=
+	local asked=("${words[@]:1:cword-1}" "$cur")
+	while IFS= read -r line; do
+		case $line in
+		:command\ *) command=${line#* } ;;
+		:*) files=("${line%% *}" "${line#* }") ;;
+		*)
+			value=${line%%$'\t'*}
+			COMPREPLY+=("${value#"$cut"}")
+			;;
+		esac
+	done < <(chrunctl complete-chrun -- "${asked[@]//[\'\"\\]/}" 2>/dev/null)
+
+	if [[ $command ]]; then
+		# _command_offset counts words as bash cuts them, at = and : too.
+		local i at=0
+		for ((i = 0; i < command; i++)); do
+			value=${COMP_WORDS[at++]}
+			while [[ $value != "${words[i]}" ]] && ((at < COMP_CWORD)); do
+				value+=${COMP_WORDS[at++]}
+			done
+		done
+		_command_offset "$at"
+	elif [[ ${files-} ]]; then
+		cur=${cur#"${files[1]}"}
+		case $files in
+		:directories) _filedir -d ;;
+		*) _filedir ;;
+		esac
+	fi
+	if [[ ${#COMPREPLY[@]} == 1 && $COMPREPLY == */ ]]; then
+		compopt -o nospace
+	fi
+} &&
+	complete -F _chrun chrun

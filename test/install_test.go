@@ -1,0 +1,198 @@
+package test
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mk runs make in the project's directory. It finds no Go beyond that in
+// /usr/bin: what is built needs none.
+func mk(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("make", append([]string{"-C", "..", "--no-print-directory", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make %v: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// built makes bin/ where it is not there, or older than what it is made from.
+func built(t *testing.T) {
+	t.Helper()
+	if out, err := exec.Command("make", "-C", "..", "bin/chrunctl.fish").CombinedOutput(); err != nil {
+		t.Fatalf("make: %v: %s", err, out)
+	}
+}
+
+// files lists the files below dir with their permissions.
+func files(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		st, err := e.Info()
+		if err == nil {
+			list = append(list, fmt.Sprintf("%o %s", st.Mode(), strings.TrimPrefix(p, dir)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestInstallList(t *testing.T) {
+	built(t)
+	dir := filepath.Join(t.TempDir(), "with blank")
+	out := mk(t, "install", "DESTDIR="+dir, "PREFIX=/usr")
+	want := []string{
+		"644 /etc/apparmor.d/chrun",
+		"755 /usr/bin/chrun",
+		"755 /usr/bin/chrunctl",
+		"644 /usr/share/bash-completion/completions/chrun",
+		"644 /usr/share/bash-completion/completions/chrunctl",
+		"644 /usr/share/fish/vendor_completions.d/chrun.fish",
+		"644 /usr/share/fish/vendor_completions.d/chrunctl.fish",
+		"644 /usr/share/man/man1/chrun.1",
+		"644 /usr/share/man/man1/chrunctl.1",
+		"644 /usr/share/man/man5/chrun.toml.5",
+		"644 /usr/share/zsh/site-functions/_chrun",
+		"644 /usr/share/zsh/site-functions/_chrunctl",
+	}
+	got := files(t, dir)
+	if !slices.Equal(got, want) {
+		t.Errorf("installed:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, line := range got {
+		_, file, _ := strings.Cut(line, " ")
+		if !strings.Contains(out, dir+file+"\n") {
+			t.Errorf("install does not say %s:\n%s", file, out)
+		}
+	}
+	profile, _ := os.ReadFile(dir + "/etc/apparmor.d/chrun")
+	if text := string(profile); !strings.Contains(text, "profile chrun /usr/bin/chrun ") || !strings.Contains(text, "userns,") || strings.Contains(text, "@PREFIX@") {
+		t.Errorf("profile: %s", text)
+	}
+	mk(t, "uninstall", "DESTDIR="+dir, "PREFIX=/usr")
+	if got := files(t, dir); len(got) > 0 {
+		t.Errorf("uninstall leaves %v", got)
+	}
+}
+
+// A machine is a mount namespace that a script has made. Commands run in it.
+type machine struct {
+	t   *testing.T
+	pid int
+}
+
+func newMachine(t *testing.T, script string) *machine {
+	t.Helper()
+	cmd := exec.Command("unshare", "--mount", "sh", "-ec", script+"\necho ready\nexec cat")
+	cmd.Dir = ".."
+	var out safeBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() { in.Close() })
+	poll(t, time.Minute, "the machine is made", func() bool {
+		select {
+		case err := <-ended:
+			t.Fatalf("%v: %s", err, out.String())
+		default:
+		}
+		return strings.Contains(out.String(), "ready\n")
+	})
+	return &machine{t, cmd.Process.Pid}
+}
+
+func (m *machine) command(words ...string) *exec.Cmd {
+	cmd := exec.Command("nsenter", append([]string{fmt.Sprintf("--mount=/proc/%d/ns/mnt", m.pid), "--"}, words...)...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	return cmd
+}
+
+// login runs a line of sh as that user; killed, it takes the terminal along.
+func login(user, line string) []string {
+	return []string{"setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "--reset-env", "sh", "-c", "export TERM=dumb LANG=C.UTF-8; " + line}
+}
+
+// as runs a line of sh as that user, at home.
+func (m *machine) as(user, line string) string {
+	m.t.Helper()
+	cmd := m.command(login(user, "cd; "+line)...)
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		m.t.Errorf("%s: %v: %s", line, err, out)
+	}
+	return string(out)
+}
+
+// keys types into a shell of that user's, on a terminal: after each piece of
+// text it waits for what shall be seen.
+func (m *machine) keys(user, shell string, pairs ...string) {
+	m.t.Helper()
+	cmd := m.command(login(user, "cd; exec script -qefc 'stty rows 50 cols 200; exec "+shell+" -i' /dev/null")...)
+	cmd.WaitDelay = 5 * time.Second
+	var out safeBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer func() {
+		in.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	}()
+	for i := 0; i < len(pairs); i += 2 {
+		from := len(out.String())
+		io.WriteString(in, pairs[i])
+		seen := func() string { return strings.ReplaceAll(out.String()[from:], "\a", "") } // bells in between
+		for end := time.Now().Add(10 * time.Second); !strings.Contains(seen(), pairs[i+1]); {
+			if time.Now().After(end) {
+				m.t.Fatalf("%s: after %q there is no %q:\n%q", shell, pairs[i], pairs[i+1], seen())
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// completes goes through what completion knows, in a shell that runs.
+func (m *machine) completes(user, shell string) {
+	m.t.Helper()
+	m.keys(user, shell,
+		`echo up-""42`+"\r", "up-42",
+		"chrun -c tre\t", "tree ",
+		"localed\t", "localedef ",
+		"--version\r", "GLIBC",
+		"chrun --deny x11,prin\t", "printing ",
+		"ls --sor\t", "--sort",
+		"\x15chrun --home=temp\t", "temporary ",
+		"/usr/bin/localed\t", "localedef ",
+		"\x15chrunctl sho\t", "show ",
+		"tre\t", "tree ",
+		"\r", "/mnt/tree",
+	)
+}

@@ -1,0 +1,118 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chrun/internal/headless"
+)
+
+// over is what a script needs to write over a directory, but into dir.
+func over(dir, lower, at, name string) string {
+	return fmt.Sprintf("mkdir -p %[1]s/%[4]s/up %[1]s/%[4]s/work %[3]s\nmount -t overlay -o lowerdir=%[2]s,upperdir=%[1]s/%[4]s/up,workdir=%[1]s/%[4]s/work overlay %[3]s\n", dir, lower, at, name)
+}
+
+// On this machine, with `make install` as it is: every shell completes, and
+// man(1) finds the pages.
+func TestInstalled(t *testing.T) {
+	headless.Root(t)
+	built(t)
+	tree, dir := headless.Chroot(t), t.TempDir()
+	for _, program := range []string{"bash", "zsh", "fish", "man", "script", "/usr/share/bash-completion/bash_completion"} {
+		_, err := os.Stat(program)
+		if !filepath.IsAbs(program) {
+			_, err = exec.LookPath(program)
+		}
+		headless.Must(t, "desktop", err)
+	}
+	m := newMachine(t, "mount -t tmpfs tmpfs "+dir+"\n"+
+		over(dir, "/usr/local", "/usr/local", "local")+over(dir, "/etc", "/etc", "etc")+over(dir, "/home", "/home", "home")+`
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/tree
+mount --bind -o ro `+tree+` /mnt/tree
+make install PATH=/usr/sbin:/usr/bin:/sbin:/bin
+echo CREATE_MAIL_SPOOL=no >>/etc/default/useradd
+useradd --no-log-init --create-home --shell /bin/bash chrunnew
+echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
+`)
+	user := "chrunnew"
+	m.as(user, "chrunctl add tree /mnt/tree")
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		t.Run(shell, func(t *testing.T) { (&machine{t, m.pid}).completes(user, shell) })
+	}
+	// chrunctl is this machine's, and not the tree's.
+	if got := m.as(user, `fish -c "complete -C 'chrun chrunct'"`); got != "" {
+		t.Errorf("COMMAND is completed on the host: %q", got)
+	}
+	for page, text := range map[string]string{"chrun": "run a program in a chroot", "chrunctl": "name chroots", "chrun.toml": "what chrun knows"} {
+		if got := m.as(user, "man "+page+" 2>&1"); !strings.Contains(got, text) {
+			t.Errorf("man %s: %s", page, got)
+		}
+	}
+	out, err := m.command("make", "-C", mustAbs(t, ".."), "uninstall").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "~/.config/chrun") {
+		t.Errorf("uninstall: %v: %s", err, out)
+	}
+	if got := m.as("root", "find /usr/local /etc -path /usr/local/go -prune -o -name '*chrun*' -print"); got != "" {
+		t.Errorf("uninstall leaves %s", got)
+	}
+}
+
+// On a machine that knew nothing of chrun, a Debian without anything else: a
+// new user names a chroot and uses it; what stays is what uninstall says.
+func TestInstalledElsewhere(t *testing.T) {
+	headless.Root(t)
+	built(t)
+	tree, dir := headless.Chroot(t), t.TempDir()
+	root := dir + "/root"
+	m := newMachine(t, "mount -t tmpfs tmpfs "+dir+"\n"+over(dir, tree, root, "system")+`
+make install PATH=/usr/sbin:/usr/bin:/sbin:/bin PREFIX=/usr DESTDIR=`+root+`
+cd `+root+`
+mkdir mnt/tree mnt/old
+mount --bind -o ro `+tree+` mnt/tree
+mount --rbind /proc proc
+mount --rbind /dev dev
+pivot_root . mnt/old
+umount -l /mnt/old
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+useradd --create-home --shell /bin/bash new
+`)
+	if got := m.as("new", "chrunctl add tree /mnt/tree"); got != "tree is /mnt/tree: chrun -c tree\n" {
+		t.Errorf("add: %q", got)
+	}
+	if got := m.as("new", "chrun -q -c tree sh -c 'id -un; test -e /mnt/tree/usr || echo inside; echo kept >~/note'; chrun -q cat note"); got != "new\ninside\nkept\n" {
+		t.Errorf("chrun: %q", got)
+	}
+	if got := m.as("new", `fish -c "complete -C 'chrun localed'"`); strings.TrimSpace(got) != "localedef" {
+		t.Errorf("fish: %q", got)
+	}
+
+	// DESTDIR is the machine as it is seen from here.
+	out := mk(t, "uninstall", "PREFIX=/usr", fmt.Sprintf("DESTDIR=/proc/%d/root", m.pid))
+	const find = "find / -xdev -name '*chrun*' | sort"
+	want := "/home/new/.config/chrun\n/home/new/.local/share/chrun\n/home/new/.local/state/chrun\n"
+	if got := m.as("root", find); got != want {
+		t.Errorf("after uninstall there is\n%swant\n%s", got, want)
+	}
+	for line := range strings.Lines(out) {
+		if _, command, ok := strings.Cut(line, "  rm -r "); ok {
+			m.as("new", "rm -r "+command)
+		}
+	}
+	if got := m.as("root", find); got != "" {
+		t.Errorf("what uninstall says leaves\n%s", got)
+	}
+}
+
+func mustAbs(t *testing.T, p string) string {
+	t.Helper()
+	abs, err := filepath.Abs(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}
