@@ -63,3 +63,27 @@ func TestFiles(t *testing.T) {
 		t.Errorf("in a dot directory: %v", err)
 	}
 }
+
+// A home to which a link leads is the home all the same, by the link's name.
+func TestLinkedHome(t *testing.T) {
+	d := open(t, headless.Options{})
+	dir := elsewhere(t, d.User) // /tmp is seen inside anyway
+	home, link := dir+"/real", dir+"/link"
+	if out, err := d.Output("sh", "-c", "mkdir -p $1/.secret $1/proj && echo hidden >$1/.secret/key && echo here >$1/proj/file && ln -s real $2", "sh", home, link); err != nil {
+		t.Fatal(out, err)
+	}
+	linked := mode{"linked home", func(env []string) []string { return append(without("HOME")(env), "HOME="+link) }}
+	for in, want := range map[string]string{home: link + "\nno", home + "/proj": link + "/proj\nhere"} {
+		cmd := d.start(t.Context(), linked, nil, "sh", "-c", "pwd; cat file 2>/dev/null || cat proj/file 2>/dev/null || echo no")
+		cmd.Dir = in
+		if out, err := cmd.Output(); err != nil || string(out) != want+"\n" {
+			t.Errorf("in %s: %v: %s", in, err, out)
+		}
+	}
+	d.chrun(linked, nil, "cat", home+"/proj/file").want(t, "here")
+	for _, named := range []string{home + "/.secret/key", home} {
+		if r := d.chrun(linked, nil, "ls", named); r.err == nil {
+			t.Errorf("%s is shared: %s", named, r.stdout)
+		}
+	}
+}

@@ -129,7 +129,7 @@ func paint(t *testing.T, file string, c color.RGBA) {
 // nothing: as /data/proj, where the test may make that.
 func elsewhere(t *testing.T, u headless.User) string {
 	t.Helper()
-	parent := "/var/tmp"
+	parent := u.Home // not that of the session
 	if os.Getuid() == 0 {
 		parent = "/"
 	}
