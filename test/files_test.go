@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"chrun/internal/headless"
 )
@@ -86,4 +87,42 @@ func TestLinkedHome(t *testing.T) {
 			t.Errorf("%s is shared: %s", named, r.stdout)
 		}
 	}
+}
+
+// A file named in the home leaves no empty file of its name behind; but while a
+// program has it, it stays, and so does the chroot's own.
+func TestNamedInHome(t *testing.T) {
+	host := home(t, map[string]string{"it's \\ a file": "the host's", "own": "the host's", "empty": ""})
+	d := open(t, headless.Options{Home: host})
+	file, dir := filepath.Join(host, `it's \ a file`), headless.Dir(t, d.User)
+	left := func(name string) bool {
+		found, err := filepath.Glob(filepath.Join(host, ".local/share/chrun/homes/*/"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found) > 0
+	}
+	d.chrun(both, nil, "sh", "-c", "echo inside >~/own").want(t, "")
+	d.chrun(both, nil, "cat", filepath.Join(host, "own")).want(t, "inside")
+	d.chrun(both, nil, "cat", file).want(t, "the host's")
+	d.chrun(both, nil, "cat", filepath.Join(host, "empty")).want(t, "")
+	if !left("own") || left("it*") || left("empty") {
+		t.Errorf("own %v, named %v, %v", left("own"), left("it*"), left("empty"))
+	}
+
+	// Two launches have it, the first of which leaves a program behind.
+	const later = `exec >"$2/said" 2>&1; echo >"$2/ready"; until test -e "$2/go"; do sleep 0.05; done; cat "$1"; echo >"$2/done"`
+	d.chrun(both, nil, "setsid", "-f", "sh", "-c", later, "sh", file, dir).want(t, "")
+	poll(t, 10*time.Second, "the program", func() bool { _, err := os.Stat(dir + "/ready"); return err == nil })
+	d.chrun(both, nil, "cat", file).want(t, "the host's")
+	put(t, dir+"/go", "")
+	poll(t, 10*time.Second, "what it says", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
+	if said, _ := os.ReadFile(dir + "/said"); string(said) != "the host's" {
+		t.Errorf("it was taken away: %q", said)
+	}
+	// What was left then, the next that has it alone removes.
+	poll(t, 10*time.Second, "nothing is left", func() bool {
+		d.chrun(both, nil, "cat", file).want(t, "the host's")
+		return !left("it*")
+	})
 }
