@@ -15,14 +15,8 @@ var settings = []string{"gtk-3.0", "gtk-4.0", "fontconfig", "kdeglobals", "qt5ct
 // shareSettings shares the caller's settings, read-only, where the home inside
 // has none of its own, and returns their names.
 func shareSettings(f *session.Facts, s *session.Share) (names []string) {
-	c, home := f.Caller, session.HostPath(f.Caller.Account.Home)
-	source, dest := home.Join(".config"), f.Home.Join(".config")
-	if dir := c.Env.Get("XDG_CONFIG_HOME"); path.IsAbs(dir) {
-		source = session.HostPath(path.Clean(dir))
-		if ok, _ := Keep("XDG_CONFIG_HOME", dir, f.Home); ok {
-			dest = session.Path(source)
-		}
-	}
+	home := session.HostPath(f.Caller.Account.Home)
+	source, dest := configHome(f)
 	add := func(source session.HostPath, dest session.Path, own bool) {
 		if exists(source) {
 			names = append(names, path.Base(string(dest)))
@@ -44,6 +38,19 @@ func shareSettings(f *session.Facts, s *session.Share) (names []string) {
 		}
 	}
 	return names
+}
+
+// configHome is $XDG_CONFIG_HOME on the host and inside (Base Directory 0.8: a
+// relative value is ignored).
+func configHome(f *session.Facts) (source session.HostPath, dest session.Path) {
+	source, dest = session.HostPath(f.Caller.Account.Home).Join(".config"), f.Home.Join(".config")
+	if dir := f.Caller.Env.Get("XDG_CONFIG_HOME"); path.IsAbs(dir) {
+		source = session.HostPath(path.Clean(dir))
+		if ok, _ := Keep("XDG_CONFIG_HOME", dir, f.Home); ok {
+			dest = session.Path(source)
+		}
+	}
+	return source, dest
 }
 
 // shareTheme passes GTK_THEME where the chroot, the host's shared themes or GTK
