@@ -40,11 +40,18 @@ func TestDownload(t *testing.T) {
 	d := open(t, headless.Options{Compositor: "sway", Bus: true, Home: host})
 	d.chroot = another(t, d.User, "taro")
 	japanese := mode{"Japanese", func(env []string) []string { return append(without("LANG")(env), "LANG=ja_JP.UTF-8") }}
-	for _, kind := range []string{"private", "temporary"} {
-		t.Run(kind, func(t *testing.T) {
+	for _, c := range []struct{ kind, dir string }{
+		{"private", "ダウンロード"}, {"temporary", "ダウンロード"}, {"private", "Downloads"},
+	} {
+		t.Run(c.kind+"/"+c.dir, func(t *testing.T) {
+			if c.dir == "Downloads" { // as with many a plain window manager
+				if err := os.Remove(filepath.Join(host, ".config/user-dirs.dirs")); err != nil {
+					t.Fatal(err)
+				}
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
-			cmd := d.start(ctx, japanese, []string{"--home", kind}, "firefox-esr", server.URL)
+			cmd := d.start(ctx, japanese, []string{"--home", c.kind}, "firefox-esr", server.URL)
 			var out safeBuffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
@@ -57,7 +64,7 @@ func TestDownload(t *testing.T) {
 					t.Logf("%s\n%.3000s", d.windows(), out.String())
 				}
 			}()
-			file := filepath.Join(host, "ダウンロード", name)
+			file := filepath.Join(host, c.dir, name)
 			poll(t, time.Minute, "the download in "+file, func() bool {
 				data, _ := os.ReadFile(file)
 				return string(data) == content
