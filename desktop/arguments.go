@@ -73,19 +73,29 @@ func named(arg string, base session.HostPath) session.HostPath {
 // shareFile shares p at its own path, and where its links lead.
 func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 	var st unix.Stat_t
-	if !session.Shareable(c, p) || unix.Stat(string(p), &st) != nil {
+	real, ok := shareable(c, p)
+	if !ok || unix.Stat(string(p), &st) != nil {
 		return nil
 	}
 	b := session.Bind{Source: p, Dest: session.Path(p), Missing: true, Why: "named on the command line"}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		// Its folder, unless that is the home or a top-level directory.
 		folder := session.HostPath(path.Dir(string(p)))
-		b.Folder = session.Shareable(c, folder) && strings.Count(string(folder), "/") > 1
+		_, ok := shareable(c, folder)
+		b.Folder = ok && strings.Count(string(folder), "/") > 1
 	}
 	binds = append(binds, b)
-	if real, err := rootfs.RealHost(p); err == nil && real != p && session.Shareable(c, real) {
+	if real != p {
 		b.Source, b.Dest, b.Folder = real, session.Path(real), false
 		binds = append(binds, b)
 	}
 	return binds
+}
+
+// shareable says whether p may be shared, and where its links lead. They must
+// not lead to what may not be shared under its own name: /bin is /usr/bin.
+func shareable(c *session.Caller, p session.HostPath) (real session.HostPath, ok bool) {
+	real, err := rootfs.RealHost(p)
+	real = c.ByHome(real)
+	return real, err == nil && session.Shareable(c, p) && session.Shareable(c, real)
 }

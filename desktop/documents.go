@@ -3,6 +3,7 @@ package desktop
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,21 +23,31 @@ var Documents = session.Feature{
 	Detect: detectDocuments,
 }
 
+// usual are the names where there is no user-dirs.dirs, as with many a plain
+// window manager: programs save into ~/Downloads all the same.
+const usual = `XDG_DESKTOP_DIR="$HOME/Desktop"
+XDG_DOCUMENTS_DIR="$HOME/Documents"
+XDG_DOWNLOAD_DIR="$HOME/Downloads"
+XDG_MUSIC_DIR="$HOME/Music"
+XDG_PICTURES_DIR="$HOME/Pictures"
+XDG_VIDEOS_DIR="$HOME/Videos"
+`
+
 func detectDocuments(f *session.Facts) session.Share {
-	c := f.Caller
-	home := session.HostPath(c.Account.Home)
-	config := session.HostPath(c.Env.Get("XDG_CONFIG_HOME"))
-	if !path.IsAbs(string(config)) {
-		config = home.Join(".config")
-	}
-	data, err := rootfs.ReadHost(config.Join("user-dirs.dirs"), 0, 0)
+	home := session.HostPath(f.Caller.Account.Home)
+	source, dest := configHome(f)
+	data, err := rootfs.ReadHost(source.Join("user-dirs.dirs"), 0, 0)
+	dirs := parseUserDirs(data, home)
 	if err != nil {
-		return session.Share{State: "none: there is no " + string(config.Join("user-dirs.dirs"))}
+		dirs = slices.DeleteFunc(parseUserDirs([]byte(usual), home), func(d userDir) bool { return !isDir(d.dir) })
+		if len(dirs) == 0 {
+			return session.Share{State: "none: there is no " + string(source.Join("user-dirs.dirs"))}
+		}
 	}
 	var s session.Share
 	var text strings.Builder
 	var names []string
-	for _, d := range parseUserDirs(data, home) {
+	for _, d := range dirs {
 		fmt.Fprintf(&text, "%s=\"%s\"\n", d.name, shellEscape.Replace(string(d.dir)))
 		// A directory equal to the home is the documented way to have none.
 		if home.Below(d.dir) || !isDir(d.dir) {
@@ -49,7 +60,7 @@ func detectDocuments(f *session.Facts) session.Share {
 	if s.State == "" {
 		s.State = "none of user-dirs.dirs exists"
 	}
-	s.Files = []session.File{{Path: f.Home.Join(".config/user-dirs.dirs"), Data: []byte(text.String()),
+	s.Files = []session.File{{Path: dest.Join("user-dirs.dirs"), Data: []byte(text.String()),
 		Why: "the caller's, with absolute paths", Make: true}}
 	return s
 }

@@ -29,6 +29,36 @@ XDG_PUBLICSHARE_DIR="$HOME/a/../b"
 	}
 }
 
+// Where the directories are, and where programs inside will look for their names.
+func TestDocuments(t *testing.T) {
+	d := newDesk(t)
+	d.Facts.Home = session.Path(d.Caller.Account.Home)
+	home := d.Caller.Account.Home
+	share := func() session.Share { return Documents.Detect(d.Facts) }
+	if s := share(); len(s.Binds)+len(s.Files) > 0 || s.State != "none: there is no "+home+"/.config/user-dirs.dirs" {
+		t.Errorf("%+v", s)
+	}
+	d.write("home/Downloads/x", "")
+	d.write("home/Desktop", "a file")
+	wantBinds(t, share(), home+"/Downloads on "+home+"/Downloads")
+	wantFiles(t, share(), map[session.Path]string{session.Path(home) + "/.config/user-dirs.dirs": "XDG_DOWNLOAD_DIR=\"" + home + "/Downloads\"\n"})
+	d.write("home/ダウンロード/x", "")
+	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	const text = "XDG_DESKTOP_DIR=\"HOME\"\nXDG_DOWNLOAD_DIR=\"HOME/ダウンロード\"\n"
+	check := func(at string) {
+		t.Helper()
+		wantBinds(t, share(), home+"/ダウンロード on "+home+"/ダウンロード")
+		wantFiles(t, share(), map[session.Path]string{session.Path(at): strings.ReplaceAll(text, "HOME", home)})
+	}
+	check(home + "/.config/user-dirs.dirs")
+	d.write("home/cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	d.env("XDG_CONFIG_HOME=DIR/home/cfg") // passes
+	check(home + "/cfg/user-dirs.dirs")
+	d.write("cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	d.env("XDG_CONFIG_HOME=DIR/cfg") // does not
+	check(home + "/.config/user-dirs.dirs")
+}
+
 func FuzzUserDirs(f *testing.F) {
 	f.Add("XDG_A_DIR=\"$HOME/x\"\nXDG_B_DIR=\"/a\\\\b\"")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -40,16 +40,15 @@ func shareSettings(f *session.Facts, s *session.Share) (names []string) {
 	return names
 }
 
-// configHome is $XDG_CONFIG_HOME on the host and inside, where the variable may
-// not pass.
+// configHome is $XDG_CONFIG_HOME on the host and inside (Base Directory 0.8: a
+// relative value is ignored).
 func configHome(f *session.Facts) (source session.HostPath, dest session.Path) {
-	dir := f.Caller.Env.Get("XDG_CONFIG_HOME")
-	if !path.IsAbs(dir) {
-		return session.HostPath(f.Caller.Account.Home).Join(".config"), f.Home.Join(".config")
-	}
-	source, dest = session.HostPath(path.Clean(dir)), f.Home.Join(".config")
-	if ok, _ := Keep("XDG_CONFIG_HOME", dir, f.Home); ok {
-		dest = session.Path(source)
+	source, dest = session.HostPath(f.Caller.Account.Home).Join(".config"), f.Home.Join(".config")
+	if dir := f.Caller.Env.Get("XDG_CONFIG_HOME"); path.IsAbs(dir) {
+		source = session.HostPath(path.Clean(dir))
+		if ok, _ := Keep("XDG_CONFIG_HOME", dir, f.Home); ok {
+			dest = session.Path(source)
+		}
 	}
 	return source, dest
 }

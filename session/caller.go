@@ -66,6 +66,19 @@ func (c *Caller) MachineID() string {
 	return *c.machineID
 }
 
+// ByHome names a real path by the home's, where a link leads to the home: what
+// lies in it is seen and judged under that name.
+func (c *Caller) ByHome(p HostPath) HostPath {
+	home := HostPath(c.Account.Home)
+	if p.Below(home) {
+		return p
+	}
+	if real, err := rootfs.RealHost(home); err == nil && real != "/" && p.Below(real) {
+		return home.Join(strings.TrimPrefix(string(p), string(real)))
+	}
+	return p
+}
+
 // Listens says whether p is a socket, links followed, with a live server.
 func (c *Caller) Listens(p HostPath) bool { return IsSocket(p) && c.Listeners().Live(p) }
 

@@ -46,6 +46,9 @@ func home(t *testing.T, files map[string]string) string {
 // What is set inside is seen inside and on the host, and the other way round.
 func TestDconf(t *testing.T) {
 	d := open(t, headless.Options{Bus: true, Home: home(t, nil)})
+	if os.Getuid() == 0 {
+		d.chroot = another(t, d.User, "taro") // it is all one who the person is inside
+	}
 	const schema = "org.gnome.desktop.interface"
 	host := func(args ...string) string {
 		t.Helper()
@@ -132,6 +135,9 @@ func TestTheme(t *testing.T) {
 		".local/share/icons/ChrunCursor/index.theme":      "[Icon Theme]\nName=ChrunCursor\nInherits=Adwaita\n",
 		".local/share/icons/ChrunCursor/cursors/left_ptr": string(cursor),
 	})})
+	if os.Getuid() == 0 {
+		d.chroot = another(t, d.User, "taro")
+	}
 	for name, value := range map[string]string{"gtk-theme": "Chrun", "font-name": "DejaVu Sans 20", "cursor-theme": "ChrunCursor"} {
 		if _, err := d.Output("gsettings", "set", "org.gnome.desktop.interface", name, value); err != nil {
 			t.Fatal(err)

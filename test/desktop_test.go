@@ -17,8 +17,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// chrunProgram is the launcher under test, where the test user can reach it.
-var chrunProgram string
+// The programs under test, where the test user can reach them.
+var chrunProgram, chrunctlProgram string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("/tmp", "chrun-test-bin-")
@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 		err = os.Chmod(dir, 0o755)
 	}
 	if err == nil {
-		chrunProgram = filepath.Join(dir, "chrun")
-		build := exec.Command("go", "build", "-o", chrunProgram, "chrun/cmd/chrun")
+		chrunProgram, chrunctlProgram = filepath.Join(dir, "chrun"), filepath.Join(dir, "chrunctl")
+		build := exec.Command("go", "build", "-o", dir, "chrun/cmd/...")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		build.Stderr = os.Stderr
 		err = build.Run()

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"chrun/internal/headless"
 )
@@ -92,4 +93,66 @@ func TestFileAgain(t *testing.T) {
 	if list, err := os.ReadDir(filepath.Join(d.chroot, dir)); err != nil || len(list) != 0 {
 		t.Errorf("in the tree: %v, %v", list, err)
 	}
+}
+
+// A home to which a link leads is the home all the same, by the link's name.
+func TestLinkedHome(t *testing.T) {
+	d := open(t, headless.Options{})
+	dir := elsewhere(t, d.User) // /tmp is seen inside anyway
+	home, link := dir+"/real", dir+"/link"
+	if out, err := d.Output("sh", "-c", "mkdir -p $1/.secret $1/proj && echo hidden >$1/.secret/key && echo here >$1/proj/file && ln -s real $2", "sh", home, link); err != nil {
+		t.Fatal(out, err)
+	}
+	linked := mode{"linked home", func(env []string) []string { return append(without("HOME")(env), "HOME="+link) }}
+	for in, want := range map[string]string{home: link + "\nno", home + "/proj": link + "/proj\nhere"} {
+		cmd := d.start(t.Context(), linked, nil, "sh", "-c", "pwd; cat file 2>/dev/null || cat proj/file 2>/dev/null || echo no")
+		cmd.Dir = in
+		if out, err := cmd.Output(); err != nil || string(out) != want+"\n" {
+			t.Errorf("in %s: %v: %s", in, err, out)
+		}
+	}
+	d.chrun(linked, nil, "cat", home+"/proj/file").want(t, "here")
+	for _, named := range []string{home + "/.secret/key", home} {
+		if r := d.chrun(linked, nil, "ls", named); r.err == nil {
+			t.Errorf("%s is shared: %s", named, r.stdout)
+		}
+	}
+}
+
+// A file named in the home leaves no empty file of its name behind; but while a
+// program has it, it stays, and so does the chroot's own.
+func TestNamedInHome(t *testing.T) {
+	host := home(t, map[string]string{"it's \\ a file": "the host's", "own": "the host's", "empty": ""})
+	d := open(t, headless.Options{Home: host})
+	file, dir := filepath.Join(host, `it's \ a file`), headless.Dir(t, d.User)
+	left := func(name string) bool {
+		found, err := filepath.Glob(filepath.Join(host, ".local/share/chrun/homes/*/"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found) > 0
+	}
+	d.chrun(both, nil, "sh", "-c", "echo inside >~/own").want(t, "")
+	d.chrun(both, nil, "cat", filepath.Join(host, "own")).want(t, "inside")
+	d.chrun(both, nil, "cat", file).want(t, "the host's")
+	d.chrun(both, nil, "cat", filepath.Join(host, "empty")).want(t, "")
+	if !left("own") || left("it*") || left("empty") {
+		t.Errorf("own %v, named %v, %v", left("own"), left("it*"), left("empty"))
+	}
+
+	// Two launches have it, the first of which leaves a program behind.
+	const later = `exec >"$2/said" 2>&1; echo >"$2/ready"; until test -e "$2/go"; do sleep 0.05; done; cat "$1"; echo >"$2/done"`
+	d.chrun(both, nil, "setsid", "-f", "sh", "-c", later, "sh", file, dir).want(t, "")
+	poll(t, 10*time.Second, "the program", func() bool { _, err := os.Stat(dir + "/ready"); return err == nil })
+	d.chrun(both, nil, "cat", file).want(t, "the host's")
+	put(t, dir+"/go", "")
+	poll(t, 10*time.Second, "what it says", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
+	if said, _ := os.ReadFile(dir + "/said"); string(said) != "the host's" {
+		t.Errorf("it was taken away: %q", said)
+	}
+	// What was left then, the next that has it alone removes.
+	poll(t, 10*time.Second, "nothing is left", func() bool {
+		d.chrun(both, nil, "cat", file).want(t, "the host's")
+		return !left("it*")
+	})
 }

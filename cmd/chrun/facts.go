@@ -38,7 +38,7 @@ func newCaller(env session.Environ) *session.Caller {
 		}
 	}
 	if cwd, err := unix.Getwd(); err == nil && path.IsAbs(cwd) {
-		c.Cwd = session.HostPath(cwd)
+		c.Cwd = c.ByHome(session.HostPath(cwd))
 	}
 	c.Hostname, _ = os.Hostname()
 	c.RuntimeDir = session.FindRuntimeDir(env, c.UID)

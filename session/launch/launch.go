@@ -30,6 +30,9 @@ func Run(plan *session.Plan, root *rootfs.Root, note func(string)) (unix.WaitSta
 	if err := prepare(plan, root); err != nil {
 		return 0, err
 	}
+	if plan.Identity.Kind != "root" {
+		defer sweep(plan)
+	}
 	status, err := run(plan, note)
 	var script, shell *ExecError
 	if !errors.As(err, &script) || !script.script {

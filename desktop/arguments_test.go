@@ -1,0 +1,78 @@
+package desktop
+
+import (
+	"testing"
+
+	"chrun/session"
+)
+
+// What an argument may name.
+func TestNamed(t *testing.T) {
+	for arg, want := range map[string]session.HostPath{
+		"photo.png": "/w/photo.png", "../photo.png": "/photo.png", "/data/./x": "/data/x", "it's": "/w/it's",
+		"--opt=/data/x": "/data/x", "-o=x": "/w/x", "--opt=file:///x": "/x",
+		"file:///a%20b%25": "/a b%", "file://localhost/x": "/x", "FILE=/x": "/w/FILE=/x",
+		"": "", "-": "", "-v": "", "--opt=": "", "file://other/x": "", "file:///%": "", "file:///%00": "", "a\x00": "",
+	} {
+		if got := named(arg, "/w"); got != want {
+			t.Errorf("%q: %q, want %q", arg, got, want)
+		}
+	}
+	if got := named("photo.png", ""); got != "" {
+		t.Errorf("nowhere: %q", got)
+	}
+}
+
+// A file comes with its folder, never with the home; nothing below a dot
+// directory of that, and nothing of the host's system, through links neither.
+func TestShareFile(t *testing.T) {
+	d := newDesk(t)
+	for _, p := range []string{"home/top", "home/.dot/key", "home/work/x", "data/x"} {
+		d.write(p, "")
+	}
+	d.link("/usr/bin", "data/bin")
+	d.link("/etc/passwd", "home/passwd")
+	d.link(".dot/key", "home/key")
+	d.link("work", "home/link")
+	d.link("home", "real") // another way to the home
+	type bind struct {
+		source, dest string
+		folder       bool
+	}
+	for p, want := range map[string][]bind{
+		"home/top":       {{"home/top", "home/top", false}},
+		"home/work/x":    {{"home/work/x", "home/work/x", true}},
+		"home/work":      {{"home/work", "home/work", false}},
+		"home/link/x":    {{"home/link/x", "home/link/x", true}, {"home/work/x", "home/work/x", false}},
+		"real/top":       {{"real/top", "real/top", false}, {"home/top", "home/top", false}},
+		"data/x":         {{"data/x", "data/x", true}},
+		"home":           nil,
+		"real":           nil,
+		"home/.dot/key":  nil,
+		"real/.dot/key":  nil,
+		"home/key":       nil,
+		"home/passwd":    nil,
+		"data/bin/env":   nil,
+		"data/bin":       nil,
+		"home/not-there": nil,
+	} {
+		var got []bind
+		for _, b := range shareFile(d.Caller, d.dir.Join(p)) {
+			got = append(got, bind{string(b.Source), string(b.Dest), b.Folder})
+		}
+		same := len(got) == len(want)
+		for i := range want {
+			w := want[i]
+			same = same && got[i] == bind{string(d.dir.Join(w.source)), string(d.dir.Join(w.dest)), w.folder}
+		}
+		if !same {
+			t.Errorf("%s: %v, want %v", p, got, want)
+		}
+	}
+	for _, p := range []session.HostPath{"/", "/usr/bin/env", "/bin/sh", "/etc/passwd", "/dev/null", "/proc/self/status", "/sys", "/run", "/boot", "/var/lib", "/home"} {
+		d.Caller.Account.Home = "/home/alice"
+		if got := shareFile(d.Caller, p); len(got) > 0 {
+			t.Errorf("%s: %v", p, got)
+		}
+	}
+}

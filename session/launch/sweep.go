@@ -1,0 +1,81 @@
+package launch
+
+import (
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// sweep removes the empty files on which named files were mounted in a home of
+// ours: the next program there would take one for the file itself. To remove
+// one unmounts it everywhere (unlink(2) since Linux 3.18), so it stays while
+// another launch, or a program that has detached itself, has it.
+func sweep(plan *session.Plan) {
+	tables := sync.OnceValue(mountTables)
+	for _, m := range plan.Mounts[1:] {
+		home := plan.Mounts[m.Into]
+		if m.Feature != "files" || !home.Ours {
+			continue
+		}
+		dir, err := beneath(home.Source, path.Dir(m.Rel))
+		if err != nil {
+			continue
+		}
+		var st unix.Stat_t
+		name := path.Base(m.Rel)
+		err = unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 && !mounted(m.Dest, tables()) {
+			unix.Unlinkat(dir, name, 0)
+		}
+		unix.Close(dir)
+	}
+}
+
+// beneath opens a directory of home, never through a symlink: a program inside
+// may have planted one.
+func beneath(home, dir string) (int, error) {
+	fd, err := unix.Open(home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fd)
+	return unix.Openat2(fd, dir, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
+}
+
+// mountTables are those of all processes, each once.
+func mountTables() map[string]string {
+	tables := map[string]string{}
+	list, _ := os.ReadDir("/proc")
+	for _, e := range list {
+		if e.Name()[0] < '0' || e.Name()[0] > '9' {
+			continue
+		}
+		dir := "/proc/" + e.Name()
+		ns, err := os.Readlink(dir + "/ns/mnt")
+		if _, known := tables[ns]; err != nil || known {
+			continue // another user's
+		}
+		if data, err := rootfs.ReadHost(rootfs.HostPath(dir+"/mountinfo"), 0, 0); err == nil {
+			tables[ns] = string(data)
+		}
+	}
+	return tables
+}
+
+var mountEscape = strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`) // proc(5)
+
+func mounted(p session.Path, tables map[string]string) bool {
+	for _, table := range tables {
+		if strings.Contains(table, " "+mountEscape.Replace(string(p))+" ") {
+			return true
+		}
+	}
+	return false
+}

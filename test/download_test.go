@@ -1,0 +1,86 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// What Firefox downloads, with nothing set up in it, is in the host's folder
+// for that, whose name is in the person's language, though the account has
+// another name inside and the home there is another.
+func TestDownload(t *testing.T) {
+	const name, content = "報告.bin", "what was downloaded"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if language := r.Header.Get("Accept-Language"); !strings.HasPrefix(language, "ja") {
+			t.Errorf("Firefox speaks %q", language)
+		}
+		if r.URL.Path != "/get" {
+			fmt.Fprint(w, `<title>chrun page</title><meta http-equiv=refresh content="0;url=/get">`)
+			return
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Disposition", `attachment; filename*=UTF-8''%E5%A0%B1%E5%91%8A.bin`)
+		fmt.Fprint(w, content)
+	}))
+	defer server.Close()
+	host := home(t, map[string]string{
+		".config/user-dirs.dirs":   "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n",
+		".config/user-dirs.locale": "ja_JP", "ダウンロード/old": "", "Downloads/old": "",
+	})
+	d := open(t, headless.Options{Compositor: "sway", Bus: true, Home: host})
+	d.chroot = another(t, d.User, "taro")
+	japanese := mode{"Japanese", func(env []string) []string { return append(without("LANG")(env), "LANG=ja_JP.UTF-8") }}
+	for _, c := range []struct{ kind, dir string }{
+		{"private", "ダウンロード"}, {"temporary", "ダウンロード"}, {"private", "Downloads"},
+	} {
+		t.Run(c.kind+"/"+c.dir, func(t *testing.T) {
+			if c.dir == "Downloads" { // as with many a plain window manager
+				if err := os.Remove(filepath.Join(host, ".config/user-dirs.dirs")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			defer cancel()
+			cmd := d.start(ctx, japanese, []string{"--home", c.kind}, "firefox-esr", server.URL)
+			var out safeBuffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				cmd.Process.Signal(syscall.SIGTERM)
+				cmd.Wait()
+				if t.Failed() {
+					t.Logf("%s\n%.3000s", d.windows(), out.String())
+				}
+			}()
+			file := filepath.Join(host, c.dir, name)
+			poll(t, time.Minute, "the download in "+file, func() bool {
+				data, _ := os.ReadFile(file)
+				return string(data) == content
+			})
+			if st, err := os.Stat(file); err != nil || int(st.Sys().(*syscall.Stat_t).Uid) != d.User.UID {
+				t.Errorf("it is not the user's: %v, %v", st, err)
+			}
+			if err := os.Remove(file); err != nil {
+				t.Error(err)
+			}
+			filepath.WalkDir(host, func(p string, _ os.DirEntry, err error) error {
+				if err == nil && strings.Contains(p, strings.TrimSuffix(name, ".bin")) {
+					t.Errorf("it is in %s too", p)
+				}
+				return err
+			})
+		})
+	}
+}
