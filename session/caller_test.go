@@ -27,7 +27,7 @@ func TestEnviron(t *testing.T) {
 
 const unixTable = `Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 1001 /run/user/5/wayland-0
-0000000000000000: 00000002 00000000 00010000 0001 01 1002 @/tmp/.X11-unix/X0
+0000000000000000: 00000002 00000000 00010000 0001 01 1002 @/tmp/.X11-unix/X98765
 0000000000000000: 00000003 00000000 00000000 0001 03 1003 /run/connected
 0000000000000000: 00000002 00000000 00000000 0002 01 1004 /run/datagram
 0000000000000000: 00000002 00000000 00010000 0005 01 1005 /run/seqpacket
@@ -41,7 +41,7 @@ not a line
 func TestReadListeners(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "unix")
 	os.WriteFile(file, []byte(unixTable), 0o644)
-	want := Listeners{"/run/user/5/wayland-0": true, "@/tmp/.X11-unix/X0": true, "/run/seqpacket": true, "/run/a  b 1007 c": true,
+	want := Listeners{"/run/user/5/wayland-0": true, "@/tmp/.X11-unix/X98765": true, "/run/seqpacket": true, "/run/a  b 1007 c": true,
 		"relative-0": true, "/inside/only/other-0": true}
 	l := ReadListeners(file)
 	if !reflect.DeepEqual(l, want) {
@@ -50,7 +50,7 @@ func TestReadListeners(t *testing.T) {
 	for p, want := range map[HostPath]bool{
 		"/run/user/5/wayland-0":   true,
 		"/run/user/5/wayland-1":   false,
-		"/tmp/.X11-unix/X0":       false, // abstract only
+		"/tmp/.X11-unix/X98765":       false, // abstract only
 		"/run/connected":          false,
 		"/run/a  b 1007 c":        true,
 		"/run/user/5/relative-0":  true, // bound in its directory
