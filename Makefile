@@ -82,7 +82,7 @@ install: bin/chrunctl.fish ## install programs, man pages, completion, and the A
 		to="$(DESTDIR)$(PREFIX)/$${file%=*}"; echo "$$to"; \
 		install -D -m $$mode $${file#*=} "$$to" || exit; \
 	done
-	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" = /usr ] || [ ! -d /etc/fish ] || \
+	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" != /usr/local ] || [ ! -d /etc/fish ] || \
 		for name in chrun chrunctl; do \
 			echo $(FISH)/$$name.fish; \
 			install -D -m 0644 $(PREFIX)/share/fish/vendor_completions.d/$$name.fish $(FISH)/$$name.fish || exit; \
@@ -95,7 +95,7 @@ install: bin/chrunctl.fish ## install programs, man pages, completion, and the A
 
 uninstall: ## take away what install has put there, say what stays
 	@for file in $(FILES); do rm -fv "$(DESTDIR)$(PREFIX)/$${file%=*}"; done
-	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" = /usr ] || rm -fv $(FISH)/chrun.fish $(FISH)/chrunctl.fish
+	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" != /usr/local ] || rm -fv $(FISH)/chrun.fish $(FISH)/chrunctl.fish
 	@profile="$(DESTDIR)/etc/apparmor.d/chrun"; [ ! -e "$$profile" ] || { \
 		[ -n "$(DESTDIR)" ] || apparmor_parser -R "$$profile" || true; rm -fv "$$profile"; }
 	@echo "What stays, and how to remove it:"

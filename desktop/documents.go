@@ -50,7 +50,14 @@ func detectDocuments(f *session.Facts) session.Share {
 	for _, d := range dirs {
 		fmt.Fprintf(&text, "%s=\"%s\"\n", d.name, shellEscape.Replace(string(d.dir)))
 		// A directory equal to the home is the documented way to have none.
-		if home.Below(d.dir) || !isDir(d.dir) {
+		switch {
+		case home.Below(d.dir):
+			continue
+		case !isDir(d.dir):
+			s.Notes = append(s.Notes, fmt.Sprintf("%s, which is %s, does not exist: xdg-user-dirs-update makes it", d.dir, d.name))
+			continue
+		case !session.Shareable(f.Caller, d.dir):
+			s.Notes = append(s.Notes, fmt.Sprintf("%s is not shared, though it is %s: the chroot has its own, or settings lie there", d.dir, d.name))
 			continue
 		}
 		names = append(names, path.Base(string(d.dir)))

@@ -51,6 +51,13 @@ func TestDocuments(t *testing.T) {
 		wantFiles(t, share(), map[session.Path]string{session.Path(at): strings.ReplaceAll(text, "HOME", home)})
 	}
 	check(home + "/.config/user-dirs.dirs")
+	// Never the host's system, nor where settings lie; what is missing is said.
+	d.write("home/.ssh/key", "")
+	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"/usr\"\nXDG_DOCUMENTS_DIR=\"$HOME/.ssh\"\nXDG_MUSIC_DIR=\"$HOME/none\"\n")
+	if s := share(); len(s.Binds) > 0 || len(s.Notes) != 3 {
+		t.Errorf("%+v", s)
+	}
+	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	d.write("home/cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	d.env("XDG_CONFIG_HOME=DIR/home/cfg") // passes
 	check(home + "/cfg/user-dirs.dirs")

@@ -2,8 +2,10 @@ package session
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -152,28 +154,46 @@ func (b *builder) dev() {
 // WholeDev says whether /dev is shared whole.
 func WholeDev(f *Facts) bool { return f.Allowed("gpu") && f.Allowed("devices") && f.Allowed("shm") }
 
-// vacant says whether nothing is at p inside, or only the empty mount point
-// that an earlier launch made in a home or in a tree of the caller's.
+// vacant says whether nothing is at p inside, or only mount points that earlier
+// launches made in a home or in a tree of the caller's: empty files, and
+// directories that hold nothing else.
 func (b *builder) vacant(p Path) bool {
 	at, f, _, rest, err := b.walk(p)
 	if err != nil || len(rest) > 0 || f.kind == "" {
 		return err == nil
 	}
 	m, source := b.owner(at)
-	if m.Kind == FromTree && f.kind == Dir && b.writable(Path(source)) {
-		list, err := b.f.Root.List(Path(source))
-		return err == nil && len(list) == 0
-	}
-	if m.Kind != FromHost || !m.Ours || at == m.Dest {
+	switch left := maxHusk; {
+	case m.Kind == FromTree && f.kind == Dir && b.writable(Path(source)):
+		return husk(source, &left, func(dir string) ([]fs.DirEntry, error) { return b.f.Root.List(Path(dir)) })
+	case m.Kind != FromHost || !m.Ours || at == m.Dest:
 		return false
-	}
-	if f.kind == Dir {
-		list, err := os.ReadDir(source)
-		return err == nil && len(list) == 0
+	case f.kind == Dir:
+		return husk(source, &left, os.ReadDir)
 	}
 	st, err := os.Lstat(source)
-	return err == nil && st.Mode().IsRegular() && st.Size() == 0
+	return err == nil && emptyFile(st)
 }
+
+// maxHusk is how many entries are looked at: more are no mount points.
+const maxHusk = 100
+
+// husk says whether dir holds nothing but empty files and husks.
+func husk(dir string, left *int, list func(dir string) ([]fs.DirEntry, error)) bool {
+	entries, err := list(dir)
+	if *left -= len(entries); err != nil || *left < 0 {
+		return false
+	}
+	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		if e.IsDir() {
+			return !husk(path.Join(dir, e.Name()), left, list)
+		}
+		st, err := e.Info()
+		return err != nil || !emptyFile(st)
+	})
+}
+
+func emptyFile(st fs.FileInfo) bool { return st.Mode().IsRegular() && st.Size() == 0 }
 
 // bind places one shared file or directory.
 func (b *builder) bind(feature string, s Bind) {

@@ -50,7 +50,7 @@ func TestReadListeners(t *testing.T) {
 	for p, want := range map[HostPath]bool{
 		"/run/user/5/wayland-0":   true,
 		"/run/user/5/wayland-1":   false,
-		"/tmp/.X11-unix/X98765":       false, // abstract only
+		"/tmp/.X11-unix/X98765":   false, // abstract only
 		"/run/connected":          false,
 		"/run/a  b 1007 c":        true,
 		"/run/user/5/relative-0":  true, // bound in its directory

@@ -44,6 +44,12 @@ func TestFiles(t *testing.T) {
 	d.chrun(both, nil, "sh", "-c", `cat "${1#--f=}"`, "sh", "--f="+file).want(t, "in a project")
 	d.chrun(both, nil, "sh", "-c", `cat "$2"`, "sh", "file://"+strings.ReplaceAll(strings.ReplaceAll(file, " ", "%20"), `"`, "%22"), file).want(t, "in a project")
 	d.chrun(both, nil, "cat", filepath.Join(home, "top.txt")).want(t, "in the home")
+	// The mount points that these have left are not the directory.
+	d.chrun(both, nil, "sh", "-c", `ls "$1" && echo saved >"$1/new"`, "sh", filepath.Join(home, "proj")).want(t, "sub")
+	d.chrun(both, nil, "ls", filepath.Join(home, "proj/sub")).want(t, "a 'b\".txt")
+	if data, _ := os.ReadFile(filepath.Join(home, "proj/new")); string(data) != "saved\n" {
+		t.Errorf("what is saved in a named directory is not there: %q", data)
+	}
 	if r := d.chrun(both, nil, "cat", filepath.Join(home, ".secret/key")); r.err == nil {
 		t.Errorf("a file below a dot directory of the home is shared: %s", r.stdout)
 	}

@@ -91,6 +91,10 @@ func TestErrors(t *testing.T) {
 		want   string // BOX is the box's directory
 	}{
 		{[]string{"-c", tree, "nosuch"}, 127, "chrun: cannot run \"nosuch\": not found in the chroot \"tree\"\nchrun: hint: look for it inside: chrun -c BOX/tree sh -c 'command -v nosuch'\n"},
+		{[]string{"-c", tree, "scrpt"}, 127, "chrun: cannot run \"scrpt\": not found in the chroot \"tree\"\nchrun: hint: in the chroot there is script: chrun -c BOX/tree script\n"},
+		{[]string{"-c", tree, "A=b"}, 127, "chrun: cannot run \"A=b\": not found in the chroot \"tree\"\nchrun: hint: set it before chrun: A=b chrun -c BOX/tree\n"},
+		{[]string{"-c", tree, "--bind", "/nosuch", "ok"}, 125, "chrun: cannot share /nosuch: no such file or directory\n"},
+		{[]string{"-c", tree, "--bind", "/", "ok"}, 125, "chrun: cannot read the command line: --bind \"/\": it would cover the whole chroot\nchrun: hint: chrun --help\n"},
 		{[]string{"-c", tree, "data"}, 126, "chrun: cannot run \"data\": /bin/data: permission denied\nchrun: hint: is it executable? chrun -c BOX/tree ls -l /bin/data\n"},
 		{[]string{"-c", tree, "/bin"}, 126, "chrun: cannot run \"/bin\": /bin is a directory\n"},
 		{[]string{"-c", tree, "script"}, 126, "chrun: cannot run \"script\": /bin/script is there, but its interpreter /bin/nosuch is not in the chroot\nchrun: hint: install that interpreter in the chroot, as root: sudo chrun -c BOX/tree -u root\n"},

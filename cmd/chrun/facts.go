@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,9 +22,10 @@ import (
 type launchRequest struct {
 	facts    *session.Facts
 	request  session.Request
-	named    string       // the chroot's configured name
-	linux32  func() bool  // whether the tree is a 32-bit system's
-	noteHome func() error // records that the private home is this tree's
+	named    string                         // the chroot's configured name
+	said     func(key, value string) string // where a file says it
+	linux32  func() bool                    // whether the tree is a 32-bit system's
+	noteHome func() error                   // records that the private home is this tree's
 	notes    []string
 	warnings []string
 }
@@ -67,23 +69,31 @@ func prepare(o *options, c *session.Caller, conf *config.Config) (*launchRequest
 	if len(o.argv) > 0 {
 		ch = ch.For(o.argv[0])
 	}
-	if o.user == "" {
-		o.user = ch.User
+	said := func(key, value string) string {
+		at := conf.Where(ch.Name, key, value)
+		if at == "" {
+			at = ch.File // for one program
+		}
+		return at
+	}
+	user := ""
+	if o.user == "" && ch.User != "" {
+		o.user, user = ch.User, said("user", ch.User)
 	}
 	if err := checkUser(o, c, ch); err != nil {
 		return nil, err
 	}
 	root, err := rootfs.Open(ch.Path)
 	if err != nil {
-		return nil, &chrootError{ch.Path, err}
+		return nil, located(&chrootError{ch.Path, err}, said("path", ""))
 	}
-	l := &launchRequest{facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}, named: ch.Name}
+	l := &launchRequest{said: said, facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}, named: ch.Name}
 	l.request = session.Request{Argv: o.argv, Root: c.UID == 0, Interactive: terminal(0) && terminal(2)}
 	l.linux32 = func() bool { return ch.Personality == "linux32" || ch.Personality == "" && root.Is32() }
 	switches := append(bySize(ch), o.switches...)
 	l.facts.Allowed = allowed(switches, l.request.Root)
 	for _, step := range []func() error{
-		func() error { return l.account(o, ch) },
+		func() error { return located(l.account(o, ch), user) },
 		func() error { return l.home(o, ch) },
 		func() error { return l.binds(o, ch) },
 		func() error { return l.variables(o, ch) },
@@ -108,6 +118,22 @@ func checkUser(o *options, c *session.Caller, ch *config.Chroot) error {
 	}
 	return nil
 }
+
+// located says where a file has what is wrong; at is "" if none has.
+func located(err error, at string) error {
+	if err == nil || at == "" {
+		return err
+	}
+	return &locatedError{err, at}
+}
+
+type locatedError struct {
+	err error
+	at  string // FILE:LINE
+}
+
+func (e *locatedError) Error() string { return e.err.Error() + " (" + e.at + ")" }
+func (e *locatedError) Unwrap() error { return e.err }
 
 // bySize brings the switches of a configuration file into an order in which
 // the narrower one wins: all, groups, features; at equal size deny wins.
@@ -227,8 +253,9 @@ func (l *launchRequest) home(o *options, ch *config.Chroot) error {
 	state, data := config.StateDir(c.Env.Get("XDG_STATE_HOME"), c.Account.Home), config.DataDir(c.Env.Get("XDG_DATA_HOME"), c.Account.Home)
 	l.request.HomeStore, l.noteHome = config.HomeFor(state, data, l.facts.Root.Dir(), ch)
 	mode := o.home
-	if mode == "" {
-		mode = ch.Home
+	at := ""
+	if mode == "" && ch.Home != "" {
+		mode, at = ch.Home, l.said("home", ch.Home)
 	}
 	switch m := session.HomeMode(mode); {
 	case mode == "":
@@ -240,7 +267,7 @@ func (l *launchRequest) home(o *options, ch *config.Chroot) error {
 	default:
 		l.request.Home, l.request.HomeAt = session.HomeDir, l.hostPath(mode)
 		if st, err := os.Stat(string(l.request.HomeAt)); err != nil || !st.IsDir() {
-			return fmt.Errorf("cannot use %q as home: no such directory", mode)
+			return located(fmt.Errorf("cannot use %q as home: no such directory", mode), at)
 		}
 	}
 	return nil
@@ -259,7 +286,7 @@ func (l *launchRequest) hostPath(p string) session.HostPath {
 }
 
 func (l *launchRequest) binds(o *options, ch *config.Chroot) error {
-	for _, s := range append(append([]string{}, ch.Bind...), o.bind...) {
+	for i, s := range slices.Concat(ch.Bind, o.bind) {
 		source, dest, ro, err := config.ParseBind(s)
 		if err != nil {
 			return usageError{fmt.Errorf("--bind %w", err)}
@@ -267,6 +294,16 @@ func (l *launchRequest) binds(o *options, ch *config.Chroot) error {
 		b := session.Bind{Source: l.hostPath(source), Dest: session.Path(dest), ReadOnly: ro, Required: true, Why: "asked for"}
 		if dest == "" {
 			b.Dest = session.Path(b.Source)
+		}
+		if _, err := os.Stat(string(b.Source)); err != nil {
+			at := ""
+			if i < len(ch.Bind) {
+				at = l.said("bind", s)
+			}
+			return located(fmt.Errorf("cannot share %s: %w", b.Source, cause(err)), at)
+		}
+		if b.Dest == "/" {
+			return usageError{fmt.Errorf("--bind %q: it would cover the whole chroot", s)}
 		}
 		l.request.Binds = append(l.request.Binds, b)
 	}

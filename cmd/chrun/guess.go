@@ -30,7 +30,7 @@ var guessTable = []guess{
 	// chrun FOO=1 firefox
 	func(g *guesses) string {
 		name, _, ok := strings.Cut(g.word, "=")
-		if !ok || len(g.rest) == 0 || name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		if !ok || name == "" || strings.ContainsFunc(name, func(r rune) bool {
 			return r != '_' && !(r >= 'A' && r <= 'Z') && !(r >= 'a' && r <= 'z') && !(r >= '0' && r <= '9')
 		}) {
 			return ""
@@ -68,7 +68,7 @@ var guessTable = []guess{
 // ofDirectory: chrun /mnt/gentoo firefox
 func ofDirectory(g *guesses) string {
 	root, err := rootfs.Open(rootfs.HostPath(g.word))
-	if err != nil || !strings.Contains(g.word, "/") {
+	if err != nil || !strings.Contains(g.word, "/") && strings.Trim(g.word, ".") != "" {
 		return ""
 	}
 	root.Close()
@@ -156,7 +156,7 @@ func programs(root *rootfs.Root, search string) (names []string) {
 // has says whether another tree has a program of that name.
 func has(dir rootfs.HostPath, word string, not rootfs.HostPath) bool {
 	root, err := rootfs.Open(dir)
-	if err != nil || strings.Contains(word, "/") {
+	if err != nil || strings.Contains(word, "/") || strings.Trim(word, ".") == "" {
 		return false
 	}
 	defer root.Close()

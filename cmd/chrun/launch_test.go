@@ -83,6 +83,28 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// What is wrong in a file is found with its line.
+func TestLocated(t *testing.T) {
+	b := newBox(t)
+	b.env = append(b.env, "XDG_CONFIG_HOME="+b.at("config"))
+	b.mkdir("config/chrun/chroots")
+	for text, want := range map[string]string{
+		"user = \"nosuch\"":      "cannot find the account \"nosuch\" in the chroot (FILE:2)",
+		"home = \"/no/home\"":    "cannot use \"/no/home\" as home: no such directory (FILE:2)",
+		"bind = [\"/no/dir:ro\"]": "cannot share /no/dir: no such file or directory (FILE:2)",
+	} {
+		b.file("config/chrun/chroots/mine.toml", "path = \""+b.at("tree")+"\"\n"+text+"\n", 0o644)
+		got := b.chrun("-c", "mine", "ok")
+		if want = "chrun: " + strings.ReplaceAll(want, "FILE", b.at("config/chrun/chroots/mine.toml")); got.status != 125 || !strings.HasPrefix(got.err, want) {
+			t.Errorf("%s: %+v, want %s", text, got, want)
+		}
+	}
+	b.file("config/chrun/chroots/mine.toml", "# a tree that has gone\npath = \"/no/tree\"\n", 0o644)
+	if got := b.chrun("-c", "mine", "ok"); !strings.Contains(got.err, "mine.toml:2)") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Root enters as root, and says so.
 func TestRoot(t *testing.T) {
 	headless.Root(t)

@@ -52,7 +52,6 @@ func run(o *options) error {
 	if err != nil {
 		return err
 	}
-	defer l.facts.Root.Close()
 	plan, err := l.plan()
 	if err != nil {
 		return err
@@ -98,7 +97,7 @@ func (l *launchRequest) note(plan *session.Plan) error {
 			continue
 		}
 		if err := l.noteHome(); err != nil {
-			return &launch.SetupError{What: "make the home " + string(p.Home), Err: err}
+			return &launch.SetupError{What: "note whose home " + string(p.Home) + " is", Err: err}
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func welcome(name string, plan *session.Plan, home string) string {
 	text := fmt.Sprintf("chrun: the first launch in %q: settings of its programs are kept in %s", plan.Name, kept)
 	var shared []string
 	for _, m := range plan.Mounts {
-		if m.Feature == desktop.Documents.Name {
+		if m.Feature == desktop.Documents.Name && m.Kind == session.FromHost {
 			shared = append(shared, path.Base(m.Source))
 		}
 	}

@@ -189,6 +189,18 @@ type Setting struct {
 	Line    int
 }
 
+// Where says where the file of the chroot name says something of key, as in
+// Setting: "FILE:LINE", or "" if it does not.
+func (c *Config) Where(name, key, value string) string {
+	list, _ := c.Settings(name)
+	for _, s := range list {
+		if s.Key == key && (value == "" || s.Value == value) {
+			return fmt.Sprintf("%s:%d", s.File, s.Line)
+		}
+	}
+	return ""
+}
+
 // Settings lists what the file of the chroot name says, in its order. Errors
 // are those of Chroot.
 func (c *Config) Settings(name string) ([]Setting, error) {

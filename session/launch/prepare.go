@@ -137,15 +137,16 @@ func copyFile(root *rootfs.Root, src rootfs.Path, dst string, left *int64) error
 	if err != nil {
 		return err
 	}
+	if st.Size() > *left {
+		return nil // no file of settings: left out
+	}
 	out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, st.Mode().Perm()|0o600)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	n, err := io.Copy(out, io.LimitReader(in, *left+1))
-	if *left -= n; *left < 0 {
-		return fmt.Errorf("%s: %w", src, rootfs.ErrTooLarge)
-	}
+	n, err := io.Copy(out, io.LimitReader(in, *left)) // it may be growing
+	*left -= n
 	return err
 }
 
