@@ -22,9 +22,9 @@ const (
 	FamilyWild  = 65535
 )
 
-// cookieName is the one protocol for local displays that every client knows.
+// CookieName is the one protocol for local displays that every client knows.
 // XDM-AUTHORIZATION-1 is for terminals of other machines; Select keeps it for those.
-const cookieName = "MIT-MAGIC-COOKIE-1"
+const CookieName = "MIT-MAGIC-COOKIE-1"
 
 // Entry is a record of an Xauthority file. All strings are raw bytes.
 type Entry struct {
@@ -122,7 +122,7 @@ func Select(entries []Entry, d Display, host, local string) []Entry {
 		return found
 	}
 	for _, e := range entries {
-		if e.Name != cookieName || !e.serves(d) {
+		if e.Name != CookieName || !e.serves(d) {
 			continue
 		}
 		if e.Family == FamilyWild ||
@@ -141,7 +141,7 @@ func SelectRenamed(entries []Entry, d Display) []Entry {
 		return nil
 	}
 	for i := len(entries) - 1; i >= 0; i-- {
-		if e := entries[i]; e.Name == cookieName && e.Family == FamilyLocal && e.serves(d) {
+		if e := entries[i]; e.Name == CookieName && e.Family == FamilyLocal && e.serves(d) {
 			return []Entry{e.wild()}
 		}
 	}

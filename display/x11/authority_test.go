@@ -17,12 +17,12 @@ import (
 const data = "0123456789abcdef"
 
 func local(host, number string) Entry {
-	return Entry{FamilyLocal, host, number, cookieName, data + host}
+	return Entry{FamilyLocal, host, number, CookieName, data + host}
 }
 
 func TestFormatAuthority(t *testing.T) {
 	want := "\xff\xff\x00\x00\x00\x010\x00\x12MIT-MAGIC-COOKIE-1\x00\x10" + data
-	e := []Entry{{Family: FamilyWild, Number: "0", Name: cookieName, Data: data}}
+	e := []Entry{{Family: FamilyWild, Number: "0", Name: CookieName, Data: data}}
 	if got := FormatAuthority(e); string(got) != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -42,9 +42,9 @@ func TestFormatAuthority(t *testing.T) {
 func TestSelect(t *testing.T) {
 	wild := func(e Entry) Entry { e.Family, e.Address = FamilyWild, ""; return e }
 	xdm := Entry{FamilyLocal, "here", "0", "XDM-AUTHORIZATION-1", "x"}
-	inet := Entry{0, "\x0a\x00\x00\x01", "0", cookieName, "tcp cookie"}
+	inet := Entry{0, "\x0a\x00\x00\x01", "0", CookieName, "tcp cookie"}
 	anyNumber := local("here", "")
-	wildOld := Entry{FamilyWild, "old", "1", cookieName, "wild"}
+	wildOld := Entry{FamilyWild, "old", "1", CookieName, "wild"}
 	entries := []Entry{xdm, inet, local("there", "0"), local("here", "10"), local("here", "0"), wildOld, anyNumber}
 	for _, tt := range []struct {
 		name, display, suse string
@@ -135,7 +135,7 @@ func FuzzAuthority(f *testing.F) {
 		}
 		for _, d := range []Display{{}, {Host: "localhost", Number: 10}} {
 			for _, e := range append(Select(entries, d, "here", ""), SelectRenamed(entries, d)...) {
-				if e.Family != FamilyWild || e.Address != "" || e.Name != cookieName {
+				if e.Family != FamilyWild || e.Address != "" || e.Name != CookieName {
 					t.Errorf("%v selected %+v", d, e)
 				}
 			}
