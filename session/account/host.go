@@ -24,7 +24,7 @@ func Host(uid, gid int, host rootfs.HostPath, getenv func(string) string) Accoun
 			return a
 		}
 	}
-	if a, ok := getent(uid, host, getentLimit); ok {
+	if a, ok := getent(strconv.Itoa(uid), host, getentLimit); ok {
 		return a
 	}
 	a := Account{Name: strconv.Itoa(uid), UID: uid, GID: gid, Home: "/", Shell: "/bin/sh"}
@@ -37,9 +37,26 @@ func Host(uid, gid int, host rootfs.HostPath, getenv func(string) string) Accoun
 	return a
 }
 
+// HostUser finds the host's record of somebody, by name or number.
+func HostUser(who string, host rootfs.HostPath) (Account, bool) {
+	uid, err := number(who)
+	if passwd, err2 := rootfs.ReadHost(host.Join("/etc/passwd"), 64<<20, 0); err2 == nil {
+		if a, ok := Table(passwd).ByName(who); ok {
+			return a, true
+		}
+		if a, ok := Table(passwd).ByUID(uid); ok && err == nil {
+			return a, true
+		}
+	}
+	if !validName(who) {
+		return Account{}, false
+	}
+	return getent(who, host, getentLimit)
+}
+
 // getent asks at fixed places, not along PATH: root may be asking for a caller
 // who set it.
-func getent(uid int, host rootfs.HostPath, limit time.Duration) (Account, bool) {
+func getent(who string, host rootfs.HostPath, limit time.Duration) (Account, bool) {
 	for _, dir := range []string{"/usr/bin", "/bin", "/run/current-system/sw/bin"} {
 		tool := string(host.Join(dir, "getent"))
 		if _, err := os.Stat(tool); err != nil {
@@ -48,7 +65,7 @@ func getent(uid int, host rootfs.HostPath, limit time.Duration) (Account, bool) 
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		var out strings.Builder
-		cmd := exec.CommandContext(ctx, tool, "passwd", strconv.Itoa(uid))
+		cmd := exec.CommandContext(ctx, tool, "passwd", who)
 		cmd.Env = []string{"PATH=/usr/bin:/bin"}
 		cmd.Dir = "/"
 		cmd.Stdout = &out
@@ -56,7 +73,12 @@ func getent(uid int, host rootfs.HostPath, limit time.Duration) (Account, bool) 
 		if cmd.Run() != nil {
 			return Account{}, false
 		}
-		return Table(out.String()).ByUID(uid)
+		for a := range Table(out.String()).All() {
+			if a.Name == who || strconv.Itoa(a.UID) == who {
+				return a, true
+			}
+		}
+		return Account{}, false
 	}
 	return Account{}, false
 }

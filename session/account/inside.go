@@ -86,22 +86,20 @@ func (e *NoSuchAccountError) Hint() string {
 
 // Choose finds the account inside: the one that want names (a login name, else
 // a number), or for "" the one with the caller's number. Where the chroot does
-// not know the caller, the caller is supplied: number is -1 then, else the
-// number that the account has in the chroot.
+// not know the caller, the caller is supplied, and known is false; so is root,
+// whom no system lacks.
 //
-// The result has the caller's own UID and GID, which are those of the kernel;
-// name, comment, home and shell are the line's. A supplied account has the
-// first of caller.Shell, /bin/bash and /bin/sh that runs inside.
-func Choose(passwd Table, want string, caller Account, runs func(shell string) bool) (a Account, number int, err error) {
-	a, ok := passwd.wanted(want, caller)
+// The result is the line of the tree, with its numbers. A supplied account has
+// the first of caller.Shell, /bin/bash and /bin/sh that runs inside.
+func Choose(passwd Table, want string, caller Account, runs func(shell string) bool) (a Account, known bool, err error) {
+	a, known = passwd.wanted(want, caller)
 	switch {
-	case ok:
-		number = a.UID
+	case known:
 		if a.Shell == "" {
 			a.Shell = "/bin/sh" // passwd(5)
 		}
 	case want == "" || want == caller.Name || want == strconv.Itoa(caller.UID):
-		a, number = caller, -1
+		a = caller
 		a.Shell = "/bin/sh"
 		for _, shell := range []string{caller.Shell, "/bin/bash"} {
 			if shell != "" && runs(shell) {
@@ -109,11 +107,12 @@ func Choose(passwd Table, want string, caller Account, runs func(shell string) b
 				break
 			}
 		}
+	case want == "root" || want == "0":
+		a = Account{Name: "root", Home: "/root", Shell: "/bin/sh"}
 	default:
-		return Account{}, 0, &NoSuchAccountError{Want: want, Names: passwd.people()}
+		return Account{}, false, &NoSuchAccountError{Want: want, Names: passwd.people()}
 	}
-	a.UID, a.GID = caller.UID, caller.GID
-	return a, number, nil
+	return a, known, nil
 }
 
 func (t Table) wanted(want string, caller Account) (Account, bool) {

@@ -60,22 +60,22 @@ func TestChoose(t *testing.T) {
 		caller     Account
 		shells     []string
 		line       string // of the result, "" for NoSuchAccountError
-		number     int
+		known      bool
 	}{
-		{"the caller's number", "", as(1000), all, "bob:x:1000:1600:Bob:/home/bob:/bin/zsh", 1000},
-		{"supplied", "", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", -1},
-		{"supplied, no fish", "", caller, all[1:], "alice:x:1500:1600:Alice:/home/alice:/bin/bash", -1},
-		{"supplied, no bash", "", caller, nil, "alice:x:1500:1600:Alice:/home/alice:/bin/sh", -1},
-		{"by name", "carol", caller, all, "carol:x:1500:1600::/home/carol:/bin/sh", 1001},
-		{"by number", "1001", caller, all, "carol:x:1500:1600::/home/carol:/bin/sh", 1001},
-		{"root", "root", caller, all, "root:x:1500:1600:root:/root:/bin/bash", 0},
-		{"the caller by name", "alice", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", -1},
-		{"the caller by number", "1500", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", -1},
-		{"nobody of that name", "dave", caller, all, "", 0},
-		{"nobody of that number", "77", caller, all, "", 0},
+		{"the caller's number", "", as(1000), all, "bob:x:1000:1000:Bob:/home/bob:/bin/zsh", true},
+		{"supplied", "", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", false},
+		{"supplied, no fish", "", caller, all[1:], "alice:x:1500:1600:Alice:/home/alice:/bin/bash", false},
+		{"supplied, no bash", "", caller, nil, "alice:x:1500:1600:Alice:/home/alice:/bin/sh", false},
+		{"by name", "carol", caller, all, "carol:x:1001:1001::/home/carol:/bin/sh", true},
+		{"by number", "1001", caller, all, "carol:x:1001:1001::/home/carol:/bin/sh", true},
+		{"root", "root", caller, all, "root:x:0:0:root:/root:/bin/bash", true},
+		{"the caller by name", "alice", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", false},
+		{"the caller by number", "1500", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", false},
+		{"nobody of that name", "dave", caller, all, "", false},
+		{"nobody of that number", "77", caller, all, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, number, err := Choose(Table(tree), c.want, c.caller, func(s string) bool { return slices.Contains(c.shells, s) })
+			a, known, err := Choose(Table(tree), c.want, c.caller, func(s string) bool { return slices.Contains(c.shells, s) })
 			if c.line == "" {
 				var e *NoSuchAccountError
 				if !errors.As(err, &e) || e.Hint() != "accounts there: bob, carol" {
@@ -83,8 +83,8 @@ func TestChoose(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || a.String() != c.line || number != c.number {
-				t.Errorf("got %q, %d, %v\nwant %q, %d", a, number, err, c.line, c.number)
+			if err != nil || a.String() != c.line || known != c.known {
+				t.Errorf("got %q, %v, %v\nwant %q, %v", a, known, err, c.line, c.known)
 			}
 		})
 	}
