@@ -32,10 +32,13 @@ func detectPipewire(f *session.Facts) session.Share {
 	s := session.Share{State: fmt.Sprintf("%s (listening%s)", strings.Join(found, ", "), note)}
 	for _, p := range found {
 		p := session.HostPath(p)
-		if p[0] == '@' || c.RuntimeDir != "" && p.Below(c.RuntimeDir) {
+		if p[0] == '@' || c.RuntimeDir != "" && p.Below(c.RuntimeDir) && !c.Private {
 			continue
 		}
 		s.Binds = addBinds(s.Binds, socketBinds(c, p, systemPipewire, "PipeWire")...)
+		if c.Private {
+			continue // not its manager's, which would give all rights
+		}
 		for _, other := range pipewireSockets(session.HostPath(path.Dir(string(p)))) {
 			s.Binds = addBinds(s.Binds, socketBinds(c, other, systemPipewire, "PipeWire")...)
 		}

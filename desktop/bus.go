@@ -55,6 +55,9 @@ func detectSessionBus(f *session.Facts) session.Share {
 	if len(reached) == 0 {
 		return session.Share{State: "no bus listens" + how, Notes: notes}
 	}
+	if f.Foreign() {
+		return relayed(reached, session.PrivateDir.Join("session-bus"), name, notes)
+	}
 	// Explicit, for the libraries disagree on what an unset variable means,
 	// and libdbus may start a bus of its own (dbus-sysdeps-unix.c).
 	return session.Share{
@@ -62,6 +65,25 @@ func detectSessionBus(f *session.Facts) session.Share {
 		Binds: binds, Notes: notes,
 		Env: []session.Var{{Name: name, Value: join(reached)}},
 	}
+}
+
+// relayed offers a bus to a program that it would not know by its uid.
+func relayed(reached []address, at session.Path, name string, notes []string) session.Share {
+	for _, a := range reached {
+		bus := a.get("path")
+		if abstract := a.get("abstract"); abstract != "" {
+			bus = "@" + abstract
+		}
+		if bus == "" {
+			continue // over TCP
+		}
+		return session.Share{
+			State: fmt.Sprintf("%s (listening; through chrun, for it knows you by another uid)", a),
+			Relay: &session.Relay{Bus: bus, Path: at}, Notes: notes,
+			Env: []session.Var{{Name: name, Value: unixPath(string(at)).String()}},
+		}
+	}
+	return session.Share{State: "none: that bus would not know the program by its uid", Notes: notes}
 }
 
 // hideBus covers what a list of addresses names.
@@ -100,6 +122,10 @@ func detectSystemBus(f *session.Facts) session.Share {
 		reached = []address{unixPath(string(dir.Join(socketName)))}
 		binds = []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: why}}
 	}
+	// It admits every uid, if that is what the program claims.
+	if f.Identity.Kind != "" && f.Identity.UID != f.Identity.ShownUID {
+		return relayed(reached, session.PrivateDir.Join("system-bus"), name, notes)
+	}
 	return session.Share{
 		State: fmt.Sprintf("%s (listening)", join(reached)), Binds: binds, Notes: notes,
 		Env: []session.Var{{Name: name, Value: join(reached)}},
@@ -116,6 +142,9 @@ var Accessibility = session.Feature{
 	Variables: []string{"AT_SPI_BUS_ADDRESS"},
 	Detect: func(f *session.Facts) session.Share {
 		const name = "AT_SPI_BUS_ADDRESS"
+		if f.Foreign() {
+			return session.Share{State: "none: that bus would not know the program by its uid", Env: noAccessibility}
+		}
 		reached, binds, notes := reachable(f, f.Caller.Env.Get(name), "the accessibility bus")
 		if len(reached) > 0 {
 			return session.Share{
@@ -141,7 +170,9 @@ var Accessibility = session.Feature{
 		}
 		// GTK 2 and 3, and GTK 4: else each start asks the session bus to
 		// start the accessibility bus, and complains.
-		s.Env = []session.Var{{Name: "NO_AT_BRIDGE", Value: "1"}, {Name: "GTK_A11Y", Value: "none"}}
+		s.Env = noAccessibility
 		return s
 	},
 }
+
+var noAccessibility = []session.Var{{Name: "NO_AT_BRIDGE", Value: "1"}, {Name: "GTK_A11Y", Value: "none"}}

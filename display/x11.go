@@ -43,7 +43,7 @@ func detectX11(f *session.Facts) session.Share {
 		}
 		return s
 	}
-	return w.share(d, newCookies(f.Caller).find(d))
+	return w.share(f, d, newCookies(f.Caller).find(d))
 }
 
 var errNetwork = errors.New("it needs the network, which is denied")
@@ -106,13 +106,21 @@ func hostSocket(c *session.Caller, d x11.Display) session.HostPath {
 }
 
 // share offers d. details say how it was chosen.
-func (w way) share(d x11.Display, k cookie, details ...string) session.Share {
+func (w way) share(f *session.Facts, d x11.Display, k cookie, details ...string) session.Share {
 	s := session.Share{
 		Binds: w.binds,
 		Env:   []session.Var{{Name: "DISPLAY", Value: d.String()}},
 		Notes: append(k.notes, w.notes...),
 	}
 	admission := "no cookie: the server must admit us by uid"
+	switch id := &f.Identity; {
+	case !f.Caller.Private || d.Host != "":
+	case !id.Mounted(): // root keeps the journal of such changes
+		admission = fmt.Sprintf("no cookie: before, xhost +SI:localuser:#%d", id.UID)
+	case len(k.entries) == 0:
+		admission = "no cookie: the program's uid is put on the server's list meanwhile"
+		s.Admit = []session.Admission{{Display: d.String(), Why: "x11: the server has no cookie"}}
+	}
 	if len(k.entries) > 0 {
 		admission = k.from
 		file := session.PrivateDir.Join("Xauthority")

@@ -59,7 +59,7 @@ func searchX11(f *session.Facts) session.Share {
 		}
 		details = append(details, fmt.Sprintf("%s of %s", why, strings.Join(names, ", ")))
 	}
-	s := found[best].way.share(found[best].display, found[best].cookie, details...)
+	s := found[best].way.share(f, found[best].display, found[best].cookie, details...)
 	s.Notes = append(s.Notes, dead...)
 	return s
 }

@@ -23,14 +23,9 @@ type Offer struct {
 // Decide makes the plan from the facts, the request and what the features
 // offer. It changes nothing. Errors are in the person's words.
 func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, error) {
-	id := Identity{Kind: "match", UID: f.Caller.UID, GID: f.Caller.GID,
-		Why: "the caller's own uid, mapped to the same number in a user namespace"}
-	writable := func(p Path) bool { return f.Root.Access(p, unix.W_OK) }
-	if req.Root {
-		id.Kind, id.Why = "root", "root enters without a user namespace"
-	}
-	b := &builder{f: f, req: req, layout: newLayout(f.Root, writable), plan: &Plan{
-		Name: f.Name, Tree: f.Root.Dir(), Identity: id, User: f.Account.Name, Argv: req.Argv}}
+	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.writable), plan: &Plan{
+		Name: f.Name, Tree: f.Root.Dir(), Identity: f.Identity, User: f.Account.Name, Argv: req.Argv,
+		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups}}
 	b.base()
 	b.etc()
 	b.accounts()
@@ -39,6 +34,10 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 		b.share(o)
 	}
 	for _, bind := range req.Binds {
+		if err := b.trusted(bind.Dest); err != nil {
+			b.fail(err)
+			break
+		}
 		b.bind("bind", bind)
 	}
 	b.shareCwd()
@@ -55,7 +54,8 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	b.program()
 	b.plan.Prepare = b.prepare
 	b.plan.Mounts, b.plan.Tmpfs = b.finish()
-	return b.plan, nil
+	b.admit()
+	return b.plan, b.err
 }
 
 type builder struct {
@@ -111,20 +111,26 @@ func (b *builder) base() {
 		b.add(Node{Path: "tmp", Kind: Dir, Mode: 0o1777})
 		b.must(Mount{Kind: FromTmpfs, Source: "tmp", Dest: "/tmp", Guarded: true, Feature: "tmp", Why: "an empty /tmp"})
 	}
-	if b.req.Root {
+	if b.req.Bare {
 		return
 	}
-	if dir := b.f.Caller.RuntimeDir; dir != "" {
+	if dir := b.f.Caller.RuntimeDir; dir != "" && !b.f.Caller.Private {
 		b.bind("base", Bind{Source: dir, Dest: Path(dir), Required: true,
 			Why: "the caller's runtime directory, whole, so that servers may restart"})
 		return
 	}
-	b.add(Node{Path: strings.TrimPrefix(string(b.runtimeDir()), "/"), Kind: Dir, Mode: 0o700})
+	if !b.f.Caller.Private {
+		b.add(Node{Path: strings.TrimPrefix(string(b.runtimeDir()), "/"), Kind: Dir, Mode: 0o700})
+		return
+	}
+	b.add(Node{Path: "runtime", Kind: Dir, Mode: 0o700})
+	b.must(Mount{Kind: FromTmpfs, Source: "runtime", Dest: b.runtimeDir(), Guarded: true, Feature: "base",
+		Why: "a runtime directory of the program's own, with the shared sockets"})
 }
 
 // runtimeDir is XDG_RUNTIME_DIR inside.
 func (b *builder) runtimeDir() Path {
-	if dir := b.f.Caller.RuntimeDir; dir != "" && !b.req.Root {
+	if dir := b.f.Caller.RuntimeDir; dir != "" && !b.req.Bare {
 		return Path(dir)
 	}
 	return Path("/run/user/" + strconv.Itoa(b.f.Caller.UID))
@@ -210,6 +216,9 @@ func (b *builder) bind(feature string, s Bind) {
 			return // seen there already
 		}
 	}
+	if b.plain(s) {
+		return
+	}
 	var st unix.Stat_t
 	err := unix.Stat(string(s.Source), &st)
 	kind := Dir
@@ -252,6 +261,10 @@ func (b *builder) share(o Offer) {
 	for _, f := range o.Share.Files {
 		b.file(o.Feature.Name, f)
 	}
+	if r := o.Share.Relay; r != nil {
+		b.plan.Relays = append(b.plan.Relays, *r)
+	}
+	b.plan.Admit = append(b.plan.Admit, o.Share.Admit...)
 }
 
 // cover hides the sockets of a denied feature behind /dev/null. Denying means
@@ -338,7 +351,7 @@ func (b *builder) environment(offers []Offer, rules Environment) {
 		{"CHRUN_CHROOT", b.f.Name}, {"debian_chroot", promptName(b.f.Name)}} {
 		values[v.Name] = v.Value
 	}
-	if b.req.Root {
+	if b.req.Bare {
 		delete(values, "XDG_RUNTIME_DIR")
 	}
 	for _, o := range offers {

@@ -33,6 +33,7 @@ func (e Environ) Get(name string) string { v, _ := e.Lookup(name); return v }
 // Caller is who calls chrun, and whose desktop it is.
 type Caller struct {
 	UID, GID int
+	Groups   []int           // supplementary, by the host's record; nil: as they are
 	Account  account.Account // the host's record of UID
 	Env      Environ
 	Cwd      HostPath // "" if it cannot be named
@@ -41,6 +42,9 @@ type Caller struct {
 	// absolute, else /run/user/UID; in both cases an existing directory that
 	// the caller owns. "" if there is none.
 	RuntimeDir HostPath
+	// Private says that the program is another uid's, so that single sockets are
+	// put into a runtime directory of its own, at the same path.
+	Private bool
 	// Host is where the host's files are read: "/"; tests give another place.
 	Host HostPath
 	// Listeners are the sockets that a server listens on now, read once.

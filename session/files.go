@@ -13,12 +13,13 @@ import (
 // etc decides how files in /etc are made to differ. A tree that the launched
 // identity cannot write, the ordinary case, gets one read-only overlay: ours
 // over the tree's. One that may be written keeps its own /etc, so that useradd
-// and package managers work in it and what they do lasts.
+// and package managers work in it and what they do lasts; by sudo too, where
+// the tree's ids are mapped.
 func (b *builder) etc() {
 	at, f, _, rest, err := b.walk("/etc")
 	if err == nil && len(rest) == 0 && f.kind == Dir {
 		m, source := b.owner(at)
-		if m.Kind != FromTree || b.req.NoOverlay || b.req.Root || b.writable(Path(source)) {
+		if m.Kind != FromTree || b.req.NoOverlay || b.req.Root || b.f.Identity.Kind == Subid || b.writable(Path(source)) {
 			return
 		}
 		b.add(Node{Path: "etc", Kind: Dir, Mode: 0o755})

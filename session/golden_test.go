@@ -113,7 +113,9 @@ func (w *world) offers() []Offer {
 // decide makes the plan as the caller, who is not root.
 func (w *world) decide() (*Plan, error) {
 	w.Helper()
+	w.f.Identity, _ = (&IdentityCase{Caller: w.f.Caller, Account: w.f.Account, Known: true}).Decide()
 	if w.req.Root {
+		w.req.Bare, w.f.Identity = true, Identity{Kind: AsRoot, Why: "root enters without a user namespace"}
 		w.f.Caller.UID, w.f.Caller.GID, w.f.Home = 0, 0, "/root"
 		w.f.Account = account.Account{Name: "root", Home: "/root", Shell: "/bin/bash"}
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-
-	"golang.org/x/sys/unix"
 )
 
 // HomeMode says what lies at HOME inside. HOME itself is the host home's path
@@ -34,9 +32,17 @@ func (b *builder) home() {
 	if mode == HomeAuto || mode == "" {
 		mode, why = HomePrivate, "the chroot has no home of this account that the caller can write"
 		switch _, err := os.Stat(string(b.req.HomeStore)); {
+		case b.f.Identity.Kind == Grant && own == "":
+			mode, why = HomeTemporary, "the chroot has no home of this account, and yours are yours"
+		case b.f.Identity.Kind == Grant:
+			mode = HomeAuto
 		case b.req.Root && own == "":
 			mode, why = HomeTemporary, "the chroot has no home of root's"
 		case b.req.Root:
+			mode = HomeAuto
+		case b.f.Identity.Kind == Grant && own == "":
+			mode, why = HomeTemporary, "the chroot has no home that the account can write"
+		case b.f.Identity.Kind == Grant: // which cannot enter a directory of the caller's
 			mode = HomeAuto
 		case err == nil:
 			why = "as at the first launch" // what a person has put there must not vanish
@@ -47,6 +53,10 @@ func (b *builder) home() {
 	home := b.f.Home
 	m := Mount{Kind: FromHost, Dest: home, Guarded: true, Required: true, Feature: "home", Why: why}
 	state := fmt.Sprintf("%s (%s)", mode, why)
+	if b.f.Identity.Kind == Grant && (mode == HomePrivate || mode == HomeHost) {
+		b.fail(fmt.Errorf("cannot use --home=%s: it is yours alone, and the program has the uid %d", mode, b.f.Identity.UID))
+		return
+	}
 	switch mode {
 	case HomeAuto:
 		state = fmt.Sprintf("%s of the chroot", b.f.Account.Home)
@@ -94,7 +104,7 @@ func (b *builder) ownHome() (at Path, source string) {
 		return "", ""
 	}
 	m, source := b.owner(at)
-	if m.Kind != FromTree || !b.f.Root.Access(Path(source), unix.W_OK|unix.X_OK) {
+	if m.Kind != FromTree || !b.f.writable(Path(source)) {
 		return "", ""
 	}
 	return at, source

@@ -13,18 +13,12 @@ type Request struct {
 	Binds     []Bind
 	Env       []Var
 	UnsetEnv  []string
-	Root      bool // enter as root, without a desktop
+	Root      bool // the program is root inside
+	Bare      bool // root, for nobody: there is no desktop
+	Idmapped  bool // the tree is given, with its owners exchanged
 	// NoOverlay binds single files over a tree's /etc instead of one read-only
 	// overlay: for kernels and trees that refuse it.
 	NoOverlay bool
-}
-
-// Identity says whose uid the program has, seen from where.
-type Identity struct {
-	Kind string // "match", or "root" without a user namespace
-	UID  int    // kernel uid and gid, which are the numbers inside too
-	GID  int
-	Why  string
 }
 
 // Plan is everything that a launch does, as data. It is made without changing
@@ -46,11 +40,40 @@ type Plan struct {
 	Env      Environ
 	Cwd      Path
 
+	// Caller are the ids of the desktop's user, with whose rights root opens
+	// what he named, and Groups the supplementary groups that root sets.
+	CallerUID, CallerGID int
+	Groups               []int       `json:",omitempty"`
+	Relays               []Relay     `json:",omitempty"`
+	Admit                []Admission `json:",omitempty"`
+
 	User     string // account inside, as shown
 	Home     Home
 	Features []Line
 	Notes    []string // for -v
 	Warnings []string
+}
+
+// Relay is a bus seen through chrun, which tells it the uid that it knows: the
+// library libdbus claims the number that it sees, and a bus compares (D-Bus
+// Specification, "Authentication Protocol", EXTERNAL).
+type Relay struct {
+	Bus  string // where it listens on the host: a path, or @NAME
+	Path Path   // of the socket inside
+	// Plain relays bytes and descriptors alone: of a server whose socket is on a
+	// file system without ACLs.
+	Plain bool `json:",omitempty"`
+}
+
+// Admission is a change outside the launch's own namespace, as data: one of Socket
+// and Display. It is taken back when the last program of the launch has ended.
+type Admission struct {
+	Socket  HostPath `json:",omitempty"` // an ACL entry for the program's uid
+	Dest    Path     `json:",omitempty"` // where it is inside
+	Device  uint64   `json:",omitempty"` // of Socket, which the caller may use
+	Inode   uint64   `json:",omitempty"`
+	Display string   `json:",omitempty"` // a host list entry for the program's uid
+	Why     string
 }
 
 // Line is what -v says of one feature.
@@ -84,6 +107,7 @@ type Node struct {
 	Mode   uint32
 	Data   []byte `json:",omitempty"`
 	Target string `json:",omitempty"`
+	Own    bool   `json:",omitempty"` // it is the program's, where root makes it
 }
 
 // MountKind says where a mount's content comes from.

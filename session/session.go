@@ -17,11 +17,12 @@ type (
 // Facts is what a launch knows before anything is decided: all that a Feature
 // may look at.
 type Facts struct {
-	Caller  *Caller
-	Root    *rootfs.Root
-	Name    string          // how the chroot is shown: its configured or base name
-	Account account.Account // the account inside, as the program will see it
-	Home    Path            // HOME inside
+	Caller   *Caller
+	Root     *rootfs.Root
+	Name     string          // how the chroot is shown: its configured or base name
+	Account  account.Account // the account inside, as the program will see it
+	Home     Path            // HOME inside
+	Identity Identity
 	// AccountFiles are the tree's passwd and group with the account made known.
 	AccountFiles []File
 	Allowed      func(feature string) bool
@@ -51,9 +52,11 @@ type Share struct {
 	Binds []Bind
 	Files []File
 	Env   []Var
-	Cover []Path   // sockets inside over which /dev/null is mounted, where they exist
-	Notes []string // further lines for -v
-	Warn  []string // said even without -v: what the person asked for and does not get
+	Relay *Relay      // a bus that is reached through chrun
+	Admit []Admission // what lets a program of another uid in, besides its sockets
+	Cover []Path      // sockets inside over which /dev/null is mounted, where they exist
+	Notes []string    // further lines for -v
+	Warn  []string    // said even without -v: what the person asked for and does not get
 }
 
 // Bind shares a file or directory of the host at a place inside.

@@ -11,7 +11,11 @@ func (p *Plan) Text() string {
 	var b strings.Builder
 	head := func(s string) { fmt.Fprintf(&b, "\n%s\n", s) }
 	fmt.Fprintf(&b, "chroot    %s (%s)\n", p.Name, p.Tree)
-	fmt.Fprintf(&b, "identity  %s: uid %d, gid %d — %s\n", p.Identity.Kind, p.Identity.UID, p.Identity.GID, p.Identity.Why)
+	fmt.Fprintf(&b, "identity  %s: uid %d, gid %d", p.Identity.Kind, p.Identity.UID, p.Identity.GID)
+	if p.Identity.ShownUID != p.Identity.UID || p.Identity.ShownGID != p.Identity.GID {
+		fmt.Fprintf(&b, ", seen as %d, %d", p.Identity.ShownUID, p.Identity.ShownGID)
+	}
+	fmt.Fprintf(&b, " — %s\n", p.Identity.Why)
 	fmt.Fprintf(&b, "account   %s\n", p.User)
 	fmt.Fprintf(&b, "directory %s\n", p.Cwd)
 	fmt.Fprintf(&b, "run       %s\n", Quote(p.Argv...))
@@ -24,6 +28,18 @@ func (p *Plan) Text() string {
 	head("features")
 	for _, l := range p.Features {
 		fmt.Fprintf(&b, "  %-14s %s\n", l.Feature, l.State)
+	}
+	if len(p.Admit) > 0 {
+		head(fmt.Sprintf("changed on the host for uid %d, and taken back when the last program of the launch has ended", p.Identity.UID))
+		for _, a := range p.Admit {
+			fmt.Fprintf(&b, "  %s%s  # %s\n", a.Socket, a.Display, a.Why)
+		}
+	}
+	if len(p.Relays) > 0 {
+		head("reached through a relay of chrun's")
+		for _, r := range p.Relays {
+			fmt.Fprintf(&b, "  %-28s <- %s\n", r.Path, r.Bus)
+		}
 	}
 	if len(p.Prepare) > 0 {
 		head("made before the launch, and kept")
@@ -72,9 +88,28 @@ func (p *Plan) Shell() string {
 	var b strings.Builder
 	line := func(why string, words ...string) { fmt.Fprintf(&b, "%s  # %s\n", Quote(words...), why) }
 	tree, tmp := string(p.Tree), "/mnt"
-	enter := "unshare --mount --propagation slave"
-	if p.Identity.Kind != "root" {
+	enter, id := "unshare --mount --propagation slave", &p.Identity
+	switch {
+	case id.Helped():
+		fmt.Fprintf(&b, "# its ids, from another terminal: newuidmap PID %s; newgidmap PID %s\n", strings.Join(id.UIDs.Args(), " "), strings.Join(id.GIDs.Args(), " "))
+		enter += " --user --keep-caps"
+	case id.Kind == Remap:
+		enter += fmt.Sprintf(" --user --map-user=%d --map-group=%d --keep-caps", id.ShownUID, id.ShownGID)
+	case id.Namespace():
 		enter += " --user --map-current-user --keep-caps"
+	}
+	var undo strings.Builder
+	for _, a := range p.Admit {
+		do, back := []string{"setfacl", "-m", fmt.Sprintf("u:%d:rw", id.UID), string(a.Socket)}, []string{"setfacl", "-x", fmt.Sprintf("u:%d", id.UID), string(a.Socket)}
+		if a.Display != "" {
+			host := fmt.Sprintf("si:localuser:#%d", id.UID)
+			do, back = []string{"xhost", "-display", a.Display, "+" + host}, []string{"xhost", "-display", a.Display, "-" + host}
+		}
+		line(a.Why, do...)
+		fmt.Fprintf(&undo, "%s  # afterwards\n", Quote(back...))
+	}
+	for _, r := range p.Relays {
+		fmt.Fprintf(&b, "# %s is reached at %s, through chrun alone\n", r.Bus, r.Path)
 	}
 	if p.Network {
 		enter += " --net"
@@ -115,6 +150,9 @@ func (p *Plan) Shell() string {
 				fmt.Fprintf(&b, "printf %%s %s > %s  # file\n", Quote(string(n.Data)), Quote(at))
 			}
 		}
+		if n.Own && id.Mounted() {
+			line("the program's", "chown", "-h", fmt.Sprintf("%d:%d", id.UID, id.GID), at)
+		}
 	}
 	root := path.Join(tmp, ".root")
 	line("the new root", "mkdir", root)
@@ -138,7 +176,11 @@ func (p *Plan) Shell() string {
 	}
 	line("enter", "cd", root)
 	b.WriteString("pivot_root . .\numount -l .\ncd " + Quote(string(p.Cwd)) + "\n")
-	words := append([]string{"exec", "env", "-i"}, p.Env...)
+	words := []string{"exec"}
+	if id.Mounted() && id.Kind != AsRoot {
+		words = append(words, "setpriv", fmt.Sprintf("--reuid=%d", id.UID), fmt.Sprintf("--regid=%d", id.GID), "--clear-groups", "--no-new-privs")
+	}
+	words = append(append(words, "env", "-i"), p.Env...)
 	if p.Login {
 		words = append(words, string(p.Programs[0]))
 		if strings.HasPrefix(p.Argv[0], "-") { // login(1)
@@ -148,7 +190,7 @@ func (p *Plan) Shell() string {
 	} else {
 		words = append(words, p.Argv...)
 	}
-	fmt.Fprintf(&b, "%s\n%s\n", Quote(words...), end)
+	fmt.Fprintf(&b, "%s\n%s\n%s", Quote(words...), end, undo.String())
 	return b.String()
 }
 

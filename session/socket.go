@@ -8,11 +8,14 @@ import (
 
 // SocketBinds shares the socket p at its own path. What lies in the runtime
 // directory needs nothing: it is bound whole, so that a server which restarts
-// and makes a new socket is found again. Elsewhere the socket's directory is
+// and makes a new socket is found again; but for a program of another uid. Elsewhere the socket's directory is
 // bound when it is the caller's own and small in meaning (not the home or above
 // it, not a top-level directory), for the same reason; else the socket alone.
 func SocketBinds(c *Caller, p HostPath, why string) []Bind {
-	if c.RuntimeDir != "" && p.Below(c.RuntimeDir) {
+	switch {
+	case c.Private:
+		return []Bind{{Source: p, Dest: Path(p), Why: why}}
+	case c.RuntimeDir != "" && p.Below(c.RuntimeDir):
 		return nil
 	}
 	dir := HostPath(path.Dir(string(p)))

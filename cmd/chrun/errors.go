@@ -52,15 +52,21 @@ func (e *chrootError) Error() string {
 }
 func (e *chrootError) Unwrap() error { return e.err }
 
-// rootError says that a plain user asked to be root inside.
-type rootError struct {
-	chroot rootfs.HostPath
-	argv   []string
+// located says where a file has what is wrong; at is "" if none has.
+func located(err error, at string) error {
+	if err == nil || at == "" {
+		return err
+	}
+	return &locatedError{err, at}
 }
 
-func (e *rootError) Error() string {
-	return fmt.Sprintf("cannot be root in %q: that takes root on the host", e.chroot)
+type locatedError struct {
+	err error
+	at  string // FILE:LINE
 }
+
+func (e *locatedError) Error() string { return e.err.Error() + " (" + e.at + ")" }
+func (e *locatedError) Unwrap() error { return e.err }
 
 // cause is the innermost reason, without the system call's name.
 func cause(err error) error {
@@ -117,7 +123,6 @@ func hints(o *options, err error) []string {
 		usage   usageError
 		hinted  interface{ Hint() string }
 		chroot  *chrootError
-		root    *rootError
 		cwd     *session.CwdError
 		space   *launch.NamespaceError
 		setup   *launch.SetupError
@@ -131,14 +136,16 @@ func hints(o *options, err error) []string {
 	switch {
 	case errors.As(err, &usage):
 		return one("chrun --help")
-	case errors.As(err, &root):
-		return one("sudo chrun -c %s -u root%s", session.Quote(string(root.chroot)), command(root.argv))
 	case errors.As(err, &cwd):
 		return one("name a directory inside: %s", session.Quote(append([]string{"chrun", "-C", "/"}, o.typed...)...))
 	case errors.As(err, &chroot):
 		return chrootHints(chroot)
 	case errors.As(err, &space):
-		return namespaceHints(space)
+		h := namespaceHints(space)
+		if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.E2BIG) {
+			h = append(h, "or as root, who needs none: "+session.Quote(append([]string{"sudo", "chrun"}, o.typed...)...))
+		}
+		return h
 	case errors.As(err, &program):
 		return programHints(o, program)
 	case errors.As(err, &trusted):
@@ -163,13 +170,6 @@ func hints(o *options, err error) []string {
 		}
 	}
 	return nil
-}
-
-func command(argv []string) string {
-	if len(argv) == 0 {
-		return ""
-	}
-	return " " + session.Quote(argv...)
 }
 
 func chrootHints(e *chrootError) []string {

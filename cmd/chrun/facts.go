@@ -22,13 +22,19 @@ import (
 type launchRequest struct {
 	facts    *session.Facts
 	request  session.Request
+	role     role
 	named    string                         // the chroot's configured name
+	system   bool                           // which is everybody's
 	said     func(key, value string) string // where a file says it
 	linux32  func() bool                    // whether the tree is a 32-bit system's
 	noteHome func() error                   // records that the private home is this tree's
+	foreign  int                            // the account's number, where its files in the tree are not the caller's
 	notes    []string
 	warnings []string
 }
+
+// systemDir holds everybody's configuration.
+const systemDir = "/etc/chrun"
 
 // newCaller reads who calls.
 func newCaller(env session.Environ) *session.Caller {
@@ -39,16 +45,25 @@ func newCaller(env session.Environ) *session.Caller {
 			c.Account.Home = path.Clean(home) // what ~ means to the caller
 		}
 	}
-	if cwd, err := unix.Getwd(); err == nil && path.IsAbs(cwd) {
-		c.Cwd = c.ByHome(session.HostPath(cwd))
+	if dir := cwd(); dir != "" {
+		c.Cwd = c.ByHome(dir)
 	}
 	c.Hostname, _ = os.Hostname()
 	c.RuntimeDir = session.FindRuntimeDir(env, c.UID)
 	return c
 }
 
-func loadConfig(c *session.Caller) (*config.Config, error) {
-	src := config.Source{System: "/etc/chrun", Cwd: string(c.Cwd), Root: c.UID == 0,
+// cwd is the working directory, "" if it cannot be named.
+func cwd() session.HostPath {
+	if dir, err := unix.Getwd(); err == nil && path.IsAbs(dir) {
+		return session.HostPath(dir)
+	}
+	return ""
+}
+
+// source says where the caller's configuration is.
+func source(c *session.Caller) config.Source {
+	return config.Source{System: systemDir, Cwd: string(c.Cwd), Root: c.UID == 0,
 		User: config.UserDir(c.Env.Get("XDG_CONFIG_HOME"), c.Account.Home),
 		Home: func() string { return c.Account.Home },
 		Feature: func(name string) error {
@@ -57,43 +72,39 @@ func loadConfig(c *session.Caller) (*config.Config, error) {
 		},
 		Warn: func(err error) { fmt.Fprintln(os.Stderr, "chrun:", err) },
 	}
-	return config.Load(src)
 }
 
-// prepare finds the chroot and the account inside, and reads what was asked.
-func prepare(o *options, c *session.Caller, conf *config.Config) (*launchRequest, error) {
-	ch, err := conf.Select(o.chroot, c.Env.Get("CHRUN_CHROOT"))
-	if err != nil {
-		return nil, err
+// choose finds the chroot, as COMMAND sees it; said says where a file says
+// something of it.
+func choose(o *options, conf *config.Config, env session.Environ) (ch *config.Chroot, said func(key, value string) string, err error) {
+	if ch, err = conf.Select(o.chroot, env.Get("CHRUN_CHROOT")); err != nil {
+		return nil, nil, err
 	}
 	if len(o.argv) > 0 {
 		ch = ch.For(o.argv[0])
 	}
-	said := func(key, value string) string {
+	return ch, func(key, value string) string {
 		at := conf.Where(ch.Name, key, value)
 		if at == "" {
 			at = ch.File // for one program
 		}
 		return at
-	}
+	}, nil
+}
+
+// prepare finds the account inside, and reads what was asked.
+func prepare(o *options, c *session.Caller, ch *config.Chroot, said func(key, value string) string, root *rootfs.Root, as role) (*launchRequest, error) {
 	user := ""
 	if o.user == "" && ch.User != "" {
 		o.user, user = ch.User, said("user", ch.User)
 	}
-	if err := checkUser(o, c, ch); err != nil {
-		return nil, err
-	}
-	root, err := rootfs.Open(ch.Path)
-	if err != nil {
-		return nil, located(&chrootError{ch.Path, err}, said("path", ""))
-	}
-	l := &launchRequest{said: said, facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}, named: ch.Name}
-	l.request = session.Request{Argv: o.argv, Root: c.UID == 0, Interactive: terminal(0) && terminal(2)}
+	l := &launchRequest{said: said, facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}, role: as,
+		named: ch.Name, system: strings.HasPrefix(ch.File, systemDir+"/")}
+	l.request = session.Request{Argv: o.argv, Interactive: terminal(0) && terminal(2), Bare: as.bare, Idmapped: as.tree >= 0}
 	l.linux32 = func() bool { return ch.Personality == "linux32" || ch.Personality == "" && root.Is32() }
 	switches := append(bySize(ch), o.switches...)
-	l.facts.Allowed = allowed(switches, l.request.Root)
 	for _, step := range []func() error{
-		func() error { return located(l.account(o, ch), user) },
+		func() error { return located(l.account(o, ch, switches), user) },
 		func() error { return l.home(o, ch) },
 		func() error { return l.binds(o, ch) },
 		func() error { return l.variables(o, ch) },
@@ -101,85 +112,14 @@ func prepare(o *options, c *session.Caller, conf *config.Config) (*launchRequest
 		func() error { return l.arguments(o) },
 	} {
 		if err := step(); err != nil {
-			root.Close()
 			return nil, err
 		}
 	}
 	return l, nil
 }
 
-// checkUser refuses what needs another identity.
-func checkUser(o *options, c *session.Caller, ch *config.Chroot) error {
-	switch root := o.user == "root" || o.user == "0"; {
-	case root && c.UID != 0:
-		return &rootError{chroot: ch.Path, argv: o.argv}
-	case c.UID == 0 && o.user != "" && !root:
-		return fmt.Errorf("cannot become %q from root: run chrun as the user whose desktop it is", o.user)
-	}
-	return nil
-}
-
-// located says where a file has what is wrong; at is "" if none has.
-func located(err error, at string) error {
-	if err == nil || at == "" {
-		return err
-	}
-	return &locatedError{err, at}
-}
-
-type locatedError struct {
-	err error
-	at  string // FILE:LINE
-}
-
-func (e *locatedError) Error() string { return e.err.Error() + " (" + e.at + ")" }
-func (e *locatedError) Unwrap() error { return e.err }
-
-// bySize brings the switches of a configuration file into an order in which
-// the narrower one wins: all, groups, features; at equal size deny wins.
-func bySize(ch *config.Chroot) (list []toggle) {
-	size := func(name string) int {
-		found, _ := desktop.Named(name)
-		switch {
-		case name == desktop.All:
-			return 0
-		case len(found) == 1 && found[0].Name == name:
-			return 2
-		}
-		return 1
-	}
-	for s := range 3 {
-		for _, name := range ch.Allow {
-			if size(name) == s {
-				list = append(list, toggle{name, true})
-			}
-		}
-		for _, name := range ch.Deny {
-			if size(name) == s {
-				list = append(list, toggle{name, false})
-			}
-		}
-	}
-	return list
-}
-
-// rootFeatures are what root gets without a desktop.
-var rootFeatures = map[string]bool{"network-files": true, "network": true, "gpu": true, "devices": true, "shm": true}
-
-// allowed applies the switches in their order; the later wins.
-func allowed(switches []toggle, root bool) func(string) bool {
-	off := map[string]bool{}
-	for _, s := range switches {
-		found, _ := desktop.Named(s.name)
-		for _, f := range found {
-			off[f.Name] = !s.on
-		}
-	}
-	return func(name string) bool { return !off[name] && (!root || rootFeatures[name]) }
-}
-
 // account decides who the program is inside.
-func (l *launchRequest) account(o *options, ch *config.Chroot) error {
+func (l *launchRequest) account(o *options, ch *config.Chroot, switches []toggle) error {
 	c, root := l.facts.Caller, l.facts.Root
 	passwd, err := l.read("/etc/passwd")
 	if err != nil {
@@ -190,23 +130,36 @@ func (l *launchRequest) account(o *options, ch *config.Chroot) error {
 	if shell := c.Env.Get("SHELL"); path.IsAbs(shell) {
 		host.Shell = shell
 	}
-	a, number, err := account.Choose(account.Table(passwd), o.user, host, func(shell string) bool {
+	a, known, err := account.Choose(account.Table(passwd), o.user, host, func(shell string) bool {
 		return root.Access(rootfs.Path(shell), unix.X_OK)
 	})
 	if err != nil {
 		return err
 	}
+	if err := l.identity(o, ch, a, known); err != nil {
+		return err
+	}
+	id := &l.facts.Identity
+	l.request.Root = id.ShownUID == 0
+	l.facts.Allowed = allowed(switches, l.request.Root, l.role.bare)
+	number := a.UID
+	a.UID, a.GID = id.ShownUID, id.ShownGID
 	l.facts.Account = a
 	l.facts.Home = homePath(c, a)
-	if number < 0 {
+	if !known {
 		l.facts.Account.Home = "" // not known there, so no home of it either
 	}
-	if c.UID == 0 {
+	if l.role.bare {
 		l.warnings = append(l.warnings, "entering as root, without a desktop")
+	}
+	if l.request.Root {
 		return nil
 	}
-	if number >= 0 && number != c.UID {
-		l.notes = append(l.notes, fmt.Sprintf("account: %s has the number %d in the chroot and yours, %d, in this launch: its files there are not yours", a.Name, number, c.UID))
+	if known && number != id.UID && (id.Kind == session.Match || id.Kind == session.Remap || id.Kind == session.Direct) {
+		l.foreign = number
+	}
+	if id.Kind == session.Subid && known {
+		return nil // and useradd must work: its passwd stays
 	}
 	inside := a
 	inside.Home = string(l.facts.Home)
@@ -217,7 +170,7 @@ func (l *launchRequest) account(o *options, ch *config.Chroot) error {
 	if err != nil {
 		return err
 	}
-	if data, changed := account.Group(group, c.GID, c.Account.Name); changed {
+	if data, changed := account.Group(group, id.ShownGID, c.Account.Name); changed {
 		l.facts.AccountFiles = append(l.facts.AccountFiles, session.File{Path: "/etc/group", Data: data, Why: "the caller's group"})
 	}
 	return nil
@@ -239,7 +192,7 @@ func (l *launchRequest) read(p rootfs.Path) ([]byte, error) {
 
 // homePath is HOME inside: the host home's path.
 func homePath(c *session.Caller, a account.Account) session.Path {
-	if c.UID == 0 {
+	if a.UID == 0 {
 		return "/root"
 	}
 	if home := path.Clean(c.Account.Home); path.IsAbs(home) && home != "/" {
@@ -361,7 +314,7 @@ func (l *launchRequest) arguments(o *options) error {
 
 // environment says how the caller's variables are treated.
 func (l *launchRequest) environment() session.Environment {
-	login := account.ReadLogin(l.facts.Root.Read, l.facts.Caller.UID == 0)
+	login := account.ReadLogin(l.facts.Root.Read, l.request.Root)
 	vars := []session.Var{{Name: "PATH", Value: login.Path}}
 	for _, v := range []session.Var{{Name: "XDG_DATA_DIRS", Value: login.DataDirs}, {Name: "XDG_CONFIG_DIRS", Value: login.ConfigDirs}} {
 		if v.Value != "" {

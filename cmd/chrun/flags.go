@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chrun/desktop"
+	"chrun/session"
 )
 
 const usage = `Run a program in a chroot as if it were installed on the host.
@@ -19,6 +20,7 @@ Flags (they end at COMMAND):
   -u, --user USER          account inside, name or uid; default: the one with your uid,
                            else you are made known inside
   -C, --cwd DIR            working directory inside
+      --identity KIND      auto, match, remap, subid; as root: idmap, grant
       --home MODE          auto, private, host, temporary, or a directory
       --bind SRC[:DST][:ro]   more to share (repeatable)
       --env NAME[=VALUE]   set a variable, or pass yours (repeatable)
@@ -44,7 +46,9 @@ type options struct {
 	dryRun                  string
 	list, verbose, quiet    bool
 	help, version           bool
+	identity                string
 	argv                    []string
+	given                   []given       // the flags as typed
 	typed                   []string      // all words, for hints
 	guess                   func() string // what COMMAND may have meant, once it cannot be executed
 }
@@ -53,6 +57,12 @@ type options struct {
 type toggle struct {
 	name string
 	on   bool
+}
+
+// given is a word of flags with its value's.
+type given struct {
+	names []string // long
+	words []string
 }
 
 // usageError is a mistake on the command line.
@@ -89,11 +99,16 @@ func (o *options) options() []option {
 			return nil
 		}
 	}
-	return []option{
+	list := []option{
 		{"chroot", 'c', "", text(&o.chroot)},
 		{"user", 'u', "", text(&o.user)},
 		{"cwd", 'C', "", text(&o.cwd)},
 		{"home", 0, "", text(&o.home)},
+		{"identity", 0, "", func(v string) (err error) {
+			o.identity = v
+			_, err = session.ParseKind(v)
+			return err
+		}},
 		{"bind", 0, "", more(&o.bind)},
 		{"env", 0, "", more(&o.env)},
 		{"unset-env", 0, "", more(&o.unsetEnv)},
@@ -111,6 +126,14 @@ func (o *options) options() []option {
 		{"version", 'V', "yes", on(&o.version)},
 		{"help", 'h', "yes", on(&o.help)},
 	}
+	for i, f := range list {
+		list[i].set = func(v string) error {
+			last := &o.given[len(o.given)-1]
+			last.names = append(last.names, f.long)
+			return f.set(v)
+		}
+	}
+	return list
 }
 
 func (o *options) toggle(list string, on bool) error {
@@ -137,7 +160,9 @@ func parse(args []string) (*options, error) {
 		if word == "--" {
 			break
 		}
+		o.given = append(o.given, given{})
 		var err error
+		left := args
 		if word[1] == '-' {
 			args, err = long(all, word[2:], args)
 		} else {
@@ -146,6 +171,7 @@ func parse(args []string) (*options, error) {
 		if err != nil {
 			return o, usageError{err}
 		}
+		o.given[len(o.given)-1].words = append([]string{word}, left[:len(left)-len(args)]...)
 	}
 	o.argv = args
 	if len(args) > 0 && args[0] == "" {

@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		got.typed = nil
+		got.typed, got.given = nil, nil
 		if len(got.argv) == 0 {
 			got.argv = nil
 		}
@@ -136,7 +136,7 @@ func TestAllowed(t *testing.T) {
 		for _, s := range strings.Fields(x.switches) {
 			list = append(list, toggle{s[1:], s[0] == '+'})
 		}
-		f := allowed(list, x.root)
+		f := allowed(list, x.root, x.root)
 		for _, name := range strings.Fields(x.on) {
 			if !f(name) {
 				t.Errorf("%q (root %v): %s is off", x.switches, x.root, name)

@@ -89,8 +89,8 @@ func TestLocated(t *testing.T) {
 	b.env = append(b.env, "XDG_CONFIG_HOME="+b.at("config"))
 	b.mkdir("config/chrun/chroots")
 	for text, want := range map[string]string{
-		"user = \"nosuch\"":      "cannot find the account \"nosuch\" in the chroot (FILE:2)",
-		"home = \"/no/home\"":    "cannot use \"/no/home\" as home: no such directory (FILE:2)",
+		"user = \"nosuch\"":       "cannot find the account \"nosuch\" in the chroot (FILE:2)",
+		"home = \"/no/home\"":     "cannot use \"/no/home\" as home: no such directory (FILE:2)",
 		"bind = [\"/no/dir:ro\"]": "cannot share /no/dir: no such file or directory (FILE:2)",
 	} {
 		b.file("config/chrun/chroots/mine.toml", "path = \""+b.at("tree")+"\"\n"+text+"\n", 0o644)
@@ -115,7 +115,7 @@ func TestRoot(t *testing.T) {
 			t.Errorf("%v: %+v", args, got)
 		}
 	}
-	if got := b.as(0, 0, "-c", b.at("tree"), "-u", "somebody", "ok"); got.status != 125 || !strings.HasPrefix(got.err, `chrun: cannot become "somebody" from root`) {
+	if got := b.as(0, 0, "-c", b.at("tree"), "-u", "somebody", "ok"); got.status != 125 || !strings.HasPrefix(got.err, `chrun: cannot find the account "somebody"`) {
 		t.Errorf("%+v", got)
 	}
 }

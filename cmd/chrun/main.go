@@ -17,17 +17,26 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
 	"chrun/session"
+	"chrun/session/config"
 	"chrun/session/launch"
+	"chrun/session/rootfs"
 )
 
 // version is set by the Makefile.
 var version = "unknown"
 
 func main() {
+	if len(os.Args) > 0 && os.Args[0] == keeperName {
+		os.Exit(keep(os.Args[1:]))
+	}
 	o, err := parse(os.Args[1:])
 	if err == nil && !o.print() {
 		err = run(o)
@@ -40,18 +49,65 @@ func main() {
 // run makes one launch. It returns only when that failed.
 func run(o *options) error {
 	env := session.Environ(os.Environ())
+	as := role{tree: -1}
+	if os.Getuid() == 0 {
+		if !o.list {
+			if ok, err := asRoot(o, env); ok {
+				return err
+			}
+		}
+		as.bare = true
+	} else {
+		env, as.tree = takeTree(env)
+	}
 	caller := newCaller(env)
-	conf, err := loadConfig(caller)
+	conf, err := config.Load(source(caller))
 	if err != nil {
 		return err
 	}
 	if o.list {
 		return list(conf)
 	}
-	l, err := prepare(o, caller, conf)
+	ch, said, err := choose(o, conf, env)
 	if err != nil {
 		return err
 	}
+	root, err := openTree(ch.Path, as.tree) // open until the end: what an error says is looked for there
+	if err != nil {
+		return located(&chrootError{ch.Path, err}, said("path", ""))
+	}
+	l, err := prepare(o, caller, ch, said, root, as)
+	if err != nil {
+		return err
+	}
+	return l.run(o, conf, func() error { return nil })
+}
+
+// takeTree takes the descriptor that root has handed over out of the environment.
+func takeTree(env session.Environ) (session.Environ, int) {
+	value, ok := env.Lookup(treeVariable)
+	if !ok {
+		return env, -1
+	}
+	fd, err := strconv.Atoi(value)
+	if err != nil || fd < 3 {
+		fd = -1
+	} else {
+		unix.CloseOnExec(fd)
+	}
+	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, treeVariable+"=") }), fd
+}
+
+func openTree(dir rootfs.HostPath, fd int) (*rootfs.Root, error) {
+	if fd >= 0 {
+		return rootfs.OpenAt(fd, dir)
+	}
+	return rootfs.Open(dir)
+}
+
+// run plans and launches. mount is called when all is decided, before anything
+// is changed: root takes its rights back.
+func (l *launchRequest) run(o *options, conf *config.Config, mount func() error) error {
 	plan, err := l.plan()
 	if err != nil {
 		return err
@@ -59,7 +115,7 @@ func run(o *options) error {
 	if o.dryRun != "" {
 		return show(plan, o.dryRun)
 	}
-	if len(o.argv) > 0 && !l.request.Root { // root is in the chroot by the time it matters
+	if len(o.argv) > 0 && plan.Identity.Kind != session.AsRoot { // root is in the chroot by the time it matters
 		o.guess = func() string { return newGuesses(o, l.facts.Root, conf, plan.Env.Get("PATH")).guessed() }
 	}
 	say(o, plan)
@@ -75,10 +131,18 @@ func run(o *options) error {
 	if err := l.note(plan); err != nil {
 		return err
 	}
+	if err := mount(); err != nil {
+		return err
+	}
+	services, err := l.serve(plan)
+	if err != nil {
+		return err
+	}
 	for {
-		status, err := launch.Run(plan, l.facts.Root, note)
+		status, err := launch.Run(plan, l.facts.Root, services.Services, note)
 		switch {
 		case err == nil:
+			services.end()
 			os.Exit(launch.Die(status))
 		case err == launch.ErrOverlay && !l.request.NoOverlay:
 			l.request.NoOverlay = true
@@ -86,6 +150,7 @@ func run(o *options) error {
 				continue
 			}
 		}
+		services.end()
 		return err
 	}
 }
@@ -111,7 +176,7 @@ func (l *launchRequest) plan() (*session.Plan, error) {
 		switch {
 		case o.Allowed:
 			o.Share = f.Detect(l.facts)
-		case f.Hide != nil && !l.request.Root:
+		case f.Hide != nil && !l.request.Root && !l.facts.Caller.Private:
 			o.Share = f.Hide(l.facts)
 		}
 		offers = append(offers, o)
@@ -151,6 +216,7 @@ func say(o *options, plan *session.Plan) {
 		if len(o.argv) > 0 {
 			what = o.argv[0]
 		}
+		fmt.Fprintf(&b, "chrun: identity: %s: %s\n", plan.Identity.Kind, plan.Identity.Why)
 		fmt.Fprintf(&b, "chrun: running %s as %s in %s\n", what, plan.User, plan.Name)
 	}
 	os.Stderr.WriteString(b.String())

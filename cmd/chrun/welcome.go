@@ -9,6 +9,7 @@ import (
 	"chrun/desktop"
 	"chrun/session"
 	"chrun/session/config"
+	"chrun/session/rootfs"
 )
 
 // welcome says once a chroot, on a terminal, what a person cannot see: where
@@ -18,11 +19,22 @@ func (l *launchRequest) welcome(o *options, plan *session.Plan) {
 	if o.quiet || l.request.Root || !terminal(2) {
 		return
 	}
-	told, tell := config.Told(config.StateDir(c.Env.Get("XDG_STATE_HOME"), c.Account.Home), l.facts.Root.Dir())
+	state := config.StateDir(c.Env.Get("XDG_STATE_HOME"), c.Account.Home)
+	if l.foreign > 0 {
+		l.once(state, l.facts.Root.Dir()+" "+rootfs.HostPath(l.facts.Account.Name), fmt.Sprintf(
+			"chrun: %s has the number %d in %q and yours, %d, in this launch: what belongs to it there is not yours\nchrun: hint: %s, or sudo chown -R %[4]d DIR\n",
+			l.facts.Account.Name, l.foreign, plan.Name, c.UID, o.sudoLine(l.place(), "", append([]string{"--identity=idmap"}, o.argv...))))
+	}
+	l.once(state, l.facts.Root.Dir(), welcome(l.named, plan, c.Account.Home))
+}
+
+// once says something and notes under key that it was said.
+func (l *launchRequest) once(state string, key rootfs.HostPath, text string) {
+	told, tell := config.Told(state, key)
 	if told {
 		return
 	}
-	os.Stderr.WriteString(welcome(l.named, plan, c.Account.Home))
+	os.Stderr.WriteString(text)
 	if err := tell(); err != nil {
 		fmt.Fprintf(os.Stderr, "chrun: cannot note that this was said: %v\n", err)
 	}

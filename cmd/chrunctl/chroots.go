@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"chrun/session"
+	"chrun/session/account"
 	"chrun/session/config"
 	"chrun/session/rootfs"
 )
@@ -49,10 +53,44 @@ func (c *command) add() *cobra.Command {
 		if err := conf.Add(dir(), args[0], tree); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.out, "%s is %s: chrun -c %s\n", args[0], tree, args[0])
-		return err
+		fmt.Fprintf(c.out, "%s is %s: chrun -c %s\n", args[0], tree, args[0])
+		return c.subordinate(args[0], tree)
 	}
 	return cmd
+}
+
+// subordinate writes down who the caller is in a tree that was made without
+// root: files there belong to that number, so it must not change. It says how to
+// make the account.
+func (c *command) subordinate(name string, tree rootfs.HostPath) error {
+	root, err := rootfs.Open(tree)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	st, err := root.Stat("/")
+	if err != nil || c.root || int(st.Uid) == c.account.UID {
+		return err
+	}
+	ids, _ := rootfs.ReadHost("/etc/subuid", 0, 0)
+	if !slices.ContainsFunc(account.SubIDs(ids, c.account.Name, c.account.UID), func(r account.Range) bool { return r.Has(int(st.Uid)) }) {
+		return nil
+	}
+	passwd, _ := root.Read("/etc/passwd")
+	a, known := account.Table(passwd).ByName(c.account.Name)
+	if !known || a.UID == 0 {
+		a = c.account
+		_, known = account.Table(passwd).ByUID(a.UID)
+	}
+	number := strconv.Itoa(a.UID)
+	if err := c.change(name, []config.Edit{{Key: []string{"identity"}, Value: "subid"}, {Key: []string{"map"}, Value: number}}); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "it belongs to your subordinate ids; you are %s there\n", number)
+	if !known {
+		fmt.Fprintf(c.out, "an account of that number: chrun -c %s -u root useradd -u %s -m %s\n", name, number, session.Quote(c.account.Name))
+	}
+	return nil
 }
 
 // treeError says that a directory cannot be that of a chroot.

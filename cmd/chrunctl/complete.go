@@ -47,6 +47,7 @@ var chrunFlags = []chrunFlag{
 	{long: "chroot", short: "c", about: "which chroot", value: (*completion).chroots},
 	{long: "user", short: "u", about: "account inside", value: (*completion).accounts},
 	{long: "cwd", short: "C", about: "working directory inside", value: (*completion).directories},
+	{long: "identity", about: "whose uid", value: (*completion).identities},
 	{long: "home", about: "which home", value: (*completion).homes},
 	{long: "bind", about: "more to share", value: (*completion).binds},
 	{long: "env", about: "set a variable, or pass yours", value: (*completion).variables},
@@ -183,6 +184,15 @@ func (c *completion) homes(prefix, word string) {
 	c.offer(prefix, word, "host", "your whole home")
 	c.offer(prefix, word, "temporary", "an empty one that is gone afterwards")
 	fmt.Fprintln(c.out, ":directories", prefix)
+}
+
+func (c *completion) identities(prefix, word string) {
+	c.offer(prefix, word, "auto", "the simplest that works")
+	c.offer(prefix, word, "match", "your uid, seen as it is")
+	c.offer(prefix, word, "remap", "your uid, seen as the account's number")
+	c.offer(prefix, word, "subid", "a tree of your subordinate ids")
+	c.offer(prefix, word, "idmap", "files carry the account's number; for root")
+	c.offer(prefix, word, "grant", "the account's own uid; for root")
 }
 
 func (c *completion) binds(prefix, word string) {

@@ -65,6 +65,8 @@ func (c *command) hint(err error) string {
 		return "sudo chrunctl " + session.Quote(c.typed...)
 	case errors.As(err, &edit) && edit.Op == config.Unset && edit.Key == "path":
 		return "for the whole chroot: chrunctl forget NAME"
+	case errors.As(err, new(*rootsError)):
+		return "sudo chrunctl gc"
 	case errors.As(err, &trusted):
 		return fmt.Sprintf("sudo chown root:root %s && sudo chmod go-w %[1]s", session.Quote(trusted.At))
 	}

@@ -36,7 +36,8 @@ func main() {
 
 // command is what the subcommands share.
 type command struct {
-	root     bool // the caller is
+	root     bool            // the caller is
+	account  account.Account // the caller's, on the host
 	home     string
 	env      session.Environ
 	src      config.Source
@@ -46,7 +47,8 @@ type command struct {
 
 func newCommand(uid int, env session.Environ, system string, out, err io.Writer) *command {
 	c := &command{root: uid == 0, env: env, out: out, err: err}
-	c.home = account.Host(uid, os.Getgid(), "/", env.Get).Home
+	c.account = account.Host(uid, os.Getgid(), "/", env.Get)
+	c.home = c.account.Home
 	if home := env.Get("HOME"); path.IsAbs(home) && uid != 0 {
 		if st, err := os.Stat(home); err == nil && session.Owner(st) == uid {
 			c.home = path.Clean(home) // what ~ means to the caller
@@ -128,7 +130,7 @@ func (c *command) cobra() *cobra.Command {
 	root.SetVersionTemplate("chrunctl {{.Version}}\n")
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })
-	root.AddCommand(c.add(), c.forget(), c.list(), c.defaults(), c.set(), c.unset(), c.show(), c.features(), c.completeChrun())
+	root.AddCommand(c.add(), c.forget(), c.list(), c.defaults(), c.set(), c.unset(), c.show(), c.features(), c.gc(), c.completeChrun())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Args = usage(root.Args)
 	for _, cmd := range root.Commands() {
@@ -152,15 +154,28 @@ func (c *command) features() *cobra.Command {
 			"for the keys allow and deny, whether it is on by default, and what it shares.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return c.table(func(row func(...string)) {
+			err := c.table(func(row func(...string)) {
 				row("FEATURE", "GROUP", "DEFAULT", "SHARES")
 				for _, f := range desktop.Features {
 					row(f.Name, f.Group, "on", f.Shares)
 				}
 			})
+			if err == nil {
+				_, err = io.WriteString(c.out, limits)
+			}
+			return err
 		},
 	}
 }
+
+// limits say where the table ends.
+const limits = `
+Denied is not integrated, but not locked out: the program has your uid, and X11 and D-Bus
+listen on abstract sockets, too, which only --deny network takes away.
+--identity=remap has no accessibility bus. --identity=grant and "sudo chrun -u root" have
+none, and no portals, which have to look at /proc/PID/root: that is another user's.
+-u root has no documents, no named files and no /tmp of yours.
+`
 
 // table prints rows in columns.
 func (c *command) table(fill func(row func(...string))) error {

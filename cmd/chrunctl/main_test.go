@@ -78,7 +78,7 @@ app.mpv.user=bob  @/home/.config/chrun/chroots/a.toml:8
 chrunctl: cannot set home: "privat" is not an absolute path; it is auto, private, host, temporary or a directory
 [1]
 > set a hom=private
-chrunctl: cannot set hom: unknown key (allowed: path, user, home, personality, bind, env.NAME, allow, deny, app.COMMAND.KEY)
+chrunctl: cannot set hom: unknown key (allowed: path, user, home, personality, identity, map, bind, env.NAME, allow, deny, app.COMMAND.KEY)
 [1]
 > set a home
 chrunctl: cannot set home: the form is KEY=VALUE or KEY+=VALUE
@@ -149,7 +149,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	got := b.run(b.uid, "features")
-	if !strings.HasPrefix(got, "FEATURE") || !strings.Contains(got, "\nwayland ") || strings.Contains(got, " \n") {
+	if !strings.HasPrefix(got, "FEATURE") || !strings.Contains(got, "\nwayland ") || !strings.Contains(got, "grant") || !strings.Contains(got, "no portals") || !strings.Contains(got, "not locked out") || strings.Contains(got, " \n") {
 		t.Errorf("features:\n%s", got)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
@@ -201,14 +201,14 @@ user = "bob"
 	b.script(b.uid, `
 > list
 a  /mnt/a  not there
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, bind, env, allow, deny, app)
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
 [1]
 > set b user=x
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
 [1]
 > set c user=x
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
 [1]
 > unset b hoem
 > forget c

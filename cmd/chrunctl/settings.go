@@ -18,6 +18,8 @@ Keys:
   path           the directory of the chroot
   user           the account inside, name or uid
   home           auto, private, host, temporary or a directory
+  identity       auto, match, remap, subid, idmap or grant
+  map            the number that is you inside, where the tree has your subordinate ids
   personality    linux32 or linux64
   bind           more to share: a list of SRC[:DST][:ro]
   env.NAME       a variable
@@ -119,7 +121,7 @@ func (c *command) keys(cmd *cobra.Command, args []string, word string) ([]string
 	if key, value, ok := strings.Cut(word, "="); ok {
 		return c.values(args[0], key, value), cobra.ShellCompDirectiveNoFileComp
 	}
-	list := []string{"path=", "user=", "home=", "personality=", "bind+=", "env.", "allow+=", "deny+=", "app."}
+	list := []string{"path=", "user=", "home=", "identity=", "map=", "personality=", "bind+=", "env.", "allow+=", "deny+=", "app."}
 	return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // For is the chroot as command sees it: with the settings of [app.NAME], where
-// NAME is command's base name. Its user, home and personality replace the
+// NAME is command's base name. Its user, home, personality, identity and map replace the
 // chroot's, its bind, env, allow and deny are added; what it allows is no longer
 // denied by the chroot, and the other way round.
 func (c *Chroot) For(command string) *Chroot {
@@ -20,7 +20,7 @@ func (c *Chroot) For(command string) *Chroot {
 	for _, r := range []struct {
 		to   *string
 		from string
-	}{{&s.User, app.User}, {&s.Home, app.Home}, {&s.Personality, app.Personality}} {
+	}{{&s.User, app.User}, {&s.Home, app.Home}, {&s.Personality, app.Personality}, {&s.Identity, app.Identity}, {&s.Map, app.Map}} {
 		if r.from != "" {
 			*r.to = r.from
 		}

@@ -78,6 +78,8 @@ type Settings struct {
 	User        string   // login name or number inside
 	Home        string   // auto, private, host, temporary or an absolute directory
 	Personality string   // linux32 or linux64
+	Identity    string   // auto, match, remap, subid, idmap or grant
+	Map         string   // subid: the number inside of the account that is the caller
 	Bind        []string // for ParseBind; sources are absolute
 	Env         map[string]string
 	Allow       []string

@@ -103,8 +103,8 @@ func TestNothing(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	const keys = " (allowed: path, user, home, personality, bind, env, allow, deny, app)"
-	const appKeys = " (allowed: user, home, personality, bind, env, allow, deny)"
+	const keys = " (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)"
+	const appKeys = " (allowed: user, home, personality, identity, map, bind, env, allow, deny)"
 	for _, c := range []struct{ text, want string }{
 		{"path='/a'\n\npth='/b'", `:3: unknown key "pth"` + keys},
 		{"path='/a'\n[app.firefox]\nx=1", `:3: app.firefox: unknown key "x"` + appKeys},

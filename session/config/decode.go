@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -39,6 +40,8 @@ var configKeys = []key[Config]{
 	}},
 }
 
+var identities = []string{"auto", "match", "remap", "subid", "idmap", "grant"}
+
 // settingKeys are those of a chroot, and of one program in it.
 var settingKeys = []key[Settings]{
 	{"user", textKind, func(_ *Source, c *Settings, v any) (err error) { c.User, err = text(v); return err }},
@@ -54,6 +57,20 @@ var settingKeys = []key[Settings]{
 	{"personality", textKind, func(_ *Source, c *Settings, v any) (err error) {
 		if c.Personality, err = text(v); err == nil && c.Personality != "linux32" && c.Personality != "linux64" {
 			err = fmt.Errorf("%q: it is linux32 or linux64", c.Personality)
+		}
+		return err
+	}},
+	{"identity", textKind, func(_ *Source, c *Settings, v any) (err error) {
+		if c.Identity, err = text(v); err == nil && !slices.Contains(identities, c.Identity) {
+			err = fmt.Errorf("%q: it is %s", c.Identity, strings.Join(identities, ", "))
+		}
+		return err
+	}},
+	{"map", textKind, func(_ *Source, c *Settings, v any) (err error) {
+		if c.Map, err = text(v); err == nil {
+			if n, bad := strconv.ParseUint(c.Map, 10, 31); bad != nil || n == 0 {
+				err = fmt.Errorf("%q: it is the number of the account that is you inside", c.Map)
+			}
 		}
 		return err
 	}},

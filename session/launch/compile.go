@@ -60,13 +60,15 @@ func (l layers) close() {
 
 // compile turns the plan into system calls: gather in the old root, enter,
 // place in the new one, execute.
-func compile(plan *session.Plan, l layers) *compiled {
+func compile(plan *session.Plan, l layers, svc *Services) *compiled {
 	c := &compiled{program: &program{}, plan: plan, overlay: map[int]bool{}}
 	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+3*len(plan.Programs))
-	user := plan.Identity.Kind != "root"
-	if user {
+	id := plan.Identity
+	if id.Kind != session.AsRoot {
 		c.child()
-		c.maps()
+	}
+	if id.Namespace() {
+		c.maps(svc)
 	} else {
 		flags := unix.CLONE_NEWNS
 		if plan.Network {
@@ -81,11 +83,11 @@ func compile(plan *session.Plan, l layers) *compiled {
 		c.loopback()
 	}
 	c.mapping = len(c.ops)
-	root := c.gather(l)
+	root := c.gather(l, svc)
 	c.enter(root)
 	c.place()
+	c.services(svc)
 	c.add("restore the umask", unix.SYS_UMASK, reg(umask))
-	c.addf(func() string { return "change to " + string(plan.Cwd) }, unix.SYS_CHDIR, c.cstring(string(plan.Cwd)))
 	if lim := limit.NoFile; lim.Max != 0 {
 		c.keep = append(c.keep, &lim)
 		c.add("restore the open-file limit", unix.SYS_PRLIMIT64, num(0), num(unix.RLIMIT_NOFILE), word(uintptr(unsafe.Pointer(&lim))), num(0))
@@ -93,6 +95,8 @@ func compile(plan *session.Plan, l layers) *compiled {
 	if plan.Linux32 {
 		c.add("take the personality of a 32-bit system", unix.SYS_PERSONALITY, num(perLinux32))
 	}
+	c.become()
+	c.addf(func() string { return "change to " + string(plan.Cwd) }, unix.SYS_CHDIR, c.cstring(string(plan.Cwd))) // with the program's rights
 	mask := signalMask()
 	c.keep = append(c.keep, &mask)
 	c.add("restore the signal mask", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), word(uintptr(unsafe.Pointer(&mask))), num(0), word(unsafe.Sizeof(mask)))
@@ -107,22 +111,6 @@ func (c *compiled) child() {
 	c.add("find chrun alive", unix.SYS_GETPPID).want = os.Getpid()
 }
 
-// maps writes the identity map: uid and gid both, since a nested user
-// namespace needs both mapped (user_namespaces(7)). Supplementary groups keep
-// their rights; setgroups must be denied first.
-func (c *compiled) maps() {
-	line := func(id int) string { return fmt.Sprintf("%d %d 1\n", id, id) }
-	for _, f := range []struct{ file, text string }{
-		{"/proc/self/setgroups", "deny"},
-		{"/proc/self/uid_map", line(c.plan.Identity.UID)},
-		{"/proc/self/gid_map", line(c.plan.Identity.GID)},
-	} {
-		fd := c.register()
-		c.openAt("open "+f.file, num(self), f.file, unix.O_WRONLY, 0, fd)
-		c.write("write "+f.file, reg(fd), []byte(f.text))
-	}
-}
-
 // loopback raises lo in the new network namespace.
 func (c *compiled) loopback() {
 	fd := c.register()
@@ -135,27 +123,34 @@ func (c *compiled) loopback() {
 
 // gather collects every mount's content as descriptors while the old root is
 // still there. It returns the register of the new root.
-func (c *compiled) gather(l layers) int {
+func (c *compiled) gather(l layers, svc *Services) int {
 	mounts := c.plan.Mounts
 	for range mounts {
 		c.placed = append(c.placed, c.register())
 	}
 	at, tree, tmpfs := c.register(), c.register(), c.register()
 	c.openAt("open the chroot "+string(c.plan.Tree), num(self), string(c.plan.Tree), unix.O_PATH|unix.O_DIRECTORY, 0, at)
+	c.asCaller(true)
 	for i, m := range mounts {
 		if m.Kind == session.FromHost {
 			c.clone(i, num(self), m.Source, unix.AT_RECURSIVE)
 		}
 	}
+	c.asCaller(false)
 	// The tree is cloned before anything is attached on its directory.
-	c.add("take the chroot "+string(c.plan.Tree), unix.SYS_OPEN_TREE, reg(at), c.cstring(""),
-		num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(tree)
+	if svc.Tree >= 0 {
+		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_DUP, num(svc.Tree)).into(tree)
+	} else {
+		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_OPEN_TREE, reg(at), c.cstring(""),
+			num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(tree)
+	}
 	c.tmpfs(tmpfs)
 	// Before Linux 6.15 nothing may be cloned from a detached mount: attach
 	// both on the chroot's own directory, which certainly exists.
 	c.attach("attach the tmpfs", tmpfs, at)
 	c.fill(tmpfs)
 	c.attach("attach the chroot", tree, at)
+	c.inTree(tree)
 	for i, m := range mounts {
 		switch {
 		case m.Kind == session.FromTree && i == 0:
@@ -275,6 +270,10 @@ func (c *compiled) fill(tmpfs int) {
 				c.write("write "+n.Path, reg(file), n.Data)
 			}
 			c.close(file)
+		}
+		if n.Own && c.plan.Identity.Mounted() {
+			c.add("give "+n.Path+" to the program", unix.SYS_FCHOWNAT, reg(tmpfs), c.cstring(n.Path),
+				num(c.plan.Identity.UID), num(c.plan.Identity.GID), num(unix.AT_SYMLINK_NOFOLLOW))
 		}
 	}
 }

@@ -120,10 +120,17 @@ func (o *op) orSkip(n int) *op { o.then, o.skip = tolerate, n; return o }
 // The calling goroutine must be locked to its thread for the child's lifetime:
 // PR_SET_PDEATHSIG fires when that thread ends.
 func (p *program) start(flags uint64) (pid int, err error) {
+	return p.begin(flags | unix.CLONE_VFORK)
+}
+
+// begin is start without the waiting: the caller must hold p and wait for the
+// child to execute something or end before it does anything else with p.
+func (p *program) begin(flags uint64) (pid int, err error) {
 	p.seal()
 	stack := make([]byte, 32<<10)
+	p.keep = append(p.keep, stack)
 	args := cloneArgs{
-		flags:      flags | unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_CLEAR_SIGHAND,
+		flags:      flags | unix.CLONE_VM | unix.CLONE_CLEAR_SIGHAND,
 		exitSignal: uint64(unix.SIGCHLD),
 		stack:      uint64(uintptr(unsafe.Pointer(&stack[0]))),
 		stackSize:  uint64(len(stack)),
@@ -133,8 +140,6 @@ func (p *program) start(flags uint64) (pid int, err error) {
 	sigprocmask(&all, &old)
 	r, errno := vfork(unsafe.Pointer(&args), unsafe.Sizeof(args))
 	sigprocmask(&old, nil)
-	child = nil
-	runtime.KeepAlive(stack)
 	runtime.KeepAlive(p)
 	if errno != 0 {
 		return 0, errno

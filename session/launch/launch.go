@@ -22,18 +22,21 @@ var ErrOverlay = errors.New("the kernel refuses an overlay over the chroot's /et
 // Run carries out the plan and returns the program's status. note is told, when
 // the program has started, what could not be shared and was not required. As
 // root Run does not return when the program starts, since it becomes the
-// program. The calling goroutine must be locked to a thread that outlives the
-// program.
+// program. svc may be nil. The calling goroutine must be locked to a thread that
+// outlives the program.
 //
 // Errors: ErrOverlay, *SetupError, *ExecError, *NamespaceError.
-func Run(plan *session.Plan, root *rootfs.Root, note func(string)) (unix.WaitStatus, error) {
+func Run(plan *session.Plan, root *rootfs.Root, svc *Services, note func(string)) (unix.WaitStatus, error) {
+	if svc == nil {
+		svc = &Services{Tree: -1}
+	}
 	if err := prepare(plan, root); err != nil {
 		return 0, err
 	}
-	if plan.Identity.Kind != "root" {
-		defer sweep(plan)
+	if plan.Identity.Kind != session.AsRoot {
+		defer asCaller(plan, func() error { sweep(plan); return nil })
 	}
-	status, err := run(plan, note)
+	status, err := run(plan, svc, note)
 	var script, shell *ExecError
 	if !errors.As(err, &script) || !script.script {
 		return status, err
@@ -41,13 +44,13 @@ func Run(plan *session.Plan, root *rootfs.Root, note func(string)) (unix.WaitSta
 	// A text file without "#!" is a shell script (execvp(3)).
 	plan.Argv = append([]string{"sh", string(script.Path)}, plan.Argv[1:]...)
 	plan.Programs = []session.Path{"/bin/sh"}
-	if plan.Identity.Kind == "root" { // this very process is in the chroot already
+	if plan.Identity.Kind == session.AsRoot { // this very process is in the chroot already
 		c := &compiled{program: &program{}, plan: plan}
 		c.execute()
 		c.program.exec()
 		err = c.explain()
 	} else {
-		status, err = run(plan, note)
+		status, err = run(plan, svc, note)
 	}
 	if errors.As(err, &shell) {
 		script.Why += ", and /bin/sh cannot be executed"
@@ -56,34 +59,51 @@ func Run(plan *session.Plan, root *rootfs.Root, note func(string)) (unix.WaitSta
 	return status, err
 }
 
-func run(plan *session.Plan, note func(string)) (unix.WaitStatus, error) {
+func run(plan *session.Plan, svc *Services, note func(string)) (unix.WaitStatus, error) {
 	l, err := reserveLayers()
 	if err != nil {
 		return 0, err
 	}
 	defer l.close()
-	c := compile(plan, l)
-	if plan.Identity.Kind == "root" {
+	var helped *helped
+	if plan.Identity.Helped() {
+		if helped, err = newHelped(svc); err != nil {
+			return 0, err
+		}
+		defer helped.close()
+	}
+	c := compile(plan, l, svc)
+	if plan.Identity.Kind == session.AsRoot {
 		c.program.exec()
 		return 0, c.explain()
 	}
-	flags := uint64(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
-	if plan.Network {
-		flags |= unix.CLONE_NEWNET
+	var flags uint64
+	if plan.Identity.Namespace() {
+		flags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+		if plan.Network {
+			flags |= unix.CLONE_NEWNET
+		}
 	}
 	signals, err := watch()
 	if err != nil {
 		return 0, err
 	}
-	pid, err := c.start(flags)
+	start := c.start
+	if helped != nil {
+		start = func(flags uint64) (int, error) { return helped.start(c.program, flags, &plan.Identity) }
+	}
+	pid, err := start(flags)
 	if err != nil {
+		if helper := (*helperError)(nil); errors.As(err, &helper) {
+			return 0, err
+		}
 		return 0, &NamespaceError{Op: "clone", Err: err}
 	}
 	if c.failed() < 0 {
 		c.left(note)
 	}
 	c.free()
-	status := follow(pid, signals)
+	status := follow(pid, signals, svc)
 	if c.failed() >= 0 {
 		return 0, c.explain()
 	}
@@ -128,7 +148,7 @@ func (c *compiled) explain() error {
 		case o.then == search:
 			return c.execError()
 		case i < c.mapping, o.nr == unix.SYS_FSOPEN, o.nr == unix.SYS_OPEN_TREE && (err == unix.EPERM):
-			if c.plan.Identity.Kind != "root" {
+			if c.plan.Identity.Namespace() {
 				return &NamespaceError{Op: o.what(), Err: err}
 			}
 		}

@@ -214,12 +214,19 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 		Root: root, Name: "test", Account: a, Home: testHome,
 		Allowed: func(name string) bool { return !strings.Contains(" "+strings.Join(r.Deny, " ")+" ", " "+name+" ") },
 	}
+	ic := session.IdentityCase{Caller: f.Caller, Account: a, Known: true}
+	if f.Identity, err = ic.Decide(); uid == 0 {
+		f.Identity = session.Identity{Kind: session.AsRoot}
+	}
+	if err != nil {
+		return 0, err
+	}
 	passwd, _ := root.Read("/etc/passwd")
 	if data, changed := account.Passwd(passwd, a); changed {
 		f.AccountFiles = append(f.AccountFiles, session.File{Path: "/etc/passwd", Data: data})
 	}
 	req := session.Request{Home: r.Home, HomeStore: session.HostPath(r.HomeStore), Binds: r.Binds, Cwd: session.Path(r.Cwd),
-		Root: uid == 0, NoOverlay: r.NoOverlay}
+		Root: uid == 0, Bare: uid == 0, NoOverlay: r.NoOverlay}
 	if req.Home == "" {
 		req.Home = session.HomeTemporary
 	}
@@ -241,7 +248,7 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 			return 0, err
 		}
 		plan.Network = r.Network
-		status, err := Run(plan, root, func(string) {})
+		status, err := Run(plan, root, nil, func(string) {})
 		if err == ErrOverlay && !req.NoOverlay {
 			if req.NoOverlay = true; r.Verbose {
 				fmt.Fprintln(os.Stderr, "no overlay")

@@ -20,24 +20,39 @@ import (
 // mount points in a tree that the caller may write.
 func prepare(plan *session.Plan, root *rootfs.Root) error {
 	defer unix.Umask(unix.Umask(0)) // what is made here is as it must be
+	id := &plan.Identity
 	for _, p := range plan.Prepare {
 		if p.Home != "" {
-			if err := makeHome(p.Home, p.Skel, root); err != nil {
+			if err := asCaller(plan, func() error { return makeHome(p.Home, p.Skel, root) }); err != nil {
 				return &SetupError{What: "make the home " + string(p.Home), Err: err}
 			}
 		}
 		if p.InHome != "" {
-			if err := makeInHome(p.InHome, p.At, p.File); err != nil {
+			if err := asCaller(plan, func() error { return makeInHome(p.InHome, p.At, p.File) }); err != nil {
 				return &SetupError{What: "make the mount point " + string(p.InHome.Join(p.At)), Err: err}
 			}
 		}
-		if p.InTree != "" {
+		if p.InTree != "" && !id.Helped() { // there root inside makes it
 			if err := makeInTree(root, p.InTree); err != nil {
 				return &SetupError{What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
 			}
 		}
 	}
 	return nil
+}
+
+// asCaller does something in the home of the desktop's user with the rights of
+// that user, for whom root mounts. The calling goroutine is locked to its thread.
+func asCaller(plan *session.Plan, do func() error) error {
+	if plan.Identity.Mounted() && plan.CallerUID != 0 {
+		unix.Setfsgid(plan.CallerGID)
+		unix.Setfsuid(plan.CallerUID)
+		defer func() {
+			unix.Setfsuid(0)
+			unix.Setfsgid(0)
+		}()
+	}
+	return do()
 }
 
 // makeHome makes the home 0700 with the content of skel. It is filled beside

@@ -67,8 +67,11 @@ func watch() (signals int, err error) {
 
 // follow waits for the program like a shell's job: its signals, from watch, are
 // forwarded, we stop when it stops, and continue it when we continue. The
-// calling goroutine must be locked to its thread.
-func follow(pid, signals int) unix.WaitStatus {
+// calling goroutine must be locked to its thread. svc hears of the bus's first
+// client meanwhile.
+func follow(pid, signals int, svc *Services) unix.WaitStatus {
+	clients := svc.Clients != nil
+
 	for {
 		var status unix.WaitStatus
 		got, err := unix.Wait4(pid, &status, unix.WUNTRACED|unix.WNOHANG, nil)
@@ -82,6 +85,22 @@ func follow(pid, signals int) unix.WaitStatus {
 			continue
 		case got == pid:
 			return status
+		}
+		if clients {
+			fds := []unix.PollFd{{Fd: int32(signals), Events: unix.POLLIN}}
+			for _, bus := range svc.Buses {
+				fds = append(fds, unix.PollFd{Fd: int32(bus), Events: unix.POLLIN})
+			}
+			unix.Poll(fds, -1)
+			for _, bus := range fds[1:] {
+				if bus.Revents != 0 && clients {
+					svc.Clients()
+					clients = false
+				}
+			}
+			if fds[0].Revents == 0 {
+				continue
+			}
 		}
 		var buf [16]byte
 		n, _ := unix.Read(signals, buf[:])

@@ -81,7 +81,21 @@ func Open(dir HostPath) (*Root, error) {
 		r.Close()
 		return nil, &NotChrootError{Dir: dir, Why: "it is the running system itself"}
 	}
-	_, err = r.Lstat("/usr")
+	return r.check(dir)
+}
+
+// OpenAt opens the tree in the detached mount fd, which is that of dir.
+func OpenAt(fd int, dir HostPath) (*Root, error) {
+	at, err := unix.Openat(fd, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: string(dir), Err: err}
+	}
+	return (&Root{fd: at, dir: dir}).check(dir)
+}
+
+// check closes what is no chroot.
+func (r *Root) check(dir HostPath) (*Root, error) {
+	_, err := r.Lstat("/usr")
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err = r.Lstat("/bin")
 	}
@@ -240,6 +254,12 @@ func (r *Root) Glob(pattern string) []Path {
 		found = next
 	}
 	return found
+}
+
+// ReadOnly says whether the tree is on a file system mounted read-only.
+func (r *Root) ReadOnly() bool {
+	var fs unix.Statfs_t
+	return unix.Fstatfs(r.fd, &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
 // Is32 says whether the tree is that of a 32-bit system, by its shell (ELF

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/cmd/internal/grants"
+	"chrun/session"
+	"chrun/session/grant"
+	"chrun/session/launch"
+)
+
+// keepGrants takes back what has let the program into the desktop, when the
+// launch has ended; meanwhile it lets it into sockets that their servers make
+// anew. Its words are the uids of the desktop's user and of the program, and for
+// each socket where it is on the host and inside; its descriptors are the
+// launch's end, chrun's pipe and the launch's file in the journal, whose lock it
+// holds.
+func keepGrants(words []string) int {
+	journal, err := grants.Open()
+	if err != nil {
+		return 125 // the next sweep does it
+	}
+	defer journal.Close()
+	entry, err := journal.Resume(os.NewFile(firstFile+2, "launch"))
+	if err != nil {
+		return 125
+	}
+	r := &renewal{entry: entry, made: -1}
+	if r.owner, err = strconv.Atoi(words[0]); err == nil {
+		r.uid, err = strconv.Atoi(words[1])
+	}
+	if err == nil {
+		r.watch(words[2:])
+	}
+	launch.WaitEnd(firstFile, firstFile+1, r.made, r.renew)
+	if errors.Join(err, entry.End(grants.Table)) != nil {
+		return 125
+	}
+	return 0
+}
+
+// renewal is what happens when a server has made its socket anew.
+type renewal struct {
+	entry      *grant.Launch
+	owner, uid int
+	made       int // an inotify instance, or -1
+	dirs       map[int32]string
+	dest       map[string]string // by the socket's path
+}
+
+// watch watches the directories of the sockets: pairs of paths, on the host and
+// inside.
+func (r *renewal) watch(pairs []string) {
+	var err error
+	if r.made, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
+		r.made = -1
+		return
+	}
+	r.dirs, r.dest = map[int32]string{}, map[string]string{}
+	for len(pairs) > 1 {
+		r.dest[pairs[0]] = pairs[1]
+		dir := path.Dir(pairs[0])
+		if wd, err := unix.InotifyAddWatch(r.made, dir, unix.IN_CREATE|unix.IN_MOVED_TO); err == nil {
+			r.dirs[int32(wd)] = dir
+		}
+		pairs = pairs[2:]
+	}
+}
+
+// renew reads what was made and lets the program into what is a socket of ours.
+// What fails stays as it is: the old socket is dead anyway.
+func (r *renewal) renew() {
+	buf := make([]byte, 64<<10)
+	n, _ := unix.Read(r.made, buf)
+	for rest := buf[:max(n, 0)]; len(rest) >= unix.SizeofInotifyEvent; {
+		wd := int32(binary.NativeEndian.Uint32(rest))
+		size := int(binary.NativeEndian.Uint32(rest[12:]))
+		name := strings.TrimRight(string(rest[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+size]), "\x00")
+		rest = rest[unix.SizeofInotifyEvent+size:]
+		socket := path.Join(r.dirs[wd], name)
+		dest, ours := r.dest[socket]
+		if !ours {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Lstat(socket, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != r.owner {
+			continue // nothing of the desktop's user
+		}
+		g, err := grants.For(session.Admission{Socket: session.HostPath(socket), Device: st.Dev, Inode: st.Ino}, r.owner, r.uid)
+		if err == nil {
+			err = r.entry.Grant(grants.Table, g)
+		}
+		if err == nil {
+			launch.Rebind(firstFile, session.HostPath(socket), session.Path(dest))
+		}
+	}
+}

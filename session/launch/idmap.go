@@ -1,0 +1,94 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session/account"
+	"chrun/session/rootfs"
+)
+
+// Idmapped returns a detached copy of the mount at tree in which owners are
+// shown through the maps (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12; each
+// file system has to support it). It takes root. What is mounted below the tree
+// is there, with its owners as they are. The caller closes the result.
+func Idmapped(tree rootfs.HostPath, uids, gids account.IDMap) (fd int, err error) {
+	ns, err := userNamespace(uids, gids)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(ns)
+	if fd, err = unix.OpenTree(unix.AT_FDCWD, string(tree), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE); err != nil {
+		return -1, os.NewSyscallError("open_tree", err)
+	}
+	// The user has the descriptor on the host, too, where a setuid file counts.
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV, Userns_fd: uint64(ns)}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, attr); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("mount_setattr", err)
+	}
+	return fd, nil
+}
+
+// userNamespace makes a user namespace with these maps: that of a child which
+// only waits.
+func userNamespace(uids, gids account.IDMap) (fd int, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var wait [2]int
+	if err := unix.Pipe2(wait[:], unix.O_CLOEXEC); err != nil {
+		return -1, os.NewSyscallError("pipe2", err)
+	}
+	p := &program{}
+	one := make([]byte, 1)
+	p.add("close", unix.SYS_CLOSE, num(wait[1]))
+	p.add("wait", unix.SYS_READ, num(wait[0]), p.bytes(one), num(1))
+	pid, err := p.begin(unix.CLONE_NEWUSER)
+	defer func() {
+		unix.Close(wait[0])
+		unix.Close(wait[1]) // the child ends
+		if pid > 0 {
+			unix.Wait4(pid, nil, 0, nil)
+		}
+		runtime.KeepAlive(p)
+	}()
+	if err != nil {
+		return -1, os.NewSyscallError("clone3", err)
+	}
+	dir := "/proc/" + strconv.Itoa(pid)
+	if err := errors.Join(os.WriteFile(dir+"/uid_map", []byte(uids.String()), 0), os.WriteFile(dir+"/gid_map", []byte(gids.String()), 0)); err != nil {
+		return -1, err
+	}
+	if fd, err = unix.Open(dir+"/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return -1, os.NewSyscallError("open", err)
+	}
+	return fd, nil
+}
+
+// Probe says whether the caller can make a user namespace that is good for a
+// launch, by doing it: with a mount namespace, mapped, and a file system.
+// Errors are *NamespaceError.
+func Probe() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c := &compiled{program: &program{}}
+	c.ownMaps(account.One(os.Getuid(), os.Getuid()), account.One(os.Getgid(), os.Getgid()))
+	fs := c.register()
+	c.add("make a tmpfs", unix.SYS_FSOPEN, c.cstring("tmpfs"), num(unix.FSOPEN_CLOEXEC)).into(fs)
+	c.config(fs, unix.FSCONFIG_CMD_CREATE, "", "")
+	c.add("mount a tmpfs", unix.SYS_FSMOUNT, reg(fs), num(unix.FSMOUNT_CLOEXEC), num(0))
+	c.add("end", unix.SYS_EXIT_GROUP, num(0))
+	pid, err := c.start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	if err != nil {
+		return &NamespaceError{Op: "clone", Err: err}
+	}
+	unix.Wait4(pid, nil, 0, nil)
+	if i := c.failed(); i >= 0 {
+		return &NamespaceError{Op: c.ops[i].what(), Err: c.errno(i)}
+	}
+	return nil
+}

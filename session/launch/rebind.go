@@ -1,0 +1,101 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+)
+
+// Rebind mounts what is at source on the host now on dest in a running launch,
+// in the place of what is there: a socket that its server has made anew. end is
+// one of the launch's. It takes root.
+func Rebind(end int, source session.HostPath, dest session.Path) error {
+	pid, err := member(end)
+	if err != nil {
+		return err
+	}
+	return onThread(func() error { return rebind(pid, string(source), string(dest)) })
+}
+
+// onThread runs do on a thread that ends with it, for it ends in another
+// namespace, which would live as long.
+func onThread(do func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() { // the main thread would stay; while we have it, another is taken
+			done <- onThread(do)
+			runtime.UnlockOSThread()
+			return
+		}
+		done <- do()
+	}()
+	return <-done
+}
+
+func rebind(pid int, source, dest string) error {
+	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return os.NewSyscallError("open_tree", err)
+	}
+	defer unix.Close(tree)
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, attr); err != nil {
+		return os.NewSyscallError("mount_setattr", err)
+	}
+	ns, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("open", err)
+	}
+	defer unix.Close(ns)
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	if err := unix.Setns(ns, unix.CLONE_NEWNS); err != nil {
+		return os.NewSyscallError("setns", err)
+	}
+	if err := unix.Unmount(dest, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+		return os.NewSyscallError("umount2", err)
+	}
+	at, err := unix.Openat2(unix.AT_FDCWD, dest, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	if err != nil {
+		return os.NewSyscallError("openat2", err)
+	}
+	defer unix.Close(at)
+	return os.NewSyscallError("move_mount", unix.MoveMount(tree, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+}
+
+// member finds a process of the launch: one in whose root the file system lies
+// that end watches.
+func member(end int) (pid int, err error) {
+	data, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(end))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(data), " sdev:")
+	hex, _, _ := strings.Cut(rest, " ")
+	device, err := strconv.ParseUint(hex, 16, 32) // the kernel's own form: 12 bits and 20
+	if err != nil {
+		return 0, errors.New("the launch has not begun")
+	}
+	list, _ := os.ReadDir("/proc")
+	for _, e := range list {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		var st unix.Stat_t
+		err = unix.Stat(fmt.Sprintf("/proc/%d/root%s", pid, endDir), &st)
+		if err == nil && uint64(unix.Major(st.Dev))<<20|uint64(unix.Minor(st.Dev)) == device {
+			return pid, nil
+		}
+	}
+	return 0, errors.New("no process of the launch is left")
+}
