@@ -26,6 +26,8 @@ needs() {
 		wireplumber wireplumber" ;;
 	clients) echo "wayland-info wayland-utils
 		gdbus libglib2.0-bin
+		dbus-send dbus-bin
+		qdbus qdbus-qt5
 		xclock x11-apps
 		foot foot
 		aplay alsa-utils
@@ -47,7 +49,13 @@ needs() {
 		man man-db
 		zsh zsh
 		fish fish
-		/usr/share/bash-completion/bash_completion bash-completion" ;;
+		/usr/share/bash-completion/bash_completion bash-completion
+		getfacl acl
+		setfacl acl
+		xhost x11-xserver-utils
+		sudo sudo
+		doas opendoas
+		pulseaudio pulseaudio" ;;
 	kernels) echo "qemu-system-x86_64 qemu-system-x86
 		qemu-system-aarch64 qemu-system-arm
 		cpio cpio

@@ -1,0 +1,156 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// A launch that ends, or is killed in any part of it, leaves the desktop as it
+// was; the user's own entries stay.
+func TestGrantEnds(t *testing.T) {
+	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true, Sound: true})
+	d.xNoCookie()
+	before := d.sight()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	r := finish(d.grant(ctx, "sh", "-c", "id -u; wayland-info | grep -o wl_compositor; xdpyinfo | grep 'number of screens'; gdbus call --session --dest org.freedesktop.DBus --object-path / --method org.freedesktop.DBus.GetId; pw-cli info 0 | grep -c id:; ls -ld $XDG_RUNTIME_DIR"))
+	for _, want := range []string{strconv.Itoa(stranger), "wl_compositor", "number of screens", "('", "drwx------"} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("%q is missing: %s%s", want, r.stdout, r.stderr)
+		}
+	}
+	if err := d.nothingLeft(before); err != nil {
+		t.Error("normal end:", err)
+	}
+	for _, end := range []string{"program", "chrun", "keeper", "keeper and chrun"} {
+		r := d.begin(ctx)
+		d.ready(r)
+		if d.granted() < 2 {
+			t.Errorf("granted: %s", d.sight())
+		}
+		if strings.HasPrefix(end, "keeper") {
+			for _, pid := range processes("chrun-keeper\x00undo") {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		switch end {
+		case "program":
+			for _, pid := range owned(stranger, "sh") {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		case "chrun", "keeper and chrun":
+			syscall.Kill(r.pid, syscall.SIGKILL)
+		default:
+			r.Cancel()
+		}
+		r.Wait()
+		if strings.HasPrefix(end, "keeper") {
+			d.gc()
+		}
+		if err := d.nothingLeft(before); err != nil {
+			t.Errorf("%s killed: %v", end, err)
+		}
+	}
+}
+
+// What a person had let in stays in, whoever ends how.
+func TestGrantOwnEntry(t *testing.T) {
+	d := openSudo(t, headless.Options{Compositor: "weston"})
+	d.xNoCookie()
+	socket := filepath.Join(d.RuntimeDir, d.Getenv("WAYLAND_DISPLAY"))
+	if out, err := exec.Command("setfacl", "-m", fmt.Sprintf("u:%d:rw,u:7:r", stranger), socket).CombinedOutput(); err != nil {
+		headless.Must(t, "desktop", fmt.Errorf("%w: %s", err, out))
+	}
+	d.xhost(fmt.Sprintf("+si:localuser:#%d", stranger))
+	before := d.sight()
+	if d.granted() != 2 {
+		t.Fatal(before)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, kill := range []bool{false, true} {
+		r := d.begin(ctx)
+		d.ready(r)
+		if kill {
+			for _, pid := range processes("chrun-keeper\x00undo") {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+			syscall.Kill(r.pid, syscall.SIGKILL)
+		}
+		r.Cancel()
+		r.Wait()
+		d.gc()
+		if err := d.nothingLeft(before); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Launches that overlap have their grants as long as they live, in whatever
+// order they end; what detaches itself keeps them too.
+func TestGrantOverlap(t *testing.T) {
+	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true})
+	before := d.sight()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	for _, order := range [][]int{{0, 1}, {1, 0}, rand.Perm(10)} {
+		var all []*running
+		for range order {
+			all = append(all, d.begin(ctx))
+		}
+		for _, r := range all {
+			d.ready(r)
+		}
+		for i, n := range order {
+			if d.granted() == 0 {
+				t.Error("a launch has lost its grant")
+			}
+			all[n].Cancel()
+			if err := all[n].Wait(); err != nil && i == 0 {
+				t.Logf("%v: %s", err, all[n].out)
+			}
+		}
+		if err := d.nothingLeft(before); err != nil {
+			t.Errorf("order %v: %v", order, err)
+		}
+	}
+}
+
+// A program that detaches itself and outlives chrun keeps its grant until it
+// ends.
+func TestGrantDaemon(t *testing.T) {
+	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true})
+	before := d.sight()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r := finish(d.grant(ctx, "sh", "-c", "(setsid -f sh -c 'exec sleep 1000 <&- >&- 2>&-' &)"))
+	if r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	var daemon []int
+	poll(t, 10*time.Second, "the daemon begins", func() bool {
+		daemon = owned(stranger, "sleep")
+		return len(daemon) == 1
+	})
+	if d.granted() == 0 || len(processes("chrun-keeper\x00undo")) != 1 {
+		t.Errorf("it has lost its grant: %s", d.sight())
+	}
+	d.gc()
+	if d.granted() == 0 {
+		t.Error("gc takes its grant away")
+	}
+	syscall.Kill(daemon[0], syscall.SIGKILL)
+	if err := d.nothingLeft(before); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,104 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+	"chrun/session"
+)
+
+// In every mode, with a keeper and without, kill -9 of chrun ends the first
+// process, and ^C arrives once at a program that catches it.
+func TestJobsOfEachIdentity(t *testing.T) {
+	s := openStage(t, headless.Options{Bus: true})
+	user := func(flags ...string) []string { return s.user(append([]string{chrunProgram, "-q"}, flags...)...) }
+	sudo := func(flags ...string) []string {
+		return bySudo.words(s, append([]string{chrunProgram, "-q"}, flags...)...)
+	}
+	for _, c := range []struct {
+		name  string
+		words []string
+		uid   int
+	}{
+		{"match", user(), s.User.UID},
+		{"remap", user("-u", "games", "--identity=remap"), s.User.UID},
+		{"grant", sudo("-u", "5", "--identity=grant"), 5},
+		{"direct", append(noNamespaces[:len(noNamespaces):len(noNamespaces)], sudo()...), s.User.UID},
+		{"root", sudo("-u", "root"), 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			// The client of the bus starts the keeper.
+			const script = `gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId >/dev/null && echo bus
+trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line"; done`
+			line := session.Quote(append(c.words, "-c", s.chroot, "-C", "/", "sh", "-c", script)...)
+			cmd := s.command(ctx, "/tmp", "script", "-qec", line, "/dev/null")
+			var out safeBuffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			keys, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Wait()
+			defer cancel()
+			said := func(text string) {
+				t.Helper()
+				end := time.Now().Add(10 * time.Second)
+				for !strings.Contains(out.String(), text) {
+					if time.Now().After(end) {
+						t.Fatalf("no %q in %q", text, out.String())
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			said("bus")
+			said("pid=")
+			said("\n")
+			_, rest, _ := strings.Cut(out.String(), "pid=")
+			pid := 0
+			fmt.Sscan(rest, &pid)
+			if uid := owner(t, fmt.Sprint("/proc/", pid)); uid != c.uid {
+				t.Errorf("the program is %d's", uid)
+			}
+			io.WriteString(keys, "\x03")
+			said("caught")
+			io.WriteString(keys, "on\n")
+			said("read on")
+			if n := strings.Count(out.String(), "caught"); n != 1 {
+				t.Errorf("^C came %d times: %q", n, out.String())
+			}
+			chrun := pid // which root becomes
+			if c.uid != 0 {
+				chrun = parentOf(t, pid)
+			}
+			syscall.Kill(chrun, syscall.SIGKILL)
+			poll(t, 5*time.Second, "the first process ends", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+		})
+	}
+}
+
+func parentOf(t *testing.T, pid int) (parent int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(status), "PPid:")
+	fmt.Sscan(text, &parent)
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", parent))
+	if strings.TrimSpace(string(comm)) != "chrun" && strings.TrimSpace(string(comm)) != "exe" {
+		t.Fatalf("the parent of %d is %d, %s", pid, parent, comm)
+	}
+	return parent
+}

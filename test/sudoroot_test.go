@@ -1,0 +1,140 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chrun/internal/headless"
+)
+
+// line is what chrun shall say on stderr, all of it.
+func (r result) refused(t *testing.T, lines ...string) {
+	t.Helper()
+	if want := strings.Join(lines, "\n"); r.code != 125 || r.stderr != want || r.stdout != "" {
+		t.Errorf("status %d, stdout %q\nstderr: %s\nwant:   %s", r.code, r.stdout, r.stderr, want)
+	}
+}
+
+// Root in the chroot has the user's desktop: with the X server's cookie, and
+// where there is none, on its list for as long as the program runs.
+func TestSudoRoot(t *testing.T) {
+	s := openStage(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
+	script := `echo "I am $(id -un) $(id -u) $HOME"` + desktopWorks
+	for _, w := range byRoot {
+		t.Run(w.name, func(t *testing.T) {
+			r := s.run(w.cwd, w.words(s, chrunProgram, "-q", "-c", "ours", "-u", "root", "-C", "/", "sh", "-c", script)...)
+			r.has(t, append(works, "I am root 0 /root")...)
+		})
+	}
+	t.Run("nobody behind it", func(t *testing.T) {
+		// A terminal of the user's would tell who it is, and this may have one.
+		words := append(bareRoot[:len(bareRoot):len(bareRoot)], "setsid", "-w", chrunProgram, "-c", "ours", "-C", "/", "sh", "-c", "id -u; echo ${DISPLAY-no} ${WAYLAND_DISPLAY-no}; exec </dev/null")
+		r := s.run("/root", words...)
+		if r.err != nil || r.stdout != "0\nno no" || r.stderr != "chrun: entering as root, without a desktop" {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// The X server has a cookie that nobody can find, and lists who may connect.
+func TestSudoRootHostAccess(t *testing.T) {
+	s := openStage(t, headless.Options{X11: true})
+	display := s.Getenv("DISPLAY")
+	if out, err := s.Output("xhost", "+SI:localuser:"+s.User.Name); err != nil {
+		t.Fatal(out, err)
+	}
+	for _, file := range []string{"xauth", "xvfb.auth"} {
+		if err := os.Rename(filepath.Join(s.RuntimeDir, file), filepath.Join(s.RuntimeDir, "gone-"+file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Env = without("XAUTHORITY")(s.Env)
+	list := func() string {
+		out, err := s.Output("xhost")
+		if err != nil {
+			t.Fatal(out, err)
+		}
+		return out
+	}
+	before := list()
+	user := s.run("/tmp", bySudo.words(s, chrunProgram, "-c", "ours", "xdpyinfo")...)
+	user.has(t, "name of display:    "+display)
+	root := s.run("/tmp", bySudo.words(s, chrunProgram, "-c", "ours", "-u", "root", "xdpyinfo")...)
+	root.has(t, "name of display:    "+display)
+	poll(t, 5e9, "the list is as it was", func() bool { return list() == before })
+}
+
+// What only the user's files name is not for root to mount, nor are names in
+// hints that root does not know.
+func TestSudoRefuses(t *testing.T) {
+	s := openStage(t, headless.Options{})
+	for _, flag := range []string{"-uroot", "--identity=grant", "--identity=idmap"} {
+		for _, w := range byRoot[:2] {
+			s.run(w.cwd, w.words(s, chrunProgram, "-c", "mine", flag, "true")...).refused(t,
+				fmt.Sprintf(`chrun: cannot mount "mine" as root: only a file of %s's names it`, s.User.Name),
+				"chrun: hint: sudo chrunctl add mine "+s.chroot+", or name the directory: -c "+s.chroot)
+		}
+	}
+	for _, c := range []struct {
+		chroot, place string
+	}{{"ours", "ours"}, {"mine", s.chroot}, {s.chroot, s.chroot}} {
+		name := c.chroot
+		if name == s.chroot {
+			name = "mine" // to the user
+		}
+		user := func(words ...string) result {
+			return s.run("/tmp", s.user(append([]string{chrunProgram, "-c", c.chroot}, words...)...)...)
+		}
+		user("--deny", "gpu", "-u", "root", "apt-get", "install", "x y").refused(t,
+			fmt.Sprintf("chrun: cannot be root in %q: %s belongs to root", name, s.chroot),
+			"chrun: hint: sudo chrun -c "+c.place+" -u root --deny gpu apt-get install 'x y'")
+		for command, rest := range map[string]string{"sudo apt-get update": " apt-get update", "doas id": " id", "pkexec id": " id", "su -c id": "", "su": ""} {
+			words := strings.Fields(command)
+			user(words...).refused(t,
+				fmt.Sprintf("chrun: cannot run %q: no program can become root in this launch", words[0]),
+				"chrun: hint: sudo chrun -c "+c.place+" -u root"+rest)
+		}
+	}
+}
+
+// noNamespaces are the words before a command in a user namespace, all ids
+// mapped, that allows no others.
+var noNamespaces = []string{"unshare", "--user", "--map-users", "0,0,65536", "--map-groups", "0,0,65536", "--mount", "--propagation", "private",
+	"sh", "-ec", `echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"`, "sh"}
+
+// Without user namespaces a user is told the line that works, and it does: root
+// mounts, and the program is the user's, for good.
+func TestDirect(t *testing.T) {
+	s := openStage(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
+	here := func(words []string) result {
+		return s.run("/tmp", append(noNamespaces[:len(noNamespaces):len(noNamespaces)], words...)...)
+	}
+	r := here(s.user(chrunProgram, "-q", "-c", s.chroot, "--deny", "gpu", "id", "-u"))
+	if want := "chrun: hint: or as root, who needs none: sudo chrun -q -c " + s.chroot + " --deny gpu id -u"; r.code != 125 ||
+		!strings.Contains(r.stderr, "chrun: cannot make a user namespace: ") || !strings.HasSuffix(r.stderr, want) {
+		t.Errorf("%+v\nwant %s", r, want)
+	}
+	script := `echo "I am $(id -un) $(id -u) $HOME $(readlink /proc/self/ns/user)"
+grep -E '^(NoNewPrivs|CapEff|CapPrm|CapBnd|Uid|Groups):' /proc/self/status | tr '\t' ' '
+for p in / /etc /usr /bin /root /proc/sys/kernel /run /var /opt /sys; do touch $p/x 2>/dev/null && echo "writable $p"; done
+echo 1 2>/dev/null >/proc/sys/vm/drop_caches && echo writable proc
+mount -t tmpfs x /mnt 2>/dev/null && echo mounts
+sudo -n true 2>/dev/null && echo becomes root
+touch ~/mine && echo home is mine` + desktopWorks
+	r = here(bySudo.words(s, chrunProgram, "-q", "-c", s.chroot, "-C", "/", "--home=temporary", "sh", "-c", script))
+	r.has(t, append(works, fmt.Sprintf("I am %s %d %s", s.User.Name, s.User.UID, s.home), "home is mine", "NoNewPrivs: 1", "CapEff: 0000000000000000", "CapPrm: 0000000000000000")...)
+	for _, bad := range []string{"writable", "mounts", "becomes root"} {
+		if strings.Contains(r.stdout, bad) {
+			t.Errorf("%s: %s", bad, r.stdout)
+		}
+	}
+	r = here(bySudo.words(s, chrunProgram, "-q", "-c", s.chroot, "--bind", s.home+":/etc", "true"))
+	if r.code != 125 || !strings.Contains(r.stderr, "cannot share anything on /etc: root mounts in this launch") {
+		t.Errorf("a bind on /etc: %+v", r)
+	}
+	r = here(bySudo.words(s, chrunProgram, "-n", "-c", s.chroot, "true"))
+	r.has(t, "identity  direct: uid "+fmt.Sprint(s.User.UID))
+}
