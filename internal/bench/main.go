@@ -104,6 +104,7 @@ func (b *bench) report() (string, error) {
 		name string
 		do   func(*table) error
 	}{
+		{"identities", b.identities},
 		{"arch-chroot, systemd-nspawn, schroot", b.rootTools},
 		{"time to the first window", b.windows},
 		{"memory", b.memory},
