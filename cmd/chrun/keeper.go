@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/cmd/internal/grants"
-	"chrun/display/x11/hosts"
 	"chrun/session"
 	"chrun/session/launch"
 	"chrun/session/relay"
@@ -100,10 +99,9 @@ const firstFile = 3
 // services are what runs beside a launch.
 type services struct {
 	*launch.Services
-	plan    *session.Plan
-	relays  int         // the end of the launch, for the relays; -1 once they have it, or if there are none
-	alive   [2]int      // a pipe that this process holds open
-	display *hosts.Conn // held open meanwhile
+	plan   *session.Plan
+	relays int    // the end of the launch, for the relays; -1 once they have it, or if there are none
+	alive  [2]int // a pipe that this process holds open
 }
 
 // serve prepares them: sockets and what hears of the end, before the program
@@ -175,20 +173,25 @@ func (s *services) admit() error {
 	s.Ends = append(s.Ends, end)
 	id := s.plan.Identity
 	words := []string{"undo", strconv.Itoa(s.plan.CallerUID), strconv.Itoa(id.UID)}
+	files := []int{end, s.alive[0], int(entry.File().Fd())}
 	for _, a := range s.plan.Admit {
 		if a.Socket != "" {
 			words = append(words, string(a.Socket), string(a.Dest))
+			continue
 		}
+		// A server may forget its list when its last client leaves: the keeper
+		// is one.
+		c, err := grants.Connect(a.Display, s.plan.CallerUID)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.Why, err)
+		}
+		defer c.Close()
+		files = append(files, c.FD())
 	}
-	if _, err := keeper([]int{end, s.alive[0], int(entry.File().Fd())}, nil, words...); err != nil {
+	if _, err := keeper(files, nil, words...); err != nil {
 		return err
 	}
 	for _, a := range s.plan.Admit {
-		if a.Display != "" { // a server may forget its list when its last client leaves
-			if s.display, err = grants.Connect(a.Display, s.plan.CallerUID); err != nil {
-				return fmt.Errorf("%s: %w", a.Why, err)
-			}
-		}
 		g, err := grants.For(a, s.plan.CallerUID, id.UID)
 		if err == nil {
 			err = entry.Grant(grants.Table, g)

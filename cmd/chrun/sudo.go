@@ -308,12 +308,7 @@ func exposed(dir string) bool {
 	}
 }
 
-// hostGroup says whether the host has a group of that number.
-func hostGroup(gid int) bool {
-	data, err := rootfs.ReadHost("/etc/group", 64<<20, 0)
-	_, ok := account.Groups(data).ByGID(gid)
-	return ok || err != nil
-}
+func hostGroup(gid int) bool { return account.HostGroup(gid, "/") }
 
 func hostName(uid int) (string, bool) {
 	a, ok := account.HostUser(strconv.Itoa(uid), "/")

@@ -20,8 +20,8 @@ import (
 // launch has ended; meanwhile it lets it into sockets that their servers make
 // anew. Its words are the uids of the desktop's user and of the program, and for
 // each socket where it is on the host and inside; its descriptors are the
-// launch's end, chrun's pipe and the launch's file in the journal, whose lock it
-// holds.
+// launch's end, chrun's pipe, the launch's file in the journal, whose lock it
+// holds, and connections to X servers, which it only keeps open.
 func keepGrants(words []string) int {
 	journal, err := grants.Open()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path"
 	"strconv"
-	"strings"
 	"time"
 
 	"chrun/session/rootfs"
@@ -24,7 +23,7 @@ func Host(uid, gid int, host rootfs.HostPath, getenv func(string) string) Accoun
 			return a
 		}
 	}
-	if a, ok := getent(strconv.Itoa(uid), host, getentLimit); ok {
+	if a, ok := Table(getent("passwd", strconv.Itoa(uid), host, getentLimit)).ByUID(uid); ok {
 		return a
 	}
 	a := Account{Name: strconv.Itoa(uid), UID: uid, GID: gid, Home: "/", Shell: "/bin/sh"}
@@ -51,12 +50,27 @@ func HostUser(who string, host rootfs.HostPath) (Account, bool) {
 	if !validName(who) {
 		return Account{}, false
 	}
-	return getent(who, host, getentLimit)
+	for a := range Table(getent("passwd", who, host, getentLimit)).All() {
+		if a.Name == who || strconv.Itoa(a.UID) == who {
+			return a, true
+		}
+	}
+	return Account{}, false
 }
 
-// getent asks at fixed places, not along PATH: root may be asking for a caller
-// who set it.
-func getent(who string, host rootfs.HostPath, limit time.Duration) (Account, bool) {
+// HostGroup says whether the host has a group of that number.
+func HostGroup(gid int, host rootfs.HostPath) bool {
+	data, err := rootfs.ReadHost(host.Join("/etc/group"), 64<<20, 0)
+	if _, ok := Groups(data).ByGID(gid); ok || err != nil {
+		return true
+	}
+	_, ok := Groups(getent("group", strconv.Itoa(gid), host, getentLimit)).ByGID(gid)
+	return ok
+}
+
+// getent asks for one line of a database, nil if there is none: at fixed places,
+// not along PATH, since root may be asking for a caller who set it.
+func getent(database, who string, host rootfs.HostPath, limit time.Duration) []byte {
 	for _, dir := range []string{"/usr/bin", "/bin", "/run/current-system/sw/bin"} {
 		tool := string(host.Join(dir, "getent"))
 		if _, err := os.Stat(tool); err != nil {
@@ -64,21 +78,15 @@ func getent(who string, host rootfs.HostPath, limit time.Duration) (Account, boo
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
-		var out strings.Builder
-		cmd := exec.CommandContext(ctx, tool, "passwd", who)
+		cmd := exec.CommandContext(ctx, tool, database, who)
 		cmd.Env = []string{"PATH=/usr/bin:/bin"}
 		cmd.Dir = "/"
-		cmd.Stdout = &out
 		cmd.WaitDelay = limit / 4 // for what it left behind with our pipe
-		if cmd.Run() != nil {
-			return Account{}, false
+		out, err := cmd.Output()
+		if err != nil {
+			return nil
 		}
-		for a := range Table(out.String()).All() {
-			if a.Name == who || strconv.Itoa(a.UID) == who {
-				return a, true
-			}
-		}
-		return Account{}, false
+		return out
 	}
-	return Account{}, false
+	return nil
 }
