@@ -80,6 +80,11 @@ func reach(f *session.Facts, d x11.Display) (way, error) {
 			binds: session.SocketBinds(c, socket, "the X server's socket"),
 			notes: []string{"DISPLAY is a path, which only programs with libxcb 1.16 or newer understand"},
 		}, nil
+	case there && refused == nil && f.Identity.Kind != "" && f.Identity.ShownUID == 0:
+		// Root's tree has a /tmp of its own, in which a directory can be made to
+		// mount on, and no file.
+		dir := c.Host.Join(x11.SocketDir)
+		return way{how: "listening", binds: []session.Bind{{Source: dir, Dest: x11.SocketDir, ReadOnly: true, Why: "the X server's socket"}}}, nil
 	case there && refused == nil:
 		return way{
 			how:   "listening",

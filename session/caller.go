@@ -92,7 +92,9 @@ func (c *Caller) Listens(p HostPath) bool { return IsSocket(p) && c.Listeners().
 func FindRuntimeDir(env Environ, uid int) HostPath {
 	if dir := env.Get("XDG_RUNTIME_DIR"); path.IsAbs(dir) {
 		if st, err := os.Stat(dir); err == nil && st.IsDir() && Owner(st) == uid {
-			return HostPath(path.Clean(dir))
+			if real, err := rootfs.RealHost(HostPath(dir)); err == nil {
+				return real // a place of that name need not be had inside
+			}
 		}
 	}
 	dir := "/run/user/" + strconv.Itoa(uid)

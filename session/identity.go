@@ -115,7 +115,7 @@ func (c *IdentityCase) Decide() (id Identity, err error) {
 	if kind == "" || kind == "auto" {
 		kind = c.auto()
 	}
-	if c.Account.UID == 0 && c.Caller.UID != 0 && (kind == Match || kind == Idmap || kind == Remap && c.Owner != c.Caller.UID) {
+	if c.Account.UID == 0 && c.Caller.UID != 0 && !c.Root && c.nameAlone(kind) {
 		return id, ErrRootName
 	}
 	if c.Root && kind != AsRoot && kind != Grant && kind != Direct {
@@ -143,6 +143,17 @@ func (c *IdentityCase) Decide() (id Identity, err error) {
 		id.Kind, id.UIDs, id.GIDs = Direct, nil, nil
 	}
 	return id, err
+}
+
+// nameAlone says whether root inside could not write the tree.
+func (c *IdentityCase) nameAlone(kind Kind) bool {
+	switch kind {
+	case Subid:
+		return c.subordinate() != nil
+	case Remap:
+		return c.Owner != c.Caller.UID
+	}
+	return true
 }
 
 func (c *IdentityCase) auto() Kind {
@@ -218,7 +229,8 @@ func (c *IdentityCase) subid() (Identity, error) {
 	case u == 0:
 		id.UID, id.GID, id.ShownUID, id.ShownGID = c.Owner, c.OwnerGID, 0, 0
 	case c.Known && u != c.Number:
-		return id, &IdentityError{Kind: Subid, Why: fmt.Sprintf("the account that is you in this chroot has the number %d, and %s has %d", c.Number, c.Account.Name, u)}
+		return id, &IdentityError{Kind: Subid, Other: "match",
+			Why: fmt.Sprintf("the account that is you in this chroot has the number %d, and %s has %d", c.Number, c.Account.Name, u)}
 	}
 	return id, nil
 }
@@ -236,6 +248,8 @@ func (c *IdentityCase) grant() (Identity, error) {
 		return fail("root needs no grant", "auto", false)
 	case !c.Known:
 		return fail("the chroot does not know the account", "match", false)
+	case u == c.Caller.UID:
+		return fail("the account has your number already", "match", false)
 	case taken && u != c.Caller.UID && !c.Explicit:
 		return fail(fmt.Sprintf("the number %d is that of %s on the host, who would have your desktop; if you mean that: -u %d", u, name, u), "remap", false)
 	}

@@ -93,6 +93,9 @@ func (p *Plan) Shell() string {
 	case id.Helped():
 		fmt.Fprintf(&b, "# its ids, from another terminal: newuidmap PID %s; newgidmap PID %s\n", strings.Join(id.UIDs.Args(), " "), strings.Join(id.GIDs.Args(), " "))
 		enter += " --user --keep-caps"
+	case id.Kind == Idmap:
+		fmt.Fprintf(&b, "# %s: an idmapped mount of it, which root has made (mount --bind -o X-mount.idmap=…)\n", p.Tree)
+		enter += " --user --map-current-user --keep-caps"
 	case id.Kind == Remap:
 		enter += fmt.Sprintf(" --user --map-user=%d --map-group=%d --keep-caps", id.ShownUID, id.ShownGID)
 	case id.Namespace():

@@ -251,7 +251,7 @@ func noChoiceHints(o *options) []string {
 }
 
 func programHints(o *options, e *launch.ExecError) []string {
-	chrun := append([]string{"chrun"}, o.typed[:len(o.typed)-len(o.argv)]...)
+	chrun := append(o.program(), o.typed[:len(o.typed)-len(o.argv)]...)
 	if n := len(chrun); chrun[n-1] == "--" {
 		chrun = chrun[:n-1]
 	}

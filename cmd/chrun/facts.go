@@ -50,6 +50,11 @@ func newCaller(env session.Environ) *session.Caller {
 	}
 	c.Hostname, _ = os.Hostname()
 	c.RuntimeDir = session.FindRuntimeDir(env, c.UID)
+	if named := env.Get("XDG_RUNTIME_DIR"); c.RuntimeDir != "" && path.IsAbs(named) && path.Clean(named) != string(c.RuntimeDir) {
+		if real, err := rootfs.RealHost(session.HostPath(named)); err == nil && real == c.RuntimeDir { // a link to it
+			c.Env = append(session.Environ{"XDG_RUNTIME_DIR=" + string(real)}, env...)
+		}
+	}
 	return c
 }
 
@@ -100,6 +105,7 @@ func prepare(o *options, c *session.Caller, ch *config.Chroot, said func(key, va
 	}
 	l := &launchRequest{said: said, facts: &session.Facts{Caller: c, Root: root, Name: ch.Label()}, role: as,
 		named: ch.Name, system: strings.HasPrefix(ch.File, systemDir+"/")}
+	o.sudo = as.root || as.tree >= 0
 	l.request = session.Request{Argv: o.argv, Interactive: terminal(0) && terminal(2), Bare: as.bare, Idmapped: as.tree >= 0}
 	l.linux32 = func() bool { return ch.Personality == "linux32" || ch.Personality == "" && root.Is32() }
 	switches := append(bySize(ch), o.switches...)

@@ -49,6 +49,7 @@ type options struct {
 	identity                string
 	argv                    []string
 	given                   []given       // the flags as typed
+	sudo                    bool          // it takes root to make this launch
 	typed                   []string      // all words, for hints
 	guess                   func() string // what COMMAND may have meant, once it cannot be executed
 }

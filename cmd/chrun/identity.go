@@ -26,6 +26,9 @@ type role struct {
 func (l *launchRequest) identity(o *options, ch *config.Chroot, a account.Account, known bool) error {
 	c, root := l.facts.Caller, l.facts.Root
 	if l.role.bare {
+		if asked := session.Kind(o.identity); asked != "" && asked != "auto" {
+			return &session.IdentityError{Kind: asked, Why: "there is no user behind root"}
+		}
 		if a.UID != 0 {
 			return fmt.Errorf("cannot become %q from root: run chrun as the user whose desktop it is", a.Name)
 		}
@@ -75,9 +78,16 @@ func (l *launchRequest) refusal(o *options, err error, owner int) error {
 		return &hintError{fmt.Errorf("cannot be root in %q: %s belongs to %s", l.facts.Name, l.facts.Root.Dir(), name),
 			o.sudoLine(l.place(), "root", o.argv)}
 	case errors.As(err, &e) && e.Sudo:
-		return &hintError{err, o.sudoLine(l.place(), "", o.argv)}
+		argv := o.argv // and what a file of the user's has said, which root does not read
+		if !o.typedFlag("user") && o.user != "" {
+			argv = append([]string{"-u", o.user}, argv...)
+		}
+		if !o.typedFlag("identity") {
+			argv = append([]string{"--identity=" + string(e.Kind)}, argv...)
+		}
+		return &hintError{err, o.sudoLine(l.place(), "", argv)}
 	case errors.As(err, &e) && e.Other != "":
-		words := []string{"chrun"}
+		words := o.program()
 		for _, f := range o.given {
 			if !slices.Contains(f.names, "identity") {
 				words = append(words, f.words...)
@@ -134,10 +144,24 @@ func (o *options) sudoLine(place, user string, argv []string) string {
 	return session.Quote(append(append(words, o.kept(user != "")...), argv...)...)
 }
 
-// kept are the typed flags but -c, and -u if another is named.
+// typedFlag says whether a flag was on the command line.
+func (o *options) typedFlag(long string) bool {
+	return slices.ContainsFunc(o.given, func(f given) bool { return slices.Contains(f.names, long) })
+}
+
+// program is how a hint begins that makes the same launch.
+func (o *options) program() []string {
+	if o.sudo {
+		return []string{"sudo", "chrun"}
+	}
+	return []string{"chrun"}
+}
+
+// kept are the typed flags but -c; for another user than the typed one neither
+// -u nor what goes with it.
 func (o *options) kept(user bool) (words []string) {
 	for _, f := range o.given {
-		if slices.Contains(f.names, "chroot") || user && slices.Contains(f.names, "user") {
+		if slices.Contains(f.names, "chroot") || user && (slices.Contains(f.names, "user") || slices.Contains(f.names, "identity")) {
 			continue
 		}
 		words = append(words, f.words...)

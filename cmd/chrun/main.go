@@ -51,10 +51,8 @@ func run(o *options) error {
 	env := session.Environ(os.Environ())
 	as := role{tree: -1}
 	if os.Getuid() == 0 {
-		if !o.list {
-			if ok, err := asRoot(o, env); ok {
-				return err
-			}
+		if ok, err := asRoot(o, env); ok {
+			return err
 		}
 		as.bare = true
 	} else {

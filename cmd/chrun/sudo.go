@@ -143,6 +143,10 @@ func asRoot(o *options, env session.Environ) (ok bool, err error) {
 	if !ok {
 		return err != nil, err
 	}
+	groups := groupsOf(u)
+	if o.list { // the user's own list
+		return true, become(u, groups, -1, userEnviron(u, env))
+	}
 	conf, err := config.Load(source(&session.Caller{UID: 0, Account: account.Account{Home: "/root"}, Cwd: cwd()}))
 	if err != nil {
 		return true, err
@@ -157,8 +161,10 @@ func asRoot(o *options, env session.Environ) (ok bool, err error) {
 			kind = session.Kind(ch.Identity)
 		}
 	}
-	groups := groupsOf(u)
 	mounts := user == "root" || user == "0" || kind == session.Grant || kind == session.Idmap
+	if (kind == "" || kind == "auto") && chosen == nil && subordinate(ch.Path, u) {
+		mounts = false // root inside is the user's too: root's own files would spoil the tree
+	}
 	if !mounts {
 		if probe(u, groups) == nil {
 			return true, become(u, groups, -1, userEnviron(u, env))
@@ -174,6 +180,16 @@ func asRoot(o *options, env session.Environ) (ok bool, err error) {
 		return true, idmapped(o, u, groups, ch, env)
 	}
 	return true, rootMounts(o, u, groups, ch, said, conf, env, kind)
+}
+
+// subordinate says whether a tree belongs to the user's subordinate ids.
+func subordinate(tree rootfs.HostPath, u account.Account) bool {
+	var st unix.Stat_t
+	if unix.Stat(string(tree), &st) != nil || st.Uid == 0 {
+		return false
+	}
+	data, _ := rootfs.ReadHost("/etc/subuid", 0, 0)
+	return slices.ContainsFunc(account.SubIDs(data, u.Name, u.UID), func(r account.Range) bool { return r.Has(int(st.Uid)) })
 }
 
 // probe asks, as the user, whether user namespaces can be had.
@@ -232,6 +248,10 @@ func become(u account.Account, groups []int, tree int, env session.Environ) erro
 		}
 		env = append(env, treeVariable+"="+strconv.Itoa(tree))
 	}
+	// Root's own home is where "sudo -i" and pkexec(1) have gone, not the person.
+	if cwd() == "/root" && os.Chdir(u.Home) != nil {
+		os.Chdir("/")
+	}
 	if err := syscall.Setgroups(groups); err != nil {
 		return fail("setgroups", err)
 	}
@@ -264,7 +284,10 @@ func idmapped(o *options, u account.Account, groups []int, ch *config.Chroot, en
 	if err != nil {
 		return err
 	}
-	refuse := func(why string) error { return &session.IdentityError{Kind: session.Idmap, Why: why, Other: "auto"} }
+	refuse := func(why string) error {
+		return &hintError{&session.IdentityError{Kind: session.Idmap, Why: why}, "your uid, seen as the account's: " +
+			session.Quote(slices.Concat([]string{"chrun", "-c", string(ch.Path), "--identity=remap", "-u", a.Name}, o.kept(true), o.argv)...)}
+	}
 	_, number := strconv.Atoi(want)
 	name, taken := hostName(a.UID)
 	switch {
@@ -276,8 +299,8 @@ func idmapped(o *options, u account.Account, groups []int, ch *config.Chroot, en
 		return refuse(fmt.Sprintf("the number %d is that of %s on the host, whose setuid programs you could make in the tree; if you mean that: -u %d", a.UID, name, a.UID))
 	}
 	if !o.quiet && exposed(string(root.Dir())) {
-		fmt.Fprintf(os.Stderr, "chrun: others can reach %s: setuid files that a program makes there run as %d for them\nchrun: hint: sudo chmod 700 %s\n",
-			root.Dir(), a.UID, session.Quote(path.Dir(string(root.Dir()))))
+		fmt.Fprintf(os.Stderr, "chrun: others can reach %s: setuid files that a program makes there run as %d for them\nchrun: hint: keep it in a directory of root's that others cannot enter: mode 0700\n",
+			root.Dir(), a.UID)
 	}
 	gids := account.Exchange(0, 0)
 	if gid := session.SafeGID(a, hostGroup); gid >= 0 {

@@ -129,7 +129,13 @@ func (c *compiled) gather(l layers, svc *Services) int {
 		c.placed = append(c.placed, c.register())
 	}
 	at, tree, tmpfs := c.register(), c.register(), c.register()
-	c.openAt("open the chroot "+string(c.plan.Tree), num(self), string(c.plan.Tree), unix.O_PATH|unix.O_DIRECTORY, 0, at)
+	// Where what is attached meanwhile lies: on the chroot's own directory, but
+	// where root has handed the tree over the caller may not be able to go there.
+	stage := string(c.plan.Tree)
+	if svc.Tree >= 0 {
+		stage = "/dev"
+	}
+	c.openAt("open the chroot "+stage, num(self), stage, unix.O_PATH|unix.O_DIRECTORY, 0, at)
 	c.asCaller(true)
 	for i, m := range mounts {
 		if m.Kind == session.FromHost {
@@ -145,8 +151,7 @@ func (c *compiled) gather(l layers, svc *Services) int {
 			num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(tree)
 	}
 	c.tmpfs(tmpfs)
-	// Before Linux 6.15 nothing may be cloned from a detached mount: attach
-	// both on the chroot's own directory, which certainly exists.
+	// Before Linux 6.15 nothing may be cloned from a detached mount: attach both.
 	c.attach("attach the tmpfs", tmpfs, at)
 	c.fill(tmpfs)
 	c.attach("attach the chroot", tree, at)
