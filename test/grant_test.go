@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -39,9 +40,7 @@ func TestGrantEnds(t *testing.T) {
 			t.Errorf("granted: %s", d.sight())
 		}
 		if strings.HasPrefix(end, "keeper") {
-			for _, pid := range processes("chrun-keeper\x00undo") {
-				syscall.Kill(pid, syscall.SIGKILL)
-			}
+			d.killKeepers()
 		}
 		switch end {
 		case "program":
@@ -82,9 +81,7 @@ func TestGrantOwnEntry(t *testing.T) {
 		r := d.begin(ctx)
 		d.ready(r)
 		if kill {
-			for _, pid := range processes("chrun-keeper\x00undo") {
-				syscall.Kill(pid, syscall.SIGKILL)
-			}
+			d.killKeepers()
 			syscall.Kill(r.pid, syscall.SIGKILL)
 		}
 		r.Cancel()
@@ -153,4 +150,20 @@ func TestGrantDaemon(t *testing.T) {
 	if err := d.nothingLeft(before); err != nil {
 		t.Error(err)
 	}
+}
+
+// killKeepers kills what would take grants back, and waits until they have let go
+// of the journal.
+func (d *sudoDesk) killKeepers() {
+	d.t.Helper()
+	for _, pid := range processes("chrun-keeper\x00undo") {
+		syscall.Kill(pid, syscall.SIGKILL)
+		poll(d.t, 10*time.Second, "a keeper ends", func() bool { return gone(pid) })
+	}
+}
+
+// gone says whether a process has closed its descriptors: it is a zombie then.
+func gone(pid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	return err != nil || strings.Contains(string(status), "\nState:\tZ") || strings.Contains(string(status), "\nState:\tX")
 }

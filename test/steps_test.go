@@ -34,6 +34,7 @@ type tracer struct {
 	inside map[int]bool   // threads between entry and exit of a call
 	group  map[int]int    // the process of a thread
 	role   map[int]victim // of a process
+	dead   int            // whom
 	killed bool
 }
 
@@ -135,7 +136,7 @@ func (tr *tracer) call(tid int) {
 		return
 	}
 	if tr.steps++; tr.steps == tr.step {
-		tr.killed = unix.Kill(pid, unix.SIGKILL) == nil
+		tr.killed, tr.dead = unix.Kill(pid, unix.SIGKILL) == nil, pid
 	}
 }
 
@@ -172,6 +173,9 @@ func TestGrantKilledAtEachStep(t *testing.T) {
 			go func() { done <- tr.trace(d.grant(ctx, "true")) }()
 			if err := <-done; err != nil {
 				t.Fatal(err)
+			}
+			if tr.killed { // a sweep leaves alone what still has its lock
+				poll(t, 10*time.Second, "what was killed ends", func() bool { return gone(tr.dead) })
 			}
 			if count%2 == 0 {
 				d.gc()
@@ -222,7 +226,7 @@ func TestGrantRounds(t *testing.T) {
 		}
 		switch what {
 		case 0:
-			kill(processes("chrun-keeper\x00undo"))
+			d.killKeepers()
 		case 1:
 			kill(owned(stranger, "sh"))
 		case 2:
@@ -242,7 +246,9 @@ func TestGrantRounds(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		poll(t, 20*time.Second, "chrun's processes end", func() bool { return len(processes("")) == 0 })
+		for _, pid := range processes("") {
+			poll(t, 20*time.Second, "chrun's processes end", func() bool { return gone(pid) })
+		}
 		if rand.IntN(2) == 0 {
 			d.gc()
 		} else if r := finish(d.grant(ctx, "true")); r.err != nil {
