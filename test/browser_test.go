@@ -68,7 +68,7 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 	}
 	defer func() {
 		if t.Failed() {
-			t.Logf("%.3000s", out.String())
+			t.Logf("%.3000s\n%s", out.String(), d.chrun(m, []string{"-v"}, "true").stderr)
 		}
 	}()
 	poll(t, time.Minute, "a window with the page's title", func() bool { return strings.Contains(d.windows(), "chrun page") })
