@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -183,7 +184,8 @@ func (s *Session) startX(args []string) error {
 	})
 	xauthority := filepath.Join(s.RuntimeDir, "xauth")
 	s.Env = append(s.Env, "DISPLAY=:"+number, "XAUTHORITY="+xauthority)
-	return addCookie(xauthority, ":"+number)
+	// In the server's own file too, where a program without the variable looks.
+	return errors.Join(addCookie(auth, ":"+number), addCookie(xauthority, ":"+number))
 }
 
 // noHardware keeps wireplumber (0.4: Lua, 0.5: JSON) away from real devices.
