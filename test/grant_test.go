@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -90,6 +91,46 @@ func TestGrantOwnEntry(t *testing.T) {
 		if err := d.nothingLeft(before); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Servers that restart while a granted program runs are bound again, and what was
+// granted for their new sockets is taken back too, although one of these may have
+// the inode's number of another's old one.
+func TestGrantRestart(t *testing.T) {
+	d := openSudo(t, headless.Options{Sound: true})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := d.grant(ctx, "sh", "-c", `pw-cli info 0 >/dev/null && pactl info >/dev/null && echo first
+read x
+for i in 1 2 3 4 5 6 7 8 9; do pw-cli info 0 >/dev/null && pactl info >/dev/null && break; sleep 0.2; done
+pw-cli info 0 >/dev/null && pactl info >/dev/null && echo second`)
+	var out safeBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, 20*time.Second, "the first connection", func() bool { return strings.Contains(out.String(), "first") })
+	if err := d.RestartPipewire(); err != nil {
+		t.Fatal(err)
+	}
+	for _, socket := range []string{"pipewire-0", "pulse/native"} {
+		poll(t, 10*time.Second, "the new "+socket+" is granted", func() bool {
+			acl, _ := exec.Command("getfacl", "-cpn", filepath.Join(d.RuntimeDir, socket)).Output()
+			return strings.Contains(string(acl), fmt.Sprintf("user:%d:rw-", stranger))
+		})
+	}
+	io.WriteString(in, "go\n") // it is mounted right behind that: who is refused tries again
+	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "second") {
+		t.Errorf("after the restart: %v: %s", err, out.String())
+	}
+	poll(t, 20*time.Second, "chrun's processes end", func() bool { return len(processes("")) == 0 })
+	if err := d.nothingLeft(d.sight()); err != nil || d.granted() > 0 {
+		t.Errorf("left: %v: %s", err, d.sight())
 	}
 }
 

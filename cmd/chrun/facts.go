@@ -163,6 +163,7 @@ func (l *launchRequest) account(o *options, ch *config.Chroot, switches []toggle
 	}
 	if known && number != id.UID && (id.Kind == session.Match || id.Kind == session.Remap || id.Kind == session.Direct) {
 		l.foreign = number
+		l.notes = append(l.notes, fmt.Sprintf("account: %s has the number %d in the chroot: its files there are not yours", a.Name, number))
 	}
 	if id.Kind == session.Subid && known {
 		return nil // and useradd must work: its passwd stays

@@ -84,12 +84,13 @@ func (g Grant) check(table Table) error {
 	return nil
 }
 
-// target is what g changes: two of one target are one change, however each
-// finds it.
+// target is what g changes: two of one target are one change. A socket is its
+// path too, which is without symlinks: the number of an inode that has gone is
+// soon another's.
 func (g Grant) target() any {
 	switch {
 	case g.ACL != nil:
-		return ACL{Device: g.ACL.Device, Inode: g.ACL.Inode, UID: g.ACL.UID, Perm: g.ACL.Perm}
+		return ACL{Path: g.ACL.Path, Device: g.ACL.Device, Inode: g.ACL.Inode, UID: g.ACL.UID, Perm: g.ACL.Perm}
 	case g.Host != nil:
 		return Host{PID: g.Host.PID, Start: g.Host.Start, UID: g.Host.UID}
 	}

@@ -18,6 +18,7 @@ import (
 	"chrun/session"
 	"chrun/session/acl"
 	"chrun/session/grant"
+	"chrun/session/rootfs"
 )
 
 // Dir is where root's journal is. A user makes no changes that need one.
@@ -73,7 +74,11 @@ var Table = grant.Table{
 // For is the change that lets uid in. owner is whose desktop it is.
 func For(a session.Admission, owner, uid int) (g grant.Grant, err error) {
 	if a.Socket != "" {
-		f, err := acl.Open(string(a.Socket))
+		real, err := rootfs.RealHost(a.Socket)
+		if err != nil {
+			return g, err
+		}
+		f, err := acl.Open(string(real))
 		if err != nil {
 			return g, err
 		}
@@ -84,7 +89,7 @@ func For(a session.Admission, owner, uid int) (g grant.Grant, err error) {
 		if f.Device != a.Device || f.Inode != a.Inode {
 			return g, fmt.Errorf("%s: %w", a.Socket, acl.ErrOther)
 		}
-		return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: string(a.Socket), Device: f.Device, Inode: f.Inode,
+		return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: string(real), Device: f.Device, Inode: f.Inode,
 			Owner: f.Owner, UID: uid, Perm: 6}}, nil
 	}
 	d, err := x11.ParseDisplay(a.Display, session.IsSocket)
