@@ -10,7 +10,6 @@ import (
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/config"
-	"chrun/session/rootfs"
 )
 
 // role is what this process is for a launch.
@@ -52,10 +51,9 @@ func (l *launchRequest) identity(o *options, ch *config.Chroot, a account.Accoun
 		ic.Number, _ = strconv.Atoi(ch.Map) // checked when it was read
 	}
 	if ic.Owner != 0 && ic.Owner != c.UID || ic.Asked == session.Subid {
-		for file, list := range map[string]*[]account.Range{"/etc/subuid": &ic.SubUIDs, "/etc/subgid": &ic.SubGIDs} {
-			data, _ := rootfs.ReadHost(c.Host.Join(file), 0, 0)
-			*list = account.SubIDs(data, c.Account.Name, c.UID)
-		}
+		mine := c.Account
+		mine.UID = c.UID
+		ic.SubUIDs, ic.SubGIDs = account.HostSubIDs(c.Host, "/etc/subuid", mine), account.HostSubIDs(c.Host, "/etc/subgid", mine)
 	}
 	id, err := ic.Decide()
 	if err != nil {

@@ -188,8 +188,7 @@ func subordinate(tree rootfs.HostPath, u account.Account) bool {
 	if unix.Stat(string(tree), &st) != nil || st.Uid == 0 {
 		return false
 	}
-	data, _ := rootfs.ReadHost("/etc/subuid", 0, 0)
-	return slices.ContainsFunc(account.SubIDs(data, u.Name, u.UID), func(r account.Range) bool { return r.Has(int(st.Uid)) })
+	return account.Among(account.HostSubIDs("/", "/etc/subuid", u), int(st.Uid))
 }
 
 // probe asks, as the user, whether user namespaces can be had.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -72,8 +71,7 @@ func (c *command) subordinate(name string, tree rootfs.HostPath) error {
 	if err != nil || c.root || int(st.Uid) == c.account.UID {
 		return err
 	}
-	ids, _ := rootfs.ReadHost("/etc/subuid", 0, 0)
-	if !slices.ContainsFunc(account.SubIDs(ids, c.account.Name, c.account.UID), func(r account.Range) bool { return r.Has(int(st.Uid)) }) {
+	if !account.Among(account.HostSubIDs("/", "/etc/subuid", c.account), int(st.Uid)) {
 		return nil
 	}
 	passwd, _ := root.Read("/etc/passwd")

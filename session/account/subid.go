@@ -3,8 +3,11 @@ package account
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"chrun/session/rootfs"
 )
 
 // Range is a part of the ids: First and the Count-1 behind it.
@@ -12,6 +15,18 @@ type Range struct{ First, Count int }
 
 // Has says whether id is in the range.
 func (r Range) Has(id int) bool { return id >= r.First && id-r.First < r.Count }
+
+// HostSubIDs are the ranges that the host's file, /etc/subuid or /etc/subgid,
+// gives an account.
+func HostSubIDs(host rootfs.HostPath, file string, a Account) []Range {
+	data, _ := rootfs.ReadHost(host.Join(file), 0, 0)
+	return SubIDs(data, a.Name, a.UID)
+}
+
+// Among says whether id is in one of the ranges.
+func Among(list []Range, id int) bool {
+	return slices.ContainsFunc(list, func(r Range) bool { return r.Has(id) })
+}
 
 // SubIDs reads the ranges of an account from subuid(5) or subgid(5), whose
 // lines begin with its name or number. Broken lines are passed over.
