@@ -55,7 +55,8 @@ needs() {
 		xhost x11-xserver-utils
 		sudo sudo
 		doas opendoas
-		pulseaudio pulseaudio" ;;
+		pulseaudio pulseaudio
+		desktop-file-validate desktop-file-utils" ;;
 	kernels) echo "qemu-system-x86_64 qemu-system-x86
 		qemu-system-aarch64 qemu-system-arm
 		cpio cpio

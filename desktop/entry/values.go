@@ -1,0 +1,183 @@
+package entry
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Has says whether [Desktop Entry] has the key, unlocalised.
+func (e *Entry) Has(key string) bool {
+	_, ok := e.groups[0].get(key)
+	return ok
+}
+
+// String is the value of a key in [Desktop Entry], unlocalised and unescaped; ""
+// if it is not there.
+func (e *Entry) String(key string) string {
+	v, _ := e.groups[0].get(key)
+	return unescape(v)
+}
+
+// Bool says whether a key in [Desktop Entry] is true; "1" was that before
+// version 1.0 and is for GLib.
+func (e *Entry) Bool(key string) bool {
+	v := strings.TrimSpace(e.String(key))
+	return v == "true" || v == "1"
+}
+
+// List is the value of a key in [Desktop Entry] that is a list.
+func (e *Entry) List(key string) []string {
+	v, _ := e.groups[0].get(key)
+	return splitList(v)
+}
+
+// Localised is the value of a key in [Desktop Entry] for a locale in the form of
+// LC_MESSAGES, lang_COUNTRY.ENCODING@MODIFIER ("Localized values for keys").
+func (e *Entry) Localised(key, locale string) string {
+	locale, modifier, _ := strings.Cut(locale, "@")
+	locale, _, _ = strings.Cut(locale, ".")
+	lang, _, country := strings.Cut(locale, "_")
+	var tries []string
+	if modifier != "" {
+		if country {
+			tries = append(tries, locale+"@"+modifier)
+		}
+		tries = append(tries, lang+"@"+modifier)
+	}
+	if country {
+		tries = slices.Insert(tries, min(1, len(tries)), locale)
+	}
+	for _, try := range append(tries, lang) {
+		if v, ok := e.groups[0].lookup(key, try); ok && try != "" {
+			return unescape(v)
+		}
+	}
+	return e.String(key)
+}
+
+// Names are the values of Name in [Desktop Entry], in every language.
+func (e *Entry) Names() []string {
+	var names []string
+	for _, l := range e.groups[0].lines {
+		if l.key == "Name" {
+			names = append(names, unescape(l.value))
+		}
+	}
+	return names
+}
+
+// Icons are the values of Icon in all groups and languages, each once.
+func (e *Entry) Icons() []string {
+	var icons []string
+	for _, g := range e.groups {
+		for _, l := range g.lines {
+			if v := unescape(l.value); l.key == "Icon" && v != "" && !slices.Contains(icons, v) {
+				icons = append(icons, v)
+			}
+		}
+	}
+	return icons
+}
+
+// Program is what Exec runs, "" if that cannot be told; a leading env with
+// assignments is passed over.
+func (e *Entry) Program() string {
+	v, _ := e.groups[0].get("Exec")
+	words, err := ParseExec(v)
+	if err != nil {
+		return ""
+	}
+	if path.Base(string(words[0])) == "env" {
+		for len(words) > 1 && (words[0] == "env" || strings.HasSuffix(string(words[0]), "/env") || strings.Contains(string(words[0]), "=")) {
+			words = words[1:]
+		}
+	}
+	return strings.ReplaceAll(string(words[0]), "%%", "%")
+}
+
+// Shown says whether a menu shows the entry on a desktop with the elements of
+// $XDG_CURRENT_DESKTOP.
+func (e *Entry) Shown(desktops []string) bool {
+	if e.Bool("Hidden") || e.Bool("NoDisplay") {
+		return false
+	}
+	only, not := e.List("OnlyShowIn"), e.List("NotShowIn")
+	for _, d := range desktops {
+		switch {
+		case slices.Contains(only, d):
+			return true
+		case slices.Contains(not, d):
+			return false
+		}
+	}
+	return !e.Has("OnlyShowIn")
+}
+
+var unescaper = map[byte]byte{'s': ' ', 'n': '\n', 't': '\t', 'r': '\r', '\\': '\\'}
+
+// unescape undoes the escapes of a string ("Possible value types"). An unknown
+// one stays.
+func unescape(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			if c, ok := unescaper[s[i+1]]; ok {
+				b = append(b, c)
+				i++
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+// escape makes s a string's text in a file.
+func escape(s string) string {
+	s = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s)
+	if strings.HasPrefix(s, " ") {
+		s = `\s` + s[1:]
+	}
+	return s
+}
+
+// splitList takes an escaped list apart; empty elements are none.
+func splitList(s string) []string {
+	var list []string
+	var b []byte
+	end := func() {
+		if len(b) > 0 {
+			list = append(list, unescape(string(b)))
+		}
+		b = b[:0]
+	}
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] == ';':
+			b = append(b, ';')
+			i++
+		case s[i] == '\\' && i+1 < len(s):
+			b = append(b, s[i], s[i+1])
+			i++
+		case s[i] == ';':
+			end()
+		default:
+			b = append(b, s[i])
+		}
+	}
+	end()
+	return list
+}
+
+// joinList is a list's text in a file.
+func joinList(list []string) string {
+	var b strings.Builder
+	for _, s := range list {
+		b.WriteString(strings.ReplaceAll(escape(s), ";", `\;`) + ";")
+	}
+	return b.String()
+}
