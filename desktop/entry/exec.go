@@ -77,6 +77,9 @@ type text struct {
 // split takes a command line apart.
 func split(s string) (texts []text, err error) {
 	var t text
+	if strings.IndexByte(s, 0) >= 0 {
+		return nil, errors.New("Exec holds a NUL byte")
+	}
 	in, quote := false, byte(0)
 	put := func(c byte) {
 		t.text, t.quoted, in = t.text+string([]byte{c}), append(t.quoted, quote != 0), true
@@ -84,8 +87,6 @@ func split(s string) (texts []text, err error) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
-		case c == 0:
-			return nil, errors.New("Exec holds a NUL byte")
 		case quote != 0 && c == quote:
 			quote = 0
 		case quote == '"' && c == '\\' && i+1 < len(s) && strings.IndexByte("\"`$\\", s[i+1]) >= 0:
