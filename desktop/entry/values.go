@@ -96,6 +96,16 @@ func (e *Entry) Program() string {
 	return strings.ReplaceAll(string(words[0]), "%%", "%")
 }
 
+// ExecWord is the first word of Exec: what a launcher of the host would run.
+func (e *Entry) ExecWord() string {
+	v, _ := e.groups[0].get("Exec")
+	words, err := ParseExec(v)
+	if err != nil {
+		return ""
+	}
+	return strings.ReplaceAll(string(words[0]), "%%", "%")
+}
+
 // Shown says whether a menu shows the entry on a desktop with the elements of
 // $XDG_CURRENT_DESKTOP.
 func (e *Entry) Shown(desktops []string) bool {
