@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func complain(o *options, err error) int {
 	if !terminal(2) {
 		// Started from a menu: nobody sees stderr.
 		body := strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", "")
-		desktop.Notify(newCaller(os.Environ()), "chrun", body, 2*time.Second)
+		desktop.Notify(newCaller(os.Environ()), o.app, cmp.Or(o.app, "chrun"), body, 2*time.Second)
 	}
 	return status
 }

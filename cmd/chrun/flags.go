@@ -27,6 +27,7 @@ Flags (they end at COMMAND):
       --unset-env NAME     (repeatable)
       --allow F[,F...]     features or groups, all of which are on
       --deny F[,F...]      (repeatable)
+      --app ID             the entry of the menu that this launch is of
   -n, --dry-run[=text|shell|json]   print the plan and its reasons, run nothing
   -l, --list               list the known chroots
   -v, --verbose            say what is shared, one line a feature
@@ -47,10 +48,12 @@ type options struct {
 	list, verbose, quiet    bool
 	help, version           bool
 	identity                string
+	app                     string // the exported entry's id
 	argv                    []string
 	given                   []given       // the flags as typed
 	sudo                    bool          // it takes root to make this launch
 	typed                   []string      // all words, for hints
+	entry                   entry         // what belongs to app
 	guess                   func() string // what COMMAND may have meant, once it cannot be executed
 }
 
@@ -115,6 +118,12 @@ func (o *options) options() []option {
 		{"unset-env", 0, "", more(&o.unsetEnv)},
 		{"allow", 0, "", func(v string) error { return o.toggle(v, true) }},
 		{"deny", 0, "", func(v string) error { return o.toggle(v, false) }},
+		{"app", 0, "", func(v string) error {
+			if o.app = v; !validApp(v) {
+				return fmt.Errorf("%q is no id of an entry", v)
+			}
+			return nil
+		}},
 		{"dry-run", 'n', "text", func(v string) error {
 			if o.dryRun = v; v != "text" && v != "shell" && v != "json" {
 				return fmt.Errorf("%q is not text, shell or json", v)

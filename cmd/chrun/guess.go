@@ -77,7 +77,7 @@ func ofDirectory(g *guesses) string {
 
 // ofVerb: chrun add gentoo /mnt/gentoo
 func ofVerb(g *guesses) string {
-	verbs := []string{"add", "forget", "list", "default", "set", "unset", "show", "features", "gc"}
+	verbs := []string{"add", "forget", "list", "default", "set", "unset", "show", "features", "gc", "apps", "export", "unexport", "sync"}
 	if !slices.Contains(verbs, g.word) {
 		return ""
 	}

@@ -59,6 +59,8 @@ func run(o *options) error {
 		env, as.tree = takeTree(env)
 	}
 	caller := newCaller(env)
+	o.entry.ask(o, caller)
+	defer o.entry.close()
 	conf, err := config.Load(source(caller))
 	if err != nil {
 		return err
@@ -132,6 +134,7 @@ func (l *launchRequest) run(o *options, conf *config.Config, mount func() error)
 	if err := mount(); err != nil {
 		return err
 	}
+	o.entry.hear(o, l, conf, note)
 	services, err := l.serve(plan)
 	if err != nil {
 		return err

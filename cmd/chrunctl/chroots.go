@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -169,6 +170,9 @@ func (c *command) stays(ch *config.Chroot) {
 	fmt.Fprintf(c.out, "its tree stays: %s\n", ch.Path)
 	if home := c.homeOf(ch); home != "" {
 		fmt.Fprintf(c.out, "its home stays: %s\n", home)
+	}
+	if h, err := c.host(); err == nil && slices.Contains(h.Names(), ch.Name) {
+		fmt.Fprintf(c.out, "its programs are in the menu yet: chrunctl unexport %s --all\n", ch.Name)
 	}
 	if path.Dir(path.Dir(ch.File)) == c.src.System {
 		fmt.Fprintln(c.out, "so do the homes of its users, in ~/.local/share/chrun/homes")

@@ -54,6 +54,7 @@ var chrunFlags = []chrunFlag{
 	{long: "unset-env", about: "take a variable away", value: (*completion).variables},
 	{long: "allow", about: "features or groups", value: (*completion).features},
 	{long: "deny", about: "features or groups", value: (*completion).features},
+	{long: "app", about: "the entry of the menu", value: (*completion).anything},
 	{long: "dry-run", short: "n", about: "print the plan, run nothing", value: (*completion).forms, optional: true},
 	{long: "list", short: "l", about: "list the known chroots"},
 	{long: "verbose", short: "v", about: "say what is shared"},
@@ -239,3 +240,6 @@ func (c *completion) forms(prefix, word string) {
 	c.offer(prefix, word, "shell", "as mount commands")
 	c.offer(prefix, word, "json", "for programs")
 }
+
+// anything is for what cannot be listed.
+func (c *completion) anything(string, string) {}

@@ -47,8 +47,11 @@ func (c *command) hint(err error) string {
 		write   *config.WriteError
 		edit    *config.EditError
 		trusted *config.UntrustedError
+		menu    *menuError
 	)
 	switch {
+	case errors.As(err, &menu):
+		return menu.hint
 	case errors.As(err, &usage):
 		return usage.command + " --help"
 	case errors.As(err, &tree):

@@ -130,7 +130,7 @@ func (c *command) cobra() *cobra.Command {
 	root.SetVersionTemplate("chrunctl {{.Version}}\n")
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })
-	root.AddCommand(c.add(), c.forget(), c.list(), c.defaults(), c.set(), c.unset(), c.show(), c.features(), c.gc(), c.completeChrun())
+	root.AddCommand(c.add(), c.forget(), c.list(), c.defaults(), c.set(), c.unset(), c.show(), c.features(), c.gc(), c.apps(), c.export(), c.unexport(), c.sync(), c.completeChrun())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Args = usage(root.Args)
 	for _, cmd := range root.Commands() {

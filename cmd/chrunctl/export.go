@@ -1,0 +1,298 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"chrun/desktop/export"
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// exportFlags are those of export and unexport.
+type exportFlags struct {
+	all, bin, dry, json bool
+	label, mime         string
+	make                bool
+	name, icon          string
+}
+
+func (c *command) export() *cobra.Command {
+	var f exportFlags
+	cmd := &cobra.Command{
+		Use:   "export NAME [APP...]",
+		Short: "Put programs of a chroot into the menu",
+		Long: "Put programs of a chroot into the menu: their entries, icons and types. APP is an id, a program or a\n" +
+			"shown name. What opened a file before still does. With --bin, put commands into ~/.local/bin.",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: c.completeApps(false),
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.all, "all", false, "all that the chroot offers, and with sync what comes later")
+	flags.BoolVar(&f.bin, "bin", false, "commands: APP is a program, which needs no entry")
+	flags.BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
+	flags.BoolVar(&f.json, "json", false, "with -n: for programs")
+	flags.StringVar(&f.label, "label", export.AutoLabel, "behind each name; auto is (NAME) where the host has the same one, empty is none")
+	flags.StringVar(&f.mime, "mime", "safe", "all: types too whose default moves")
+	flags.BoolVar(&f.make, "make-entry", false, "make an entry for a program that has none")
+	flags.StringVar(&f.name, "name", "", "with --make-entry: the shown name")
+	flags.StringVar(&f.icon, "icon", "", "with --make-entry: an icon's name or path in the chroot")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := f.check(cmd, args); err != nil {
+			return err
+		}
+		root, err := c.exportable(args[0])
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		return c.reexport(args[0], root, &f, func(h *export.Host, asked *export.Asked) ([]string, error) {
+			if cmd.Flags().Changed("label") {
+				asked.Label = f.label
+			}
+			if cmd.Flags().Changed("mime") {
+				asked.Types = f.mime == "all"
+			}
+			return f.ask(h, root, args, asked)
+		})
+	}
+	return cmd
+}
+
+func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
+	var err error
+	switch {
+	case f.mime != "safe" && f.mime != "all":
+		err = fmt.Errorf("--mime is safe or all, not %q", f.mime)
+	case strings.ContainsFunc(f.label, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		err = errors.New("--label has control characters")
+	case f.make && f.bin, f.all && f.bin, f.all && f.make:
+		err = errors.New("--all, --bin and --make-entry go one at a time")
+	case (f.name != "" || f.icon != "") && !f.make:
+		err = errors.New("--name and --icon go with --make-entry")
+	case f.make && len(args) != 2:
+		err = errors.New("--make-entry takes one program")
+	case f.all && len(args) > 1:
+		err = errors.New("--all takes no APP")
+	case !f.all && len(args) == 1:
+		err = errors.New("name an APP, or --all: chrunctl apps " + args[0])
+	}
+	if err != nil {
+		return &usageError{cmd.CommandPath(), err}
+	}
+	return nil
+}
+
+// ask adds to what is asked, and says which ids of the chroot are meant.
+func (f *exportFlags) ask(h *export.Host, root *rootfs.Root, args []string, asked *export.Asked) (ids []string, err error) {
+	asked.Tree = string(root.Dir())
+	switch {
+	case f.all:
+		asked.All, asked.Except = true, nil
+		for _, a := range export.Apps(root) {
+			ids = append(ids, a.ID)
+		}
+		return ids, nil
+	case f.make:
+		return f.makeEntry(h, root, args[0], args[1], asked)
+	}
+	apps := export.Apps(root)
+	for _, word := range args[1:] {
+		if f.bin {
+			if err := askBin(root, args[0], word, asked); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		id, err := findApp(h, root, apps, args[0], word)
+		if err != nil {
+			return nil, err
+		}
+		asked.Except = slices.DeleteFunc(asked.Except, func(e string) bool { return e == id })
+		if !asked.All {
+			asked.Apps = with(asked.Apps, id)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func with(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+func askBin(root *rootfs.Root, name, program string, asked *export.Asked) error {
+	if export.Program(root, program) == "" {
+		return &menuError{session.Quote(program), "the chroot has no such program", "chrun -c " + name + " sh -c 'ls /usr/bin'"}
+	}
+	base := path.Base(program)
+	asked.Bins = slices.DeleteFunc(asked.Bins, func(b string) bool { return path.Base(b) == base })
+	asked.Bins = append(asked.Bins, program)
+	return nil
+}
+
+// findApp is the id of the one app that word means.
+func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word string) (string, error) {
+	found := export.Match(apps, word, h.Locale)
+	// A program may have entries that no menu shows, beside the one that is meant.
+	if len(found) > 1 {
+		if shown := slices.DeleteFunc(slices.Clone(found), func(a export.App) bool { return a.Entry == nil || !a.Entry.Shown(h.Desktops) }); len(shown) > 0 {
+			found = shown
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0].ID, nil
+	case len(found) > 1:
+		var ids []string
+		for _, a := range found {
+			ids = append(ids, a.ID)
+		}
+		return "", &menuError{session.Quote(word), "it may be " + strings.Join(ids, ", "), "chrunctl export " + name + " " + ids[0]}
+	case export.Program(root, word) != "":
+		return "", &menuError{session.Quote(word), "the program has no entry in the chroot",
+			fmt.Sprintf("for the menu: chrunctl export %s %s --make-entry --name TEXT; for the terminal: chrunctl export %[1]s %[2]s --bin", name, session.Quote(word))}
+	}
+	if near := nearest(apps, word); near != "" {
+		return "", &menuError{session.Quote(word), "the chroot has no such program; is it " + near + "?", "chrunctl apps " + name}
+	}
+	return "", &menuError{session.Quote(word), "the chroot has no such program", "chrunctl apps " + name}
+}
+
+// nearest is an id that holds the word, or that the word holds.
+func nearest(apps []export.App, word string) string {
+	word = strings.ToLower(word)
+	for _, a := range apps {
+		if id := strings.ToLower(a.ID); strings.Contains(id, word) || strings.Contains(word, id) {
+			return a.ID
+		}
+	}
+	return ""
+}
+
+func (f *exportFlags) makeEntry(h *export.Host, root *rootfs.Root, name, program string, asked *export.Asked) ([]string, error) {
+	if export.Program(root, program) == "" {
+		return nil, &menuError{session.Quote(program), "the chroot has no such program", "chrunctl apps " + name}
+	}
+	base := path.Base(program)
+	if found := export.Match(export.Apps(root), base, h.Locale); len(found) > 0 {
+		return nil, &menuError{session.Quote(program), "it has an entry already, " + found[0].ID, "chrunctl export " + name + " " + found[0].ID}
+	}
+	m := export.Made{Program: program, Name: f.name, Icon: f.icon}
+	if m.Name == "" {
+		m.Name = base
+	}
+	asked.Made = slices.DeleteFunc(asked.Made, func(o export.Made) bool { return path.Base(o.Program) == base })
+	asked.Made = append(asked.Made, m)
+	return []string{base}, nil
+}
+
+// reexport changes what is asked of a chroot, and makes it true.
+func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask func(*export.Host, *export.Asked) (ids []string, err error)) error {
+	h, err := c.host()
+	if err != nil {
+		return err
+	}
+	set, err := export.Open(h, name)
+	if err != nil {
+		return &menuError{name, err.Error(), ""}
+	}
+	defer set.Close()
+	asked := set.Asked()
+	ids, err := ask(h, &asked)
+	if err != nil {
+		return err
+	}
+	plan, err := set.Plan(root, asked)
+	if err != nil {
+		return &menuError{name, err.Error(), ""}
+	}
+	if f.dry && f.json {
+		e := json.NewEncoder(c.out)
+		e.SetIndent("", "  ")
+		return e.Encode(plan)
+	}
+	c.tell(h, plan, ids, f)
+	if f.dry {
+		return nil
+	}
+	failed, err := set.Run(plan)
+	c.failures(failed)
+	if err != nil {
+		return &menuError{name, err.Error(), "chrunctl sync " + name}
+	}
+	return nil
+}
+
+// tell says what a plan does. ids are the apps that were named now: all is said
+// of them.
+func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFlags) {
+	changed := map[string]bool{}
+	counts := map[export.Op]int{}
+	for _, s := range p.Steps {
+		counts[s.Op]++
+		switch id, isEntry := strings.CutSuffix(path.Base(s.Path), ".desktop"); {
+		case f.dry:
+			fmt.Fprintln(c.out, strings.TrimSpace(string(s.Op)+" "+s.Path+"  "+s.Why))
+		case s.Op == export.Keep:
+			fmt.Fprintf(c.err, "chrunctl: %s stays as it is: %s\n", s.Path, s.Why)
+		case isEntry:
+			changed[id] = true
+			fmt.Fprintf(c.out, "%s %s\n", printable(id), map[export.Op]string{export.Write: "is in the menu", export.Replace: "has changed", export.Remove: "is out of the menu"}[s.Op])
+		case path.Dir(s.Path) == h.Bin:
+			fmt.Fprintf(c.out, "%s %s\n", s.Path, map[export.Op]string{export.Write: "is there", export.Replace: "has changed", export.Remove: "is gone"}[s.Op])
+		}
+	}
+	said := 0
+	for _, n := range p.Notes {
+		if n.ID == "" || f.dry || changed[p.IDs[n.ID]] || p.IDs[n.ID] == "" && (slices.Contains(ids, n.ID) || ids == nil) {
+			fmt.Fprintln(c.err, printable(strings.TrimPrefix("chrunctl: "+n.ID+" "+n.Text, "chrunctl:  ")))
+			said++
+		}
+	}
+	if counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0 {
+		fmt.Fprintln(c.out, "nothing is to be done")
+	}
+	if f.bin && !c.onPath(h.Bin) && counts[export.Write] > 0 {
+		fmt.Fprintf(c.err, "chrunctl: %s is not on your PATH\nchrunctl: hint: in ~/.profile: PATH=$HOME/.local/bin:$PATH\n", h.Bin)
+	}
+}
+
+// completeApps completes NAME, then what can be exported of it, or is.
+func (c *command) completeApps(exported bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return c.names(1)(cmd, args, word)
+		}
+		h, err := c.host()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		root, err := c.exportable(args[0])
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer root.Close()
+		set, err := export.Open(h, args[0])
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer set.Close()
+		var words []string
+		for _, a := range export.Apps(root) {
+			if a.Err == nil && (set.Exported(a.ID) != "") == exported {
+				words = append(words, a.ID+"\t"+printable(a.Entry.Localised("Name", h.Locale)))
+			}
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,240 @@
+package export
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session/rootfs"
+)
+
+// Set is what is exported of one chroot. Close it: it holds the lock that keeps
+// two runs apart.
+type Set struct {
+	host *Host
+	name string
+	had  *manifest
+	lock *os.File
+}
+
+// Open reads what is exported of the chroot called name, and waits for another
+// run to end. Errors are *os.PathError, or say that the manifest cannot be read.
+func Open(h *Host, name string) (*Set, error) {
+	s := &Set{host: h, name: name}
+	// The state directory may have to be made; the home is there.
+	lock, err := os.Open(h.Home)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		lock.Close()
+		return nil, &os.PathError{Op: "lock", Path: h.Home, Err: err}
+	}
+	s.lock = lock
+	if s.had, err = load(h.manifest(name)); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives the lock up.
+func (s *Set) Close() error { return s.lock.Close() }
+
+func (h *Host) manifest(name string) string { return filepath.Join(h.StateDir, "exports", name) }
+
+// Names are the chroots of which something is exported, in order.
+func (h *Host) Names() []string {
+	var names []string
+	entries, _ := os.ReadDir(filepath.Join(h.StateDir, "exports"))
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), "~") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// Asked is what was asked for, a copy.
+func (s *Set) Asked() Asked {
+	a := s.had.asked
+	for _, list := range []*[]string{&a.Apps, &a.Except, &a.Bins} {
+		*list = slices.Clone(*list)
+	}
+	a.Made = slices.Clone(a.Made)
+	return a
+}
+
+// Exported says under which id an app of the chroot is in the menu, or "".
+func (s *Set) Exported(id string) string {
+	for _, as := range []string{id, id + "." + s.name} {
+		if _, ok := s.had.files[s.host.DataHome+"/applications/"+as+".desktop"]; ok {
+			return as
+		}
+	}
+	return ""
+}
+
+// Op is what a step does to a file of the host.
+type Op string
+
+// What a step does. Keep is for a file that is not as it was written, or not
+// ours.
+const (
+	Write   Op = "write"
+	Replace Op = "replace"
+	Remove  Op = "remove"
+	Keep    Op = "keep"
+)
+
+// Step is a change, or why there is none.
+type Step struct {
+	Op   Op
+	Path string
+	Why  string `json:",omitempty"`
+}
+
+// Plan is the difference between what is there and what shall be.
+type Plan struct {
+	Steps []Step
+	Notes []Note
+	IDs   map[string]string // of exported apps, by that in the chroot
+	asked Asked
+	files map[string]*file
+	next  map[string]written
+}
+
+// maxBytes bounds what a plan reads.
+const maxBytes = 512 << 20
+
+// Plan decides what is to be done for what is asked. root is the chroot, nil if
+// it has vanished: then everything goes. It reads and changes nothing.
+func (s *Set) Plan(root *rootfs.Root, asked Asked) (*Plan, error) {
+	p := &Plan{asked: asked, files: map[string]*file{}, next: map[string]written{}}
+	if root != nil {
+		w := want(s.host, root, s.name, &asked, s.had)
+		p.files, p.Notes, p.IDs = w.files, w.notes, w.ids
+	}
+	total := 0
+	for _, at := range slices.Sorted(maps.Keys(p.files)) {
+		f := p.files[at]
+		old, ours := s.had.files[at]
+		state := look(at, old, ours)
+		if state == same && (f.from != "" && f.from == old.from || f.from == "" && sum(f.data) == old.sums[0]) {
+			p.next[at] = old
+			continue
+		}
+		data, err := f.read(root)
+		if err != nil {
+			p.Notes = append(p.Notes, Note{"", fmt.Sprintf("cannot read %s: %v", f.path, err)})
+			delete(p.files, at)
+			continue
+		}
+		if total += len(data); total > maxBytes {
+			return nil, fmt.Errorf("the icons are larger than %d MiB", maxBytes>>20)
+		}
+		f.data = data
+		p.decide(at, f, old, state)
+	}
+	for _, at := range slices.Sorted(maps.Keys(s.had.files)) {
+		if _, wanted := p.files[at]; wanted {
+			continue
+		}
+		switch look(at, s.had.files[at], true) {
+		case same, changed:
+			p.Steps = append(p.Steps, Step{Op: Remove, Path: at})
+		case edited:
+			p.Steps = append(p.Steps, Step{Keep, at, "you have changed it"})
+		}
+	}
+	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.Path, b.Path) })
+	return p, nil
+}
+
+// decide what to do about a file that is not just as it should be.
+func (p *Plan) decide(at string, f *file, old written, state state) {
+	mine := written{sums: []string{sum(f.data)}, size: int64(len(f.data)), from: f.from}
+	switch state {
+	case missing:
+		p.Steps = append(p.Steps, Step{Op: Write, Path: at})
+	case foreign:
+		p.Steps = append(p.Steps, Step{Keep, at, "it is not chrun's"})
+		delete(p.files, at)
+		return
+	case edited:
+		p.Steps = append(p.Steps, Step{Keep, at, "you have changed it"})
+		p.next[at] = old
+		return
+	default:
+		if data, err := os.ReadFile(at); err == nil && sum(data) == mine.sums[0] {
+			var st unix.Stat_t
+			unix.Lstat(at, &st)
+			mine.mtime = st.Mtim.Nano()
+			p.next[at] = mine
+			return
+		}
+		p.Steps = append(p.Steps, Step{Op: Replace, Path: at})
+	}
+	p.next[at] = mine
+}
+
+type state int
+
+const (
+	missing state = iota
+	same          // as it was recorded
+	changed       // its content is ours, its time is not
+	edited        // by somebody else
+	foreign       // nothing of ours
+)
+
+// look says what is at a path of which old is the record, if it is ours.
+func look(at string, old written, ours bool) state {
+	var st unix.Stat_t
+	if err := unix.Lstat(at, &st); err != nil {
+		return missing
+	}
+	switch {
+	case !ours:
+		return foreign
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return edited
+	case st.Size == old.size && st.Mtim.Nano() == old.mtime && len(old.sums) == 1:
+		return same
+	}
+	data, err := os.ReadFile(at)
+	if err != nil || !slices.Contains(old.sums, sum(data)) {
+		return edited
+	}
+	return changed
+}
+
+// nothing says that a plan has nothing to do.
+func (s *Set) nothing(p *Plan) bool {
+	if s.had.pending {
+		return false
+	}
+	for _, st := range p.Steps {
+		if st.Op != Keep {
+			return false
+		}
+	}
+	before, after := *s.had, *s.had
+	after.asked, after.files = p.asked, p.next
+	return string(before.encode()) == string(after.encode())
+}
+
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

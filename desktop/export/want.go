@@ -1,0 +1,307 @@
+package export
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"chrun/desktop/entry"
+	"chrun/desktop/export/icon"
+	"chrun/desktop/export/mime"
+	"chrun/session/rootfs"
+)
+
+// Host is the user's side.
+type Host struct {
+	Home     string
+	StateDir string // where manifests are: DIR/exports
+	Bin      string // ~/.local/bin
+	mime.Dirs
+	RuntimeDir string
+	Launcher   string // absolute path of chrun
+	Locale     string
+	// Owned says whether a name is owned on the session bus.
+	Owned func(name string) bool
+}
+
+// Note is something that a person should know of an export.
+type Note struct {
+	ID   string // of an app in the chroot, or ""
+	Text string
+}
+
+// file is what shall be at a path.
+type file struct {
+	mode os.FileMode
+	data []byte
+	from string // where the data come from, if they are not here: from and stamp
+	path rootfs.Path
+}
+
+// wanted collects what shall be there.
+type wanted struct {
+	host   *Host
+	root   *rootfs.Root
+	name   string // of the chroot
+	asked  *Asked
+	had    *manifest
+	files  map[string]*file
+	notes  []Note
+	ids    map[string]string // exported id by the chroot's
+	types  map[string]bool   // that exported entries open and the host does not know
+	mimes  *mime.Host
+	icons  *icon.Tree
+	places *icon.Host
+	named  map[string]string // the exported name of each icon
+	shown  map[string]string // names that the host's menu shows, and by which id
+	there  map[string]string // the host's entries
+}
+
+func (w *wanted) note(id, format string, args ...any) {
+	w.notes = append(w.notes, Note{id, fmt.Sprintf(format, args...)})
+}
+
+// want computes what shall be there.
+func want(h *Host, root *rootfs.Root, name string, asked *Asked, had *manifest) *wanted {
+	w := &wanted{host: h, root: root, name: name, asked: asked, had: had, files: map[string]*file{}, ids: map[string]string{},
+		types: map[string]bool{}, named: map[string]string{}}
+	apps := w.apps()
+	if len(apps) > 0 {
+		w.look()
+	}
+	for _, a := range apps {
+		w.app(a)
+	}
+	w.packages()
+	for _, b := range asked.Bins {
+		w.bin(b)
+	}
+	return w
+}
+
+// apps are those that are asked for and there.
+func (w *wanted) apps() []App {
+	all := Apps(w.root)
+	asked := func(a App) bool {
+		switch {
+		case slices.Contains(w.asked.Apps, a.ID):
+			return true
+		case !w.asked.All || slices.Contains(w.asked.Except, a.ID):
+			return false
+		case a.Err != nil:
+			w.note(a.ID, "is not exported: %v", a.Err)
+			return false
+		}
+		return a.Entry.String("Type") == "Application"
+	}
+	apps := slices.DeleteFunc(slices.Clone(all), func(a App) bool { return !asked(a) })
+	for _, id := range w.asked.Apps {
+		if !slices.ContainsFunc(all, func(a App) bool { return a.ID == id }) {
+			w.note(id, "is no longer in the chroot")
+		}
+	}
+	for _, m := range w.asked.Made {
+		e, err := entry.New(m.Name, m.Icon, entry.Literal(m.Program))
+		apps = append(apps, App{ID: path.Base(m.Program), Entry: e, Err: err})
+	}
+	return apps
+}
+
+// look reads the host.
+func (w *wanted) look() {
+	var ours []string
+	for p := range w.had.files {
+		if rel, ok := strings.CutPrefix(p, w.host.DataHome+"/applications/"); ok {
+			ours = append(ours, rel)
+		}
+	}
+	w.mimes = mime.Read(w.host.Dirs, ours)
+	w.there = w.mimes.Entries()
+	w.shown = map[string]string{}
+	for id, file := range w.there {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if e, err := entry.Parse(data); err == nil && e.Shown(w.host.Desktops) {
+			w.shown[e.Localised("Name", w.host.Locale)] = id
+			w.shown[e.String("Name")] = id
+		}
+	}
+	w.icons = icon.Open(w.root)
+	w.places = icon.ReadHost(w.host.Home, append([]string{w.host.DataHome}, w.host.DataDirs...))
+}
+
+// app adds an entry and what belongs to it.
+func (w *wanted) app(a App) {
+	if a.Err == nil && !validID(a.ID) {
+		a.Err = fmt.Errorf("its id %.80q is no name for a file", a.ID)
+	}
+	if a.Err != nil {
+		w.note(a.ID, "is not exported: %v", a.Err)
+		return
+	}
+	r := entry.Rewrite{ID: a.ID, Original: a.ID, Launcher: w.host.Launcher, Chroot: w.name, Icon: func(n string) string { return w.icon(a.ID, n) }}
+	if file, taken := w.there[a.ID+".desktop"]; taken {
+		r.ID = a.ID + "." + w.name
+		w.note(a.ID, "is called %s, since %s is there", r.ID, file)
+	}
+	r.Label = w.label(&a)
+	service, argv := w.service(&a, r.ID)
+	r.Bus = service
+	var opens, moved []string
+	r.Type = func(t string) bool {
+		if from, moves := w.mimes.Moves(t); moves && !w.asked.Types {
+			moved = append(moved, t+" ("+strings.TrimSuffix(from, ".desktop")+")")
+			return false
+		}
+		opens = append(opens, t)
+		return true
+	}
+	out, dropped, err := a.Entry.Rewrite(r)
+	if err != nil {
+		w.note(a.ID, "is not exported: %v", err)
+		return
+	}
+	for _, d := range dropped {
+		w.note(a.ID, "leaves out %s", strings.TrimSpace(strings.Trim("["+d.Group+"] "+d.Key, "[] ")+": "+d.Why))
+	}
+	if len(moved) > 0 {
+		w.note(a.ID, "does not open, since their default would move: %s", strings.Join(moved, ", "))
+	}
+	for _, t := range opens {
+		if !w.mimes.Knows(t) {
+			w.types[t] = true
+		}
+	}
+	w.ids[a.ID] = r.ID
+	w.files[w.host.DataHome+"/applications/"+r.ID+".desktop"] = &file{mode: 0o644, data: out.Bytes()}
+	if service {
+		words := append(entry.Command(w.host.Launcher, w.name, r.ID, ""), entry.Literal(argv...)...)
+		w.files[w.host.DataHome+"/dbus-1/services/"+r.ID+".service"] = &file{mode: 0o644, data: serviceText(r.ID, words)}
+	}
+}
+
+// label is what stands behind the names of an app.
+func (w *wanted) label(a *App) string {
+	switch w.asked.Label {
+	case "":
+		return ""
+	case AutoLabel:
+		for _, n := range []string{a.Entry.String("Name"), a.Entry.Localised("Name", w.host.Locale)} {
+			if _, shown := w.shown[n]; shown {
+				return " (" + w.name + ")"
+			}
+		}
+		return ""
+	}
+	return " " + w.asked.Label
+}
+
+// packages adds the definitions of types that the host does not know.
+func (w *wanted) packages() {
+	if len(w.types) == 0 {
+		return
+	}
+	dir := rootfs.Path("/usr/share/mime/packages")
+	entries, _ := w.root.List(dir)
+	found := map[string]mime.Definition{}
+	for _, e := range entries {
+		data, err := w.root.Read(dir.Join(e.Name()))
+		if err != nil || path.Ext(e.Name()) != ".xml" {
+			continue
+		}
+		types, err := mime.Types(data, func(t string) bool { _, ok := found[t]; return w.types[t] && !ok })
+		if err != nil {
+			w.note("", "cannot read %s: %v", dir.Join(e.Name()), err)
+		}
+		for _, t := range types {
+			found[t.Type] = t
+		}
+	}
+	var types []mime.Definition
+	for _, t := range slices.Sorted(maps.Keys(found)) {
+		types = append(types, found[t])
+	}
+	if data := mime.Package(types); data != nil {
+		w.files[w.host.DataHome+"/mime/packages/chrun-"+w.name+".xml"] = &file{mode: 0o644, data: data}
+	}
+}
+
+// icon adds the images of an icon and gives the name that it has on the host: its
+// own, by which notifications and trays ask for it, unless the host has another
+// picture under it.
+func (w *wanted) icon(id, name string) string {
+	if as, done := w.named[name]; done {
+		return as
+	}
+	as := strings.TrimSuffix(path.Base(name), path.Ext(name))
+	if !path.IsAbs(name) {
+		as = name
+		if ext := path.Ext(name); ext == ".png" || ext == ".svg" || ext == ".xpm" {
+			as = strings.TrimSuffix(name, ext)
+		}
+	}
+	images := w.icons.Find(name)
+	if len(images) == 0 || !validID(as) {
+		w.note(id, "has an icon that the chroot lacks: %.80q", name)
+		if path.IsAbs(name) || !validID(as) {
+			as = ""
+		}
+		w.named[name] = as
+		return as
+	}
+	pictures := w.images(id, as, images)
+	free := func(as string) bool {
+		return len(w.others(as)) == 0 && !slices.Contains(slices.Collect(maps.Values(w.named)), as)
+	}
+	switch theirs := w.others(as); {
+	case len(pictures) == 0:
+		as = ""
+	case w.host.has(images[0]), w.same(theirs, pictures):
+		pictures = nil // the host shows it already
+	case !free(as):
+		renamed := as + "." + w.name
+		for n := 2; !free(renamed); n++ {
+			renamed = fmt.Sprint(as, ".", w.name, n)
+		}
+		for i := range pictures {
+			pictures[i].rename(as, renamed)
+		}
+		as = renamed
+	}
+	for _, p := range pictures {
+		target := filepath.Join(w.host.DataHome, p.rel)
+		if w.files[target] == nil || p.exact {
+			w.files[target] = p.file
+		}
+	}
+	w.named[name] = as
+	return as
+}
+
+// others are the host's files of an icon but ours.
+func (w *wanted) others(name string) []string {
+	return slices.DeleteFunc(slices.Clone(w.places.Files(name)), func(p string) bool { _, ours := w.had.files[p]; return ours })
+}
+
+// same says whether one of the host's files is one of the pictures.
+func (w *wanted) same(theirs []string, pictures []picture) bool {
+	for _, p := range theirs {
+		data, err := os.ReadFile(p)
+		if err != nil {
+			continue
+		}
+		for _, q := range pictures {
+			if mine, err := q.file.read(w.root); err == nil && bytes.Equal(mine, data) {
+				return true
+			}
+		}
+	}
+	return false
+}
