@@ -215,6 +215,9 @@ func (a *listedApp) note() string {
 }
 
 func (a *listedApp) opens() string {
+	if len(a.Types) == 0 {
+		return "-" // an empty cell would end the column
+	}
 	if n := len(a.Types); n > 3 {
 		return fmt.Sprintf("%s and %d more", strings.Join(a.Types[:2], " "), n-2)
 	}

@@ -26,7 +26,7 @@ var Inert = set("X-GNOME-FullName X-GNOME-Keywords X-GNOME-Gettext-Domain X-GNOM
 	"X-GNOME-Bugzilla-Component X-GNOME-Bugzilla-Version X-Ubuntu-Gettext-Domain " +
 	"X-Purism-FormFactor X-KDE-FormFactor X-KDE-Keywords X-KDE-Protocols X-KDE-StartupNotify X-DocPath " +
 	"X-Desktop-File-Install-Version X-AppStream-Ignore X-AppInstall-Package X-Geoclue-Reason " +
-	"X-Unity-IconBackgroundColor")
+	"X-Unity-IconBackgroundColor X-MultipleArgs X-GIO-NoFuse")
 
 // why says why a key is left out.
 var why = map[string]string{

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -120,7 +121,7 @@ func (w *wanted) look() {
 			ours = append(ours, rel)
 		}
 	}
-	w.mimes = mime.Read(w.host.Dirs, ours)
+	w.mimes = mime.Read(w.host.Dirs, ours, []string{w.packageFile()})
 	w.there = w.mimes.Entries()
 	w.shown = map[string]string{}
 	for id, file := range w.there {
@@ -169,7 +170,11 @@ func (w *wanted) app(a App) {
 		return
 	}
 	for _, d := range dropped {
-		w.note(a.ID, "leaves out %s", strings.TrimSpace(strings.Trim("["+d.Group+"] "+d.Key, "[] ")+": "+d.Why))
+		what := d.Key
+		if d.Group != "" && d.Group != "Desktop Entry" {
+			what = strings.TrimSpace("[" + d.Group + "] " + d.Key)
+		}
+		w.note(a.ID, "leaves out %s: %s", cmp.Or(what, "a part of its file"), d.Why)
 	}
 	if len(moved) > 0 {
 		w.note(a.ID, "does not open, since their default would move: %s", strings.Join(moved, ", "))
@@ -229,8 +234,13 @@ func (w *wanted) packages() {
 		types = append(types, found[t])
 	}
 	if data := mime.Package(types); data != nil {
-		w.files[w.host.DataHome+"/mime/packages/chrun-"+w.name+".xml"] = &file{mode: 0o644, data: data}
+		w.files[w.packageFile()] = &file{mode: 0o644, data: data}
 	}
+}
+
+// packageFile is where our definitions of types are.
+func (w *wanted) packageFile() string {
+	return w.host.DataHome + "/mime/packages/chrun-" + w.name + ".xml"
 }
 
 // icon adds the images of an icon and gives the name that it has on the host: its

@@ -50,9 +50,9 @@ type folder struct {
 // tweaks are what the lists of one folder say of a type.
 type tweaks struct{ defaults, added, removed []string }
 
-// Read reads the lists. ours are ids (with ".desktop") of an earlier export: they
-// count as if they were not there.
-func Read(d Dirs, ours []string) *Host {
+// Read reads the lists. ours are ids (with ".desktop") of an earlier export, and
+// packages the files of types of one: they count as if they were not there.
+func Read(d Dirs, ours, packages []string) *Host {
 	h := &Host{dirs: d, parents: map[string][]string{}, aliases: map[string]string{}, types: map[string]bool{},
 		ours: map[string]bool{}, usable: map[string]bool{}}
 	for _, id := range ours {
@@ -68,8 +68,16 @@ func Read(d Dirs, ours []string) *Host {
 	for _, f := range h.folders {
 		f.read(d.Desktops)
 	}
-	for _, dir := range data {
-		h.readTypes(filepath.Join(dir, "mime"))
+	exported := map[string]bool{}
+	for _, file := range packages {
+		data, _ := os.ReadFile(file)
+		types, _ := Types(data, func(string) bool { return true })
+		for _, t := range types {
+			exported[t.Type] = true
+		}
+	}
+	for i, dir := range data {
+		h.readTypes(filepath.Join(dir, "mime"), func(t string) bool { return i > 0 || !exported[t] })
 	}
 	return h
 }
@@ -153,12 +161,12 @@ func (f *folder) walk(dir, prefix string) {
 }
 
 // readTypes reads what update-mime-database has made of a directory.
-func (h *Host) readTypes(dir string) {
+func (h *Host) readTypes(dir string, counts func(t string) bool) {
 	lines := func(name string, use func(a, b string)) {
 		data, _ := os.ReadFile(filepath.Join(dir, name))
 		for text := range strings.Lines(string(data)) {
 			a, b, _ := strings.Cut(strings.TrimSpace(text), " ")
-			if a != "" && a[0] != '#' {
+			if a != "" && a[0] != '#' && counts(a) {
 				use(a, b)
 			}
 		}

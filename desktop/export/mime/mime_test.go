@@ -93,7 +93,7 @@ func TestDefault(t *testing.T) {
 	answers := 0
 	for range 40 {
 		d := dirs(t, random)
-		h := Read(d, nil)
+		h := Read(d, nil, nil)
 		for _, typ := range []string{"text/plain", "text/html", "text/x-python", "application/xhtml+xml", "x-scheme-handler/http", "image/png"} {
 			want := gio(t, &d, typ)
 			got, _ := h.Default(typ)
@@ -120,7 +120,7 @@ func TestMoves(t *testing.T) {
 	passed, left := 0, 0
 	for range 25 {
 		d := dirs(t, random)
-		h := Read(d, nil)
+		h := Read(d, nil, nil)
 		apps := d.DataHome + "/applications"
 		var types []string
 		for _, typ := range []string{"text/plain", "text/html", "text/x-python", "image/png", "x-scheme-handler/http", "image/x-none"} {
@@ -185,10 +185,10 @@ func TestOurs(t *testing.T) {
 	os.MkdirAll(apps, 0o755)
 	os.WriteFile(apps+"/a.desktop", []byte("[Desktop Entry]\nType=Application\nName=x\nExec=true\nMimeType=x/y\n"), 0o644)
 	os.WriteFile(apps+"/mimeinfo.cache", []byte("[MIME Cache]\nx/y=a.desktop;\n"), 0o644)
-	if id, _ := Read(d, nil).Default("x/y"); id != "a.desktop" {
+	if id, _ := Read(d, nil, nil).Default("x/y"); id != "a.desktop" {
 		t.Error(id)
 	}
-	if id, _ := Read(d, []string{"a.desktop"}).Default("x/y"); id != "" {
+	if id, _ := Read(d, []string{"a.desktop"}, nil).Default("x/y"); id != "" {
 		t.Error(id)
 	}
 }
@@ -229,8 +229,11 @@ func TestPackage(t *testing.T) {
 	if out, err := exec.Command("update-mime-database", home+"/mime").CombinedOutput(); err != nil {
 		t.Errorf("update-mime-database: %v: %s", err, out)
 	}
-	if !Read(Dirs{DataHome: home}, nil).Knows("image/x-new") {
+	if !Read(Dirs{DataHome: home}, nil, nil).Knows("image/x-new") {
 		t.Error("it is not known")
+	}
+	if Read(Dirs{DataHome: home}, nil, []string{home + "/mime/packages/x.xml"}).Knows("image/x-new") {
+		t.Error("ours counts")
 	}
 	if Package(nil) != nil {
 		t.Error("a file of nothing")
