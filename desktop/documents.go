@@ -77,6 +77,11 @@ func isDir(p session.HostPath) bool {
 	return unix.Stat(string(p), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
+func isFile(p session.HostPath) bool {
+	var st unix.Stat_t
+	return unix.Stat(string(p), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
 type userDir struct {
 	name string
 	dir  session.HostPath

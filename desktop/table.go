@@ -24,7 +24,7 @@ var Features = []session.Feature{
 	SessionBus, SystemBus, Accessibility,
 	Gpu, Devices, Shm, Tmp,
 	Documents, Files, Removable, Appearance,
-	Agents, Smartcard, Printing,
+	Agents, Smartcard, Printing, HostOpen,
 	NetworkFiles, LocaleTime, MachineID, Network,
 }
 

@@ -23,7 +23,7 @@ type Offer struct {
 // Decide makes the plan from the facts, the request and what the features
 // offer. It changes nothing. Errors are in the person's words.
 func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, error) {
-	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.writable), plan: &Plan{
+	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable), plan: &Plan{
 		Name: f.Name, Tree: f.Root.Dir(), Identity: f.Identity, User: f.Account.Name, Argv: req.Argv,
 		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups}}
 	b.base()
@@ -54,6 +54,7 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	b.program()
 	b.plan.Prepare = b.prepare
 	b.plan.Mounts, b.plan.Tmpfs = b.finish()
+	b.plan.Tmpfs = append(b.plan.Tmpfs, b.places())
 	b.admit()
 	return b.plan, b.err
 }
@@ -359,6 +360,13 @@ func (b *builder) environment(offers []Offer, rules Environment) {
 			delete(values, name)
 		}
 		for _, v := range o.Share.Env {
+			values[v.Name] = v.Value
+		}
+		for _, v := range o.Share.Front {
+			if now := values[v.Name]; now != "" {
+				v.Value, _, _ = strings.Cut(v.Value, ":")
+				v.Value += ":" + now
+			}
 			values[v.Name] = v.Value
 		}
 	}

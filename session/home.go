@@ -104,7 +104,7 @@ func (b *builder) ownHome() (at Path, source string) {
 		return "", ""
 	}
 	m, source := b.owner(at)
-	if m.Kind != FromTree || !b.f.writable(Path(source)) {
+	if m.Kind != FromTree || !b.f.Writable(Path(source)) {
 		return "", ""
 	}
 	return at, source

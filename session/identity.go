@@ -282,8 +282,8 @@ func (f *Facts) Foreign() bool {
 	return f.Identity.Kind != "" && (f.Identity.UID != f.Caller.UID || f.Identity.ShownUID != f.Caller.UID)
 }
 
-// writable says whether the program could write the directory p of the tree.
-func (f *Facts) writable(p Path) bool {
+// Writable says whether the program could write the directory p of the tree.
+func (f *Facts) Writable(p Path) bool {
 	id := &f.Identity
 	if id.Kind == "" || id.UID == f.Caller.UID {
 		return f.Root.Access(p, unix.W_OK|unix.X_OK)

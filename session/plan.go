@@ -58,8 +58,11 @@ type Plan struct {
 // library libdbus claims the number that it sees, and a bus compares (D-Bus
 // Specification, "Authentication Protocol", EXTERNAL).
 type Relay struct {
-	Bus  string // where it listens on the host: a path, or @NAME
-	Path Path   // of the socket inside
+	// Opens: no bus, but chrun's own server that opens links and files on the
+	// host.
+	Opens bool   `json:",omitempty"`
+	Bus   string // where it listens on the host: a path, or @NAME
+	Path  Path   // of the socket inside
 	// Plain relays bytes and descriptors alone: of a server whose socket is on a
 	// file system without ACLs.
 	Plain bool `json:",omitempty"`

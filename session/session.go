@@ -52,6 +52,9 @@ type Share struct {
 	Binds []Bind
 	Files []File
 	Env   []Var
+	// Front are lists whose first element stands before the value that the
+	// variable has; the rest is for where it has none.
+	Front []Var
 	Relay *Relay      // a bus that is reached through chrun
 	Admit []Admission // what lets a program of another uid in, besides its sockets
 	Cover []Path      // sockets inside over which /dev/null is mounted, where they exist

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/cmd/internal/grants"
+	"chrun/desktop/bridge"
 	"chrun/session"
 	"chrun/session/launch"
 	"chrun/session/relay"
@@ -23,15 +24,15 @@ import (
 // gone, which is when its last process has.
 const keeperName = "chrun-keeper"
 
-// keeper starts one, under cred if that is not nil; files are its descriptors
-// from firstFile on. The caller may wait for it.
-func keeper(files []int, cred *syscall.Credential, words ...string) (pid int, err error) {
+// keeper starts one, under cred if that is not nil, with env; files are its
+// descriptors from firstFile on. The caller may wait for it.
+func keeper(files []int, cred *syscall.Credential, env []string, words ...string) (pid int, err error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer unix.Close(null)
-	attr := &syscall.ProcAttr{Dir: "/", Env: []string{}, Files: []uintptr{uintptr(null), uintptr(null), uintptr(null)},
+	attr := &syscall.ProcAttr{Dir: "/", Env: env, Files: []uintptr{uintptr(null), uintptr(null), uintptr(null)},
 		Sys: &syscall.SysProcAttr{Setsid: true, Credential: cred}}
 	for _, fd := range files {
 		attr.Files = append(attr.Files, uintptr(fd))
@@ -77,6 +78,11 @@ func keepRelays(words []string) int {
 	stop := make(chan struct{})
 	var relays sync.WaitGroup
 	for i, bus := range words[2:] {
+		if bus == opensWord {
+			b := &bridge.Server{Listener: firstFile + 2 + i, Peer: peer, Env: os.Environ()}
+			go b.Serve(stop) // what it has started need not end with the launch
+			continue
+		}
 		r := &relay.Relay{Listener: firstFile + 2 + i, Peer: peer, Inside: inside, Outside: os.Getuid()}
 		var plain bool
 		if r.Bus, plain = strings.CutPrefix(bus, plainWord); plain {
@@ -90,8 +96,11 @@ func keepRelays(words []string) int {
 	return 0
 }
 
-// plainWord marks a server that is no bus.
-const plainWord = "plain:"
+// plainWord marks a server that is no bus, opensWord is chrun's own.
+const (
+	plainWord = "plain:"
+	opensWord = "opens"
+)
 
 // firstFile is the first descriptor of a keeper's own.
 const firstFile = 3
@@ -100,6 +109,7 @@ const firstFile = 3
 type services struct {
 	*launch.Services
 	plan   *session.Plan
+	env    session.Environ // of the desktop
 	relays int    // the end of the launch, for the relays; -1 once they have it, or if there are none
 	alive  [2]int // a pipe that this process holds open
 }
@@ -107,7 +117,7 @@ type services struct {
 // serve prepares them: sockets and what hears of the end, before the program
 // starts. Nothing on the host is changed by that.
 func (l *launchRequest) serve(plan *session.Plan) (s *services, err error) {
-	s = &services{Services: &launch.Services{Tree: l.role.tree}, plan: plan, relays: -1}
+	s = &services{Services: &launch.Services{Tree: l.role.tree}, plan: plan, env: l.facts.Caller.Env, relays: -1}
 	if len(plan.Relays) == 0 && len(plan.Admit) == 0 {
 		return s, nil
 	}
@@ -188,7 +198,7 @@ func (s *services) admit() error {
 		defer c.Close()
 		files = append(files, c.FD())
 	}
-	if _, err := keeper(files, nil, words...); err != nil {
+	if _, err := keeper(files, nil, nil, words...); err != nil {
 		return err
 	}
 	for _, a := range s.plan.Admit {
@@ -210,7 +220,12 @@ func (s *services) startRelays() error {
 	}
 	id := s.plan.Identity
 	files, words := append([]int{s.relays, s.alive[0]}, s.Buses...), []string{"relay", strconv.Itoa(id.ShownUID), strconv.Itoa(id.UID)}
+	var env []string
 	for _, r := range s.plan.Relays {
+		if r.Opens {
+			words, env = append(words, opensWord), s.env
+			continue
+		}
 		if r.Plain {
 			words = append(words, plainWord+r.Bus)
 			continue
@@ -221,7 +236,7 @@ func (s *services) startRelays() error {
 	if id.Mounted() {
 		cred = &syscall.Credential{Uid: uint32(s.plan.CallerUID), Gid: uint32(s.plan.CallerGID), Groups: groups32(s.plan.Groups)}
 	}
-	_, err := keeper(files, cred, words...)
+	_, err := keeper(files, cred, env, words...)
 	if id.Kind != session.AsRoot { // which needs them yet, to begin
 		for _, fd := range files {
 			unix.Close(fd)

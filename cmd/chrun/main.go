@@ -37,6 +37,9 @@ func main() {
 	if len(os.Args) > 0 && os.Args[0] == keeperName {
 		os.Exit(keep(os.Args[1:]))
 	}
+	if status, ok := open(os.Args); ok {
+		os.Exit(status)
+	}
 	o, err := parse(os.Args[1:])
 	if err == nil && !o.print() {
 		err = run(o)

@@ -193,7 +193,7 @@ func subordinate(tree rootfs.HostPath, u account.Account) bool {
 
 // probe asks, as the user, whether user namespaces can be had.
 func probe(u account.Account, groups []int) error {
-	pid, err := keeper(nil, &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID), Groups: groups32(groups)}, "probe")
+	pid, err := keeper(nil, &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID), Groups: groups32(groups)}, nil, "probe")
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,59 @@
+package session
+
+import (
+	"bytes"
+	"path"
+	"strings"
+)
+
+// PlacesFile says, inside, where on the host each place is: what opens files
+// there on behalf of a program here reads it.
+const PlacesFile = PrivateDir + "/places"
+
+// places is that file: for each mount a line with its place inside and, behind a
+// NUL, that on the host; nothing there, if the host has it nowhere.
+func (b *builder) places() Node {
+	var data bytes.Buffer
+	for _, m := range b.plan.Mounts {
+		at := ""
+		switch m.Kind {
+		case FromHost:
+			at = m.Source
+		case FromTree:
+			at = string(b.plan.Tree.Join(m.Source))
+		}
+		if !strings.ContainsAny(string(m.Dest)+at, "\n\x00") {
+			data.WriteString(string(m.Dest) + "\x00" + at + "\n")
+		}
+	}
+	return Node{Path: strings.TrimPrefix(string(PlacesFile), "/"), Kind: Regular, Mode: 0o444, Data: data.Bytes()}
+}
+
+// Places is what that file says.
+type Places [][2]string
+
+// ReadPlaces reads the content of PlacesFile.
+func ReadPlaces(data []byte) (p Places) {
+	for text := range strings.Lines(string(data)) {
+		if inside, host, ok := strings.Cut(strings.TrimSuffix(text, "\n"), "\x00"); ok {
+			p = append(p, [2]string{inside, host})
+		}
+	}
+	return p
+}
+
+// Host is where on the host a path without symlinks is; "" if it is in no place
+// of the host. The mount that covers it most closely counts, of two at one place
+// the later.
+func (p Places) Host(inside Path) HostPath {
+	best, found := "", ""
+	for _, m := range p {
+		if inside.Below(Path(m[0])) && len(m[0]) >= len(best) {
+			best, found = m[0], m[1]
+		}
+	}
+	if found == "" {
+		return ""
+	}
+	return HostPath(path.Join(found, strings.TrimPrefix(string(inside), best)))
+}
