@@ -31,6 +31,7 @@ func Namesake(inside, host string) (fd int, release func(), err error) {
 	attr := &syscall.ProcAttr{Dir: "/", Env: []string{}, Files: []uintptr{0, 1, 2, uintptr(pair[1])}, Sys: &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}},
+		AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN}, // which execve(2) takes from who is not root there
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}},
 	}}
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{NamesakeName, inside, host}, attr)
