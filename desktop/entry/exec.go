@@ -23,8 +23,9 @@ const (
 	fileCodes  = "fFuU"
 	otherCodes = "ick"
 	deprecated = "dDnNvm"
-	// reserved are the characters that make quotes necessary.
-	reserved = " \t\n\"'\\><~|&;$*?#()`"
+	// reserved are the characters that make quotes necessary; those of the last
+	// row only because KDE may use a shell.
+	reserved = " \t\n\r\"'\\><~|&;$*?#()`" + "[]{}!^"
 )
 
 // maxWords is how many arguments Exec may have.
@@ -165,7 +166,7 @@ func FormatExec(words []Word) string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		if w == "" || strings.ContainsAny(string(w), reserved+"\r") {
+		if w == "" || strings.ContainsAny(string(w), reserved) {
 			b.WriteString(`"` + quoter.Replace(string(w)) + `"`)
 		} else {
 			b.WriteString(string(w))

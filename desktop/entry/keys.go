@@ -22,8 +22,8 @@ var actionKeys = set("Name Icon Exec")
 // X-KDE-DBUS-Restricted-Interfaces (rights in KWin), X-Flatpak and X-Snap… (make
 // the entry another launcher's).
 var Inert = set("X-GNOME-FullName X-GNOME-Keywords X-GNOME-Gettext-Domain X-GNOME-UsesNotifications " +
-	"X-GNOME-SingleWindow X-GNOME-DocPath X-GNOME-Bugzilla-Bugzilla X-GNOME-Bugzilla-Product " +
-	"X-GNOME-Bugzilla-Component X-GNOME-Bugzilla-Version X-Ubuntu-Gettext-Domain " +
+	"X-GNOME-SingleWindow X-GNOME-DocPath " +
+	"X-Ubuntu-Gettext-Domain " +
 	"X-Purism-FormFactor X-KDE-FormFactor X-KDE-Keywords X-KDE-Protocols X-KDE-StartupNotify X-DocPath " +
 	"X-Desktop-File-Install-Version X-AppStream-Ignore X-AppInstall-Package X-Geoclue-Reason " +
 	"X-Unity-IconBackgroundColor X-MultipleArgs X-GIO-NoFuse")

@@ -13,7 +13,7 @@ type Rewrite struct {
 	Original string // in the chroot, without ".desktop"
 	Launcher string // absolute path of chrun
 	Chroot   string // its NAME
-	Label    string // put behind the shown name in every language; may be ""
+	Label    string // put behind the shown names in every language; may be ""
 	// Icon gives the exported name of an icon; "" leaves the key out.
 	Icon func(name string) string
 	// Type says whether a type in MimeType stays; nil keeps all.
@@ -172,7 +172,7 @@ func (w *rewriter) line(group string, l line, action bool) (value *string, err e
 	case "Exec":
 		v, err = w.exec(v)
 		return &v, err
-	case "Name":
+	case "Name", "X-GNOME-FullName": // which GLib shows in its place
 		if !action {
 			v += escape("x" + w.r.Label)[1:] // no \s: it is not at the front
 		}

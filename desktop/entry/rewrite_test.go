@@ -54,6 +54,7 @@ var entries = []struct{ name, in, want string }{
 	{"backslashes", top + `Exec=app "a\\\\b"` + "\n", run + `app "a\\\\b"`},
 	{"backtick", top + "Exec=app \"\\\\`id\\\\`\"\n", run + "app \"\\\\`id\\\\`\""},
 	{"empty argument", top + `Exec=app "" x` + "\n", run + `app "" x`},
+	{"carriage return by a code", top + `Exec=app "a\rb" \r%c` + "\n", "refused: in quotes"},
 	{"reserved, unquoted", top + "Exec=app a;b&c|d\n", run + `app "a;b&c|d"`},
 	{"open quote", top + `Exec=app "x` + "\n", "refused: does not end"},
 	{"last backslash", top + `Exec=app x\\` + "\n", "refused: backslash"},
