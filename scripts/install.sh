@@ -56,7 +56,14 @@ needs() {
 		sudo sudo
 		doas opendoas
 		pulseaudio pulseaudio
-		desktop-file-validate desktop-file-utils" ;;
+		desktop-file-validate desktop-file-utils
+		update-mime-database shared-mime-info
+		xdg-mime xdg-utils
+		gtk-launch libgtk-3-bin
+		dex dex
+		/usr/libexec/xdg-desktop-portal xdg-desktop-portal
+		/usr/libexec/xdg-desktop-portal-gtk xdg-desktop-portal-gtk
+		/lib/systemd/systemd systemd" ;;
 	kernels) echo "qemu-system-x86_64 qemu-system-x86
 		qemu-system-aarch64 qemu-system-arm
 		cpio cpio

@@ -110,8 +110,8 @@ type services struct {
 	*launch.Services
 	plan   *session.Plan
 	env    session.Environ // of the desktop
-	relays int    // the end of the launch, for the relays; -1 once they have it, or if there are none
-	alive  [2]int // a pipe that this process holds open
+	relays int             // the end of the launch, for the relays; -1 once they have it, or if there are none
+	alive  [2]int          // a pipe that this process holds open
 }
 
 // serve prepares them: sockets and what hears of the end, before the program

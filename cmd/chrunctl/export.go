@@ -252,14 +252,14 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 			fmt.Fprintf(c.out, "%s %s\n", s.Path, map[export.Op]string{export.Write: "is there", export.Replace: "has changed", export.Remove: "is gone"}[s.Op])
 		}
 	}
-	said := 0
+	idle := counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0
 	for _, n := range p.Notes {
-		if n.ID == "" || f.dry || changed[p.IDs[n.ID]] || p.IDs[n.ID] == "" && (slices.Contains(ids, n.ID) || ids == nil) {
-			fmt.Fprintln(c.err, printable(strings.TrimPrefix("chrunctl: "+n.ID+" "+n.Text, "chrunctl:  ")))
-			said++
+		as := p.IDs[n.ID]
+		if f.dry || changed[as] || as == "" && (!idle || !f.all && slices.Contains(ids, n.ID)) {
+			fmt.Fprintln(c.err, "chrunctl: "+printable(strings.TrimSpace(n.ID+" "+n.Text)))
 		}
 	}
-	if counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0 {
+	if idle {
 		fmt.Fprintln(c.out, "nothing is to be done")
 	}
 	if f.bin && !c.onPath(h.Bin) && counts[export.Write] > 0 {

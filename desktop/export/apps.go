@@ -86,9 +86,13 @@ func Match(apps []App, word, locale string) []App {
 	} {
 		var found []App
 		for i := range apps {
-			if fits(&apps[i]) {
+			if validID(apps[i].ID) && fits(&apps[i]) {
 				found = append(found, apps[i])
 			}
+		}
+		// Of several that run the program, the one that is called like it.
+		if i := slices.IndexFunc(found, func(a App) bool { return a.ID == path.Base(word) }); i >= 0 {
+			return found[i : i+1]
 		}
 		if found != nil {
 			return found

@@ -177,13 +177,47 @@ func (m *manifest) line(words []string) bool {
 	return true
 }
 
-// store writes the manifest at once or not at all.
+// store writes the manifest at once or not at all; and so it makes the
+// directories that it needs, which it notes.
 func (m *manifest) store() error {
-	temp := m.file + "~"
-	if err := os.WriteFile(temp, m.encode(), 0o600); err != nil {
+	top, temp := m.fresh()
+	if top == "" {
+		if err := os.WriteFile(m.file+"~", m.encode(), 0o600); err != nil {
+			return err
+		}
+		return os.Rename(m.file+"~", m.file)
+	}
+	file := temp + strings.TrimPrefix(m.file, top)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return os.Rename(temp, m.file)
+	if err := os.WriteFile(file, m.encode(), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, top)
+}
+
+// fresh is the topmost directory of the manifest that is not there, "" if all
+// are, and under which name it is made.
+func (m *manifest) fresh() (top, temp string) {
+	for dir := filepath.Dir(m.file); ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil || dir == "/" {
+			break
+		}
+		top = dir
+	}
+	if top != "" {
+		temp = temporary(top)
+	}
+	return top, temp
+}
+
+// clear removes what a run that was killed has left of the manifest itself.
+func (m *manifest) clear() {
+	os.Remove(m.file + "~")
+	if _, temp := m.fresh(); temp != "" {
+		os.RemoveAll(temp)
+	}
 }
 
 // empty says that nothing is asked and nothing is there.

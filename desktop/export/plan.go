@@ -43,6 +43,7 @@ func Open(h *Host, name string) (*Set, error) {
 		lock.Close()
 		return nil, err
 	}
+	s.had.clear()
 	return s, nil
 }
 

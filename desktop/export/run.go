@@ -29,10 +29,7 @@ func (s *Set) Run(p *Plan) (failed []error, err error) {
 			os.Remove(temporary(at))
 		}
 	}
-	if err := m.makeDirs([]string{m.file}); err != nil {
-		return nil, err
-	}
-	var targets []string
+	targets := []string{m.file}
 	for _, st := range p.Steps {
 		if st.Op == Write || st.Op == Replace {
 			targets = append(targets, st.Path)
@@ -114,7 +111,6 @@ func (m *manifest) noteDirs(files []string) {
 }
 
 func (m *manifest) makeDirs(files []string) error {
-	m.noteDirs(files)
 	seen := map[string]bool{}
 	for _, f := range files {
 		if dir := filepath.Dir(f); !seen[dir] {

@@ -77,19 +77,25 @@ func (h *Host) Place(i Image, name string, measured int) (rel string, exact bool
 	if size == 0 {
 		size, scale, context = measured, 1, "Applications"
 	}
-	scalable := i.Ext == "svg"
-	symbolic := scalable && strings.HasSuffix(name, "-symbolic")
-	if symbolic || scalable && !i.Dir.Scalable {
+	// By the names of the directories: the type Scalable is that of 256x256, too.
+	kind := "sized"
+	switch {
+	case i.Ext == "svg" && strings.HasSuffix(name, "-symbolic"):
+		kind = "symbolic"
+	case i.Ext == "svg":
+		kind = "scalable"
+	}
+	if kind != "sized" {
 		size, scale = 0, 1
 	}
 	best := slices.MinFunc(h.dirs, func(a, b Dir) int {
 		cost := func(d Dir) int {
 			c := 0
-			if d.Scalable != scalable {
+			if is := kindOf(d); is != kind {
 				c += 1 << 20
-			}
-			if symbolic != (path.Dir(d.Path) == "symbolic") {
-				c += 1 << 18
+				if is == "sized" || kind == "sized" {
+					c += 1 << 18
+				}
 			}
 			if d.Context != context {
 				c += 1 << 16
@@ -97,15 +103,23 @@ func (h *Host) Place(i Image, name string, measured int) (rel string, exact bool
 			if d.Scale != scale {
 				c += 1 << 14
 			}
-			if !scalable {
+			if kind == "sized" {
 				c += abs(d.Size - size)
 			}
 			return c
 		}
 		return cmp.Compare(cost(a), cost(b))
 	})
-	exact = best.Scalable == scalable && best.Scale == max(scale, 1) && (scalable && i.Dir.Scalable || best.Size == size)
+	exact = kindOf(best) == kind && (kind != "sized" && kindOf(i.Dir) == kind || kind == "sized" && best.Size == size && best.Scale == scale)
 	return path.Join(Theme, best.Path, name+"."+i.Ext), exact
+}
+
+// kindOf says what kind of images a directory of hicolor has.
+func kindOf(d Dir) string {
+	if top, _, _ := strings.Cut(d.Path, "/"); top == "scalable" || top == "symbolic" {
+		return top
+	}
+	return "sized"
 }
 
 func abs(n int) int { return max(n, -n) }

@@ -132,7 +132,7 @@ func TestPlace(t *testing.T) {
 		{Image{Ext: "png", Dir: Dir{"48x48@2/apps", 48, 2, false, "Applications"}}, "a", 96, "48x48@2/apps/a.png", true},
 		{Image{Ext: "svg", Dir: Dir{"scalable/apps", 128, 1, true, "Applications"}}, "a", 0, "scalable/apps/a.svg", true},
 		{Image{Ext: "svg", Dir: Dir{"48/apps", 48, 1, false, "Applications"}}, "a", 0, "scalable/apps/a.svg", false},
-		{Image{Ext: "svg", Dir: Dir{"scalable/x", 16, 1, true, "Status"}}, "a-symbolic", 0, "symbolic/apps/a-symbolic.svg", true},
+		{Image{Ext: "svg", Dir: Dir{"symbolic/x", 16, 1, true, "Status"}}, "a-symbolic", 0, "symbolic/apps/a-symbolic.svg", true},
 		{Image{Ext: "png"}, "a", 50, "48x48/apps/a.png", false},
 		{Image{Ext: "png"}, "a", 48, "48x48/apps/a.png", true},
 		{Image{Ext: "svg"}, "a", 0, "scalable/apps/a.svg", false},

@@ -1,0 +1,462 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// menu is a user with a home of its own, a host with a few entries, and a chroot
+// that is made by hand.
+type menu struct {
+	*headless.Session
+	t          *testing.T
+	home, tree string
+}
+
+const (
+	pixels = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x30\x00\x00\x00\x30"
+	top    = "[Desktop Entry]\nType=Application\n"
+)
+
+// offers is what the chroot offers; a text that begins with "->" is a link.
+var offers = map[string]string{
+	"usr/bin/viewer": "#!/bin/sh\n",
+	"usr/share/applications/viewer.desktop": top + "Name=Viewer\nName[de]=Betrachter\nIcon=viewer\nExec=viewer --open %U\nTryExec=viewer\n" +
+		"MimeType=image/x-test-new;text/plain;x-scheme-handler/test-new;\nActions=new;\nTerminalOptions=-x\n\n[Desktop Action new]\nName=New\nExec=viewer --new\n",
+	"usr/share/applications/org.example.Unique.desktop":      top + "Name=Unique\nIcon=/opt/unique.png\nExec=unique %u\nDBusActivatable=true\n",
+	"usr/share/dbus-1/services/org.example.Unique.service":   "[D-BUS Service]\nName=org.example.Unique\nExec=/usr/bin/unique --gapplication-service\nSystemdService=x.service\n",
+	"usr/share/applications/taken.desktop":                   top + "Name=Taken\nIcon=taken\nExec=taken\n",
+	"usr/share/applications/hidden.desktop":                  top + "Name=Hidden\nHidden=true\nExec=hidden\n",
+	"usr/share/applications/noexec.desktop":                  top + "Name=No Exec\n",
+	"usr/share/applications/link.desktop":                    "[Desktop Entry]\nType=Link\nName=x\nURL=file:///\n",
+	"usr/share/applications/out.desktop":                     "->/../../../../../../../../etc/passwd",
+	"usr/share/applications/shadow.desktop":                  top + "Name=Shadow\nIcon=shadow\nExec=viewer\n",
+	"usr/share/applications/bad\nname.desktop":               top + "Name=Bad\nExec=viewer\n",
+	"usr/share/applications/pipe.desktop":                    top + "Name=Pipe\nIcon=/opt/pipe.png\nExec=viewer\n",
+	"usr/share/icons/hicolor/48x48/apps/viewer.png":          pixels,
+	"usr/share/icons/hicolor/scalable/apps/viewer.svg":       "<svg/>",
+	"usr/share/icons/hicolor/48x48/apps/viewer-old.png":      pixels,
+	"usr/share/icons/hicolor/48x48/apps/taken.png":           pixels + "chroot",
+	"usr/share/pixmaps/shadow.png":                           "->/../../../../../../../../etc/shadow",
+	"opt/unique.png":                                         pixels + "unique",
+	"usr/share/mime/packages/viewer.xml":                     `<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info"><mime-type type="image/x-test-new"><comment>New</comment><magic><match type="string" value="x" offset="0"/></magic><glob pattern="*.testnew"/></mime-type></mime-info>`,
+	"usr/share/applications/kde4/org.example.Nested.desktop": top + "Name=Nested\nExec=viewer\n",
+}
+
+func newMenu(t *testing.T) *menu {
+	s := headless.Open(t, headless.Options{Private: true})
+	m := &menu{Session: s, t: t, home: headless.Dir(t, s.User)}
+	m.tree = filepath.Join(headless.Dir(t, s.User), "tree")
+	host := filepath.Join(headless.Dir(t, s.User), "share")
+	m.lay(m.tree, offers)
+	if err := syscall.Mkfifo(m.tree+"/opt/pipe.png", 0o666); err != nil {
+		t.Fatal(err)
+	}
+	m.lay(host, map[string]string{
+		"applications/taken.desktop":         top + "Name=Taken\nExec=true\n",
+		"applications/text.desktop":          top + "Name=Text\nExec=true %f\nMimeType=text/plain\n",
+		"applications/mimeinfo.cache":        "[MIME Cache]\ntext/plain=text.desktop;\n",
+		"icons/hicolor/48x48/apps/taken.png": pixels + "host",
+	})
+	var env []string
+	for _, kv := range s.Env {
+		if !strings.HasPrefix(kv, "HOME=") && !strings.HasPrefix(kv, "XDG_DATA_DIRS=") && !strings.HasPrefix(kv, "LANG=") {
+			env = append(env, kv)
+		}
+	}
+	s.Env = append(env, "HOME="+m.home, "XDG_DATA_DIRS="+host+":/usr/share", "LANG=de_DE.UTF-8", "PATH="+filepath.Dir(chrunProgram)+":/usr/bin:/bin")
+	// What the user has of his own stays.
+	m.lay(m.home, map[string]string{".local/share/applications/own.desktop": top + "Name=Own\nExec=true\n"})
+	m.must("add", "g", m.tree)
+	return m
+}
+
+// lay writes files as the user.
+func (m *menu) lay(dir string, files map[string]string) {
+	m.t.Helper()
+	for name, text := range files {
+		p := filepath.Join(dir, name)
+		if to, ok := strings.CutPrefix(text, "->"); ok {
+			os.MkdirAll(filepath.Dir(p), 0o755)
+			if err := os.Symlink(to, p); err != nil {
+				m.t.Fatal(err)
+			}
+			continue
+		}
+		put(m.t, p, text)
+	}
+	if os.Getuid() == 0 {
+		if out, err := exec.Command("chown", "-hR", fmt.Sprint(m.User.UID, ":", m.User.GID), dir).CombinedOutput(); err != nil {
+			m.t.Fatalf("%s", out)
+		}
+	}
+}
+
+// run runs chrunctl.
+func (m *menu) run(args ...string) result {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c := m.Command(ctx, chrunctlProgram, args...)
+	c.Env, c.Dir = m.Env, m.home
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	return result{out.String(), errs.String(), err, c.ProcessState.ExitCode()}
+}
+
+func (m *menu) must(args ...string) result {
+	m.t.Helper()
+	r := m.run(args...)
+	if r.err != nil {
+		m.t.Fatalf("chrunctl %q: %v\n%s%s", args, r.err, r.stdout, r.stderr)
+	}
+	return r
+}
+
+// snapshot is all that lies in the home: paths, modes, contents, link targets.
+func (m *menu) snapshot() map[string]string {
+	m.t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(m.home, func(p string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		st, err := d.Info()
+		if err != nil {
+			return err
+		}
+		text := st.Mode().String()
+		switch {
+		case st.Mode().IsRegular():
+			data, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			text += " " + string(data)
+		case st.Mode()&os.ModeSymlink != 0:
+			to, _ := os.Readlink(p)
+			text += " " + to
+		}
+		all[strings.TrimPrefix(p, m.home)] = text
+		return nil
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return all
+}
+
+// same compares two snapshots.
+func (m *menu) same(what string, before, after map[string]string) {
+	m.t.Helper()
+	for p, text := range before {
+		if now, ok := after[p]; !ok {
+			m.t.Errorf("%s: %s is gone", what, p)
+		} else if now != text {
+			m.t.Errorf("%s: %s was %.200q, is %.200q", what, p, text, now)
+		}
+	}
+	for p := range after {
+		if _, ok := before[p]; !ok {
+			m.t.Errorf("%s: %s is new", what, p)
+		}
+	}
+}
+
+// stamps are the inode and time of every file in the home.
+func (m *menu) stamps() string {
+	out, err := exec.Command("find", m.home, "-printf", "%P %i %T@ %C@\n").Output()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	lines := strings.Split(string(out), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func TestExport(t *testing.T) {
+	m := newMenu(t)
+	before := m.snapshot()
+	r := m.must("export", "g", "--all")
+	after := m.snapshot()
+	share := "/.local/share/"
+	has := func(p string, texts ...string) {
+		t.Helper()
+		have, ok := after[share+p]
+		if !ok {
+			t.Errorf("no %s", p)
+		}
+		for _, want := range texts {
+			if not, no := strings.CutPrefix(want, "!"); no == strings.Contains(have, strings.TrimPrefix(want, "!")) {
+				t.Errorf("%s: %q (%v) in\n%s", p, not, !no, have)
+			}
+		}
+	}
+	line := "Exec=" + chrunProgram + " -c g --app "
+	has("applications/viewer.desktop", line+"viewer viewer --open %U\n", line+"viewer viewer --new\n", "TryExec="+chrunProgram+"\n", "Name=Viewer\n", "Name[de]=Betrachter\n",
+		"MimeType=image/x-test-new;x-scheme-handler/test-new;\n", "!TerminalOptions", "Icon=viewer\n", "Actions=new;\n")
+	has("applications/org.example.Unique.desktop", line+"org.example.Unique unique %u\n", "DBusActivatable=true\n", "Icon=unique\n")
+	has("dbus-1/services/org.example.Unique.service", "Exec="+chrunProgram+" -c g --app org.example.Unique /usr/bin/unique --gapplication-service\n", "!Systemd")
+	has("applications/taken.g.desktop", "Name=Taken (g)\n", "StartupWMClass=taken\n", line+"taken.g taken\n", "Icon=taken.g\n")
+	has("applications/kde4-org.example.Nested.desktop", "Name=Nested\n")
+	has("applications/shadow.desktop", line)
+	has("applications/pipe.desktop", line, "!Icon")
+	has("icons/hicolor/48x48/apps/viewer.png", pixels)
+	has("icons/hicolor/scalable/apps/viewer.svg", "<svg/>")
+	has("icons/hicolor/48x48/apps/unique.png", "unique")
+	has("icons/hicolor/48x48/apps/taken.g.png", "chroot")
+	has("mime/packages/chrun-g.xml", `weight="5"`, "!magic")
+	for p, text := range after {
+		if strings.HasPrefix(p, share+"applications/") && strings.HasSuffix(p, ".desktop") {
+			if !slices.Contains([]string{"viewer", "org.example.Unique", "taken.g", "kde4-org.example.Nested", "shadow", "pipe", "own"}, strings.TrimSuffix(filepath.Base(p), ".desktop")) {
+				t.Errorf("%q was exported", p)
+			}
+		}
+		if strings.Contains(text, "root:") || strings.Contains(p, "viewer-old") {
+			t.Errorf("%s has what is none of it: %.200q", p, text)
+		}
+	}
+	for _, want := range []string{"viewer leaves out TerminalOptions:", "viewer does not open, since their default would move: text/plain (text)", "taken is called taken.g",
+		"noexec is not exported: it has no Exec", "out is not exported:", "not a regular file", "is no name for a file"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("not said: %s\n%s", want, r.stderr)
+		}
+	}
+	// A second time nothing is written.
+	stamps := m.stamps()
+	if r := m.must("export", "g", "--all"); !strings.Contains(r.stdout, "nothing is to be done") || r.stderr != "" {
+		t.Error(r.stdout, r.stderr)
+	}
+	m.must("sync")
+	m.must("export", "g", "viewer", "-n")
+	if now := m.stamps(); now != stamps {
+		t.Errorf("before:\n%s\nafter:\n%s", stamps, now)
+	}
+	m.must("unexport", "g", "--all")
+	m.same("after unexport", before, m.snapshot())
+}
+
+// One at a time, by id, program and name; what is asked is kept.
+func TestExportNamed(t *testing.T) {
+	m := newMenu(t)
+	before := m.snapshot()
+	for _, name := range []string{"viewer", "Betrachter", "Viewer", "/usr/bin/viewer", "viewer.desktop"} {
+		if r := m.must("export", "g", name); !strings.Contains(r.stdout, "viewer is in the menu") {
+			t.Errorf("%s: %s%s", name, r.stdout, r.stderr)
+		}
+		if r := m.must("unexport", "g", name); !strings.Contains(r.stdout, "viewer is out of the menu") {
+			t.Errorf("%s: %s%s", name, r.stdout, r.stderr)
+		}
+		m.same(name, before, m.snapshot())
+	}
+	for words, want := range map[string]string{
+		"export g":                       "name an APP, or --all",
+		"export g nonesuch":              "no such program",
+		"export g vie":                   "is it viewer?",
+		"export g viewer --label=a\x01b": "control characters",
+		"export h viewer":                `cannot find the chroot "h"`,
+		"export " + m.tree + " viewer":   "chrunctl add NAME",
+		"unexport g viewer":              "it is not exported",
+		"export g tool":                  "--make-entry",
+		"export g nonesuch --bin":        "no such program",
+	} {
+		m.lay(m.tree, map[string]string{"usr/bin/tool": "#!/bin/sh\n"})
+		os.Chmod(m.tree+"/usr/bin/tool", 0o755)
+		os.Chmod(m.tree+"/usr/bin/viewer", 0o755)
+		if r := m.run(strings.Split(words, " ")...); r.code == 0 || !strings.Contains(r.stderr, want) {
+			t.Errorf("%s: %d %s%s", words, r.code, r.stdout, r.stderr)
+		}
+	}
+	m.same("after mistakes", before, m.snapshot())
+	m.must("export", "g", "tool", "--make-entry", "--name", "A Tool", "--icon", "viewer")
+	if e := m.snapshot()["/.local/share/applications/tool.desktop"]; !strings.Contains(e, "Name=A Tool\n") || !strings.Contains(e, "Icon=viewer\n") || !strings.Contains(e, "--app tool tool\n") {
+		t.Error(e)
+	}
+	m.must("export", "g", "viewer", "--label", "in g")
+	if e := m.snapshot()["/.local/share/applications/viewer.desktop"]; !strings.Contains(e, "Name=Viewer in g\n") || !strings.Contains(e, "Name[de]=Betrachter in g\n") {
+		t.Error(e)
+	}
+	r := m.must("export", "g", "tool", "--bin")
+	if !strings.Contains(r.stderr, "not on your PATH") {
+		t.Error(r.stderr)
+	}
+	m.must("unexport", "g", "--all")
+	m.same("after all", before, m.snapshot())
+}
+
+// What a person has changed or had before is his.
+func TestExportEdited(t *testing.T) {
+	m := newMenu(t)
+	own := m.home + "/.local/share/applications/shadow.desktop"
+	m.lay(filepath.Dir(own), map[string]string{"shadow.desktop": "mine"})
+	r := m.must("export", "g", "--all")
+	if data, _ := os.ReadFile(own); string(data) != "mine" {
+		t.Errorf("%q; %s", data, r.stderr)
+	}
+	viewer := m.home + "/.local/share/applications/viewer.desktop"
+	m.lay(filepath.Dir(viewer), map[string]string{"viewer.desktop": "edited"})
+	if r := m.must("sync", "g"); !strings.Contains(r.stderr, viewer+" stays as it is: you have changed it") {
+		t.Error(r.stderr)
+	}
+	if r := m.must("unexport", "g", "--all"); !strings.Contains(r.stderr, viewer+" stays as it is") {
+		t.Error(r.stderr)
+	}
+	if data, _ := os.ReadFile(viewer); string(data) != "edited" {
+		t.Errorf("%q", data)
+	}
+	if left, _ := filepath.Glob(m.home + "/.local/share/*"); len(left) != 1 {
+		t.Error(left)
+	}
+}
+
+// The chroot changes, and goes.
+func TestSync(t *testing.T) {
+	m := newMenu(t)
+	before := m.snapshot()
+	m.must("export", "g", "--all")
+	os.Remove(m.tree + "/usr/share/applications/viewer.desktop")
+	m.lay(m.tree, map[string]string{
+		"usr/share/applications/fresh.desktop":          top + "Name=Fresh\nExec=viewer\n",
+		"usr/share/icons/hicolor/48x48/apps/taken.png~": pixels + "newer",
+	})
+	os.Rename(m.tree+"/usr/share/icons/hicolor/48x48/apps/taken.png~", m.tree+"/usr/share/icons/hicolor/48x48/apps/taken.png")
+	r := m.must("sync")
+	if !strings.Contains(r.stdout, "viewer is out of the menu") || !strings.Contains(r.stdout, "fresh is in the menu") {
+		t.Error(r.stdout, r.stderr)
+	}
+	now := m.snapshot()
+	if !strings.HasSuffix(now["/.local/share/icons/hicolor/48x48/apps/taken.g.png"], "newer") || now["/.local/share/icons/hicolor/48x48/apps/viewer.png"] != "" {
+		t.Error("the icons are not up to date")
+	}
+	r = m.must("forget", "g")
+	if !strings.Contains(r.stdout, "chrunctl unexport g --all") {
+		t.Error(r.stdout)
+	}
+	m.must("sync")
+	after := m.snapshot()
+	for p := range before {
+		if strings.HasPrefix(p, "/.config") {
+			delete(before, p)
+		}
+	}
+	for p := range after {
+		if strings.HasPrefix(p, "/.config") {
+			delete(after, p)
+		}
+	}
+	m.same("after forget and sync", before, after)
+}
+
+// Two chroots with the same programs, and what the tools made for the first.
+func TestExportTwo(t *testing.T) {
+	m := newMenu(t)
+	other := filepath.Join(headless.Dir(t, m.User), "other")
+	m.lay(other, offers)
+	m.must("add", "h", other)
+	before := m.snapshot()
+	m.must("export", "g", "--all")
+	first := m.snapshot()
+	m.must("export", "h", "--all")
+	if e := m.snapshot()["/.local/share/applications/viewer.h.desktop"]; !strings.Contains(e, "Name=Viewer (h)") || strings.Contains(e, "test-new") {
+		t.Errorf("the second chroot's: %s", e)
+	}
+	m.must("unexport", "h", "--all")
+	m.same("without the second", withoutTimes(first), withoutTimes(m.snapshot()))
+	m.must("export", "h", "--all")
+	m.must("unexport", "g", "--all")
+	m.must("unexport", "h", "--all")
+	m.same("without both", before, m.snapshot())
+}
+
+// Killed at every step that changes a file: the next run completes what was
+// asked, and undoing leaves nothing.
+func TestExportKilled(t *testing.T) {
+	m := newMenu(t)
+	for p := range offers {
+		if strings.Contains(p, "kde4") || strings.Contains(p, "pipe.desktop") || strings.Contains(p, "shadow") {
+			os.Remove(filepath.Join(m.tree, p))
+		}
+	}
+	before := m.snapshot()
+	m.must("export", "g", "--all")
+	whole := m.snapshot()
+	killed := func(step int, args ...string) bool {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		c := m.Command(ctx, chrunctlProgram, args...)
+		c.Env, c.Dir = m.Env, m.home
+		tr := &tracer{victim: "main", step: step}
+		if err := tr.trace(c); err != nil {
+			t.Fatal(err)
+		}
+		return tr.steps >= step
+	}
+	stride := 5
+	if os.Getenv("CHRUN_TEST_STEPS") != "" {
+		stride = 1
+	}
+	steps := 0
+	for step := 1; ; step += stride {
+		m.must("unexport", "g", "--all")
+		m.same(fmt.Sprint("step ", step, " undone"), before, m.snapshot())
+		if !killed(step, "export", "g", "--all") {
+			break
+		}
+		if step/stride%2 == 1 { // undone
+			m.must("unexport", "g", "--all")
+			m.same(fmt.Sprint("step ", step, " of export, undone"), before, m.snapshot())
+			continue
+		}
+		m.must("sync")
+		if now := m.snapshot(); now["/.local/share/applications/viewer.desktop"] == "" { // it had not begun
+			m.must("export", "g", "--all")
+		}
+		m.same(fmt.Sprint("step ", step, " of export, completed"), withoutTimes(whole), withoutTimes(m.snapshot()))
+		if t.Failed() {
+			t.FailNow()
+		}
+		steps++
+	}
+	for step := 1; ; step += stride {
+		m.must("export", "g", "--all")
+		if !killed(step, "unexport", "g", "--all") {
+			break
+		}
+		m.must("sync")
+		if now := m.snapshot(); now["/.local/share/applications/viewer.desktop"] != "" {
+			m.must("unexport", "g", "--all")
+		}
+		m.same(fmt.Sprint("step ", step, " of unexport, completed"), before, m.snapshot())
+		if t.Failed() {
+			t.FailNow()
+		}
+		steps++
+	}
+	if steps < 10 {
+		t.Error("only", steps, "steps")
+	}
+	t.Log(steps, "steps")
+}
+
+// withoutTimes leaves the manifest out, which notes times.
+func withoutTimes(all map[string]string) map[string]string {
+	some := map[string]string{}
+	for p, text := range all {
+		if !strings.Contains(p, "/exports/") {
+			some[p] = text
+		}
+	}
+	return some
+}
