@@ -171,7 +171,7 @@ func (c *command) stays(ch *config.Chroot) {
 	if home := c.homeOf(ch); home != "" {
 		fmt.Fprintf(c.out, "its home stays: %s\n", home)
 	}
-	if h, err := c.host(); err == nil && slices.Contains(h.Names(), ch.Name) {
+	if names := c.exported(); slices.Contains(names, ch.Name) {
 		fmt.Fprintf(c.out, "its programs are in the menu yet: chrunctl unexport %s --all\n", ch.Name)
 	}
 	if path.Dir(path.Dir(ch.File)) == c.src.System {

@@ -106,19 +106,23 @@ func (c *command) sync() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		names, err := h.Names()
+		if err != nil {
+			return err
+		}
 		if len(args) == 0 {
-			args = h.Names()
+			args = names
 		}
 		var failed []error
 		for _, name := range args {
-			failed = append(failed, c.syncOne(h, name, &f))
+			failed = append(failed, c.syncOne(name, slices.Contains(names, name), &f))
 		}
 		return errors.Join(failed...)
 	}
 	return cmd
 }
 
-func (c *command) syncOne(h *export.Host, name string, f *exportFlags) error {
+func (c *command) syncOne(name string, exported bool, f *exportFlags) error {
 	root, err := c.exportable(name)
 	var unknown *config.UnknownError
 	var tree *treeError
@@ -126,7 +130,7 @@ func (c *command) syncOne(h *export.Host, name string, f *exportFlags) error {
 	switch {
 	case err == nil:
 		defer root.Close()
-	case forgotten && slices.Contains(h.Names(), name), errors.As(err, &tree):
+	case forgotten && exported, errors.As(err, &tree):
 		fmt.Fprintf(c.err, "chrunctl: %v: what was exported of it goes\n", err)
 	default:
 		return err

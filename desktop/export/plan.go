@@ -28,17 +28,11 @@ type Set struct {
 // Open reads what is exported of the chroot called name, and waits for another
 // run to end. Errors are *os.PathError, or say that the manifest cannot be read.
 func Open(h *Host, name string) (*Set, error) {
-	s := &Set{host: h, name: name}
-	// The state directory may have to be made; the home is there.
-	lock, err := os.Open(h.Home)
+	lock, err := h.lock()
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		lock.Close()
-		return nil, &os.PathError{Op: "lock", Path: h.Home, Err: err}
-	}
-	s.lock = lock
+	s := &Set{host: h, name: name, lock: lock}
 	if s.had, err = load(h.manifest(name)); err != nil {
 		lock.Close()
 		return nil, err
@@ -47,13 +41,37 @@ func Open(h *Host, name string) (*Set, error) {
 	return s, nil
 }
 
+// lock keeps runs apart. The state directory may have to be made; the home is
+// there.
+func (h *Host) lock() (*os.File, error) {
+	f, err := os.Open(h.Home)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "lock", Path: h.Home, Err: err}
+	}
+	return f, nil
+}
+
 // Close gives the lock up.
 func (s *Set) Close() error { return s.lock.Close() }
 
 func (h *Host) manifest(name string) string { return filepath.Join(h.StateDir, "exports", name) }
 
 // Names are the chroots of which something is exported, in order.
-func (h *Host) Names() []string {
+func (h *Host) Names() ([]string, error) {
+	lock, err := h.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	(&manifest{file: h.manifest("any")}).clear()
+	return h.names(), nil
+}
+
+func (h *Host) names() []string {
 	var names []string
 	entries, _ := os.ReadDir(filepath.Join(h.StateDir, "exports"))
 	for _, e := range entries {

@@ -220,7 +220,7 @@ func (s *Set) finish(m *manifest, p *Plan) error {
 	m.files, m.pending = p.next, false
 	if !m.empty() {
 		s.had = m
-		m.tidy(false)
+		m.tidy()
 		return m.store()
 	}
 	if other := s.other(); other != nil {
@@ -233,17 +233,17 @@ func (s *Set) finish(m *manifest, p *Plan) error {
 	} else if len(m.generated) > 0 {
 		m.ungenerate(s.host.DataHome)
 	}
-	if err := gone(os.Remove(m.file)); err != nil {
+	m.tidy()
+	if err := m.remove(); err != nil {
 		return err
 	}
-	m.tidy(true)
 	s.had = &manifest{file: m.file, files: map[string]written{}, asked: Asked{Label: AutoLabel}}
 	return nil
 }
 
 // other is the manifest of another chroot, nil if there is none.
 func (s *Set) other() *manifest {
-	for _, name := range s.host.Names() {
+	for _, name := range s.host.names() {
 		if name != s.name {
 			if m, err := load(s.host.manifest(name)); err == nil {
 				return m
@@ -253,13 +253,30 @@ func (s *Set) other() *manifest {
 	return nil
 }
 
-// tidy removes the directories that we made and that are empty; with all also
-// those of the manifest.
-func (m *manifest) tidy(all bool) {
+// tidy removes the directories that we made and that are empty.
+func (m *manifest) tidy() {
 	slices.SortFunc(m.dirs, func(a, b string) int { return strings.Compare(b, a) }) // deepest first
 	m.dirs = slices.DeleteFunc(m.dirs, func(dir string) bool {
-		return (all || !strings.HasPrefix(m.file, dir+"/")) && os.Remove(dir) == nil
+		return !strings.HasPrefix(m.file, dir+"/") && os.Remove(dir) == nil
 	})
+}
+
+// remove removes the manifest at once with the directories that it came with.
+func (m *manifest) remove() error {
+	top := ""
+	for dir := filepath.Dir(m.file); slices.Contains(m.dirs, dir); dir = filepath.Dir(dir) {
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			break
+		}
+		top = dir
+	}
+	if top == "" {
+		return gone(os.Remove(m.file))
+	}
+	if err := os.Rename(top, temporary(top)); err != nil {
+		return err
+	}
+	return os.RemoveAll(temporary(top))
 }
 
 // generatedMime are the files that update-mime-database makes (Shared MIME-info
