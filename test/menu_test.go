@@ -1,0 +1,208 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// exported is a desktop with a chroot of its own that is called "box", in which
+// the program show is; show writes its arguments and a few variables into a file.
+func exported(t *testing.T, o headless.Options, entry string) (d *desk, log string) {
+	o.Home = home(t, nil)
+	d = open(t, o)
+	d.chroot = another(t, d.User, "box")
+	log = filepath.Join(headless.Dir(t, d.User), "log")
+	put(t, d.chroot+"/usr/bin/show", "#!/bin/sh\nexec 3>>"+log+"\nfor a; do echo \"<$a>\" >&3; [ ! -f \"$a\" ] || echo \"has $(cat \"$a\")\" >&3; done\n"+
+		"echo \"token $XDG_ACTIVATION_TOKEN $DESKTOP_STARTUP_ID\" >&3; cat /proc/self/cgroup >&3; echo end >&3\n")
+	if err := os.Chmod(d.chroot+"/usr/bin/show", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, d.chroot+"/usr/share/applications/org.example.Show.desktop", "[Desktop Entry]\nType=Application\nName=Show\nIcon=firefox-esr\n"+entry)
+	// The entries name chrun by its path, and launchers look for it on PATH.
+	d.Env = append(without("PATH", "XDG_DATA_DIRS")(d.Env), "PATH="+filepath.Dir(chrunProgram)+":/usr/bin:/bin")
+	d.chrunctl("add", "box", d.chroot)
+	d.chrunctl("export", "box", "show")
+	return d, log
+}
+
+// wait waits for the n-th end of show, and returns what it wrote.
+func wait(t *testing.T, log string, n int) string {
+	t.Helper()
+	var text string
+	poll(t, 30*time.Second, "the program", func() bool {
+		data, _ := os.ReadFile(log)
+		text = string(data)
+		return strings.Count(text, "end\n") >= n
+	})
+	return text
+}
+
+// The launchers of desktops hand over the file that was clicked, whatever its
+// name, and what the chroot cannot see is shared.
+func TestMenuLaunch(t *testing.T) {
+	d, log := exported(t, headless.Options{Compositor: "sway", X11: true, Bus: true}, "Exec=show --x %U\nMimeType=application/x-show;\n")
+	data := headless.Dir(t, d.User)
+	names := []string{"plain.txt", "with space.txt", `q"u'o$te.txt`, "100%41.txt", "größe;.txt", "-dash.txt"}
+	for _, n := range names {
+		put(t, filepath.Join(data, n), "content of "+n)
+	}
+	entry := d.Getenv("HOME") + "/.local/share/applications/org.example.Show.desktop"
+	ends := 0
+	launch := func(words ...string) string {
+		t.Helper()
+		os.Remove(log)
+		ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+		defer cancel()
+		c := d.Command(ctx, words[0], words[1:]...)
+		c.Env = append(d.Env, "XDG_ACTIVATION_TOKEN=token-1", "DESKTOP_STARTUP_ID=token-1")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%q: %v: %s", words, err, out)
+			return ""
+		}
+		ends = 1
+		return wait(t, log, ends)
+	}
+	for _, n := range names {
+		file := filepath.Join(data, n)
+		for _, words := range [][]string{{"gtk-launch", "org.example.Show", file}, {"gio", "launch", entry, file}} {
+			text := launch(words...)
+			if !strings.HasPrefix(text, "<--x>\n<") || !strings.Contains(text, "has content of "+n+"\n") && !strings.Contains(text, "<file://") {
+				t.Errorf("%q: %s", words, text)
+			}
+		}
+	}
+	// A URI stays one, and reaches its file.
+	text := launch("gtk-launch", "org.example.Show", "https://example.org/a%20b?c=d&e")
+	if !strings.Contains(text, "<https://example.org/a%20b?c=d&e>\n") {
+		t.Error(text)
+	}
+	if !strings.Contains(text, "token ") || strings.Contains(text, "token  \n") {
+		t.Error("no activation token:", text)
+	}
+	if text := launch("dex", entry); !strings.HasPrefix(text, "<--x>\ntoken token-1 token-1\n") {
+		t.Error("dex:", text)
+	}
+}
+
+// [app.ID] comes before [app.COMMAND].
+func TestAppTable(t *testing.T) {
+	d, log := exported(t, headless.Options{}, "Exec=show\n")
+	d.chrunctl("set", "box", "app.show.env.XDG_ACTIVATION_TOKEN=by-command", "app.org.example.Show.env.XDG_ACTIVATION_TOKEN=by-id")
+	d.chroot = "box"
+	d.chrun(both, []string{"--app", "org.example.Show"}, "show").want(t, "")
+	if text := wait(t, log, 1); !strings.Contains(text, "token by-id") {
+		t.Error(text)
+	}
+	d.chrun(both, nil, "show").want(t, "")
+	if text := wait(t, log, 2); !strings.Contains(text, "token by-command") {
+		t.Error(text)
+	}
+	if r := d.chrun(both, []string{"--app", "a/b"}, "true"); r.code != 125 || !strings.Contains(r.stderr, `"a/b" is no id of an entry`) {
+		t.Error(r.stderr)
+	}
+}
+
+// A launch from a menu that fails says so, as the entry's.
+func TestMenuFailure(t *testing.T) {
+	d, _ := exported(t, headless.Options{Bus: true}, "Exec=show\n")
+	os.Remove(d.chroot + "/usr/bin/show")
+	seen := d.monitor("interface=org.freedesktop.Notifications")
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	d.Command(ctx, "gio", "launch", d.Getenv("HOME")+"/.local/share/applications/org.example.Show.desktop").Run()
+	poll(t, 10*time.Second, "the notification", func() bool {
+		s := seen.String()
+		return strings.Contains(s, `string "desktop-entry"`) && strings.Contains(s, `"org.example.Show"`) && strings.Contains(s, `cannot run "show": not found`)
+	})
+}
+
+// monitor listens to the session bus.
+func (d *desk) monitor(rule string) *safeBuffer {
+	d.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := d.Command(ctx, "dbus-monitor", "--session", rule)
+	seen := &safeBuffer{}
+	c.Stdout = seen
+	if err := c.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { cancel(); c.Wait() })
+	poll(d.t, 5*time.Second, "the monitor", func() bool { return seen.String() != "" })
+	return seen
+}
+
+// Where a program elsewhere has the name that an exported one takes, the person
+// is told whose window will open; one in this chroot is none of that. The name is
+// that of a program that host and chroot have.
+func TestInstance(t *testing.T) {
+	const name, program = "org.a11y.Bus", "/usr/libexec/at-spi-bus-launcher"
+	d, _ := exported(t, headless.Options{Bus: true}, "Exec=show\n")
+	d.chroot = "box"
+	owned := func(want string) {
+		t.Helper()
+		poll(t, 10*time.Second, name+" is owned: "+want, func() bool {
+			text, _ := d.Output("gdbus", "call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus", "-m", "org.freedesktop.DBus.NameHasOwner", name)
+			return strings.Contains(text, want)
+		})
+	}
+	own := func(words ...string) (end func()) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(context.Background())
+		c := d.Command(ctx, words[0], words[1:]...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		owned("true")
+		return func() { cancel(); c.Wait(); owned("false") }
+	}
+	say := func(flags ...string) string { return d.chrun(both, flags, "true").stderr }
+	if said := say("--app", name); said != "" {
+		t.Error(said)
+	}
+	end := own(program)
+	seen := d.monitor("interface=org.freedesktop.Notifications")
+	if said := say("--app", name); !strings.Contains(said, name+" runs on the host already (process ") || !strings.Contains(said, "the window will be that one's") {
+		t.Error(said)
+	}
+	poll(t, 5*time.Second, "the notification", func() bool { return strings.Contains(seen.String(), "runs on the host already") })
+	if said := say("--app", name+".box"); !strings.Contains(said, name+" runs on the host") {
+		t.Error("renamed:", said)
+	}
+	if said := say("-q", "--app", name) + say(); said != "" {
+		t.Error("quiet, and without --app:", said)
+	}
+	end()
+	end = own(chrunProgram, "-c", "box", program)
+	if said := say("--app", name); said != "" {
+		t.Error("its own:", said)
+	}
+	end()
+}
+
+// The command of --bin runs the program, and inside its own chroot directly.
+func TestExportBin(t *testing.T) {
+	d, _ := exported(t, headless.Options{}, "Exec=show\n")
+	put(t, d.chroot+"/usr/bin/say", "#!/bin/sh\necho \"$CHRUN_CHROOT: $*; $(tr '\\0' ' ' </proc/$PPID/cmdline)\"\n")
+	os.Chmod(d.chroot+"/usr/bin/say", 0o755)
+	d.chrunctl("export", "box", "say", "--bin")
+	bin := d.Getenv("HOME") + "/.local/bin/say"
+	out, err := d.Output(bin, "a b", "$c")
+	if err != nil || !strings.HasPrefix(out, "box: a b $c; ") {
+		t.Error(out, err)
+	}
+	d.chroot = "box"
+	r := d.chrun(both, []string{"--home=host"}, "sh", "-c", bin+" x; exit 7")
+	if r.code != 7 || !strings.Contains(r.stdout, "box: x; sh -c") {
+		t.Error(r.stdout, r.stderr)
+	}
+	d.chrunctl("unexport", "box", "say", "--bin")
+	if _, err := os.Stat(bin); err == nil {
+		t.Error(bin, "is still there")
+	}
+}
