@@ -40,6 +40,10 @@ needs() {
 		gpg-connect-agent gpgconf
 		gpg-agent gpg-agent
 		gsettings libglib2.0-bin
+		gio libglib2.0-bin
+		xdg-mime xdg-utils
+		update-desktop-database desktop-file-utils
+		update-mime-database shared-mime-info
 		/usr/libexec/dconf-service dconf-service
 		/usr/share/doc/dconf-gsettings-backend/copyright dconf-gsettings-backend
 		/usr/share/glib-2.0/schemas/org.gnome.desktop.interface.gschema.xml gsettings-desktop-schemas
@@ -57,8 +61,6 @@ needs() {
 		doas opendoas
 		pulseaudio pulseaudio
 		desktop-file-validate desktop-file-utils
-		update-mime-database shared-mime-info
-		xdg-mime xdg-utils
 		gtk-launch libgtk-3-bin
 		dex dex
 		/usr/libexec/xdg-desktop-portal xdg-desktop-portal

@@ -369,8 +369,14 @@ func TestExportTwo(t *testing.T) {
 	m.must("export", "g", "--all")
 	first := m.snapshot()
 	m.must("export", "h", "--all")
-	if e := m.snapshot()["/.local/share/applications/viewer.h.desktop"]; !strings.Contains(e, "Name=Viewer (h)") || strings.Contains(e, "test-new") {
+	if e := m.snapshot()["/.local/share/applications/viewer.h.desktop"]; !strings.Contains(e, "Name=Viewer (h)") {
 		t.Errorf("the second chroot's: %s", e)
+	}
+	// It opens the same, and does not take the default from the first.
+	c := m.Command(context.Background(), "gio", "mime", "image/x-test-new")
+	c.Env = append(slices.Clone(m.Env), "LC_ALL=C.UTF-8")
+	if out, err := c.Output(); err != nil || !strings.Contains(string(out), ": viewer.desktop\n") || !strings.Contains(string(out), "\tviewer.h.desktop\n") {
+		t.Errorf("%s, %v", out, err)
 	}
 	m.must("unexport", "h", "--all")
 	m.same("without the second", withoutTimes(first), withoutTimes(m.snapshot()))

@@ -261,7 +261,7 @@ func (c *command) failures(failed []error) {
 		var tool *export.ToolError
 		if errors.As(err, &tool) && errors.Is(err, exec.ErrNotFound) {
 			fmt.Fprintf(c.err, "chrunctl: hint: what opens files is known when %s is there: install %s, then chrunctl sync\n",
-				tool.Tool, map[string]string{"update-desktop-database": "desktop-file-utils", "update-mime-database": "shared-mime-info",
+				tool.Tool, map[string]string{"update-mime-database": "shared-mime-info",
 					"gtk-update-icon-cache": "gtk-update-icon-cache"}[tool.Tool])
 		}
 	}

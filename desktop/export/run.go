@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop/export/icon"
+	"chrun/desktop/export/mime"
 )
 
 // Run makes the plan true. First the manifest says what may be there from now on,
@@ -28,6 +29,7 @@ func (s *Set) Run(p *Plan) (failed []error, err error) {
 		for at := range s.had.files {
 			os.Remove(temporary(at))
 		}
+		os.Remove(temporary(s.host.DataHome + "/applications/mimeinfo.cache"))
 	}
 	targets := []string{m.file}
 	for _, st := range p.Steps {
@@ -72,6 +74,11 @@ func (s *Set) Run(p *Plan) (failed []error, err error) {
 			continue
 		}
 		touch(st.Path)
+	}
+	if touched["applications"] {
+		if err := s.cache(m, p); err != nil {
+			return nil, err
+		}
 	}
 	failed = s.update(m, touched)
 	return failed, s.finish(m, p)
@@ -159,16 +166,22 @@ const (
 	mimeMade  = "mime"
 )
 
+// make notes that a file which is not there is about to be.
+func (m *manifest) make(what, file string) error {
+	if _, err := os.Stat(file); err == nil || what == "" || slices.Contains(m.generated, what) {
+		return nil
+	}
+	m.generated = append(m.generated, what)
+	return m.store()
+}
+
 // update runs the tools that make changed files known. They are optional.
 func (s *Set) update(m *manifest, touched map[string]bool) (failed []error) {
 	data := s.host.DataHome
 	run := func(made, file, tool string, args ...string) {
-		if _, err := os.Stat(file); err != nil && made != "" && !slices.Contains(m.generated, made) {
-			m.generated = append(m.generated, made)
-			if err := m.store(); err != nil {
-				failed = append(failed, err)
-				return
-			}
+		if err := m.make(made, file); err != nil {
+			failed = append(failed, err)
+			return
 		}
 		path, err := exec.LookPath(tool)
 		if err != nil {
@@ -180,9 +193,6 @@ func (s *Set) update(m *manifest, touched map[string]bool) (failed []error) {
 		if out, err := c.CombinedOutput(); err != nil {
 			failed = append(failed, &ToolError{tool, string(bytes.TrimSpace(out)), err})
 		}
-	}
-	if touched["applications"] {
-		run(cacheMade, data+"/applications/mimeinfo.cache", "update-desktop-database", "-q", data+"/applications")
 	}
 	if touched["mime"] {
 		run(mimeMade, data+"/mime/mime.cache", "update-mime-database", data+"/mime")
@@ -279,31 +289,14 @@ func (m *manifest) remove() error {
 	return os.RemoveAll(temporary(top))
 }
 
-// generatedMime are the files that update-mime-database makes (Shared MIME-info
-// 0.21, "Directory layout"), beside MEDIA/SUBTYPE.xml.
-var generatedMime = []string{"XMLnamespaces", "aliases", "generic-icons", "globs", "globs2", "icons", "magic", "mime.cache",
-	"subclasses", "treemagic", "types", "version"}
-
 // ungenerate removes what the tools made where nothing was.
 func (m *manifest) ungenerate(data string) {
 	if slices.Contains(m.generated, cacheMade) {
 		os.Remove(data + "/applications/mimeinfo.cache")
 	}
 	if packages, _ := os.ReadDir(data + "/mime/packages"); slices.Contains(m.generated, mimeMade) && len(packages) == 0 {
-		for _, name := range generatedMime {
-			os.Remove(data + "/mime/" + name)
-		}
-		media, _ := os.ReadDir(data + "/mime")
-		for _, d := range media {
-			dir := filepath.Join(data, "mime", d.Name())
-			if !d.IsDir() || d.Name() == "packages" {
-				continue
-			}
-			files, _ := filepath.Glob(dir + "/*.xml")
-			for _, f := range files {
-				os.Remove(f)
-			}
-			os.Remove(dir)
+		for _, name := range mime.Generated(data + "/mime") {
+			os.Remove(filepath.Join(data, "mime", name))
 		}
 	}
 }

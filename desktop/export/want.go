@@ -14,6 +14,7 @@ import (
 	"chrun/desktop/entry"
 	"chrun/desktop/export/icon"
 	"chrun/desktop/export/mime"
+	"chrun/desktop/export/service"
 	"chrun/session/rootfs"
 )
 
@@ -46,21 +47,24 @@ type file struct {
 
 // wanted collects what shall be there.
 type wanted struct {
-	host   *Host
-	root   *rootfs.Root
-	name   string // of the chroot
-	asked  *Asked
-	had    *manifest
-	files  map[string]*file
-	notes  []Note
-	ids    map[string]string // exported id by the chroot's
-	types  map[string]bool   // that exported entries open and the host does not know
-	mimes  *mime.Host
-	icons  *icon.Tree
-	places *icon.Host
-	named  map[string]string // the exported name of each icon
-	shown  map[string]string // names that the host's menu shows, and by which id
-	there  map[string]string // the host's entries
+	host    *Host
+	root    *rootfs.Root
+	name    string // of the chroot
+	asked   *Asked
+	had     *manifest
+	files   map[string]*file
+	notes   []Note
+	ids     map[string]string   // exported id by the chroot's
+	types   map[string]bool     // that exported entries open
+	opens   map[string][]string // the same by exported id, with ".desktop"
+	mimes   *mime.Host          // without ours
+	now     *mime.Host          // with them
+	icons   *icon.Tree
+	places  *icon.Host
+	named   map[string]string // the exported name of each icon
+	shown   map[string]string // names that the host's menu shows, and by which id
+	there   map[string]string // the host's entries
+	claimed map[string]bool   // ids that the host's lists give a default to
 }
 
 func (w *wanted) note(id, format string, args ...any) {
@@ -70,10 +74,11 @@ func (w *wanted) note(id, format string, args ...any) {
 // want computes what shall be there.
 func want(h *Host, root *rootfs.Root, name string, asked *Asked, had *manifest) *wanted {
 	w := &wanted{host: h, root: root, name: name, asked: asked, had: had, files: map[string]*file{}, ids: map[string]string{},
-		types: map[string]bool{}, named: map[string]string{}}
+		types: map[string]bool{}, named: map[string]string{}, claimed: map[string]bool{}}
 	apps := w.apps()
 	if len(apps) > 0 {
 		w.look()
+		w.settle(apps)
 	}
 	for _, a := range apps {
 		w.app(a)
@@ -121,7 +126,8 @@ func (w *wanted) look() {
 			ours = append(ours, rel)
 		}
 	}
-	w.mimes = mime.Read(w.host.Dirs, ours, []string{w.packageFile()})
+	w.now = mime.Read(w.host.Dirs)
+	w.mimes = w.now.Without(ours)
 	w.there = w.mimes.Entries()
 	w.shown = map[string]string{}
 	for id, file := range w.there {
@@ -138,6 +144,41 @@ func (w *wanted) look() {
 	w.places = icon.ReadHost(w.host.Home, append([]string{w.host.DataHome}, w.host.DataDirs...))
 }
 
+// id is the name of an app's entry on the host.
+func (w *wanted) id(a *App) string {
+	if _, taken := w.there[a.ID+".desktop"]; taken || w.claimed[a.ID+".desktop"] {
+		return a.ID + "." + w.name
+	}
+	return a.ID
+}
+
+// settle finds which types each entry may open so that no default moves: first
+// as if nothing of ours were there, then from what an earlier export has made
+// the default. An id that the host's lists give a default to is not taken.
+func (w *wanted) settle(apps []App) {
+	ids := func() map[string][]string {
+		all := map[string][]string{}
+		for _, a := range apps {
+			if a.Err == nil {
+				all[w.id(&a)+".desktop"] = a.Entry.List("MimeType")
+			}
+		}
+		return all
+	}
+	w.opens = ids()
+	if w.asked.Types {
+		return
+	}
+	kept, _, claims := w.mimes.Settle(w.opens)
+	if len(claims) > 0 {
+		for id := range claims {
+			w.claimed[id] = true
+		}
+		kept, _, _ = w.mimes.Settle(ids())
+	}
+	w.opens, _, _ = w.now.Settle(kept)
+}
+
 // app adds an entry and what belongs to it.
 func (w *wanted) app(a App) {
 	if a.Err == nil && !validID(a.ID) {
@@ -148,16 +189,18 @@ func (w *wanted) app(a App) {
 		return
 	}
 	r := entry.Rewrite{ID: a.ID, Original: a.ID, Launcher: w.host.Launcher, Chroot: w.name, Icon: func(n string) string { return w.icon(a.ID, n) }}
-	if file, taken := w.there[a.ID+".desktop"]; taken {
-		r.ID = a.ID + "." + w.name
-		w.note(a.ID, "is called %s, since %s is there", r.ID, file)
+	if r.ID = w.id(&a); w.claimed[a.ID+".desktop"] {
+		w.note(a.ID, "is called %s: the host's lists of defaults name %s, and a default would move", r.ID, a.ID)
+	} else if r.ID != a.ID {
+		w.note(a.ID, "is called %s, since %s is there", r.ID, w.there[a.ID+".desktop"])
 	}
 	r.Label = w.label(&a)
-	service, argv := w.service(&a, r.ID)
-	r.Bus = service
+	bus, argv := w.service(&a, r.ID)
+	r.Bus = bus
 	var opens, moved []string
 	r.Type = func(t string) bool {
-		if from, moves := w.mimes.Moves(t); moves && !w.asked.Types {
+		if !slices.Contains(w.opens[r.ID+".desktop"], t) {
+			from := cmp.Or(w.mimes.Default(t), w.mimes.XDG(t))
 			moved = append(moved, t+" ("+strings.TrimSuffix(from, ".desktop")+")")
 			return false
 		}
@@ -180,15 +223,13 @@ func (w *wanted) app(a App) {
 		w.note(a.ID, "does not open, since their default would move: %s", strings.Join(moved, ", "))
 	}
 	for _, t := range opens {
-		if !w.mimes.Knows(t) {
-			w.types[t] = true
-		}
+		w.types[t] = true
 	}
 	w.ids[a.ID] = r.ID
 	w.files[w.host.DataHome+"/applications/"+r.ID+".desktop"] = &file{mode: 0o644, data: out.Bytes()}
-	if service {
+	if bus {
 		words := append(entry.Command(w.host.Launcher, w.name, r.ID, ""), entry.Literal(argv...)...)
-		w.files[w.host.DataHome+"/dbus-1/services/"+r.ID+".service"] = &file{mode: 0o644, data: serviceText(r.ID, words)}
+		w.files[w.host.DataHome+"/dbus-1/services/"+r.ID+".service"] = &file{mode: 0o644, data: service.Text(r.ID, arguments(words))}
 	}
 }
 
@@ -215,25 +256,17 @@ func (w *wanted) packages() {
 	}
 	dir := rootfs.Path("/usr/share/mime/packages")
 	entries, _ := w.root.List(dir)
-	found := map[string]mime.Definition{}
+	p := w.mimes.Package(func(t string) bool { return w.types[t] })
 	for _, e := range entries {
 		data, err := w.root.Read(dir.Join(e.Name()))
 		if err != nil || path.Ext(e.Name()) != ".xml" {
 			continue
 		}
-		types, err := mime.Types(data, func(t string) bool { _, ok := found[t]; return w.types[t] && !ok })
-		if err != nil {
+		if err := p.Add(data); err != nil {
 			w.note("", "cannot read %s: %v", dir.Join(e.Name()), err)
 		}
-		for _, t := range types {
-			found[t.Type] = t
-		}
 	}
-	var types []mime.Definition
-	for _, t := range slices.Sorted(maps.Keys(found)) {
-		types = append(types, found[t])
-	}
-	if data := mime.Package(types); data != nil {
+	if data := p.Bytes(); data != nil {
 		w.files[w.packageFile()] = &file{mode: 0o644, data: data}
 	}
 }

@@ -1,259 +1,330 @@
 package mime
 
 import (
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"chrun/internal/headless"
 )
 
-// dirs are base directories below a fresh one, with the entries a to f.
-func dirs(t *testing.T, random *rand.Rand) Dirs {
-	base := t.TempDir()
-	d := Dirs{ConfigHome: base + "/ch", ConfigDirs: []string{base + "/c1", base + "/c2"},
-		DataHome: base + "/dh", DataDirs: []string{base + "/d1", base + "/d2", "/usr/share"}, Desktops: []string{"Bar", "Foo"}, Path: os.Getenv("PATH")}
-	types := []string{"text/plain", "text/html", "text/x-python", "application/xhtml+xml", "x-scheme-handler/http", "image/png", "application/x-perl", "text/x-csrc"}
-	put := func(name, content string) {
-		os.MkdirAll(filepath.Dir(name), 0o755)
-		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+// host is a home and data directories of a host that does not exist.
+type host struct {
+	testing.TB
+	dir  string
+	dirs Dirs
+}
+
+// newHost writes files, by names below it: config/, etc/, home/, data1/, data2/.
+func newHost(t testing.TB, files map[string]string) host {
+	t.Helper()
+	for _, program := range []string{"gio", "xdg-mime", "update-desktop-database", "update-mime-database"} {
+		_, err := exec.LookPath(program)
+		headless.Must(t, "desktop", err)
+	}
+	dir := t.TempDir()
+	h := host{t, dir, Dirs{
+		ConfigHome: dir + "/config", DataHome: dir + "/home", ConfigDirs: []string{dir + "/etc"},
+		DataDirs: []string{dir + "/data1", dir + "/data2"}, Desktops: []string{"Sway", "GNOME"}, Path: dir + "/bin:/usr/bin:/bin",
+	}}
+	for _, d := range []string{"bin", "config", "etc", "home/applications", "data1/applications", "data2/applications"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	some := func() string {
-		var b strings.Builder
-		for range 1 + random.IntN(3) {
-			fmt.Fprintf(&b, "%c.desktop;", 'a'+random.IntN(7))
-		}
-		return b.String()
-	}
-	list := func(groups ...string) string {
-		var b strings.Builder
-		for _, g := range groups {
-			b.WriteString("[" + g + "]\n")
-			for _, t := range types {
-				if random.IntN(3) == 0 {
-					b.WriteString(t + "=" + some() + "\n")
-				}
-			}
-		}
-		return b.String()
-	}
-	for _, dir := range []string{d.ConfigHome, d.ConfigDirs[0], d.ConfigDirs[1], d.DataHome + "/applications", d.DataDirs[0] + "/applications"} {
-		if random.IntN(2) == 0 {
-			put(dir+"/mimeapps.list", list("Added Associations", "Removed Associations", "Default Applications"))
-		}
-		if random.IntN(4) == 0 {
-			put(dir+"/foo-mimeapps.list", list("Default Applications", "Added Associations"))
-		}
-	}
-	for _, dir := range []string{d.DataHome, d.DataDirs[0], d.DataDirs[1]} {
-		for _, id := range "abcdef" {
-			if random.IntN(2) == 0 {
-				more := []string{"Exec=true %U\n", "Exec=true\n", "Exec=/nowhere/x %f\n", "TryExec=/nowhere\nExec=true\n", "Exec=true\nHidden=false\n"}[random.IntN(5)]
-				put(fmt.Sprintf("%s/applications/%c.desktop", dir, id), "[Desktop Entry]\nType=Application\nName=x\n"+more)
-			}
-		}
-		if random.IntN(3) > 0 {
-			put(dir+"/applications/mimeinfo.cache", list("MIME Cache"))
-		}
-	}
-	return d
-}
-
-func (d *Dirs) environ() []string {
-	return []string{"HOME=" + d.DataHome, "PATH=" + d.Path, "XDG_DATA_HOME=" + d.DataHome, "XDG_CONFIG_HOME=" + d.ConfigHome, "LC_ALL=C.UTF-8",
-		"XDG_DATA_DIRS=" + strings.Join(d.DataDirs, ":"), "XDG_CONFIG_DIRS=" + strings.Join(d.ConfigDirs, ":"), "XDG_CURRENT_DESKTOP=" + strings.Join(d.Desktops, ":")}
-}
-
-var answer = regexp.MustCompile(`Default application for “.*”: (.*)`)
-
-// gio asks GLib.
-func gio(t *testing.T, d *Dirs, typ string) string {
-	c := exec.Command("gio", "mime", typ)
-	c.Env = d.environ()
-	out, err := c.Output()
-	if err != nil && len(out) == 0 {
-		if _, ok := err.(*exec.ExitError); !ok {
-			t.Fatal(err)
-		}
-	}
-	if m := answer.FindSubmatch(out); m != nil {
-		return string(m[1])
-	}
-	return ""
-}
-
-// What GLib says, Default says.
-func TestDefault(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	answers := 0
-	for range 40 {
-		d := dirs(t, random)
-		h := Read(d, nil, nil)
-		for _, typ := range []string{"text/plain", "text/html", "text/x-python", "application/xhtml+xml", "x-scheme-handler/http", "image/png"} {
-			want := gio(t, &d, typ)
-			got, _ := h.Default(typ)
-			if got != want {
-				t.Errorf("%s in %s: got %q, GLib says %q", typ, d.DataHome, got, want)
-			}
-			if want != "" {
-				answers++
-			}
-		}
-		if t.Failed() {
-			out, _ := exec.Command("sh", "-c", "cd "+filepath.Dir(d.DataHome)+" && grep -r . . | grep -v Name=").Output()
-			t.Fatalf("%s", out)
-		}
-	}
-	if answers < 100 {
-		t.Error("only", answers, "answers: the comparison says little")
-	}
-}
-
-// A type that Moves lets pass keeps its default, for GLib and for xdg-mime.
-func TestMoves(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	passed, left := 0, 0
-	for range 25 {
-		d := dirs(t, random)
-		h := Read(d, nil, nil)
-		apps := d.DataHome + "/applications"
-		var types []string
-		for _, typ := range []string{"text/plain", "text/html", "text/x-python", "image/png", "x-scheme-handler/http", "image/x-none"} {
-			if _, moves := h.Moves(typ); moves {
-				left++
-			} else {
-				types = append(types, typ)
-			}
-		}
-		before := map[string]string{}
-		for _, typ := range types {
-			before[typ] = gio(t, &d, typ) + " " + xdg(t, &d, typ)
-		}
-		os.MkdirAll(apps, 0o755)
-		os.WriteFile(apps+"/new.desktop", []byte("[Desktop Entry]\nType=Application\nName=x\nExec=true %U\nMimeType="+strings.Join(types, ";")+"\n"), 0o644)
-		// The cache of the directory is ours in the test: the new entry comes first.
-		old, _ := os.ReadFile(apps + "/mimeinfo.cache")
-		cache := string(old)
-		if cache == "" {
-			cache = "[MIME Cache]\n"
-		}
-		for _, typ := range types {
-			if strings.Contains(cache, "\n"+typ+"=") {
-				cache = strings.Replace(cache, "\n"+typ+"=", "\n"+typ+"=new.desktop;", 1)
-			} else {
-				cache += typ + "=new.desktop;\n"
-			}
-		}
-		os.WriteFile(apps+"/mimeinfo.cache", []byte(cache), 0o644)
-		for _, typ := range types {
-			// One that had none may gain one.
-			g, x, _ := strings.Cut(before[typ], " ")
-			if now := gio(t, &d, typ); now != g && g != "" {
-				t.Errorf("%s: for GLib %q before, %q after\n%s", typ, g, now, cache)
-			}
-			if now := xdg(t, &d, typ); now != x && x != "" {
-				t.Errorf("%s: for xdg-mime %q before, %q after\n%s", typ, x, now, cache)
-			}
-			passed++
-		}
-	}
-	if passed < 20 || left < 20 {
-		t.Error(passed, "passed and", left, "were left out: the test says little")
-	}
-}
-
-// xdg asks xdg-mime.
-func xdg(t *testing.T, d *Dirs, typ string) string {
-	c := exec.Command("xdg-mime", "query", "default", typ)
-	c.Env = d.environ()
-	out, err := c.Output()
-	if _, ok := err.(*exec.ExitError); err != nil && !ok {
+	if err := errors.Join(os.WriteFile(dir+"/bin/prog", []byte("#!/bin/sh\n"), 0o755),
+		os.Symlink("/usr/share/mime", dir+"/data2/mime")); err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(out))
+	h.write(files)
+	return h
 }
 
-// Ours of an earlier export do not count.
-func TestOurs(t *testing.T) {
-	d := Dirs{ConfigHome: t.TempDir(), DataHome: t.TempDir(), Path: os.Getenv("PATH")}
-	apps := d.DataHome + "/applications"
-	os.MkdirAll(apps, 0o755)
-	os.WriteFile(apps+"/a.desktop", []byte("[Desktop Entry]\nType=Application\nName=x\nExec=true\nMimeType=x/y\n"), 0o644)
-	os.WriteFile(apps+"/mimeinfo.cache", []byte("[MIME Cache]\nx/y=a.desktop;\n"), 0o644)
-	if id, _ := Read(d, nil, nil).Default("x/y"); id != "a.desktop" {
-		t.Error(id)
-	}
-	if id, _ := Read(d, []string{"a.desktop"}, nil).Default("x/y"); id != "" {
-		t.Error(id)
+func (h host) write(files map[string]string) {
+	h.Helper()
+	for name, text := range files {
+		file := filepath.Join(h.dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			h.Fatal(err)
+		}
 	}
 }
 
-const packages = `<?xml version="1.0"?>
-<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info">
-<mime-type type="image/x-new"><comment>New</comment><comment xml:lang="de">Neu &amp; gut</comment>
- <magic priority="99"><match type="string" value="#!" offset="0"/></magic>
- <treemagic><treematch path="x"/></treemagic><root-XML namespaceURI="" localName="html"/>
- <glob pattern="*.new" weight="99"/><glob pattern="*"/><glob pattern="Makefile"/><glob pattern="*.t[xy]t"/><glob-deleteall/>
- <alias type="text/plain"/><sub-class-of type="image/png"/><icon name="x-new"/><generic-icon name="image-x-generic"/></mime-type>
-<mime-type type="text/plain"><glob pattern="*.exe"/></mime-type>
-</mime-info>`
-
-func TestPackage(t *testing.T) {
-	types, err := Types([]byte(packages), func(t string) bool { return t == "image/x-new" })
+func (h host) run(name string, args ...string) string {
+	h.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = []string{"LC_ALL=C.UTF-8", "HOME=" + h.dir, "PATH=" + h.dirs.Path, "XDG_CONFIG_HOME=" + h.dirs.ConfigHome,
+		"XDG_DATA_HOME=" + h.dirs.DataHome, "XDG_CONFIG_DIRS=" + strings.Join(h.dirs.ConfigDirs, ":"),
+		"XDG_DATA_DIRS=" + strings.Join(h.dirs.DataDirs, ":"), "XDG_CURRENT_DESKTOP=" + strings.Join(h.dirs.Desktops, ":")}
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		h.Fatalf("%s %v: %v %s", name, args, err, out)
 	}
-	want := `<?xml version="1.0" encoding="UTF-8"?>
-<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info">
-  <mime-type type="image/x-new">
-    <comment>New</comment>
-    <comment xml:lang="de">Neu &amp; gut</comment>
-    <sub-class-of type="image/png"/>
-    <icon name="x-new"/>
-    <generic-icon name="image-x-generic"/>
-    <glob pattern="*.new" weight="5"/>
-  </mime-type>
-</mime-info>
-`
-	if got := string(Package(types)); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+	return string(out)
+}
+
+func (h host) gio(t string) string {
+	first, _, _ := strings.Cut(h.run("gio", "mime", t), "\n")
+	if !strings.HasPrefix(first, "Default application for") {
+		return ""
 	}
-	home := t.TempDir()
-	os.MkdirAll(home+"/mime/packages", 0o755)
-	os.WriteFile(home+"/mime/packages/x.xml", Package(types), 0o644)
-	if out, err := exec.Command("update-mime-database", home+"/mime").CombinedOutput(); err != nil {
-		t.Errorf("update-mime-database: %v: %s", err, out)
-	}
-	if !Read(Dirs{DataHome: home}, nil, nil).Knows("image/x-new") {
-		t.Error("it is not known")
-	}
-	if Read(Dirs{DataHome: home}, nil, []string{home + "/mime/packages/x.xml"}).Knows("image/x-new") {
-		t.Error("ours counts")
-	}
-	if Package(nil) != nil {
-		t.Error("a file of nothing")
-	}
-	for _, bad := range []string{"<a", "<!DOCTYPE x [<!ENTITY a \"b\">]><mime-info><mime-type type=\"image/x-new\"><comment>&a;</comment></mime-type></mime-info>"} {
-		if _, err := Types([]byte(bad), func(string) bool { return true }); err == nil {
-			t.Errorf("%q was read", bad)
+	return first[strings.LastIndex(first, ": ")+2:]
+}
+
+func (h host) xdg(t string) string {
+	return strings.TrimSpace(h.run("xdg-mime", "query", "default", t))
+}
+
+func (h host) update() { h.run("update-desktop-database", h.dirs.DataHome+"/applications") }
+
+// agree compares what is computed with what the programs say.
+func (h host) agree(m *Host, types []string) {
+	h.Helper()
+	for _, t := range types {
+		if got, want := m.Default(t), h.gio(t); got != want {
+			h.Errorf("gio mime %s: %q, not %q", t, want, got)
+		}
+		if got, want := m.XDG(t), h.xdg(t); got != want {
+			h.Errorf("xdg-mime query default %s: %q, not %q", t, want, got)
 		}
 	}
 }
 
-func FuzzTypes(f *testing.F) {
-	f.Add([]byte(packages))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		types, err := Types(data, func(string) bool { return true })
-		if err != nil || len(types) == 0 {
+func entry(exec string, types ...string) string {
+	return fmt.Sprintf("[Desktop Entry]\nType=Application\nName=x\nExec=%s\nMimeType=%s;\n", exec, strings.Join(types, ";"))
+}
+
+func TestDefault(t *testing.T) {
+	app := entry("prog %f")
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  map[string]string
+	}{
+		"cache of the user before the host's": {map[string]string{
+			"home/applications/u.desktop": app, "home/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=u.desktop;\n",
+			"data1/applications/s.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=s.desktop;\ntext/css=s.desktop\n",
+		}, map[string]string{"text/html": "u.desktop", "text/css": "s.desktop", "text/x-nothing": ""}},
+		"mimeapps.list before caches, a desktop's before the plain, config before data": {map[string]string{
+			"data1/applications/a.desktop": app, "data1/applications/b.desktop": app, "data1/applications/c.desktop": app,
+			"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=a.desktop;b.desktop;c.desktop\ntext/css=a.desktop;b.desktop;c.desktop\n",
+			"config/mimeapps.list":              "[Default Applications]\ntext/html=b.desktop;\ntext/css=b.desktop\n",
+			"config/gnome-mimeapps.list":        "[Default Applications]\ntext/html=c.desktop\n",
+			"home/applications/mimeapps.list":   "[Default Applications]\ntext/css=c.desktop\n",
+			"etc/sway-mimeapps.list":            "[Default Applications]\nimage/png=a.desktop\n",
+		}, map[string]string{"text/html": "c.desktop", "text/css": "b.desktop", "image/png": "a.desktop"}},
+		"removed associations": {map[string]string{
+			"data1/applications/a.desktop": app, "data1/applications/b.desktop": app,
+			"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/css=a.desktop;b.desktop\n",
+			"config/mimeapps.list":              "[Removed Associations]\ntext/css=a.desktop\n",
+		}, map[string]string{"text/css": "b.desktop"}},
+		"an alias, a kind of": {map[string]string{
+			"data1/applications/a.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/plain=a.desktop;\napplication/acrobat=a.desktop\n",
+		}, map[string]string{"application/pdf": "a.desktop", "application/acrobat": "a.desktop", "text/x-python": "a.desktop",
+			"application/x-shellscript": "a.desktop", "text/x-nothing": ""}},
+		"an alias in a cache is the type": {map[string]string{
+			"data1/applications/a.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\naudio/mp3=a.desktop;\n",
+		}, map[string]string{"audio/mpeg": "a.desktop", "audio/mp3": "a.desktop"}},
+		"what cannot start does not count, what is hidden does": {map[string]string{
+			"data1/applications/try.desktop": "[Desktop Entry]\nType=Application\nExec=prog\nTryExec=no-such\n", "data1/applications/exec.desktop": entry("no-such"),
+			"data1/applications/quote.desktop": entry("'prog"), "data1/applications/link.desktop": "[Desktop Entry]\nType=Link\nURL=x\n",
+			"data1/applications/bad.desktop": app + "no key\n", "data1/applications/a.desktop": app, "data1/applications/hidden.desktop": app + "Hidden=true\n",
+			"config/mimeapps.list": "[Default Applications]\ntext/css=none.desktop;try.desktop;exec.desktop;quote.desktop;link.desktop;bad.desktop;a.desktop\n" +
+				"text/html=try.desktop;hidden.desktop;a.desktop\n",
+		}, map[string]string{"text/css": "a.desktop", "text/html": "hidden.desktop"}},
+		"masked by the user's of the same id": {map[string]string{
+			"home/applications/a.desktop": app + "Hidden=true\n", "data1/applications/a.desktop": app, "data1/applications/sub/b.desktop": app,
+			"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/css=a.desktop;sub-b.desktop\n",
+		}, map[string]string{"text/css": "sub-b.desktop"}},
+		"a bad line and GLib takes nothing": {map[string]string{
+			"data1/applications/a.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/css=a.desktop\nx\n",
+			"data2/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=c.desktop\n", "data2/applications/c.desktop": app,
+			"config/mimeapps.list": "[Default Applications]\ntext/html=b.desktop\n<<<<<<<\n", "data2/applications/b.desktop": app,
+		}, map[string]string{"text/css": "", "text/html": "c.desktop"}},
+		"defaults.list": {map[string]string{
+			"data1/applications/a.desktop": app, "data1/applications/b.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/css=a.desktop\n",
+			"data1/applications/defaults.list": "[Default Applications]\ntext/css=b.desktop\n[Added Associations]\ntext/html=a.desktop\n",
+		}, map[string]string{"text/css": "b.desktop", "text/html": ""}},
+		"a scheme": {map[string]string{
+			"data2/applications/a.desktop": app, "data2/applications/mimeinfo.cache": "[MIME Cache]\nx-scheme-handler/https=a.desktop\n",
+		}, map[string]string{"x-scheme-handler/https": "a.desktop", "x-scheme-handler/http": ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, c.files)
+			m := Read(h.dirs)
+			for typ, want := range c.want {
+				if got := m.Default(typ); got != want {
+					t.Errorf("%s: %q, not %q", typ, got, want)
+				}
+				h.agree(m, []string{typ})
+			}
+		})
+	}
+}
+
+// What Settle keeps moves nothing, by the programs themselves.
+func TestSettle(t *testing.T) {
+	app := entry("prog %f")
+	h := newHost(t, map[string]string{
+		"data1/applications/edit.desktop": entry("prog", "text/plain", "image/png"), "data1/applications/web.desktop": entry("prog", "text/html"),
+		"data1/applications/mimeinfo.cache": "[MIME Cache]\nimage/png=edit.desktop;\ntext/html=web.desktop;dead.desktop\ntext/plain=edit.desktop;\nimage/gif=dead.desktop;\n",
+		"config/mimeapps.list":              "[Default Applications]\ntext/html=web.desktop\nvideo/mp4=lost.desktop;edit.desktop\n",
+		"home/applications/own.desktop":     app,
+	})
+	m := Read(h.dirs)
+	ids := map[string][]string{
+		"new.desktop":  {"text/plain", "text/x-python", "text/html", "image/gif", "application/x-new", "application/pdf"},
+		"lost.desktop": {"application/x-new"},
+	}
+	kept, left, claims := m.Settle(ids)
+	if got, want := fmt.Sprint(kept), "map[lost.desktop:[application/x-new] new.desktop:[text/html image/gif application/x-new application/pdf]]"; got != want {
+		t.Errorf("kept %s", got)
+	}
+	if got, want := fmt.Sprint(left), "map[new.desktop:[text/plain text/x-python]]"; got != want {
+		t.Errorf("left %s", got)
+	}
+	if !slices.Contains(claims["lost.desktop"], "video/mp4") || len(claims) != 1 {
+		t.Errorf("claims %v", claims)
+	}
+	delete(kept, "lost.desktop")
+	types := []string{"text/plain", "text/x-python", "text/html", "image/gif", "image/png", "application/pdf", "application/xhtml+xml", "video/mp4"}
+	var before [2][]string
+	for _, typ := range types {
+		before[0], before[1] = append(before[0], h.gio(typ)), append(before[1], h.xdg(typ))
+	}
+	for id, types := range kept {
+		h.write(map[string]string{"home/applications/" + id: entry("prog", types...)})
+	}
+	h.update()
+	for i, typ := range types {
+		if got := h.gio(typ); before[0][i] != "" && got != before[0][i] {
+			t.Errorf("gio mime %s: %q, was %q", typ, got, before[0][i])
+		}
+		if got := h.xdg(typ); before[1][i] != "" && before[1][i] != "dead.desktop" && got != before[1][i] {
+			t.Errorf("xdg-mime %s: %q, was %q", typ, got, before[1][i])
+		}
+	}
+	if got := h.gio("application/pdf"); got != "new.desktop" {
+		t.Errorf("a type that had none has %q", got)
+	}
+	// Exported, it stays as it is.
+	again, left, _ := Read(h.dirs).Settle(kept)
+	if fmt.Sprint(again) != fmt.Sprint(kept) || len(left) > 0 {
+		t.Errorf("again: %v, left %v", again, left)
+	}
+	if moved := Moved(m, m.With(map[string][]string{"x.desktop": {"text/plain"}}), nil); !slices.Contains(moved, "text/plain") ||
+		!slices.Contains(moved, "text/x-python") || slices.Contains(moved, "text/html") {
+		t.Errorf("moved: %v", moved)
+	}
+}
+
+// Every type of the host's database, of which some are two kinds of things.
+func TestLineage(t *testing.T) {
+	m := Read(newHost(t, nil).dirs)
+	var two []string
+	for typ, parents := range m.base.parents {
+		if len(parents) > 1 {
+			two = append(two, typ)
+		}
+	}
+	if len(two) < 5 {
+		t.Fatalf("%d types with two parents", len(two))
+	}
+	var files = map[string]string{}
+	cache := map[string]string{}
+	for _, typ := range two {
+		for i, p := range m.base.parents[typ] {
+			id := fmt.Sprintf("%c-%s.desktop", 'a'+i, strings.ReplaceAll(p, "/", "-"))
+			files["data1/applications/"+id], cache[p] = entry("prog"), id
+		}
+	}
+	text := "[MIME Cache]\n"
+	for p, id := range cache {
+		text += p + "=" + id + "\n"
+	}
+	files["data1/applications/mimeinfo.cache"] = text
+	h := newHost(t, files)
+	m = Read(h.dirs)
+	for _, typ := range two {
+		if got, want := m.Default(typ), h.gio(typ); got != want {
+			t.Errorf("gio mime %s: %q, not %q of %v", typ, want, got, m.base.parents[typ])
+		}
+	}
+	if !m.Knows("application/acrobat") || !m.Knows("text/plain") || m.Knows("text/x-nothing") {
+		t.Error("what the host knows")
+	}
+}
+
+// bigHost has n entries in the host's own directory, of 300 types.
+func bigHost(t testing.TB, n int) host {
+	files, types := map[string]string{}, Read(newHost(t, nil).dirs).Types()
+	for i := range n {
+		var mine []string
+		for j := range 8 {
+			mine = append(mine, types[(i*3+j)%300])
+		}
+		files[fmt.Sprintf("data1/applications/app%d.desktop", i)] = entry("prog", mine...)
+	}
+	h := newHost(t, files)
+	h.run("update-desktop-database", h.dir+"/data1/applications")
+	return h
+}
+
+func BenchmarkRead(b *testing.B) {
+	h := bigHost(b, 1000)
+	for b.Loop() {
+		Read(h.dirs)
+	}
+}
+
+func BenchmarkSettle(b *testing.B) {
+	h := bigHost(b, 1000)
+	types := Read(h.dirs).Types()
+	ids := map[string][]string{}
+	for i := range 1000 {
+		for j := range 5 {
+			id := fmt.Sprintf("ours%d.desktop", i)
+			ids[id] = append(ids[id], types[(i*5+j)%600])
+		}
+	}
+	for b.Loop() {
+		Read(h.dirs).Settle(ids)
+	}
+}
+
+func TestFast(t *testing.T) {
+	h := bigHost(t, 1000)
+	best := time.Hour
+	for range 5 {
+		begin := time.Now()
+		Read(h.dirs)
+		best = min(best, time.Since(begin))
+	}
+	t.Logf("read in %v", best)
+	if best > 100*time.Millisecond { // some 5 ms, here; a machine may be busy
+		t.Errorf("reading a host of 1000 entries took %v", best)
+	}
+}
+
+func FuzzKeyFile(f *testing.F) {
+	f.Add("[Desktop Entry]\nType=Application\nExec=\"a b\" %f\nMimeType=a/b;c\\;d/e;\n\n#x\n[x]\ny[de]=z\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		k := parseKeyFile(text)
+		if k == nil {
 			return
 		}
-		if again, err := Types(Package(types), func(string) bool { return true }); err != nil || len(again) != len(types) {
-			t.Fatalf("%q: %v", Package(types), err)
+		for name, g := range k.groups {
+			for _, key := range g.keys {
+				k.list(name, key)
+				if s, ok, bad := k.str(name, key); ok && bad {
+					t.Errorf("%q", s)
+				}
+			}
 		}
 	})
 }

@@ -1,0 +1,104 @@
+package mime
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/desktop/export/service"
+	"chrun/session/rootfs"
+)
+
+const entryGroup = "Desktop Entry"
+
+// starts says whether GLib would start the entry at file
+// (g_desktop_app_info_load_from_keyfile). A Hidden one too, where a list names
+// it.
+func (h *Host) starts(file string) bool {
+	ok, known := h.apps[file]
+	if !known {
+		k := readKeyFile(file)
+		ok = k != nil && h.loads(k)
+		h.apps[file] = ok
+	}
+	return ok
+}
+
+func readKeyFile(file string) *keyFile {
+	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
+	if err != nil {
+		return nil
+	}
+	return parseKeyFile(string(data))
+}
+
+func (h *Host) loads(k *keyFile) bool {
+	kind, _, _ := k.str(entryGroup, "Type")
+	if k.first != entryGroup || kind != "Application" {
+		return false
+	}
+	dir, _, bad1 := k.str(entryGroup, "Path")
+	try, _, bad2 := k.str(entryGroup, "TryExec")
+	exec, _, bad3 := k.str(entryGroup, "Exec")
+	if bad1 || bad2 || bad3 || try != "" && !h.finds(try, dir) {
+		return false
+	}
+	if exec == "" {
+		return true
+	}
+	argv, err := service.Argv(exec)
+	return err == nil && h.finds(argv[0], dir)
+}
+
+// finds says whether g_find_program_for_path finds the program; dir is the
+// entry's Path.
+func (h *Host) finds(program, dir string) bool {
+	executable := func(p string) bool {
+		if !filepath.IsAbs(p) && dir != "" {
+			p = filepath.Join(dir, p)
+		}
+		st, err := os.Stat(p)
+		return err == nil && !st.IsDir() && unix.Access(p, unix.X_OK) == nil
+	}
+	if filepath.IsAbs(program) {
+		return executable(program)
+	}
+	if (dir != "" || strings.Contains(program, "/")) && executable(program) {
+		return true
+	}
+	for p := range strings.SplitSeq(h.dirs.Path, ":") {
+		if executable(filepath.Join(p, program)) {
+			return true
+		}
+	}
+	return false
+}
+
+// listEntries finds the desktop entries below dir, by id ("/" is "-").
+func listEntries(dir string) map[string]string {
+	files := map[string]string{}
+	var walk func(dir, prefix string, depth int)
+	walk = func(dir, prefix string, depth int) {
+		list, _ := os.ReadDir(dir)
+		for _, e := range list {
+			file := filepath.Join(dir, e.Name())
+			if strings.HasSuffix(e.Name(), ".desktop") {
+				files[prefix+e.Name()] = file
+			} else if depth < 8 && isDir(file, e) { // a link may lead back up
+				walk(file, prefix+e.Name()+"-", depth+1)
+			}
+		}
+	}
+	walk(dir, "", 0)
+	return files
+}
+
+func isDir(file string, e os.DirEntry) bool {
+	if e.Type()&os.ModeSymlink == 0 {
+		return e.IsDir()
+	}
+	st, err := os.Stat(file)
+	return err == nil && st.IsDir()
+}

@@ -1,0 +1,158 @@
+package mime
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// keyFile is a file of groups as GLib reads it (gkeyfile.c, without
+// G_KEY_FILE_KEEP_TRANSLATIONS): one bad line and GLib takes nothing of it.
+type keyFile struct {
+	first  string // the name of the first group
+	groups map[string]*group
+}
+
+type group struct {
+	keys   []string // in the file's order; one written twice is there twice
+	values map[string]string
+}
+
+const space = " \t\n\v\f\r" // g_ascii_isspace
+
+// parseKeyFile returns nil for what GLib refuses.
+func parseKeyFile(data string) *keyFile {
+	k := &keyFile{groups: map[string]*group{}}
+	var current *group
+	for line := range strings.SplitSeq(data, "\n") {
+		line, _, _ = strings.Cut(strings.TrimSuffix(line, "\r"), "\x00")
+		line = strings.TrimLeft(line, space)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if name, ok := groupName(line); ok {
+			if strings.ContainsFunc(name, func(r rune) bool { return r == '[' || r < ' ' || r == 0x7f }) || name == "" {
+				return nil
+			}
+			if len(k.groups) == 0 {
+				k.first = name
+			}
+			if current = k.groups[name]; current == nil {
+				current = &group{values: map[string]string{}}
+				k.groups[name] = current
+			}
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		key = strings.TrimRight(key, space)
+		if !ok || current == nil || !validKey(key) {
+			return nil
+		}
+		value = strings.TrimLeft(value, space)
+		if key == "Encoding" && current == k.groups[k.first] && !strings.EqualFold(value, "UTF-8") {
+			return nil
+		}
+		if !strings.HasSuffix(key, "]") { // translations decide nothing here
+			current.keys = append(current.keys, key)
+			current.values[key] = value
+		}
+	}
+	return k
+}
+
+func groupName(line string) (name string, ok bool) {
+	if line[0] != '[' {
+		return "", false
+	}
+	name, rest, ok := strings.Cut(line[1:], "]")
+	return name, ok && strings.Trim(rest, " \t") == ""
+}
+
+func validKey(key string) bool {
+	end := strings.IndexAny(key, "[]")
+	if end < 0 {
+		end = len(key)
+	}
+	name, locale := key[:end], key[end:]
+	if name == "" || name[0] == ' ' || name[end-1] == ' ' {
+		return false
+	}
+	if locale == "" {
+		return true
+	}
+	locale, ok := strings.CutSuffix(strings.TrimPrefix(locale, "["), "]")
+	return ok && key[end] == '[' && !strings.ContainsFunc(locale, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("-_.@", r)
+	})
+}
+
+// keys of a group, nil when it is not there.
+func (k *keyFile) keys(name string) []string {
+	if g := k.groups[name]; g != nil {
+		return g.keys
+	}
+	return nil
+}
+
+// str is g_key_file_get_string: ok without err means that the key is there.
+func (k *keyFile) str(name, key string) (value string, ok, bad bool) {
+	g := k.groups[name]
+	if g == nil {
+		return "", false, false
+	}
+	if value, ok = g.values[key]; !ok {
+		return "", false, false
+	}
+	list, ok := split(value, 0)
+	if !ok {
+		return "", false, true
+	}
+	return strings.Join(list, ""), true, false
+}
+
+// list is g_key_file_get_string_list: nil for a key that is not there or
+// cannot be read, and not nil for one that is empty (expand tells them apart).
+func (k *keyFile) list(name, key string) []string {
+	if g := k.groups[name]; g != nil {
+		if value, ok := g.values[key]; ok {
+			if list, ok := split(value, ';'); ok {
+				return list
+			}
+		}
+	}
+	return nil
+}
+
+// split undoes the escapes of a value and parts it at sep (0: not at all).
+func split(value string, sep byte) ([]string, bool) {
+	if !utf8.ValidString(value) {
+		return nil, false
+	}
+	list, piece := []string{}, []byte{}
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		switch {
+		case c == '\\':
+			if i++; i == len(value) {
+				return nil, false
+			}
+			at := strings.IndexByte(`sntr\`, value[i])
+			switch {
+			case at >= 0:
+				piece = append(piece, " \n\t\r\\"[at])
+			case sep != 0 && value[i] == sep:
+				piece = append(piece, sep)
+			default:
+				return nil, false
+			}
+		case sep != 0 && c == sep:
+			list, piece = append(list, string(piece)), piece[:0]
+		default:
+			piece = append(piece, c)
+		}
+	}
+	if len(piece) > 0 {
+		list = append(list, string(piece))
+	}
+	return list, true
+}

@@ -1,0 +1,96 @@
+package mime
+
+import (
+	"maps"
+	"slices"
+)
+
+// Types are those that the host's lists, caches and shared-mime-info name, in
+// order.
+func (h *Host) Types() []string {
+	all := maps.Clone(h.base.types)
+	for t := range h.base.aliases {
+		all[t] = true
+	}
+	for _, p := range h.dir {
+		for t := range p.tweaks {
+			all[t] = true
+		}
+		for _, l := range p.lists {
+			for t := range l.first {
+				all[t] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// Moved are those of the types whose default, by GLib or by xdg-mime, is one
+// entry before and another after. One that had none may gain one, and one that
+// xdg-mime names though it is nowhere counts as none. Types nil asks for every
+// type of both hosts: one that is exported moves those that are kinds of it.
+func Moved(before, after *Host, types []string) []string {
+	var moved []string
+	each(before, after, types, func(t, _ string) { moved = append(moved, t) })
+	return moved
+}
+
+// each calls found with a type that moved and where to.
+func each(before, after *Host, types []string, found func(t, id string)) {
+	if types == nil {
+		types = slices.Concat(before.Types(), after.Types())
+		slices.Sort(types)
+		types = slices.Compact(types)
+	}
+	for _, t := range types {
+		was, there := before.asked[t]
+		if !there {
+			was = before.Default(t)
+			before.asked[t] = was
+		}
+		if is := after.Default(t); was != "" && is != "" && is != was {
+			found(t, is)
+		} else if is = after.xdgListed(t); is != "" {
+			if was = before.XDG(t); was != "" && was != is && !before.dead(was) {
+				found(t, is)
+			}
+		}
+	}
+}
+
+// Settle parts the types of entries to be exported (by id, with ".desktop"):
+// with those that are kept no default of h moves; those left out would move
+// one. An id in claims is named by a mimeapps.list of the host, for the types
+// given, so that its mere presence moves their default: it needs another id.
+//
+// h may hold these entries as exported before: a default that is one of them
+// already does not move.
+func (h *Host) Settle(ids map[string][]string) (kept, left, claims map[string][]string) {
+	kept, left = maps.Clone(ids), map[string][]string{}
+	types := h.With(ids).Types()
+	for again := true; again; {
+		again, claims = false, map[string][]string{}
+		after, with := h.With(kept), maps.Clone(kept)
+		each(h, after, types, func(t, id string) {
+			types, ours := with[id]
+			if !ours {
+				return
+			}
+			for _, u := range append(h.base.lineage(t), t) {
+				same := func(v string) bool { return v == u || h.base.unalias(v) == u }
+				if i := slices.IndexFunc(types, same); i >= 0 {
+					if again = true; !slices.Contains(left[id], types[i]) {
+						left[id] = append(left[id], types[i])
+						kept[id] = slices.DeleteFunc(slices.Clone(kept[id]), same)
+					}
+					return
+				}
+			}
+			claims[id] = append(claims[id], t)
+		})
+	}
+	for _, list := range left {
+		slices.Sort(list)
+	}
+	return kept, left, claims
+}
