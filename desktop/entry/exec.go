@@ -43,7 +43,7 @@ func ParseExec(value string) ([]Word, error) {
 	}
 	var words []Word
 	files := 0
-	for i, t := range texts {
+	for _, t := range texts {
 		w, n, err := t.word()
 		files += n
 		switch {
@@ -53,7 +53,7 @@ func ParseExec(value string) ([]Word, error) {
 			return nil, errors.New("Exec has more than one of %f, %F, %u and %U")
 		case w == "" && t.text != "": // a deprecated code
 			continue
-		case i == 0 && t.codes():
+		case len(words) == 0 && t.codes():
 			return nil, errors.New("the program in Exec is a field code")
 		}
 		words = append(words, w)
