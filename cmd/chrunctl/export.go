@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -95,10 +96,7 @@ func (f *exportFlags) ask(h *export.Host, root *rootfs.Root, args []string, aske
 	switch {
 	case f.all:
 		asked.All, asked.Except = true, nil
-		for _, a := range export.Apps(root) {
-			ids = append(ids, a.ID)
-		}
-		return ids, nil
+		return nil, nil
 	case f.make:
 		return f.makeEntry(h, root, args[0], args[1], asked)
 	}
@@ -198,6 +196,7 @@ func (f *exportFlags) makeEntry(h *export.Host, root *rootfs.Root, name, program
 
 // reexport changes what is asked of a chroot, and makes it true.
 func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask func(*export.Host, *export.Asked) (ids []string, err error)) error {
+	debug.SetGCPercent(400) // it ends soon
 	h, err := c.host()
 	if err != nil {
 		return err

@@ -146,9 +146,11 @@ func unescape(s string) string {
 	return string(b)
 }
 
+var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`)
+
 // escape makes s a string's text in a file.
 func escape(s string) string {
-	s = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s)
+	s = escaper.Replace(s)
 	if strings.HasPrefix(s, " ") {
 		s = `\s` + s[1:]
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"chrun/desktop/export/icon"
 	"chrun/session/rootfs"
 )
@@ -22,25 +24,21 @@ type picture struct {
 func (w *wanted) images(id, name string, images []icon.Image) []picture {
 	var found []picture
 	for _, i := range images {
-		st, err := w.root.Stat(i.Path)
-		if err != nil {
-			continue
-		}
-		f := &file{mode: 0o644, from: string(i.Path) + " " + stamp(&st), path: i.Path}
-		as := name
+		f := &file{mode: 0o644, path: i.Path}
+		data, err := w.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
+			f.from = string(i.Path) + " " + stamp(st)
+			return i.Dir.Size == 0 || !w.copied(f.from)
+		})
+		as, size := name, i.Dir.Size*i.Dir.Scale
 		if strings.HasSuffix(string(i.Path), "-symbolic."+i.Ext) && !strings.HasSuffix(name, "-symbolic") {
 			as += "-symbolic"
 		}
-		size := i.Dir.Size * i.Dir.Scale
-		if i.Dir.Size == 0 || !w.copied(f.from) {
-			f.data, err = w.root.Read(i.Path)
-			if err == nil {
-				size, err = i.Measure(f.data)
-			}
-			if err != nil {
-				w.note(id, "leaves out a picture: %v", err)
-				continue
-			}
+		if f.data = data; err == nil && data != nil {
+			size, err = i.Measure(data)
+		}
+		if err != nil {
+			w.note(id, "leaves out a picture: %v", err)
+			continue
 		}
 		rel, exact := w.places.Place(i, as, size)
 		found = append(found, picture{rel, exact, f})

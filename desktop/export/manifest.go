@@ -57,6 +57,7 @@ type manifest struct {
 	// pending says that a run has not ended: files may be old or new, and the
 	// update tools have not run.
 	pending bool
+	state   string          // of all that a plan looks at, after the last run: see Set.state
 	from    map[string]bool // the sources of files
 }
 
@@ -83,6 +84,9 @@ func (m *manifest) encode() []byte {
 	line("label", m.asked.Label)
 	if m.pending {
 		line("pending")
+	}
+	if m.state != "" {
+		line("state", m.state)
 	}
 	if m.asked.All {
 		line("all")
@@ -146,6 +150,12 @@ func (m *manifest) line(words []string) bool {
 			words[i] = unescaper.Replace(words[i])
 		}
 	}
+	if words[0] == "file" && len(words) == 6 {
+		size, err1 := strconv.ParseInt(words[3], 10, 64)
+		mtime, err2 := strconv.ParseInt(words[4], 10, 64)
+		m.files[words[1]] = written{strings.Fields(words[2]), size, mtime, words[5]}
+		return filepath.IsAbs(words[1]) && errors.Join(err1, err2) == nil
+	}
 	a := &m.asked
 	for _, l := range m.lists() {
 		if words[0] == l.word && len(words) == 2 {
@@ -162,15 +172,12 @@ func (m *manifest) line(words []string) bool {
 		a.Types = true
 	case words[0] == "tree" && len(words) == 2:
 		a.Tree = words[1]
+	case words[0] == "state" && len(words) == 2:
+		m.state = words[1]
 	case words[0] == "label" && len(words) == 2:
 		a.Label = words[1]
 	case words[0] == "made" && len(words) == 4:
 		a.Made = append(a.Made, Made{words[1], words[2], words[3]})
-	case words[0] == "file" && len(words) == 6:
-		size, err1 := strconv.ParseInt(words[3], 10, 64)
-		mtime, err2 := strconv.ParseInt(words[4], 10, 64)
-		m.files[words[1]] = written{strings.Fields(words[2]), size, mtime, words[5]}
-		return filepath.IsAbs(words[1]) && errors.Join(err1, err2) == nil
 	default:
 		return false
 	}

@@ -129,6 +129,8 @@ type Plan struct {
 	asked Asked
 	files map[string]*file
 	next  map[string]written
+	tree  string // treeState, "" without a chroot
+	done  bool   // nothing has changed since the last run
 }
 
 // maxBytes bounds what a plan reads.
@@ -139,6 +141,11 @@ const maxBytes = 512 << 20
 func (s *Set) Plan(root *rootfs.Root, asked Asked) (*Plan, error) {
 	p := &Plan{asked: asked, files: map[string]*file{}, next: map[string]written{}}
 	if root != nil {
+		p.tree = s.treeState(root, &asked)
+		if s.asDone(&asked, p.tree) {
+			p.next, p.done = s.had.files, true
+			return p, nil
+		}
 		w := want(s.host, root, s.name, &asked, s.had)
 		p.files, p.Notes, p.IDs = w.files, w.notes, w.ids
 	}

@@ -22,6 +22,10 @@ import (
 // went wrong with the tools, which does not undo anything.
 func (s *Set) Run(p *Plan) (failed []error, err error) {
 	if s.nothing(p) {
+		if !p.done && p.tree != "" && len(s.had.files) > 0 { // what has changed is of no consequence
+			s.had.state = s.state(p.tree)
+			return nil, s.had.store()
+		}
 		return nil, nil
 	}
 	m := s.union(p)
@@ -198,12 +202,12 @@ func (s *Set) update(m *manifest, touched map[string]bool) (failed []error) {
 		run(mimeMade, data+"/mime/mime.cache", "update-mime-database", data+"/mime")
 	}
 	if touched["icons"] {
-		theme := filepath.Join(data, icon.Theme)
+		// A cache older than its theme is not read: so even without the tool, the
+		// new icons are seen.
+		theme, now := filepath.Join(data, icon.Theme), time.Now()
+		os.Chtimes(theme, now, now)
 		if _, err := os.Stat(theme + "/icon-theme.cache"); err == nil {
 			run("", "", "gtk-update-icon-cache", "-q", "-f", "-t", theme)
-		} else {
-			now := time.Now()
-			os.Chtimes(theme, now, now)
 		}
 	}
 	return failed
@@ -231,6 +235,9 @@ func (s *Set) finish(m *manifest, p *Plan) error {
 	if !m.empty() {
 		s.had = m
 		m.tidy()
+		if p.tree != "" {
+			m.state = s.state(p.tree)
+		}
 		return m.store()
 	}
 	if other := s.other(); other != nil {

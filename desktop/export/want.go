@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -62,6 +61,7 @@ type wanted struct {
 	icons   *icon.Tree
 	places  *icon.Host
 	named   map[string]string // the exported name of each icon
+	used    map[string]bool   // such names
 	shown   map[string]string // names that the host's menu shows, and by which id
 	there   map[string]string // the host's entries
 	claimed map[string]bool   // ids that the host's lists give a default to
@@ -74,7 +74,7 @@ func (w *wanted) note(id, format string, args ...any) {
 // want computes what shall be there.
 func want(h *Host, root *rootfs.Root, name string, asked *Asked, had *manifest) *wanted {
 	w := &wanted{host: h, root: root, name: name, asked: asked, had: had, files: map[string]*file{}, ids: map[string]string{},
-		types: map[string]bool{}, named: map[string]string{}, claimed: map[string]bool{}}
+		types: map[string]bool{}, named: map[string]string{}, used: map[string]bool{}, claimed: map[string]bool{}}
 	apps := w.apps()
 	if len(apps) > 0 {
 		w.look()
@@ -301,7 +301,7 @@ func (w *wanted) icon(id, name string) string {
 	}
 	pictures := w.images(id, as, images)
 	free := func(as string) bool {
-		return len(w.others(as)) == 0 && !slices.Contains(slices.Collect(maps.Values(w.named)), as)
+		return len(w.others(as)) == 0 && len(w.others(as+"-symbolic")) == 0 && !w.used[as]
 	}
 	switch theirs := w.others(as); {
 	case len(pictures) == 0:
@@ -324,7 +324,7 @@ func (w *wanted) icon(id, name string) string {
 			w.files[target] = p.file
 		}
 	}
-	w.named[name] = as
+	w.named[name], w.used[as] = as, true
 	return as
 }
 

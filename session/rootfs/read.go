@@ -25,8 +25,18 @@ func ReadHost(p HostPath, limit int, flags int) ([]byte, error) {
 // Read reads the regular file p of the tree, at most MaxFile bytes (else
 // ErrTooLarge). A FIFO or device is not even opened.
 func (r *Root) Read(p Path) ([]byte, error) {
-	fd, err := r.openRegular(p)
+	fd, err := r.openRegular(p, nil)
 	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return readRegular(fd, string(p), 0)
+}
+
+// ReadIf is Read for a file whose state wanted says yes to; else data is nil.
+func (r *Root) ReadIf(p Path, wanted func(*unix.Stat_t) bool) (data []byte, err error) {
+	fd, err := r.openRegular(p, wanted)
+	if err != nil || fd < 0 {
 		return nil, err
 	}
 	defer unix.Close(fd)
@@ -35,14 +45,15 @@ func (r *Root) Read(p Path) ([]byte, error) {
 
 // Open opens the regular file p of the tree for reading. The caller closes it.
 func (r *Root) Open(p Path) (*os.File, error) {
-	fd, err := r.openRegular(p)
+	fd, err := r.openRegular(p, nil)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), string(p)), nil
 }
 
-func (r *Root) openRegular(p Path) (int, error) {
+// openRegular opens a regular file, or gives -1 for one that is not wanted.
+func (r *Root) openRegular(p Path, wanted func(*unix.Stat_t) bool) (int, error) {
 	at, err := r.open(p, unix.O_PATH)
 	if err != nil {
 		return -1, err
@@ -54,6 +65,9 @@ func (r *Root) openRegular(p Path) (int, error) {
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return -1, &os.PathError{Op: "open", Path: string(p), Err: ErrNotRegular}
+	}
+	if wanted != nil && !wanted(&st) {
+		return -1, nil
 	}
 	// The inode is known to be regular; open exactly it.
 	fd, err := retry(func() (int, error) {

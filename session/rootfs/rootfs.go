@@ -265,7 +265,7 @@ func (r *Root) ReadOnly() bool {
 // Is32 says whether the tree is that of a 32-bit system, by its shell (ELF
 // specification, e_ident[EI_CLASS]).
 func (r *Root) Is32() bool {
-	fd, err := r.openRegular("/bin/sh")
+	fd, err := r.openRegular("/bin/sh", nil)
 	if err != nil {
 		return false
 	}

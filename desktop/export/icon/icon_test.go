@@ -74,8 +74,8 @@ func TestFind(t *testing.T) {
 		"opt/e.png":                                    png,
 	})
 	for name, want := range map[string]string{
-		"a":                 "hicolor/48x48/apps/a.png hicolor/48x48@2/apps/a.png hicolor/scalable/apps/a.svg hicolor/symbolic/apps/a-symbolic.svg",
-		"a.png":             "hicolor/48x48/apps/a.png hicolor/48x48@2/apps/a.png hicolor/scalable/apps/a.svg hicolor/symbolic/apps/a-symbolic.svg",
+		"a":                 "hicolor/scalable/apps/a.svg hicolor/48x48@2/apps/a.png hicolor/48x48/apps/a.png hicolor/symbolic/apps/a-symbolic.svg",
+		"a.png":             "hicolor/scalable/apps/a.svg hicolor/48x48@2/apps/a.png hicolor/48x48/apps/a.png hicolor/symbolic/apps/a-symbolic.svg",
 		"b":                 "Adwaita/48x48/apps/b.png",
 		"c":                 "Zoo/48x48/apps/c.png",
 		"d":                 "/usr/share/pixmaps/d.xpm",

@@ -6,7 +6,9 @@
 package icon
 
 import (
+	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,11 +27,19 @@ type Dir struct {
 const (
 	maxIndex = 256 << 10
 	maxDirs  = 2000
+	maxSize  = 4096 // pixels
+	maxScale = 8
 )
 
+// exts are the formats of icons, the preferred one first (Icon Lookup).
+var exts = []string{"png", "svg", "xpm"}
+
 // parseIndex reads an index.theme: the directories of Directories and
-// ScaledDirectories that have a sane group.
+// ScaledDirectories that have a sane group; nil if there is none.
 func parseIndex(data []byte) []Dir {
+	if len(data) > maxIndex {
+		return nil
+	}
 	listed, groups, order := map[string]bool{}, map[string]*Dir{}, []*Dir{}
 	var at *Dir
 	inTheme := false
@@ -65,20 +75,20 @@ func parseIndex(data []byte) []Dir {
 	}
 	var dirs []Dir
 	for _, d := range order {
-		if listed[d.Path] && 0 < d.Size && d.Size <= 4096 && 0 < d.Scale && d.Scale <= 8 &&
-			d.Path == path.Clean(d.Path) && !path.IsAbs(d.Path) && !strings.HasPrefix(d.Path, "..") {
+		if listed[d.Path] && 0 < d.Size && d.Size <= maxSize && 0 < d.Scale && d.Scale <= maxScale && fs.ValidPath(d.Path) && d.Path != "." {
 			dirs = append(dirs, *d)
 		}
 	}
 	return dirs
 }
 
-// standard are the directories of hicolor-icon-theme for applications and types,
-// for a host or a chroot that has icons in hicolor but no index of it.
-func standard() []Dir {
+// standard are the directories of hicolor-icon-theme 0.17 for applications and
+// types, and such of more sizes, for a host or a chroot that has icons in hicolor
+// but no index of it.
+func standard(more ...int) []Dir {
 	var dirs []Dir
 	for _, c := range []struct{ dir, context string }{{"apps", "Applications"}, {"mimetypes", "MimeTypes"}} {
-		for _, size := range []int{16, 22, 24, 32, 36, 48, 64, 72, 96, 128, 192, 256, 512} {
+		for _, size := range append([]int{16, 22, 24, 32, 36, 48, 64, 72, 96, 128, 192, 256, 512}, more...) {
 			name := strconv.Itoa(size)
 			name += "x" + name
 			dirs = append(dirs, Dir{name + "/" + c.dir, size, 1, false, c.context})
@@ -87,6 +97,15 @@ func standard() []Dir {
 		dirs = append(dirs, Dir{"scalable/" + c.dir, 128, 1, true, c.context}, Dir{"symbolic/" + c.dir, 16, 1, true, c.context})
 	}
 	return dirs
+}
+
+// merge adds to dirs those of more that it lacks.
+func merge(dirs, more []Dir) []Dir {
+	had := map[string]bool{}
+	for _, d := range dirs {
+		had[d.Path] = true
+	}
+	return append(dirs, slices.DeleteFunc(more, func(d Dir) bool { return had[d.Path] })...)
 }
 
 // Image is a file of an icon in a chroot.
@@ -99,5 +118,5 @@ type Image struct {
 // cutExt takes the name of a file of an icon apart.
 func cutExt(file string) (name, ext string, ok bool) {
 	name, ext = strings.TrimSuffix(file, path.Ext(file)), strings.TrimPrefix(path.Ext(file), ".")
-	return name, ext, name != "" && (ext == "png" || ext == "svg" || ext == "xpm")
+	return name, ext, name != "" && slices.Contains(exts, ext)
 }

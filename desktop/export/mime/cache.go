@@ -64,7 +64,12 @@ func (h *Host) edit(text string) string {
 	} else if !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	todo := slices.DeleteFunc(slices.Sorted(maps.Keys(add)), func(t string) bool { return strings.Contains(text, "\n"+t+"=") })
+	there := map[string]bool{}
+	for line := range strings.Lines(text) {
+		t, _, _ := strings.Cut(line, "=")
+		there[t] = true
+	}
+	todo := slices.DeleteFunc(slices.Sorted(maps.Keys(add)), func(t string) bool { return there[t] })
 	var b strings.Builder
 	line := func(t string, ids []string) {
 		for _, id := range slices.Sorted(slices.Values(add[t])) {
