@@ -54,7 +54,9 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	b.program()
 	b.plan.Prepare = b.prepare
 	b.plan.Mounts, b.plan.Tmpfs = b.finish()
-	b.plan.Tmpfs = append(b.plan.Tmpfs, b.places())
+	if slices.ContainsFunc(offers, func(o Offer) bool { return o.Share.Places }) {
+		b.plan.Tmpfs = append(b.plan.Tmpfs, b.places())
+	}
 	b.admit()
 	return b.plan, b.err
 }
@@ -362,12 +364,12 @@ func (b *builder) environment(offers []Offer, rules Environment) {
 		for _, v := range o.Share.Env {
 			values[v.Name] = v.Value
 		}
-		for _, v := range o.Share.Front {
-			if now := values[v.Name]; now != "" {
-				v.Value, _, _ = strings.Cut(v.Value, ":")
-				v.Value += ":" + now
+		for _, l := range o.Share.Lists {
+			now := values[l.Name]
+			if now == "" {
+				now = l.Default
 			}
-			values[v.Name] = v.Value
+			values[l.Name] = strings.Trim(l.First+":"+now+":"+l.Last, ":")
 		}
 	}
 	for _, v := range b.req.Env {

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"path"
 	"strings"
 )
@@ -10,10 +9,11 @@ import (
 // there on behalf of a program here reads it.
 const PlacesFile = PrivateDir + "/places"
 
-// places is that file: for each mount a line with its place inside and, behind a
-// NUL, that on the host; nothing there, if the host has it nowhere.
+// places is that file: for each mount a line with its place inside and one with
+// that on the host, which is empty if the host has it nowhere. A name with a
+// newline is left out: what is there counts as being nowhere.
 func (b *builder) places() Node {
-	var data bytes.Buffer
+	var data strings.Builder
 	for _, m := range b.plan.Mounts {
 		at := ""
 		switch m.Kind {
@@ -22,11 +22,15 @@ func (b *builder) places() Node {
 		case FromTree:
 			at = string(b.plan.Tree.Join(m.Source))
 		}
-		if !strings.ContainsAny(string(m.Dest)+at, "\n\x00") {
-			data.WriteString(string(m.Dest) + "\x00" + at + "\n")
+		if strings.Contains(string(m.Dest), "\n") {
+			continue
 		}
+		if strings.Contains(at, "\n") {
+			at = ""
+		}
+		data.WriteString(string(m.Dest) + "\n" + at + "\n")
 	}
-	return Node{Path: strings.TrimPrefix(string(PlacesFile), "/"), Kind: Regular, Mode: 0o444, Data: data.Bytes()}
+	return Node{Path: strings.TrimPrefix(string(PlacesFile), "/"), Kind: Regular, Mode: 0o444, Data: []byte(data.String())}
 }
 
 // Places is what that file says.
@@ -34,10 +38,9 @@ type Places [][2]string
 
 // ReadPlaces reads the content of PlacesFile.
 func ReadPlaces(data []byte) (p Places) {
-	for text := range strings.Lines(string(data)) {
-		if inside, host, ok := strings.Cut(strings.TrimSuffix(text, "\n"), "\x00"); ok {
-			p = append(p, [2]string{inside, host})
-		}
+	lines := strings.Split(string(data), "\n")
+	for ; len(lines) > 1; lines = lines[2:] {
+		p = append(p, [2]string{lines[0], lines[1]})
 	}
 	return p
 }

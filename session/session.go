@@ -48,18 +48,17 @@ type Feature struct {
 // Share is what one feature offers one launch: data, decided by Detect and
 // carried out by nobody but package launch.
 type Share struct {
-	State string // one line for -v: "wayland-1 (listening; WAYLAND_DISPLAY was unset)"
-	Binds []Bind
-	Files []File
-	Env   []Var
-	// Front are lists whose first element stands before the value that the
-	// variable has; the rest is for where it has none.
-	Front []Var
-	Relay *Relay      // a bus that is reached through chrun
-	Admit []Admission // what lets a program of another uid in, besides its sockets
-	Cover []Path      // sockets inside over which /dev/null is mounted, where they exist
-	Notes []string    // further lines for -v
-	Warn  []string    // said even without -v: what the person asked for and does not get
+	State  string // one line for -v: "wayland-1 (listening; WAYLAND_DISPLAY was unset)"
+	Binds  []Bind
+	Files  []File
+	Env    []Var
+	Lists  []List      // what is added to the value that a variable has by now
+	Places bool        // PlacesFile is made
+	Relay  *Relay      // a bus that is reached through chrun
+	Admit  []Admission // what lets a program of another uid in, besides its sockets
+	Cover  []Path      // sockets inside over which /dev/null is mounted, where they exist
+	Notes  []string    // further lines for -v
+	Warn   []string    // said even without -v: what the person asked for and does not get
 }
 
 // Bind shares a file or directory of the host at a place inside.
@@ -91,6 +90,13 @@ type File struct {
 
 // Var sets a variable inside.
 type Var struct{ Name, Value string }
+
+// List adds directories to a variable that holds a list of them, divided by ":".
+type List struct {
+	Name        string
+	First, Last string // what is put before and behind; "" is nothing
+	Default     string // what an unset variable means
+}
 
 // PrivateDir is the directory inside that holds the small files of a launch
 // (cookies, generated configuration): 0700, in chrun's own /run.

@@ -39,7 +39,7 @@ var rootFeatures = map[string]bool{"network-files": true, "network": true, "gpu"
 // desktopFeatures are what root inside gets of a desktop besides: what makes
 // windows and sound work, and nothing of the user's files.
 var desktopFeatures = map[string]bool{"wayland": true, "x11": true, "pipewire": true, "pulseaudio": true, "alsa": true,
-	"session-bus": true, "system-bus": true, "accessibility": true, "locale-time": true, "machine-id": true}
+	"session-bus": true, "system-bus": true, "accessibility": true, "locale-time": true, "machine-id": true, "host-open": true}
 
 // allowed applies the switches in their order; the later wins.
 func allowed(switches []toggle, root, bare bool) func(string) bool {

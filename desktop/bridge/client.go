@@ -18,7 +18,7 @@ import (
 type Client struct {
 	UID    int
 	Bus    unix.Sockaddr  // of the session bus; nil if there is none
-	Socket string         // of chrun's server
+	Socket string         // of chrun's server; "" if there is none
 	Places session.Places // where things are on the host
 	Token  string         // XDG_ACTIVATION_TOKEN
 	// Elsewhere opens the file at inside so that it is seen at host: see
@@ -27,7 +27,7 @@ type Client struct {
 }
 
 // ErrNobody says that there is neither a portal nor a server of chrun's.
-var ErrNobody = errors.New("the desktop has no portal, and chrun no server here")
+var ErrNobody = errors.New("the desktop has no portal that opens anything, and this launch has no server of chrun's")
 
 // ErrCancelled says that the person did not want it.
 var ErrCancelled = errors.New("it was cancelled")
@@ -40,11 +40,11 @@ func (c *Client) Open(t Target) error {
 	host := ""
 	if t.Path != "" {
 		if host = string(c.Places.Host(session.Path(t.Path))); host == "" {
-			return &RefusedError{t.Path, "it is in this launch alone, and the host has no path to it"}
+			return &RefusedError{t.Path, "it is in this launch alone: the host has no path to it"}
 		}
 	}
 	err := c.portal(t, host)
-	if errors.Is(err, ErrNobody) {
+	if errors.Is(err, ErrNobody) && c.Socket != "" {
 		return c.server(t, host)
 	}
 	return err
@@ -97,7 +97,7 @@ func (c *Client) portal(t Target, host string) error {
 	var refusal *dbus.Error
 	switch {
 	case errors.As(err, &refusal) && slices.Contains(absent, refusal.Name):
-		return ErrNobody
+		return fmt.Errorf("%w (%s)", ErrNobody, refusal)
 	case err != nil:
 		return fmt.Errorf("the portal says: %w", err)
 	}

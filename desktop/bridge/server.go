@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,8 +43,7 @@ func (s *Server) Serve(stop <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	var room sync.WaitGroup
-	places := make(chan struct{}, 32) // clients at once
+	asking := make(chan struct{}, maxAsking)
 	for {
 		var fd int
 		var failed error
@@ -58,23 +58,36 @@ func (s *Server) Serve(stop <-chan struct{}) error {
 			time.Sleep(100 * time.Millisecond) // no descriptors: the client waits
 			continue
 		}
-		places <- struct{}{}
-		room.Go(func() {
-			s.client(fd)
-			<-places
-		})
+		asking <- struct{}{}
+		go s.client(os.NewFile(uintptr(fd), "client"), func() { <-asking })
 	}
 }
 
-// client serves one client.
-func (s *Server) client(fd int) {
-	client := os.NewFile(uintptr(fd), "client")
+// maxAsking is how many clients may be saying what they want at once.
+const maxAsking = 32
+
+// client serves one client. asked is called when it has said what it wants.
+func (s *Server) client(client *os.File, asked func()) {
 	defer client.Close()
-	if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err != nil || int(cred.Uid) != s.Peer {
+	conn, err := client.SyscallConn()
+	if err == nil {
+		conn.Control(func(fd uintptr) {
+			var cred *unix.Ucred
+			if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil && int(cred.Uid) != s.Peer {
+				err = unix.EACCES
+			}
+		})
+	}
+	if err != nil {
+		asked()
 		return
 	}
 	client.SetReadDeadline(time.Now().Add(slow))
-	err := s.serve(client)
+	q, err := receive(conn)
+	asked()
+	if err == nil {
+		err = s.answer(q)
+	}
 	client.SetWriteDeadline(time.Now().Add(slow))
 	if err != nil {
 		client.Write([]byte("\x01" + err.Error()))
@@ -83,46 +96,47 @@ func (s *Server) client(fd int) {
 	client.Write([]byte{0})
 }
 
-func (s *Server) serve(client *os.File) error {
-	words, file, err := receive(client)
-	if file >= 0 {
-		defer unix.Close(file)
-	}
-	if err != nil {
-		return err
-	}
-	kind, what, token := words[0], words[1], words[2]
-	if err := CheckText(what); err != nil {
-		return err
-	}
-	switch kind {
+// question is what a client wants opened.
+type question struct {
+	kind, what, token string
+	file              int // or -1
+}
+
+// answer opens it. The descriptor shows that the client itself can reach the
+// file that it names.
+func (s *Server) answer(q question) error {
+	defer unix.Close(q.file)
+	switch q.kind {
 	case "uri":
-		if strings.HasPrefix(strings.ToLower(what), "file:") {
-			return &RefusedError{what, "a file comes with its descriptor"}
+		if strings.HasPrefix(strings.ToLower(q.what), "file:") {
+			return &RefusedError{cut(q.what), "a file comes with its descriptor"}
 		}
-		if err := CheckURI(what); err != nil {
+		if err := CheckURI(q.what); err != nil {
 			return err
 		}
 	case "file":
-		// What the client has opened, the host must have under that name.
 		var mine, theirs unix.Stat_t
-		if file < 0 || !filepath.IsAbs(what) || unix.Fstat(file, &theirs) != nil || unix.Stat(what, &mine) != nil ||
-			mine.Dev != theirs.Dev || mine.Ino != theirs.Ino {
-			return &RefusedError{what, "the host has another file there, or none"}
+		if q.file < 0 || !path.IsAbs(q.what) || unix.Fstat(q.file, &theirs) != nil || unix.Stat(q.what, &mine) != nil ||
+			mine.Dev != theirs.Dev || mine.Ino != theirs.Ino || !openable(&mine) {
+			return &RefusedError{cut(q.what), "the host has another file there, or none that you can read"}
 		}
 	default:
-		return errors.New("cannot read the question")
+		return errQuestion
 	}
-	return s.start(what, token)
+	return s.start(q.what, q.token)
 }
 
-// receive reads the three words and the descriptor of a question.
-func receive(client *os.File) (words []string, file int, err error) {
-	file = -1
-	conn, err := client.SyscallConn()
-	if err != nil {
-		return nil, -1, err
-	}
+var errQuestion = errors.New("cannot read the question")
+
+// receive reads a question: three words, each with a NUL behind it, and perhaps a
+// descriptor.
+func receive(conn syscall.RawConn) (q question, err error) {
+	q.file = -1
+	defer func() {
+		if err != nil && q.file >= 0 {
+			unix.Close(q.file)
+		}
+	}()
 	var data []byte
 	for bytes.Count(data, []byte{0}) < 3 {
 		b, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4*4))
@@ -132,20 +146,25 @@ func receive(client *os.File) (words []string, file int, err error) {
 			n, oobn, _, _, failed = unix.Recvmsg(int(fd), b, oob, unix.MSG_CMSG_CLOEXEC)
 			return failed != unix.EAGAIN
 		}); err != nil {
-			return nil, file, errors.New("the question took too long")
+			return q, errors.New("the question took too long")
+		}
+		if failed != nil || n == 0 {
+			return q, errQuestion
 		}
 		for _, fd := range rights(oob[:oobn]) {
-			if file >= 0 {
+			if q.file >= 0 {
 				unix.Close(fd)
 			} else {
-				file = fd
+				q.file = fd
 			}
 		}
-		if data = append(data, b[:n]...); failed != nil || n == 0 || len(data) > maxURI+8192 {
-			return nil, file, errors.New("cannot read the question")
+		if data = append(data, b[:n]...); len(data) > maxURI+8192 {
+			return q, errQuestion
 		}
 	}
-	return strings.Split(string(data), "\x00"), file, nil
+	words := strings.SplitN(string(data), "\x00", 4)
+	q.kind, q.what, q.token = words[0], words[1], words[2]
+	return q, nil
 }
 
 func rights(oob []byte) (fds []int) {
@@ -160,30 +179,73 @@ func rights(oob []byte) (fds []int) {
 	return fds
 }
 
-// start runs the desktop's opener and waits for its answer; it may be the opened
-// program itself.
+// openers are the programs of a host that open what they are given, in the order
+// in which they are looked for.
+var openers = [][]string{{"xdg-open"}, {"gio", "open"}}
+
+// start runs the desktop's opener and waits for its answer. That may be the
+// opened program itself, or leave one behind that has its output.
 func (s *Server) start(what, token string) error {
-	for _, words := range [][]string{{"xdg-open"}, {"gio", "open"}} {
-		program := ""
-		for _, dir := range filepath.SplitList(s.Env.Get("PATH")) {
-			if p, err := exec.LookPath(filepath.Join(dir, words[0])); err == nil && filepath.IsAbs(p) {
-				program = p
-				break
+	program, words := s.opener()
+	if program == "" {
+		return errors.New("the host has neither a portal nor xdg-open: install xdg-desktop-portal or xdg-utils there")
+	}
+	said, err := sealed()
+	if err != nil {
+		return err
+	}
+	defer said.Close()
+	// A token is for one program: those that chrun itself has were for others.
+	env := slices.DeleteFunc(slices.Clone(s.Env), func(kv string) bool {
+		return strings.HasPrefix(kv, "XDG_ACTIVATION_TOKEN=") || strings.HasPrefix(kv, "DESKTOP_STARTUP_ID=")
+	})
+	if token != "" {
+		env = append(env, "XDG_ACTIVATION_TOKEN="+token, "DESKTOP_STARTUP_ID="+token)
+	}
+	c := exec.Command(program, append(slices.Clone(words[1:]), what)...)
+	c.Env, c.Stdout, c.Stderr = env, said, said
+	if home := s.Env.Get("HOME"); path.IsAbs(home) {
+		c.Dir = home
+	}
+	if err := c.Run(); err != nil {
+		text := make([]byte, maxSaid)
+		n, _ := said.ReadAt(text, 0)
+		text, _, _ = bytes.Cut(text[:n], []byte{0})
+		return fmt.Errorf("cannot open %q: the host's %s: %w: %s", cut(what), words[0], err, bytes.TrimSpace(text))
+	}
+	return nil
+}
+
+func (s *Server) opener() (program string, words []string) {
+	for _, words := range openers {
+		for _, dir := range strings.Split(s.Env.Get("PATH"), ":") {
+			p := path.Join(dir, words[0])
+			var st unix.Stat_t
+			if path.IsAbs(dir) && unix.Stat(p, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && unix.Access(p, unix.X_OK) == nil {
+				return p, words
 			}
 		}
-		if program == "" {
-			continue
-		}
-		c := exec.Command(program, append(words[1:], what)...)
-		c.Env = s.Env
-		if token != "" && CheckText(token) == nil {
-			c.Env = append(append(session.Environ{}, s.Env...), "XDG_ACTIVATION_TOKEN="+token, "DESKTOP_STARTUP_ID="+token)
-		}
-		out, err := c.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("cannot open %q: the host's %s: %v %s", what, words[0], err, bytes.TrimSpace(out[:min(len(out), 2000)]))
-		}
-		return nil
 	}
-	return errors.New("the host has neither a portal nor xdg-open: install xdg-desktop-portal or xdg-utils there")
+	return "", nil
+}
+
+// maxSaid is how many bytes are kept of what an opener says.
+const maxSaid = 4096
+
+// sealed is a file of maxSaid bytes that cannot grow: what an opener leaves behind
+// may write to it for days, and neither fill the memory nor find a closed pipe.
+func sealed() (*os.File, error) {
+	fd, err := unix.MemfdCreate("said", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "said")
+	if err = unix.Ftruncate(fd, maxSaid); err == nil {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_GROW|unix.F_SEAL_SHRINK)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Target is what is to be opened: a URI, or a file by its path without symlinks.
@@ -28,72 +30,94 @@ var refused = map[string]bool{"javascript": true, "vbscript": true, "data": true
 	"resource": true, "view-source": true, "jar": true, "filesystem": true, "moz-extension": true, "chrome-extension": true,
 	"ms-msdt": true, "search-ms": true, "vnd.sun.star.script": true, "macro": true, "vnd.libreoffice.command": true}
 
-const maxURI = 64 << 10
+const maxURI = 64 << 10 // bytes
 
-// Parse reads what a program hands to xdg-open: a URI, or a path below cwd. A
-// file must be there (an *os.PathError). Errors are *RefusedError otherwise.
-func Parse(arg, cwd, hostname string) (Target, error) {
-	if err := CheckText(arg); err != nil {
-		return Target{}, err
-	}
+// Parse reads what a program hands to xdg-open: a URI, or a path, which a
+// relative one is below the working directory. A file must be there (else an
+// *os.PathError). Other errors are *RefusedError.
+func Parse(arg, hostname string) (Target, error) {
 	scheme, rest, ok := strings.Cut(arg, ":")
 	file := arg
 	if ok && validScheme(scheme) {
 		if !strings.EqualFold(scheme, "file") {
-			return Target{URI: arg}, CheckURI(arg)
+			uri := encode(arg)
+			return Target{URI: uri}, CheckURI(uri)
 		}
-		u, err := url.Parse("file:" + rest)
+		u, err := url.Parse("file:" + encode(rest))
 		switch {
 		case err != nil:
 			return Target{}, &RefusedError{arg, "it is no URI"}
-		case u.Host != "" && u.Host != "localhost" && u.Host != hostname:
+		case u.Host != "" && !strings.EqualFold(u.Host, "localhost") && !strings.EqualFold(u.Host, hostname):
 			return Target{}, &RefusedError{arg, "it is a file of the machine " + u.Host}
-		case !filepath.IsAbs(u.Path) || strings.ContainsRune(u.Path, 0):
+		case !path.IsAbs(u.Path):
 			return Target{}, &RefusedError{arg, "it names no absolute path"}
 		}
 		file = u.Path
 	}
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(cwd, file)
+	if file == "" || len(file) >= unix.PathMax || strings.ContainsRune(file, 0) {
+		return Target{}, &RefusedError{cut(arg), "it names no file"}
 	}
-	real, err := filepath.EvalSymlinks(file)
+	fd, err := unix.Open(file, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return Target{}, err
+		return Target{}, &os.PathError{Op: "open", Path: file, Err: err}
 	}
-	st, err := os.Stat(real)
-	if err == nil && !st.Mode().IsRegular() && !st.IsDir() {
-		err = &RefusedError{arg, "it is no file and no directory"}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return Target{}, &os.PathError{Op: "stat", Path: file, Err: err}
 	}
-	return Target{Path: real}, err
+	real, err := os.Readlink(fmt.Sprint("/proc/self/fd/", fd))
+	if err != nil || !path.IsAbs(real) || !openable(&st) {
+		return Target{}, &RefusedError{arg, "it is no file and no directory"}
+	}
+	return Target{Path: real}, nil
 }
 
-// CheckText refuses what no name of anything holds.
-func CheckText(s string) error {
-	switch {
-	case s == "":
-		return &RefusedError{s, "it is empty"}
-	case len(s) > maxURI:
-		return &RefusedError{s[:100] + "...", "it is too long"}
-	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return &RefusedError{s, "it holds control characters"}
-	}
-	return nil
+// openable says whether it is a regular file or a directory.
+func openable(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFREG || st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// CheckURI says whether a URI may be handed to the host.
+// encode makes a URI of what people type for one (RFC 3987, 3.1): what may stand
+// in no URI is written as %XX. Control characters stay, and are refused.
+func encode(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c >= 0x80 || strings.IndexByte(" \"<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// CheckURI says whether a URI may be handed to the host: it is one by its
+// characters and its scheme (RFC 3986), and the scheme is none of those that
+// make sense only where they are shown, or run what they hold.
 func CheckURI(uri string) error {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	switch {
+	case len(uri) > maxURI:
+		return &RefusedError{cut(uri), "it is too long"}
 	case !ok || !validScheme(scheme):
-		return &RefusedError{uri, "it has no scheme"}
+		return &RefusedError{cut(uri), "it has no scheme"}
 	case refused[strings.ToLower(scheme)]:
-		return &RefusedError{uri, "links of the scheme " + strings.ToLower(scheme) + " are not handed to other programs"}
-	case rest == "" || rest == "//":
+		return &RefusedError{cut(uri), "links of the scheme " + strings.ToLower(scheme) + " are not handed to other programs"}
+	case strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return &RefusedError{cut(uri), "it holds characters that no URI has"}
+	case strings.Trim(rest, "/") == "":
 		return &RefusedError{uri, "there is nothing behind its scheme"}
-	case strings.HasPrefix(uri, "-"):
-		return &RefusedError{uri, "it begins like an option"}
 	}
 	return nil
+}
+
+// cut shortens what is quoted in a message.
+func cut(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "..."
+	}
+	return s
 }
 
 // validScheme is RFC 3986, 3.1. One letter is a drive of another system.
