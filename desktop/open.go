@@ -59,6 +59,9 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 	if err != nil || !isFile(session.HostPath(exe)) {
 		return session.Share{State: "no: chrun's own program is not to be found (it was replaced or removed)"}
 	}
+	if st, err := f.Root.Lstat("/run"); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return session.Share{State: "no: /run of the chroot is a link"} // and not where our files are
+	}
 	const why = "opens links and files on the host"
 	opener := openerDir.Join(Openers[0])
 	share := func(at session.Path) {
