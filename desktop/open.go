@@ -1,14 +1,15 @@
 package desktop
 
 import (
+	_ "embed"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
-	"chrun/session/rootfs"
 )
 
 // HostOpen is the way back: what a program inside opens, the host opens. The
@@ -35,24 +36,21 @@ const (
 	entryID  = "chrun-open.desktop"
 )
 
-// Links are what the helper is the default for: what no program of a chroot
-// should keep for itself. The host may have no program for some of them, and
-// then says so; to ask it at each launch would cost more than all the rest.
-var Links = []string{"http", "https", "ftp", "mailto", "news", "nntp", "tel", "sip", "sips", "sms", "callto", "xmpp", "irc", "ircs",
-	"webcal", "geo", "magnet", "ssh", "sftp", "smb", "dav", "davs", "vnc", "rdp", "steam", "zoommtg", "msteams", "tg", "signal", "slack"}
+// What the helper is the default for: links, which no program of a chroot should
+// keep for itself, and directories. The host may have no program for some of
+// them, and then says so; to ask it at each launch would cost more than all the
+// rest.
+//
+//go:embed open/mimeapps.list
+var openDefaults []byte
 
-// fallback are the types of files that a chroot without a program for them
-// leaves to the host. GLib does not take application/octet-stream for a parent
-// of every type: the usual ones are named.
-var fallback = []string{"application/octet-stream", "text/plain", "text/html", "text/csv", "text/markdown", "text/rtf", "application/xhtml+xml", "application/xml",
-	"application/json", "application/pdf", "application/postscript", "image/vnd.djvu", "application/epub+zip",
-	"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml", "image/bmp", "image/tiff", "image/avif", "image/heif", "image/x-xcf",
-	"audio/mpeg", "audio/flac", "audio/ogg", "audio/x-vorbis+ogg", "audio/x-opus+ogg", "audio/mp4", "audio/x-wav", "audio/aac", "audio/midi",
-	"video/mp4", "video/webm", "video/x-matroska", "video/mpeg", "video/ogg", "video/quicktime", "video/x-msvideo",
-	"application/zip", "application/x-tar", "application/x-compressed-tar", "application/x-xz-compressed-tar", "application/x-7z-compressed", "application/gzip", "application/vnd.rar",
-	"application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.spreadsheet", "application/vnd.oasis.opendocument.presentation", "application/vnd.oasis.opendocument.graphics",
-	"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/vnd.openxmlformats-officedocument.presentationml.presentation"}
+// What it can open at all: these, and the types of files that a chroot without a
+// program for them leaves to the host. GLib does not take
+// application/octet-stream for the parent of every type, so the usual ones are
+// named.
+//
+//go:embed open/mimeinfo.cache
+var openTypes []byte
 
 func detectHostOpen(f *session.Facts) (s session.Share) {
 	exe, err := os.Readlink("/proc/self/exe")
@@ -63,17 +61,18 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 		return session.Share{State: "no: /run of the chroot is a link"} // and not where our files are
 	}
 	const why = "opens links and files on the host"
-	opener := openerDir.Join(Openers[0])
-	share := func(at session.Path) {
-		s.Binds = append(s.Binds, session.Bind{Source: session.HostPath(exe), Dest: at, ReadOnly: true, Why: why})
-	}
-	share(opener)
-	if f.Account.UID != 0 {
-		for _, name := range Openers {
-			if at := overOwn(f, name); at != "" {
-				share(at)
-			}
+	var at []session.Path
+	for _, name := range Openers {
+		if p := overOwn(f, name); p != "" {
+			at = append(at, p)
 		}
+	}
+	if len(at) == 0 {
+		at = append(at, openerDir.Join(Openers[0]))
+	}
+	opener := at[0]
+	for _, p := range at {
+		s.Binds = append(s.Binds, session.Bind{Source: session.HostPath(exe), Dest: p, ReadOnly: true, Why: why})
 	}
 	switch {
 	case f.Identity.Kind != session.Grant && f.Allowed("session-bus") && portal(f.Caller) && BusAddress(f.Caller) != nil:
@@ -85,17 +84,12 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 		s.Relay = &session.Relay{Opens: true, Path: OpenSocket}
 	}
 	s.Places = true
-	links := "inode/directory=" + entryID + ";\n"
-	for _, scheme := range Links {
-		links += "x-scheme-handler/" + scheme + "=" + entryID + ";\n"
-	}
-	cache := strings.Join(fallback, "="+entryID+";\n") + "=" + entryID + ";\n"
 	s.Env = []session.Var{{Name: "BROWSER", Value: string(opener)}}
 	s.Files = []session.File{
 		{Path: entryDir.Join("applications", entryID), Why: why, Data: []byte("[Desktop Entry]\nType=Application\nName=Open on the host\n" +
 			"Exec=" + string(opener) + " %u\nNoDisplay=true\nStartupNotify=true\n")},
-		{Path: entryDir.Join("applications/mimeinfo.cache"), Why: why, Data: []byte("[MIME Cache]\n" + links + cache)},
-		{Path: openerDir.Join("mimeapps.list"), Why: why, Data: []byte("[Default Applications]\n" + links)},
+		{Path: entryDir.Join("applications/mimeinfo.cache"), Why: why, Data: openTypes},
+		{Path: openerDir.Join("mimeapps.list"), Why: why, Data: openDefaults},
 	}
 	s.Lists = []session.List{
 		{Name: "XDG_CONFIG_DIRS", First: string(openerDir), Default: "/etc/xdg"},
@@ -106,13 +100,15 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 
 // overOwn is where the helper is mounted so that it is found by name: a login
 // shell sets PATH anew. That is the chroot's own program, or where it has none
-// /usr/local/bin; nowhere, if the launch may write there, since package managers
-// could not replace a file that is mounted over. A link may lead to a program
+// /usr/local/bin; nowhere for root inside and where the launch may write, since package
+// managers could not replace a file that is mounted over. A link may lead to a program
 // that is something else too (busybox).
 func overOwn(f *session.Facts, name string) session.Path {
 	own, local := session.Path("/usr/bin").Join(name), session.Path("/usr/local/bin")
 	st, err := f.Root.Lstat(own)
 	switch {
+	case f.Account.UID == 0:
+		return ""
 	case f.Writable("/usr/bin") || f.Writable(local):
 		return ""
 	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG:
@@ -123,39 +119,28 @@ func overOwn(f *session.Facts, name string) session.Path {
 	return ""
 }
 
+// choosers are the backends of xdg-desktop-portal that can ask which program to
+// take (org.freedesktop.impl.portal.AppChooser). Without one there is no OpenURI:
+// that of wlroots alone is not enough.
+var choosers = []string{"gtk", "gnome", "kde", "pantheon"}
+
 // portal says whether the host has an OpenURI portal: the session bus can start
-// one, and there is a backend that can ask which program to take (without one
-// xdg-desktop-portal has no OpenURI: that of wlroots alone is not enough).
+// it, and a backend.
 func portal(c *session.Caller) bool {
 	dirs := c.Env.Get("XDG_DATA_DIRS")
 	if dirs == "" {
-		dirs = "/usr/local/share:/usr/share" // Base Directory 0.8
+		dirs = "/usr/share:/usr/local/share" // Base Directory 0.8; the order does not matter
 	}
-	service, backend := false, false
-	for _, dir := range append([]string{string(dataHome(c))}, strings.Split(dirs, ":")...) {
-		if !path.IsAbs(dir) {
-			continue
-		}
-		data := c.Host.Join(dir)
-		service = service || isFile(data.Join("dbus-1/services/org.freedesktop.portal.Desktop.service"))
-		backend = backend || chooses(data.Join("xdg-desktop-portal/portals"))
-		if service && backend {
-			return true
+	var data []session.HostPath
+	for dir := range strings.SplitSeq(dirs, ":") {
+		if path.IsAbs(dir) {
+			data = append(data, c.Host.Join(dir))
 		}
 	}
-	return false
-}
-
-// chooses says whether a backend in dir implements AppChooser.
-func chooses(dir session.HostPath) bool {
-	list, _ := os.ReadDir(string(dir))
-	for _, e := range list {
-		if !strings.HasSuffix(e.Name(), ".portal") {
-			continue
-		}
-		if data, err := rootfs.ReadHost(dir.Join(e.Name()), 64<<10, 0); err == nil && strings.Contains(string(data), "org.freedesktop.impl.portal.AppChooser") {
-			return true
-		}
-	}
-	return false
+	data = append(data, dataHome(c))
+	return slices.ContainsFunc(data, func(dir session.HostPath) bool {
+		return isFile(dir.Join("dbus-1/services/org.freedesktop.portal.Desktop.service"))
+	}) && slices.ContainsFunc(data, func(dir session.HostPath) bool {
+		return slices.ContainsFunc(choosers, func(name string) bool { return isFile(dir.Join("xdg-desktop-portal/portals", name+".portal")) })
+	})
 }

@@ -140,6 +140,8 @@ func TestHostOpen(t *testing.T) {
 			d.opens(t, m, nil, `xdg-open /usr/share/common-licenses/GPL-3`, url(d.chroot+"/usr/share/common-licenses/GPL-3"))
 			d.opens(t, m, nil, `gio open /usr/share/common-licenses/GPL-3`, url(d.chroot+"/usr/share/common-licenses/GPL-3"))
 			d.opens(t, m, nil, `xdg-open /usr/share/common-licenses && gio open /usr/share/common-licenses`, url(d.chroot+"/usr/share/common-licenses"), url(d.chroot+"/usr/share/common-licenses"))
+			// By what outlives the first program.
+			d.opens(t, m, nil, `(exec >&- 2>&-; while kill -0 $$; do sleep 0.05; done; xdg-open http://example.org/late) &`, "|http://example.org/late")
 			for command, status := range map[string]string{
 				"xdg-open 'javascript:alert(1)'": "4 links of the scheme javascript", "xdg-open data:text/html,x": "4 links of the scheme data",
 				"xdg-open file://elsewhere/x": "4 a file of the machine elsewhere", "xdg-open /usr/share/no-such": "2 no such file",
@@ -168,7 +170,7 @@ func TestHostOpenDenied(t *testing.T) {
 		t.Errorf("denied: %v: %s %s", r.err, r.stdout, r.stderr)
 	}
 	// Allowed, the host's is not passed either.
-	d.chrun(with, nil, "sh", "-c", "echo $BROWSER").want(t, "/run/chrun/open/xdg-open")
+	d.chrun(with, nil, "sh", "-c", "echo $BROWSER").want(t, "/usr/bin/xdg-open")
 	d.chrun(with, []string{"--env", "BROWSER"}, "sh", "-c", "echo $BROWSER").want(t, "/usr/bin/host-browser")
 	if data, _ := os.ReadFile(d.log); len(data) > 0 {
 		t.Errorf("opened: %s", data)
@@ -182,7 +184,7 @@ func TestHostOpenTrees(t *testing.T) {
 	d := openOpen(t)
 	tree := d.chroot
 	d.chroot = headless.Chroot32(t)
-	d.chrun(both, nil, "sh", "-c", "command -v xdg-open; command -v sensible-browser; echo $BROWSER").want(t, "/run/chrun/open/xdg-open")
+	d.chrun(both, nil, "sh", "-c", "command -v xdg-open; command -v sensible-browser; echo $BROWSER").want(t, "/usr/bin/xdg-open")
 	lacking := another(t, d.User, "lacking")
 	for _, name := range []string{"xdg-open", "sensible-browser"} {
 		if err := os.Remove(filepath.Join(lacking, "usr/bin", name)); err != nil {
