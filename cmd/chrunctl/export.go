@@ -19,6 +19,7 @@ import (
 // exportFlags are those of export and unexport.
 type exportFlags struct {
 	all, bin, dry, json bool
+	quiet               bool
 	label, mime         string
 	make                bool
 	name, icon          string
@@ -39,6 +40,7 @@ func (c *command) export() *cobra.Command {
 	flags.BoolVar(&f.bin, "bin", false, "commands: APP is a program, which needs no entry")
 	flags.BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
 	flags.BoolVar(&f.json, "json", false, "with -n: for programs")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	flags.StringVar(&f.label, "label", export.AutoLabel, "behind each name; auto is (NAME) where the host has the same one, empty is none")
 	flags.StringVar(&f.mime, "mime", "safe", "all: types too whose default moves")
 	flags.BoolVar(&f.make, "make-entry", false, "make an entry for a program that has none")
@@ -153,7 +155,7 @@ func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word st
 	case len(found) > 1:
 		var ids []string
 		for _, a := range found {
-			ids = append(ids, a.ID)
+			ids = append(ids, session.Quote(printable(a.ID)))
 		}
 		return "", &menuError{session.Quote(word), "it may be " + strings.Join(ids, ", "), "chrunctl export " + name + " " + ids[0]}
 	case export.Program(root, word) != "":
@@ -171,7 +173,7 @@ func nearest(apps []export.App, word string) string {
 	word = strings.ToLower(word)
 	for _, a := range apps {
 		if id := strings.ToLower(a.ID); strings.Contains(id, word) || strings.Contains(word, id) {
-			return a.ID
+			return printable(a.ID)
 		}
 	}
 	return ""
@@ -201,7 +203,7 @@ func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask f
 	if err != nil {
 		return err
 	}
-	set, err := export.Open(h, name)
+	set, err := export.Open(h, name, !f.dry)
 	if err != nil {
 		return &menuError{name, err.Error(), ""}
 	}
@@ -220,15 +222,16 @@ func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask f
 		e.SetIndent("", "  ")
 		return e.Encode(plan)
 	}
-	c.tell(h, plan, ids, f)
-	if f.dry {
-		return nil
+	var failed []error
+	if !f.dry {
+		if failed, err = set.Run(plan); err != nil {
+			return &menuError{name, err.Error(), "chrunctl sync " + name}
+		}
 	}
-	failed, err := set.Run(plan)
+	if !f.quiet {
+		c.tell(h, plan, ids, f)
+	}
 	c.failures(failed)
-	if err != nil {
-		return &menuError{name, err.Error(), "chrunctl sync " + name}
-	}
 	return nil
 }
 
@@ -241,9 +244,9 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 		counts[s.Op]++
 		switch id, isEntry := strings.CutSuffix(path.Base(s.Path), ".desktop"); {
 		case f.dry:
-			fmt.Fprintln(c.out, strings.TrimSpace(string(s.Op)+" "+s.Path+"  "+s.Why))
+			fmt.Fprintln(c.out, printable(strings.TrimSpace(string(s.Op)+" "+s.Path+"  "+s.Why)))
 		case s.Op == export.Keep:
-			fmt.Fprintf(c.err, "chrunctl: %s stays as it is: %s\n", s.Path, s.Why)
+			fmt.Fprintf(c.err, "chrunctl: %s stays as it is: %s\n", printable(s.Path), s.Why)
 		case isEntry:
 			changed[id] = true
 			fmt.Fprintf(c.out, "%s %s\n", printable(id), map[export.Op]string{export.Write: "is in the menu", export.Replace: "has changed", export.Remove: "is out of the menu"}[s.Op])
@@ -254,7 +257,7 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 	idle := counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0
 	for _, n := range p.Notes {
 		as := p.IDs[n.ID]
-		if f.dry || changed[as] || as == "" && (!idle || !f.all && slices.Contains(ids, n.ID)) {
+		if f.dry || changed[as] || as == "" && (!idle || slices.Contains(ids, n.ID)) {
 			fmt.Fprintln(c.err, "chrunctl: "+printable(strings.TrimSpace(n.ID+" "+n.Text)))
 		}
 	}
@@ -281,7 +284,7 @@ func (c *command) completeApps(exported bool) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		defer root.Close()
-		set, err := export.Open(h, args[0])
+		set, err := export.Open(h, args[0], false)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -105,16 +105,6 @@ func (c *command) owned(name string) bool {
 	return err == nil && answer.Uint32() == 1
 }
 
-// exported are the chroots of which something is in the menu.
-func (c *command) exported() []string {
-	h, err := c.host()
-	if err != nil {
-		return nil
-	}
-	names, _ := h.Names()
-	return names
-}
-
 // menuError says why a menu cannot be changed.
 type menuError struct{ what, why, hint string }
 
@@ -160,7 +150,7 @@ func (c *command) apps() *cobra.Command {
 			return err
 		}
 		defer root.Close()
-		set, err := export.Open(h, args[0])
+		set, err := export.Open(h, args[0], false)
 		if err != nil {
 			return err
 		}

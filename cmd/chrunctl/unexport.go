@@ -29,16 +29,20 @@ func (c *command) unexport() *cobra.Command {
 	flags.BoolVar(&f.bin, "bin", false, "commands")
 	flags.BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
 	flags.BoolVar(&f.json, "json", false, "with -n: for programs")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		f.mime = "safe"
 		if err := f.check(cmd, args); err != nil {
 			return err
 		}
-		root, _ := c.exportable(args[0]) // it may have vanished
+		root, err := c.exportable(args[0])
 		if root != nil {
 			defer root.Close()
 		}
 		return c.reexport(args[0], root, &f, func(h *export.Host, asked *export.Asked) ([]string, error) {
+			if err != nil && !h.Exported(args[0]) { // else it has vanished
+				return nil, err
+			}
 			if f.all {
 				*asked = export.Asked{Tree: asked.Tree, Label: export.AutoLabel}
 				return nil, nil
@@ -101,6 +105,7 @@ func (c *command) sync() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
 	cmd.Flags().BoolVar(&f.json, "json", false, "with -n: for programs")
+	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		h, err := c.host()
 		if err != nil {
@@ -131,7 +136,9 @@ func (c *command) syncOne(name string, exported bool, f *exportFlags) error {
 	case err == nil:
 		defer root.Close()
 	case forgotten && exported, errors.As(err, &tree):
-		fmt.Fprintf(c.err, "chrunctl: %v: what was exported of it goes\n", err)
+		if !f.quiet {
+			fmt.Fprintf(c.err, "chrunctl: %v: what was exported of it goes\n", err)
+		}
 	default:
 		return err
 	}

@@ -101,9 +101,10 @@ func Match(apps []App, word, locale string) []App {
 	return nil
 }
 
-// validID says whether an id can be the name of a file that everybody handles.
+// validID says whether an id can be the name of a file that everybody handles,
+// with the name of a chroot and whatever else is put behind it (NAME_MAX is 255).
 func validID(id string) bool {
-	return id != "" && len(id) <= 200 && id[0] != '.' && id[0] != '-' && !strings.ContainsFunc(id, func(r rune) bool {
+	return id != "" && len(id) <= 160 && id[0] != '.' && id[0] != '-' && !strings.ContainsFunc(id, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == 0x7f || r == '\\' || r == 0xfffd
 	})
 }

@@ -49,7 +49,8 @@ func (w *wanted) bin(program string) {
 	}
 	text := "#!/bin/sh\n" +
 		"# Runs " + name + " of the chroot " + w.name + ". It goes with: chrunctl unexport " + w.name + " --bin " + session.Quote(name) + "\n" +
-		"[ \"$CHRUN_CHROOT\" != " + session.Quote(w.name) + " ] || exec " + session.Quote(string(p)) + " \"$@\"\n" +
+		// On the host, too, CHRUN_CHROOT may say which chroot is meant.
+		"[ \"$CHRUN_CHROOT\" != " + session.Quote(w.name) + " ] || [ ! -d /run/host ] || exec " + session.Quote(string(p)) + " \"$@\"\n" +
 		"exec " + session.Quote(run...) + " \"$@\"\n"
 	w.files[path.Join(w.host.Bin, name)] = &file{mode: 0o755, data: []byte(text)}
 }

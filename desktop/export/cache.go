@@ -14,7 +14,7 @@ import (
 // and xdg-mime see no other types than those in it. update-desktop-database is
 // not asked: it would also bring in entries of the user's that the cache lacks,
 // and move their defaults.
-func (s *Set) cache(m *manifest, p *Plan) error {
+func (s *Set) cache(m *manifest) error {
 	dir := s.host.DataHome + "/applications/"
 	with, without := map[string][]string{}, []string{}
 	for at := range m.files { // old and new
@@ -23,11 +23,9 @@ func (s *Set) cache(m *manifest, p *Plan) error {
 			continue
 		}
 		without = append(without, id)
-		if _, stays := p.next[at]; !stays {
-			continue
-		}
+		// What the user has changed is there still, whatever is asked.
 		if data, err := rootfs.ReadHost(rootfs.HostPath(at), 0, 0); err == nil {
-			if e, err := entry.Parse(data); err == nil {
+			if e, err := entry.Parse(data); err == nil && !e.Bool("Hidden") {
 				with[id] = e.List("MimeType")
 			}
 		}

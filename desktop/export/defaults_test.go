@@ -70,7 +70,7 @@ func TestDefaultsStay(t *testing.T) {
 	}
 	run := func(asked Asked) []string {
 		t.Helper()
-		s, err := Open(h, "box")
+		s, err := Open(h, "box", true)
 		if err != nil {
 			t.Fatal(err)
 		}

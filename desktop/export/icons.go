@@ -24,6 +24,10 @@ type picture struct {
 func (w *wanted) images(id, name string, images []icon.Image) []picture {
 	var found []picture
 	for _, i := range images {
+		if w.bytes > maxBytes {
+			w.note(id, "leaves out its pictures: those of the chroot are larger than %d MiB", maxBytes>>20)
+			return nil
+		}
 		f := &file{mode: 0o644, path: i.Path}
 		data, err := w.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
 			f.from = string(i.Path) + " " + stamp(st)
@@ -33,6 +37,7 @@ func (w *wanted) images(id, name string, images []icon.Image) []picture {
 		if strings.HasSuffix(string(i.Path), "-symbolic."+i.Ext) && !strings.HasSuffix(name, "-symbolic") {
 			as += "-symbolic"
 		}
+		w.bytes += len(data)
 		if f.data = data; err == nil && data != nil {
 			size, err = i.Measure(data)
 		}

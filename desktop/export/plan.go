@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,49 +17,65 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Set is what is exported of one chroot. Close it: it holds the lock that keeps
-// two runs apart.
+// Set is what is exported of one chroot. Close it.
 type Set struct {
 	host *Host
 	name string
 	had  *manifest
-	lock *os.File
+	lock *os.File // nil if it is only read
 }
 
-// Open reads what is exported of the chroot called name, and waits for another
-// run to end. Errors are *os.PathError, or say that the manifest cannot be read.
-func Open(h *Host, name string) (*Set, error) {
-	lock, err := h.lock()
-	if err != nil {
-		return nil, err
+// Open reads what is exported of the chroot called name. To change it, it waits
+// for another run to end and keeps others from beginning. Errors are
+// *os.PathError, or say that the manifest cannot be read.
+func Open(h *Host, name string, change bool) (s *Set, err error) {
+	s = &Set{host: h, name: name}
+	if change {
+		if s.lock, err = h.lock(); err != nil {
+			return nil, err
+		}
 	}
-	s := &Set{host: h, name: name, lock: lock}
 	if s.had, err = load(h.manifest(name)); err != nil {
-		lock.Close()
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
-	s.had.clear()
+	if change {
+		s.had.clear()
+	}
 	return s, nil
 }
 
 // lock keeps runs apart. The state directory may have to be made; the home is
-// there.
-func (h *Host) lock() (*os.File, error) {
-	f, err := os.Open(h.Home)
-	if err != nil {
-		return nil, err
+// there, but on NFS a directory cannot be locked.
+func (h *Host) lock() (f *os.File, err error) {
+	for _, dir := range []string{h.Home, h.RuntimeDir} {
+		var e error
+		if f, e = os.Open(dir); e == nil {
+			for e = unix.EINTR; e == unix.EINTR; {
+				e = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+			}
+			if e == nil {
+				return f, nil
+			}
+			f.Close()
+			e = &os.PathError{Op: "lock", Path: dir, Err: e}
+		}
+		err = cmp.Or(err, e)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, &os.PathError{Op: "lock", Path: h.Home, Err: err}
-	}
-	return f, nil
+	return nil, err
 }
 
 // Close gives the lock up.
-func (s *Set) Close() error { return s.lock.Close() }
+func (s *Set) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
 
 func (h *Host) manifest(name string) string { return filepath.Join(h.StateDir, "exports", name) }
+
+// Exported says whether something of the chroot is exported.
+func (h *Host) Exported(name string) bool { return slices.Contains(h.names(), name) }
 
 // Names are the chroots of which something is exported, in order.
 func (h *Host) Names() ([]string, error) {
@@ -134,7 +151,7 @@ type Plan struct {
 }
 
 // maxBytes bounds what a plan reads.
-const maxBytes = 512 << 20
+const maxBytes = 256 << 20
 
 // Plan decides what is to be done for what is asked. root is the chroot, nil if
 // it has vanished: then everything goes. It reads and changes nothing.
@@ -165,7 +182,7 @@ func (s *Set) Plan(root *rootfs.Root, asked Asked) (*Plan, error) {
 			continue
 		}
 		if total += len(data); total > maxBytes {
-			return nil, fmt.Errorf("the icons are larger than %d MiB", maxBytes>>20)
+			return nil, fmt.Errorf("its icons are larger than %d MiB", maxBytes>>20)
 		}
 		f.data = data
 		p.decide(at, f, old, state)
@@ -253,9 +270,10 @@ func (s *Set) nothing(p *Plan) bool {
 			return false
 		}
 	}
-	before, after := *s.had, *s.had
-	after.asked, after.files = p.asked, p.next
-	return string(before.encode()) == string(after.encode())
+	same := func(a, b written) bool {
+		return a.size == b.size && a.mtime == b.mtime && a.from == b.from && slices.Equal(a.sums, b.sums)
+	}
+	return reflect.DeepEqual(s.Asked(), p.asked) && maps.EqualFunc(s.had.files, p.next, same)
 }
 
 func gone(err error) error {

@@ -80,12 +80,12 @@ func (s *Set) Run(p *Plan) (failed []error, err error) {
 		touch(st.Path)
 	}
 	if touched["applications"] {
-		if err := s.cache(m, p); err != nil {
+		if err := s.cache(m); err != nil {
 			return nil, err
 		}
 	}
 	failed = s.update(m, touched)
-	return failed, s.finish(m, p)
+	return failed, s.finish(m, p, len(failed) > 0)
 }
 
 // union is the manifest while a run goes on: old and new files, either of which
@@ -229,9 +229,9 @@ func (e *ToolError) Error() string {
 func (e *ToolError) Unwrap() error { return e.Err }
 
 // finish writes what is there now; with nothing left, it takes away what was
-// made on the way.
-func (s *Set) finish(m *manifest, p *Plan) error {
-	m.files, m.pending = p.next, false
+// made on the way. With pending, the next run is to run the tools again.
+func (s *Set) finish(m *manifest, p *Plan, pending bool) error {
+	m.files, m.pending = p.next, pending
 	if !m.empty() {
 		s.had = m
 		m.tidy()
@@ -298,8 +298,9 @@ func (m *manifest) remove() error {
 
 // ungenerate removes what the tools made where nothing was.
 func (m *manifest) ungenerate(data string) {
-	if slices.Contains(m.generated, cacheMade) {
-		os.Remove(data + "/applications/mimeinfo.cache")
+	cache := data + "/applications/mimeinfo.cache"
+	if text, err := os.ReadFile(cache); err == nil && slices.Contains(m.generated, cacheMade) && !bytes.Contains(text, []byte("=")) {
+		os.Remove(cache) // nobody else has put something into it
 	}
 	if packages, _ := os.ReadDir(data + "/mime/packages"); slices.Contains(m.generated, mimeMade) && len(packages) == 0 {
 		for _, name := range mime.Generated(data + "/mime") {

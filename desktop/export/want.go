@@ -62,6 +62,7 @@ type wanted struct {
 	places  *icon.Host
 	named   map[string]string // the exported name of each icon
 	used    map[string]bool   // such names
+	bytes   int               // of the icons that were read
 	shown   map[string]string // names that the host's menu shows, and by which id
 	there   map[string]string // the host's entries
 	claimed map[string]bool   // ids that the host's lists give a default to
@@ -194,6 +195,11 @@ func (w *wanted) app(a App) {
 	} else if r.ID != a.ID {
 		w.note(a.ID, "is called %s, since %s is there", r.ID, w.there[a.ID+".desktop"])
 	}
+	target := w.host.DataHome + "/applications/" + r.ID + ".desktop"
+	if w.files[target] != nil {
+		w.note(a.ID, "is not exported: another of its programs is called %s", r.ID)
+		return
+	}
 	r.Label = w.label(&a)
 	bus, argv := w.service(&a, r.ID)
 	r.Bus = bus
@@ -226,7 +232,7 @@ func (w *wanted) app(a App) {
 		w.types[t] = true
 	}
 	w.ids[a.ID] = r.ID
-	w.files[w.host.DataHome+"/applications/"+r.ID+".desktop"] = &file{mode: 0o644, data: out.Bytes()}
+	w.files[target] = &file{mode: 0o644, data: out.Bytes()}
 	if bus {
 		words := append(entry.Command(w.host.Launcher, w.name, r.ID, ""), entry.Literal(argv...)...)
 		w.files[w.host.DataHome+"/dbus-1/services/"+r.ID+".service"] = &file{mode: 0o644, data: service.Text(r.ID, arguments(words))}
@@ -296,7 +302,7 @@ func (w *wanted) icon(id, name string) string {
 		if path.IsAbs(name) || !validID(as) {
 			as = ""
 		}
-		w.named[name] = as
+		w.named[name], w.used[as] = as, true
 		return as
 	}
 	pictures := w.images(id, as, images)

@@ -37,16 +37,45 @@ const turns = 10
 // order of the commands. start makes the command that hyperfine is, where and as
 // whom its commands are to be run.
 func (b *bench) hyperfine(start func(words ...string) *exec.Cmd, runs int, commands ...[]string) ([]samples, error) {
-	file := filepath.Join(b.own, "times.json")
-	defer os.Remove(file)
 	each := (runs + turns - 1) / turns
-	words := []string{"hyperfine", "-N", "--style", "none", "--export-json", file,
-		"--warmup", strconv.Itoa(max(1, each/10)), "--runs", strconv.Itoa(each)}
+	words := []string{"--warmup", strconv.Itoa(max(1, each/10)), "--runs", strconv.Itoa(each)}
 	for range turns {
 		for _, command := range commands {
 			words = append(words, session.Quote(command...))
 		}
 	}
+	results, err := b.results(start, words)
+	if err != nil {
+		return nil, err
+	}
+	if len(results) != turns*len(commands) {
+		return nil, fmt.Errorf("hyperfine reports %d measurements of %d", len(results), turns*len(commands))
+	}
+	times := make([]samples, len(commands))
+	for i, times1 := range results {
+		n := i % len(commands)
+		times[n] = append(times[n], times1...)
+	}
+	return times, nil
+}
+
+// prepared runs each command so often, each time behind a line for a shell.
+func (b *bench) prepared(runs int, before []string, commands ...[]string) ([]samples, error) {
+	words := []string{"--warmup", "1", "--runs", strconv.Itoa(runs)}
+	for _, line := range before {
+		words = append(words, "--prepare", session.Quote("sh", "-c", line))
+	}
+	for _, command := range commands {
+		words = append(words, session.Quote(command...))
+	}
+	return b.results(b.asUser, words)
+}
+
+// results are the times of each command that hyperfine is given.
+func (b *bench) results(start func(words ...string) *exec.Cmd, words []string) (times []samples, err error) {
+	file := filepath.Join(b.own, "times.json")
+	defer os.Remove(file)
+	words = append([]string{"hyperfine", "-N", "--style", "none", "--export-json", file}, words...)
 	var stderr bytes.Buffer
 	cmd := start(words...)
 	cmd.Stderr = &stderr
@@ -61,13 +90,8 @@ func (b *bench) hyperfine(start func(words ...string) *exec.Cmd, runs int, comma
 	if err := json.Unmarshal(data, &report); err != nil {
 		return nil, err
 	}
-	if len(report.Results) != turns*len(commands) {
-		return nil, fmt.Errorf("hyperfine reports %d measurements of %d", len(report.Results), turns*len(commands))
-	}
-	times := make([]samples, len(commands))
-	for i, result := range report.Results {
-		n := i % len(commands)
-		times[n] = append(times[n], result.Times...)
+	for _, result := range report.Results {
+		times = append(times, result.Times)
 	}
 	return times, nil
 }

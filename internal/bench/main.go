@@ -33,6 +33,7 @@ type bench struct {
 	runs    int
 	dir     string // root's or our own, open to all: programs and scripts
 	own     string // the user's alone: homes, and the small files for bwrap
+	bin     string // where chrun and chrunctl are
 	chrun   string // the launcher, where the session's user can run it
 	empty   string // a Go program that does nothing
 	bwrap   *sandbox
@@ -107,6 +108,7 @@ func (b *bench) report() (string, error) {
 		{"identities", b.identities},
 		{"arch-chroot, systemd-nspawn, schroot", b.rootTools},
 		{"time to the first window", b.windows},
+		{"export", b.exports},
 		{"memory", b.memory},
 		{"mounts on the host", b.mounts},
 		{"launches at once", b.atOnce},
@@ -139,6 +141,7 @@ func (b *bench) prepare(chrun string) (err error) {
 		return err
 	}
 	// The checkout may be in root's home, where an ordinary user cannot go.
+	b.bin = filepath.Dir(chrun)
 	b.chrun, b.empty = filepath.Join(b.dir, "chrun"), filepath.Join(b.dir, "empty")
 	data, err := os.ReadFile(chrun)
 	if err != nil {

@@ -53,8 +53,8 @@ func (h *Host) recache() {
 func (h *Host) edit(text string) string {
 	add := map[string][]string{}
 	for id, types := range h.ours {
-		for _, t := range types {
-			if Valid(t) && !slices.Contains(add[t], id) {
+		for i, t := range types {
+			if !slices.Contains(types[:i], t) && Valid(t) {
 				add[t] = append(add[t], id)
 			}
 		}

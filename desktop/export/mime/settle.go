@@ -31,12 +31,12 @@ func (h *Host) Types() []string {
 // type of both hosts: one that is exported moves those that are kinds of it.
 func Moved(before, after *Host, types []string) []string {
 	var moved []string
-	each(before, after, types, func(t, _ string) { moved = append(moved, t) })
+	each(before, after, types, func(t, _, _ string) { moved = append(moved, t) })
 	return moved
 }
 
-// each calls found with a type that moved and where to.
-func each(before, after *Host, types []string, found func(t, id string)) {
+// each calls found with a type that moved, from where and where to.
+func each(before, after *Host, types []string, found func(t, was, is string)) {
 	if types == nil {
 		types = slices.Concat(before.Types(), after.Types())
 		slices.Sort(types)
@@ -49,10 +49,10 @@ func each(before, after *Host, types []string, found func(t, id string)) {
 			before.asked[t] = was
 		}
 		if is := after.Default(t); was != "" && is != "" && is != was {
-			found(t, is)
+			found(t, was, is)
 		} else if is = after.xdgListed(t); is != "" {
 			if was = before.XDG(t); was != "" && was != is && !before.dead(was) {
-				found(t, is)
+				found(t, was, is)
 			}
 		}
 	}
@@ -71,20 +71,27 @@ func (h *Host) Settle(ids map[string][]string) (kept, left, claims map[string][]
 	for again := true; again; {
 		again, claims = false, map[string][]string{}
 		after, with := h.With(kept), maps.Clone(kept)
-		each(h, after, types, func(t, id string) {
+		each(h, after, types, func(t, was, id string) {
 			types, ours := with[id]
 			if !ours {
 				return
 			}
 			for _, u := range append(h.base.lineage(t), t) {
 				same := func(v string) bool { return v == u || h.base.unalias(v) == u }
-				if i := slices.IndexFunc(types, same); i >= 0 {
-					if again = true; !slices.Contains(left[id], types[i]) {
-						left[id] = append(left[id], types[i])
-						kept[id] = slices.DeleteFunc(slices.Clone(kept[id]), same)
-					}
-					return
+				if !slices.ContainsFunc(types, same) {
+					continue
 				}
+				again = true
+				// Without it, the next of ours would take its place. In a line of
+				// the cache they stand in order, some perhaps behind what was.
+				front := func(other string) bool { return other == id || other < was || !h.caches(was, u) }
+				for other, types := range kept {
+					if i := slices.IndexFunc(types, same); i >= 0 && front(other) {
+						left[other] = append(left[other], types[i])
+						kept[other] = slices.DeleteFunc(slices.Clone(types), same)
+					}
+				}
+				return
 			}
 			claims[id] = append(claims[id], t)
 		})
@@ -93,4 +100,10 @@ func (h *Host) Settle(ids map[string][]string) (kept, left, claims map[string][]
 		slices.Sort(list)
 	}
 	return kept, left, claims
+}
+
+// caches says whether DataHome's cache gives the type to the entry.
+func (h *Host) caches(id, t string) bool {
+	w := h.dir[h.home].tweaks[h.base.unalias(t)]
+	return w != nil && slices.Contains(w.added, id)
 }
