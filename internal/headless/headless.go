@@ -106,6 +106,13 @@ func Start(o Options) (_ *Session, err error) {
 			return nil, err
 		}
 	}
+	if o.Bus || o.Sound {
+		// As every session does, so that what the bus starts finds the displays: a
+		// portal without one keeps its callers waiting.
+		if _, err := s.Output("dbus-update-activation-environment", "--all"); err != nil {
+			return nil, err
+		}
+	}
 	if o.Sound {
 		if err := s.startSound(); err != nil {
 			return nil, err
