@@ -51,13 +51,19 @@ func named(arg string, base session.HostPath) session.HostPath {
 		}
 		arg = value
 	}
-	if uri, ok := strings.CutPrefix(arg, "file://"); ok {
-		host, p, _ := strings.Cut(uri, "/")
-		p, ok := unescape(p) // RFC 3986, 2.1
+	if len(arg) > 6 && strings.EqualFold(arg[:5], "file:") && arg[5] == '/' { // RFC 8089, RFC 3986
+		uri, host := arg[5:], ""
+		if rest, ok := strings.CutPrefix(uri, "//"); ok {
+			host, uri, _ = strings.Cut(rest, "/")
+		}
+		if i := strings.IndexAny(uri, "?#"); i >= 0 {
+			uri = uri[:i] // a place in the file
+		}
+		p, ok := unescape(uri)
 		if !ok || host != "" && host != "localhost" {
 			return ""
 		}
-		arg = "/" + p
+		arg = path.Join("/", p)
 	}
 	switch {
 	case arg == "", strings.Contains(arg, "\x00"):

@@ -12,6 +12,7 @@ func TestNamed(t *testing.T) {
 		"photo.png": "/w/photo.png", "../photo.png": "/photo.png", "/data/./x": "/data/x", "it's": "/w/it's",
 		"--opt=/data/x": "/data/x", "-o=x": "/w/x", "--opt=file:///x": "/x",
 		"file:///a%20b%25": "/a b%", "file://localhost/x": "/x", "FILE=/x": "/w/FILE=/x",
+		"file:/x": "/x", "FILE:///x#top": "/x", "file:///x?a=b": "/x", "file:///%23": "/#", "file:x": "/w/file:x", "file:///../x": "/x",
 		"": "", "-": "", "-v": "", "--opt=": "", "file://other/x": "", "file:///%": "", "file:///%00": "", "a\x00": "",
 	} {
 		if got := named(arg, "/w"); got != want {

@@ -13,8 +13,9 @@ import (
 // Notify shows an error on the desktop of the caller (Desktop Notifications
 // 1.2, org.freedesktop.Notifications.Notify), for launches from a menu where
 // nobody sees stderr. app is the id of the entry that failed, or "". It gives up
-// after limit.
-func Notify(c *session.Caller, app, summary, body string, limit time.Duration) error {
+// after limit. Then it stays on the bus for the time hold: GNOME Shell takes back
+// what is about an entry when its sender goes.
+func Notify(c *session.Caller, app, summary, body string, limit, hold time.Duration) error {
 	addr := BusAddress(c)
 	if addr == nil {
 		return errors.New("no session bus")
@@ -44,7 +45,9 @@ func Notify(c *session.Caller, app, summary, body string, limit time.Duration) e
 		}
 	})
 	b.Uint32(^uint32(0)) // the server decides how long it stays
-	_, err = bus.Call(&call)
+	if _, err = bus.Call(&call); err == nil && hold > 0 {
+		bus.Hold(hold)
+	}
 	return err
 }
 

@@ -83,7 +83,7 @@ func (e *entry) hear(o *options, l *launchRequest, conf *config.Config, note fun
 				fmt.Fprintln(os.Stderr, "chrun:", text)
 			}
 			if !terminal(2) {
-				desktop.Notify(l.facts.Caller, o.app, o.app, text, limit/4)
+				notify(o.app, text)
 			}
 		}
 	}
@@ -169,22 +169,19 @@ func (e *entry) other(o *options, l *launchRequest, conf *config.Config) string 
 		return ""
 	}
 	pid := answer.Uint32()
-	var at unix.Stat_t
-	if unix.Stat(fmt.Sprintf("/proc/%d/root/", pid), &at) != nil {
-		return ""
-	}
-	is := func(st unix.Stat_t, err error) bool { return err == nil && st.Dev == at.Dev && st.Ino == at.Ino }
-	stat := func(dir string) (st unix.Stat_t, err error) { err = unix.Stat(dir, &st); return st, err }
-	if is(l.facts.Root.Stat("/")) {
+	// The root of a launch may be a mirror of the tree's: then /usr is the same.
+	at := fmt.Sprintf("/proc/%d/root", pid)
+	is := func(dir string) bool { return same(at, dir) || same(at+"/usr", dir+"/usr") }
+	if _, err := os.Stat(at); err != nil || is(string(l.facts.Root.Dir())) {
 		return ""
 	}
 	whose := "elsewhere"
-	if is(stat("/")) {
+	if is("/") {
 		whose = "on the host"
 	}
 	all, _ := conf.All()
 	for _, ch := range all {
-		if is(stat(string(ch.Path))) {
+		if is(string(ch.Path)) {
 			whose = "in " + ch.Name
 		}
 	}
@@ -197,6 +194,16 @@ func (e *entry) other(o *options, l *launchRequest, conf *config.Config) string 
 		text += fmt.Sprintf("; end that one first, or see what %s --help offers", cmp.Or(program, "it"))
 	}
 	return text
+}
+
+// same says whether two paths lead to one file.
+func same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // owner asks which process has a name on the bus.
@@ -212,6 +219,6 @@ func owner(name string) *dbus.Call {
 var instances = map[string]string{
 	"firefox": "--new-instance", "firefox-esr": "--new-instance", "firefox-bin": "--new-instance", "thunderbird": "--new-instance",
 	"gedit": "--standalone", "gnome-text-editor": "--standalone", "eog": "--new-instance", "geany": "--new-instance",
-	"mousepad": "--disable-server", "xfce4-terminal": "--disable-server", "gimp": "--new-instance", "kate": "--new",
-	"inkscape": "--app-id-tag=TAG", "vlc": "--no-one-instance",
+	"mousepad": "--disable-server", "xfce4-terminal": "--disable-server", "gimp": "--new-instance", "gimp-2.10": "--new-instance",
+	"kate": "--new", "inkscape": "--app-id-tag=TAG", "vlc": "--no-one-instance",
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,10 +84,28 @@ func complain(o *options, err error) int {
 	os.Stderr.WriteString(text)
 	if !terminal(2) {
 		// Started from a menu: nobody sees stderr.
-		body := strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", "")
-		desktop.Notify(newCaller(os.Environ()), o.app, cmp.Or(o.app, "chrun"), body, 2*time.Second)
+		notify(o.app, strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", ""))
 	}
 	return status
+}
+
+// notify shows a text on the desktop. What is about an entry, a keeper shows,
+// which nobody waits for.
+func notify(app, text string) {
+	env := os.Environ()
+	if app == "" {
+		desktop.Notify(newCaller(env), "", "chrun", text, limit, 0)
+		return
+	}
+	keeper(nil, nil, env, "note", app, text)
+}
+
+// keepNote is that keeper.
+func keepNote(app, text string) int {
+	if desktop.Notify(newCaller(os.Environ()), app, app, text, limit, 20*time.Second) != nil {
+		return 1
+	}
+	return 0
 }
 
 // terminal says whether a descriptor is one.

@@ -79,16 +79,17 @@ func source(c *session.Caller) config.Source {
 	}
 }
 
-// choose finds the chroot, as the entry sees it, else COMMAND; said says where a file says
+// choose finds the chroot, as COMMAND sees it and before it the entry; said says where a file says
 // something of it.
 func choose(o *options, conf *config.Config, env session.Environ) (ch *config.Chroot, said func(key, value string) string, err error) {
 	if ch, err = conf.Select(o.chroot, env.Get("CHRUN_CHROOT")); err != nil {
 		return nil, nil, err
 	}
-	if _, ok := ch.Apps[o.app]; ok {
-		ch = ch.For(o.app)
-	} else if len(o.argv) > 0 {
+	if len(o.argv) > 0 {
 		ch = ch.For(o.argv[0])
+	}
+	if o.app != "" {
+		ch = ch.For(o.app)
 	}
 	return ch, func(key, value string) string {
 		at := conf.Where(ch.Name, key, value)

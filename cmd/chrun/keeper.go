@@ -48,6 +48,8 @@ func keep(words []string) int {
 			return 1
 		}
 		return 0
+	case len(words) == 3 && words[0] == "note":
+		return keepNote(words[1], words[2])
 	case len(words) > 3 && words[0] == "relay":
 		return keepRelays(words[1:])
 	case len(words) > 2 && words[0] == "undo":

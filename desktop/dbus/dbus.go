@@ -93,6 +93,15 @@ func (c *Conn) line() (string, error) {
 	}
 }
 
+// Hold stays connected for a while, unless the other end hangs up.
+func (c *Conn) Hold(d time.Duration) {
+	c.end = time.Now().Add(d)
+	for err := error(nil); err == nil; {
+		c.data, c.queue = nil, nil
+		err = c.read()
+	}
+}
+
 // Close hangs up. A bus drops what it has not yet read then: wait for an answer
 // first.
 func (c *Conn) Close() error { return unix.Close(c.fd) }
