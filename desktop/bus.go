@@ -13,13 +13,14 @@ import (
 var SessionBus = session.Feature{
 	Name:   "session-bus",
 	Group:  "bus",
-	Shares: "the session bus: notifications, portals, tray, media keys, secrets",
+	Shares: "the session bus: notifications, portals, tray, media keys, secrets, input methods",
 	Variables: []string{"DBUS_SESSION_BUS_ADDRESS", "DBUS_SESSION_BUS_PID", "DBUS_SESSION_BUS_WINDOWID",
 		// Of a program that a bus started, not of its children.
 		"DBUS_STARTER_ADDRESS", "DBUS_STARTER_BUS_TYPE"},
 	Detect: func(f *session.Facts) session.Share {
 		s := detectSessionBus(f)
 		shareIBus(f, &s)
+		s.Notes = append(s.Notes, noModules(f.Root, f.Caller.Env)...)
 		return s
 	},
 	Hide: func(f *session.Facts) session.Share {
@@ -27,6 +28,7 @@ var SessionBus = session.Feature{
 		if dir := f.Caller.RuntimeDir; dir != "" {
 			s.Cover = append(s.Cover, session.Path(dir.Join("bus")))
 		}
+		hideIBus(f, &s)
 		return s
 	},
 }

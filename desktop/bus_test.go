@@ -3,6 +3,7 @@ package desktop
 import (
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,7 +144,14 @@ func TestIBus(t *testing.T) {
 	d.env("XDG_CONFIG_HOME=DIR/cfg", "XDG_CACHE_HOME=DIR/cache")
 	d.write("cfg/ibus/bus/0123-unix-0", "")
 	wantBinds(t, SessionBus.Detect(d.Facts), dir+"/cfg/ibus/bus on /home/alice/.config/ibus/bus")
-	if s := SessionBus.Hide(d.Facts); len(s.Binds) > 0 {
+	for _, b := range SessionBus.Detect(d.Facts).Binds {
+		if !b.ReadOnly {
+			t.Errorf("%+v", b)
+		}
+	}
+	d.Identity.Kind, d.Identity.UID = "remap", d.Caller.UID+1
+	wantBinds(t, SessionBus.Detect(d.Facts)) // it would not know the program
+	if s := SessionBus.Hide(d.Facts); len(s.Binds) > 0 || !slices.Contains(s.Cover, "/home/alice/.config/ibus/bus/0123-unix-0") {
 		t.Errorf("denied: %+v", s)
 	}
 }

@@ -67,3 +67,31 @@ func TestLacks(t *testing.T) {
 		t.Errorf("lacks %q, want %q", got(), want)
 	}
 }
+
+// Each toolkit has modules of its own; one that the chroot has not misses none.
+func TestNoModules(t *testing.T) {
+	d := newDesk(t)
+	notes := func() string { return strings.Join(noModules(d.Root, d.Caller.Env), "\n") }
+	const lib = "tree/usr/lib/x86_64-linux-gnu/"
+	d.write(lib+"libgtk-3.so.0", "")
+	d.write(lib+"libgtk-4.so.1", "")
+	d.write(lib+"libQt6Gui.so.6", "")
+	if notes() != "" {
+		t.Error("no input method is named:", notes())
+	}
+	d.env("GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;fcitx;ibus")
+	d.write(lib+"gtk-3.0/3.0.0/immodules/im-fcitx5.so", "")
+	if want := "the chroot's GTK 4 has no module for fcitx: it has to be installed there (Debian's fcitx5-frontend-gtk4)\n" +
+		"the chroot's Qt 6 has no module for fcitx: it has to be installed there (Debian's fcitx5-frontend-qt6)"; notes() != want {
+		t.Error(notes())
+	}
+	d.write(lib+"gtk-4.0/4.0.0/immodules/libim-fcitx5.so", "")
+	d.write(lib+"qt6/plugins/platforminputcontexts/libfcitx5platforminputcontextplugin.so", "")
+	if notes() != "" {
+		t.Error(notes())
+	}
+	d.env("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose")
+	if notes() != "" {
+		t.Error("part of the toolkit:", notes())
+	}
+}

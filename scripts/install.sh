@@ -50,6 +50,8 @@ needs() {
 		/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 		/usr/share/zoneinfo/Asia/Tokyo tzdata
 		zenity zenity
+		ibus-daemon ibus
+		xdotool xdotool
 		man man-db
 		zsh zsh
 		fish fish
