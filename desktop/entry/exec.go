@@ -176,14 +176,3 @@ func FormatExec(words []Word) string {
 }
 
 var quoter = strings.NewReplacer(`"`, `\"`, "`", "\\`", `$`, `\$`, `\`, `\\`)
-
-// Split takes a command line apart as a D-Bus service's Exec is: quotes as in
-// Exec, no field codes.
-func Split(s string) ([]string, error) {
-	texts, err := split(s)
-	words := make([]string, len(texts))
-	for i, t := range texts {
-		words[i] = t.text
-	}
-	return words, err
-}

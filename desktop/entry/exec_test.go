@@ -124,7 +124,6 @@ func FuzzRewrite(f *testing.F) {
 		}
 		e.Localised("Name", "de_AT@x")
 		e.Shown([]string{"GNOME"})
-		e.Icons()
 		e.Program()
 		out, _, err := e.Rewrite(standard())
 		if err != nil {

@@ -56,30 +56,6 @@ func (e *Entry) Localised(key, locale string) string {
 	return e.String(key)
 }
 
-// Names are the values of Name in [Desktop Entry], in every language.
-func (e *Entry) Names() []string {
-	var names []string
-	for _, l := range e.groups[0].lines {
-		if l.key == "Name" {
-			names = append(names, unescape(l.value))
-		}
-	}
-	return names
-}
-
-// Icons are the values of Icon in all groups and languages, each once.
-func (e *Entry) Icons() []string {
-	var icons []string
-	for _, g := range e.groups {
-		for _, l := range g.lines {
-			if v := unescape(l.value); l.key == "Icon" && v != "" && !slices.Contains(icons, v) {
-				icons = append(icons, v)
-			}
-		}
-	}
-	return icons
-}
-
 // Program is what Exec runs, "" if that cannot be told; a leading env with
 // assignments is passed over.
 func (e *Entry) Program() string {
@@ -92,16 +68,6 @@ func (e *Entry) Program() string {
 		for len(words) > 1 && (words[0] == "env" || strings.HasSuffix(string(words[0]), "/env") || strings.Contains(string(words[0]), "=")) {
 			words = words[1:]
 		}
-	}
-	return strings.ReplaceAll(string(words[0]), "%%", "%")
-}
-
-// ExecWord is the first word of Exec: what a launcher of the host would run.
-func (e *Entry) ExecWord() string {
-	v, _ := e.groups[0].get("Exec")
-	words, err := ParseExec(v)
-	if err != nil {
-		return ""
 	}
 	return strings.ReplaceAll(string(words[0]), "%%", "%")
 }
