@@ -61,7 +61,7 @@ func Start(o Options) (_ *Session, err error) {
 		}
 	}
 	s := &Session{User: o.User, compositor: o.Compositor, fork: make(chan func())}
-	go s.forker()
+	go forker(s.fork)
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("cannot start a headless desktop for %s: %w", o.User.Name, err), s.Close())
@@ -202,9 +202,9 @@ func (s *Session) signal(sig syscall.Signal) (pids []int) {
 
 // forker runs what is sent to it on one thread that lives as long as the
 // session: PDEATHSIG is sent when the thread that forked ends.
-func (s *Session) forker() {
+func forker(fork <-chan func()) {
 	runtime.LockOSThread()
-	for f := range s.fork {
+	for f := range fork {
 		f()
 	}
 }
