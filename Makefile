@@ -101,6 +101,7 @@ uninstall: ## take away what install has put there, say what stays
 	@echo "What stays, and how to remove it:"
 	@echo "  everybody's configuration    sudo rm -r /etc/chrun"
 	@echo "  yours                        rm -r ~/.config/chrun"
+	@echo "  what you have exported       its entries show no more; ~/.local/state/chrun/exports lists the files"
 	@echo "  notes whose home is whose    rm -r ~/.local/state/chrun"
 	@echo "  THE HOMES OF YOUR CHROOTS    rm -r ~/.local/share/chrun"
 	@echo "The chroots themselves are as they were."
