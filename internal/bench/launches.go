@@ -55,6 +55,7 @@ func (b *bench) launches(t *table) error {
 	for _, c := range contenders {
 		commands = append(commands, c.words)
 	}
+	commands = append(commands, b.launch("--app", "org.example.App", "/bin/true"))
 	times, err := b.hyperfine(b.asUser, b.runs, commands...)
 	if err != nil {
 		return err
@@ -64,6 +65,7 @@ func (b *bench) launches(t *table) error {
 	}
 	t.ratio("launch, everything on", "an empty Go program", 0, times[0], times[4])
 	t.ratio("`chrun --version`", "an empty Go program", 1.3, times[3], times[4])
+	t.ratio("launch from the menu (`--app`), no systemd manager", "launch", 1.05, times[len(times)-1], times[0])
 	t.launch = times[0]
 	for i, p := range parts {
 		t.part(p.name, times[i])
