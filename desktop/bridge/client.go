@@ -63,7 +63,7 @@ func (c *Client) portal(t Target, host string) error {
 		return ErrNobody
 	}
 	defer bus.Close()
-	hello, _ := bus.Bus()
+	hello := bus.Bus()
 	if _, err := bus.Reply(hello); err != nil {
 		return ErrNobody
 	}

@@ -25,6 +25,7 @@ type Conn struct {
 	in     bool // the server has let us in
 	serial uint32
 	data   []byte // read and not used
+	out    []byte // not yet written
 	queue  []Message
 	end    time.Time
 }
@@ -57,7 +58,7 @@ func Dial(addr unix.Sockaddr, uid int, limit time.Duration) (*Conn, error) {
 		// The "Authentication Protocol", all of it at once: what the server says
 		// to each line does not change the next one.
 		id := hex.EncodeToString([]byte(strconv.Itoa(uid)))
-		err = c.write([]byte("\x00AUTH EXTERNAL "+id+"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"), nil)
+		c.out = []byte("\x00AUTH EXTERNAL " + id + "\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -106,16 +107,22 @@ func (c *Conn) Hold(d time.Duration) {
 // first.
 func (c *Conn) Close() error { return unix.Close(c.fd) }
 
-// Bus makes the connection known to a message bus, as its first call.
-func (c *Conn) Bus() (serial uint32, err error) {
-	return c.Send(&Call{Dest: "org.freedesktop.DBus", Path: "/org/freedesktop/DBus", Iface: "org.freedesktop.DBus", Member: "Hello"})
+// Bus makes the connection known to a message bus, as its first call. It goes out
+// with the next one.
+func (c *Conn) Bus() (serial uint32) {
+	c.serial++
+	hello := Call{Dest: "org.freedesktop.DBus", Path: "/org/freedesktop/DBus", Iface: "org.freedesktop.DBus", Member: "Hello"}
+	c.out = append(c.out, hello.marshal(c.serial)...)
+	return c.serial
 }
 
 // Send sends a call and does not wait. Descriptors may go once there was an
 // answer.
 func (c *Conn) Send(call *Call) (serial uint32, err error) {
 	c.serial++
-	return c.serial, c.write(call.marshal(c.serial), call.FDs)
+	data := append(c.out, call.marshal(c.serial)...)
+	c.out = nil
+	return c.serial, c.write(data, call.FDs)
 }
 
 // Reply waits for the answer to a call. An answer that is an error is an *Error.
@@ -189,6 +196,12 @@ func (c *Conn) next() (Message, error) {
 // read reads what there is, or waits for it until time is up. Descriptors that
 // come along are closed.
 func (c *Conn) read() error {
+	if out := c.out; len(out) > 0 {
+		c.out = nil
+		if err := c.write(out, nil); err != nil {
+			return err
+		}
+	}
 	left := time.Until(c.end)
 	if left <= 0 {
 		return unix.ETIMEDOUT
