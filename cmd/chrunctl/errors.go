@@ -48,8 +48,11 @@ func (c *command) hint(err error) string {
 		edit    *config.EditError
 		trusted *config.UntrustedError
 		menu    *menuError
+		gone    *notExported
 	)
 	switch {
+	case errors.As(err, &gone):
+		return "what is: chrunctl apps " + gone.name + "; all: chrunctl unexport " + gone.name + " --all"
 	case errors.As(err, &menu):
 		return menu.hint
 	case errors.As(err, &usage):

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -158,6 +161,9 @@ func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word st
 			ids = append(ids, session.Quote(printable(a.ID)))
 		}
 		return "", &menuError{session.Quote(word), "it may be " + strings.Join(ids, ", "), "chrunctl export " + name + " " + ids[0]}
+	case export.Program(root, word) != "" && nearest(apps, word) != "":
+		near := nearest(apps, word)
+		return "", &menuError{session.Quote(word), "the program has no entry in the chroot; is it " + near + "?", "chrunctl export " + name + " " + session.Quote(near) + "; an entry of its own: --make-entry --name TEXT; for the terminal: --bin"}
 	case export.Program(root, word) != "":
 		return "", &menuError{session.Quote(word), "the program has no entry in the chroot",
 			fmt.Sprintf("for the menu: chrunctl export %s %s --make-entry --name TEXT; for the terminal: chrunctl export %[1]s %[2]s --bin", name, session.Quote(word))}
@@ -225,7 +231,12 @@ func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask f
 	var failed []error
 	if !f.dry {
 		if failed, err = set.Run(plan); err != nil {
-			return &menuError{name, err.Error(), "chrunctl sync " + name}
+			hint := "what was begun is completed by: chrunctl sync " + name
+			var p *os.PathError
+			if errors.As(err, &p) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
+				hint = "may you write there? ls -ld " + session.Quote(path.Dir(p.Path))
+			}
+			return &menuError{name, err.Error(), hint}
 		}
 	}
 	if !f.quiet {

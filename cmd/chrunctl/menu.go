@@ -26,8 +26,8 @@ import (
 
 // host describes the caller's desktop to package export.
 func (c *command) host() (*export.Host, error) {
-	if c.root && c.env.Get("SUDO_UID") != "" && c.env.Get("SUDO_UID") != "0" {
-		return nil, &menuError{"a menu", "it would be root's", "without sudo: chrunctl " + session.Quote(c.typed...)}
+	if err := c.ownMenu(); err != nil {
+		return nil, err
 	}
 	launcher, err := c.launcher()
 	if err != nil {
@@ -63,6 +63,14 @@ func (c *command) host() (*export.Host, error) {
 		}
 	}
 	return h, nil
+}
+
+// ownMenu refuses to change root's menu where somebody else's is meant.
+func (c *command) ownMenu() error {
+	if uid := c.env.Get("SUDO_UID"); c.root && uid != "" && uid != "0" {
+		return &menuError{"a menu", "it would be root's", "without sudo: chrunctl " + session.Quote(c.typed...)}
+	}
+	return nil
 }
 
 // launcher is the chrun beside this program, by the name that PATH has for it.
@@ -108,8 +116,16 @@ type menuError struct{ what, why, hint string }
 
 func (e *menuError) Error() string { return "cannot export " + e.what + ": " + e.why }
 
+// notExported says that what shall go is not there.
+type notExported struct{ what, name string }
+
+func (e *notExported) Error() string { return "cannot unexport " + e.what + ": it is not exported" }
+
 // exportable opens a chroot that has a name.
 func (c *command) exportable(name string) (*rootfs.Root, error) {
+	if err := c.ownMenu(); err != nil {
+		return nil, err
+	}
 	conf, err := config.Load(c.src)
 	if err != nil {
 		return nil, err

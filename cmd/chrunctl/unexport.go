@@ -60,7 +60,7 @@ func (c *command) unexport() *cobra.Command {
 
 // unask takes one word from what is asked.
 func (f *exportFlags) unask(h *export.Host, root *rootfs.Root, name, word string, asked *export.Asked) error {
-	missing := &menuError{session.Quote(word), "it is not exported", "chrunctl unexport " + name + " --all"}
+	missing := &notExported{session.Quote(word), name}
 	if f.bin {
 		before := len(asked.Bins)
 		asked.Bins = slices.DeleteFunc(asked.Bins, func(b string) bool { return path.Base(b) == path.Base(word) })
@@ -137,7 +137,11 @@ func (c *command) syncOne(name string, exported bool, f *exportFlags) error {
 		defer root.Close()
 	case forgotten && exported, errors.As(err, &tree):
 		if !f.quiet {
-			fmt.Fprintf(c.err, "chrunctl: %v: what was exported of it goes\n", err)
+			why := err.Error()
+			if forgotten {
+				why = name + " is configured no longer"
+			}
+			fmt.Fprintf(c.err, "chrunctl: %s: what was exported of it goes\n", why)
 		}
 	default:
 		return err
