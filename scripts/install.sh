@@ -65,6 +65,7 @@ needs() {
 		desktop-file-validate desktop-file-utils
 		gtk-launch libgtk-3-bin
 		dex dex
+		/usr/libexec/at-spi-bus-launcher at-spi2-core
 		/usr/libexec/xdg-desktop-portal xdg-desktop-portal
 		/usr/libexec/xdg-desktop-portal-gtk xdg-desktop-portal-gtk
 		/lib/systemd/systemd systemd" ;;
