@@ -42,6 +42,7 @@ needs() {
 		gsettings libglib2.0-bin
 		gio libglib2.0-bin
 		xdg-mime xdg-utils
+		file file
 		update-desktop-database desktop-file-utils
 		update-mime-database shared-mime-info
 		/usr/libexec/dconf-service dconf-service
