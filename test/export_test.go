@@ -95,6 +95,9 @@ func (m *menu) lay(dir string, files map[string]string) {
 			continue
 		}
 		put(m.t, p, text)
+		if strings.HasPrefix(name, "usr/bin/") {
+			os.Chmod(p, 0o755)
+		}
 	}
 	if os.Getuid() == 0 {
 		if out, err := exec.Command("chown", "-hR", fmt.Sprint(m.User.UID, ":", m.User.GID), dir).CombinedOutput(); err != nil {
@@ -465,4 +468,56 @@ func withoutTimes(all map[string]string) map[string]string {
 		}
 	}
 	return some
+}
+
+// What an earlier export has become the default of, it stays, whatever other
+// chroots are exported or brought up to date; and so do ids.
+func TestSyncKeeps(t *testing.T) {
+	m := newMenu(t)
+	other := filepath.Join(headless.Dir(t, m.User), "other")
+	m.lay(other, offers)
+	m.must("add", "h", other)
+	opener := func() string {
+		c := m.Command(context.Background(), "gio", "mime", "x-scheme-handler/test-new")
+		c.Env = append(slices.Clone(m.Env), "LC_ALL=C.UTF-8")
+		out, _ := c.Output()
+		first, _, _ := strings.Cut(string(out), "\n")
+		return first
+	}
+	m.must("export", "g", "--all")
+	first := opener()
+	m.must("export", "h", "--all")
+	for _, words := range []string{"sync g", "sync h", "sync", "export g viewer --bin", "sync"} {
+		os.Chmod(m.tree+"/usr/bin/viewer", 0o755)
+		m.must(strings.Split(words, " ")...)
+		if now := opener(); now != first || !strings.Contains(now, ": viewer.desktop") {
+			t.Errorf("after %s: %q, was %q", words, now, first)
+		}
+	}
+	m.must("unexport", "g", "viewer")
+	m.must("sync")
+	if all := m.snapshot(); all["/.local/share/applications/viewer.h.desktop"] == "" || all["/.local/share/applications/viewer.desktop"] != "" {
+		t.Error("the second chroot's entry has another id now")
+	}
+}
+
+// What a chroot does not show itself is not exported, and what was named and is
+// refused is an error.
+func TestExportRefused(t *testing.T) {
+	m := newMenu(t)
+	m.lay(m.tree, map[string]string{"usr/share/applications/lacks.desktop": top + "Name=Lacks\nTryExec=nosuch\nExec=nosuch\n"})
+	if r := m.run("export", "g", "lacks"); r.code != 1 || !strings.Contains(r.stderr, `cannot export lacks: the chroot lacks the program that it tries`) {
+		t.Error(r.code, r.stderr)
+	}
+	if r := m.run("export", "g", "noexec"); r.code != 1 || !strings.Contains(r.stderr, "cannot export noexec: it has no Exec") {
+		t.Error(r.code, r.stderr)
+	}
+	if r := m.run("export", "g", ""); r.code != 2 {
+		t.Error(r.code, r.stderr)
+	}
+	os.Chmod(m.tree+"/usr/bin/viewer", 0o755)
+	m.lay(m.home, map[string]string{".local/bin/viewer": "mine"})
+	if r := m.run("export", "g", "viewer", "--bin"); r.code != 1 || !strings.Contains(r.stderr, "it is not of this export") {
+		t.Error(r.code, r.stderr)
+	}
 }

@@ -52,7 +52,7 @@ func (c *command) hint(err error) string {
 	)
 	switch {
 	case errors.As(err, &gone):
-		return "what is: chrunctl apps " + gone.name + "; all: chrunctl unexport " + gone.name + " --all"
+		return "what is: chrunctl apps " + gone.name + "; a command of ~/.local/bin: --bin"
 	case errors.As(err, &menu):
 		return menu.hint
 	case errors.As(err, &usage):

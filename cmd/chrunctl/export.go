@@ -82,6 +82,8 @@ func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
 		err = errors.New("--all, --bin and --make-entry go one at a time")
 	case (f.name != "" || f.icon != "") && !f.make:
 		err = errors.New("--name and --icon go with --make-entry")
+	case slices.Contains(args, ""):
+		err = errors.New("a name is empty")
 	case f.make && len(args) != 2:
 		err = errors.New("--make-entry takes one program")
 	case f.all && len(args) > 1:
@@ -178,7 +180,7 @@ func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word st
 func nearest(apps []export.App, word string) string {
 	word = strings.ToLower(word)
 	for _, a := range apps {
-		if id := strings.ToLower(a.ID); strings.Contains(id, word) || strings.Contains(word, id) {
+		if id := strings.ToLower(a.ID); a.Err == nil && id != word && (strings.Contains(id, word) || strings.Contains(word, id)) {
 			return printable(a.ID)
 		}
 	}
@@ -243,7 +245,23 @@ func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask f
 		c.tell(h, plan, ids, f)
 	}
 	c.failures(failed)
-	return nil
+	return refused(h, plan, ids)
+}
+
+// refused is an error for what was named and is not exported.
+func refused(h *export.Host, p *export.Plan, ids []string) error {
+	var all []error
+	for _, n := range p.Notes {
+		if why, is := strings.CutPrefix(n.Text, "is not exported: "); is && slices.Contains(ids, n.ID) {
+			all = append(all, &menuError{session.Quote(n.ID), printable(why), ""})
+		}
+	}
+	for _, s := range p.Steps {
+		if s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.Bin {
+			all = append(all, &menuError{session.Quote(path.Base(s.Path)), s.Path + " is there: " + s.Why, "if it is another chroot's: chrunctl unexport THAT --bin " + session.Quote(path.Base(s.Path))})
+		}
+	}
+	return errors.Join(all...)
 }
 
 // tell says what a plan does. ids are the apps that were named now: all is said
@@ -256,6 +274,7 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 		switch id, isEntry := strings.CutSuffix(path.Base(s.Path), ".desktop"); {
 		case f.dry:
 			fmt.Fprintln(c.out, printable(strings.TrimSpace(string(s.Op)+" "+s.Path+"  "+s.Why)))
+		case s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.Bin: // that is an error
 		case s.Op == export.Keep:
 			fmt.Fprintf(c.err, "chrunctl: %s stays as it is: %s\n", printable(s.Path), s.Why)
 		case isEntry:
@@ -268,6 +287,9 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 	idle := counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0
 	for _, n := range p.Notes {
 		as := p.IDs[n.ID]
+		if strings.HasPrefix(n.Text, "is not exported: ") && slices.Contains(ids, n.ID) {
+			continue // that is an error
+		}
 		if f.dry || changed[as] || as == "" && (!idle || slices.Contains(ids, n.ID)) {
 			fmt.Fprintln(c.err, "chrunctl: "+printable(strings.TrimSpace(n.ID+" "+n.Text)))
 		}

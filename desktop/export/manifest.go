@@ -190,6 +190,7 @@ func (m *manifest) store() error {
 	top, temp := m.fresh()
 	if top == "" {
 		if err := os.WriteFile(m.file+"~", m.encode(), 0o600); err != nil {
+			os.Remove(m.file + "~")
 			return err
 		}
 		return os.Rename(m.file+"~", m.file)
@@ -199,6 +200,7 @@ func (m *manifest) store() error {
 		return err
 	}
 	if err := os.WriteFile(file, m.encode(), 0o600); err != nil {
+		os.RemoveAll(temp)
 		return err
 	}
 	return os.Rename(temp, top)

@@ -131,6 +131,9 @@ const (
 	Keep    Op = "keep"
 )
 
+// Foreign is why a file that is not of this chroot's export stays.
+const Foreign = "it is not of this export"
+
 // Step is a change, or why there is none.
 type Step struct {
 	Op   Op
@@ -209,7 +212,7 @@ func (p *Plan) decide(at string, f *file, old written, state state) {
 	case missing:
 		p.Steps = append(p.Steps, Step{Op: Write, Path: at})
 	case foreign:
-		p.Steps = append(p.Steps, Step{Keep, at, "it is not chrun's"})
+		p.Steps = append(p.Steps, Step{Keep, at, Foreign})
 		delete(p.files, at)
 		return
 	case edited:

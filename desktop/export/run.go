@@ -42,7 +42,9 @@ func (s *Set) Run(p *Plan) (failed []error, err error) {
 		}
 	}
 	m.noteDirs(targets)
-	if err := m.store(); err != nil {
+	// Where things are only removed, the old manifest knows all of them: a full
+	// disk keeps nobody from that.
+	if err := m.store(); err != nil && (len(targets) > 1 || !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT)) {
 		return nil, err
 	}
 	if err := m.makeDirs(targets); err != nil {

@@ -147,7 +147,10 @@ func (w *wanted) look() {
 
 // id is the name of an app's entry on the host.
 func (w *wanted) id(a *App) string {
-	if _, taken := w.there[a.ID+".desktop"]; taken || w.claimed[a.ID+".desktop"] {
+	_, taken := w.there[a.ID+".desktop"]
+	// One that was given once stays: launchers and lists of defaults know it.
+	_, given := w.had.files[w.host.DataHome+"/applications/"+a.ID+"."+w.name+".desktop"]
+	if taken || given || w.claimed[a.ID+".desktop"] {
 		return a.ID + "." + w.name
 	}
 	return a.ID
@@ -177,7 +180,34 @@ func (w *wanted) settle(apps []App) {
 		}
 		kept, _, _ = w.mimes.Settle(ids())
 	}
+	all := ids()
+	for id, types := range kept {
+		kept[id] = append(slices.Clone(types), w.opened(id, types, all[id])...)
+	}
 	w.opens, _, _ = w.now.Settle(kept)
+}
+
+// opened are the types of those that an entry of an earlier export opens, and
+// that are not among kept: what it has become the default of it stays.
+func (w *wanted) opened(id string, kept, types []string) (more []string) {
+	at := w.host.DataHome + "/applications/" + id
+	if _, ours := w.had.files[at]; !ours {
+		return nil
+	}
+	data, err := os.ReadFile(at)
+	if err != nil {
+		return nil
+	}
+	e, err := entry.Parse(data)
+	if err != nil {
+		return nil
+	}
+	for _, t := range e.List("MimeType") {
+		if slices.Contains(types, t) && !slices.Contains(kept, t) {
+			more = append(more, t)
+		}
+	}
+	return more
 }
 
 // app adds an entry and what belongs to it.
@@ -189,11 +219,15 @@ func (w *wanted) app(a App) {
 		w.note(a.ID, "is not exported: %v", a.Err)
 		return
 	}
+	if try := a.Entry.String("TryExec"); try != "" && Program(w.root, try) == "" {
+		w.note(a.ID, "is not exported: the chroot lacks the program that it tries, %.80q", try)
+		return
+	}
 	r := entry.Rewrite{ID: a.ID, Original: a.ID, Launcher: w.host.Launcher, Chroot: w.name, Icon: func(n string) string { return w.icon(a.ID, n) }}
 	if r.ID = w.id(&a); w.claimed[a.ID+".desktop"] {
 		w.note(a.ID, "is called %s: the host's lists of defaults name %s, and a default would move", r.ID, a.ID)
-	} else if r.ID != a.ID {
-		w.note(a.ID, "is called %s, since %s is there", r.ID, w.there[a.ID+".desktop"])
+	} else if file, taken := w.there[a.ID+".desktop"]; taken {
+		w.note(a.ID, "is called %s, since %s is there", r.ID, file)
 	}
 	target := w.host.DataHome + "/applications/" + r.ID + ".desktop"
 	if w.files[target] != nil {
