@@ -234,8 +234,6 @@ func (d *sudoDesk) nothingLeft(before string) error {
 
 func (d *sudoDesk) gc() {
 	d.t.Helper()
-	// What was killed has let go of its lock when it has ended.
-	poll(d.t, 20*time.Second, "chrun's processes end", func() bool { return len(processes("")) == 0 })
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if out, err := d.asRoot(ctx, chrunctlProgram, "gc").CombinedOutput(); err != nil {

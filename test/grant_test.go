@@ -55,6 +55,8 @@ func TestGrantEnds(t *testing.T) {
 		}
 		r.Wait()
 		if strings.HasPrefix(end, "keeper") {
+			// What was killed has let go of its lock when it has ended.
+			poll(t, 20*time.Second, "chrun's processes end", func() bool { return len(processes("")) == 0 })
 			d.gc()
 		}
 		if err := d.nothingLeft(before); err != nil {
