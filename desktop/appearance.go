@@ -112,8 +112,11 @@ func dataDirs(f *session.Facts) string {
 	if login.DataDirs != "" {
 		return login.DataDirs
 	}
-	return "/usr/local/share:/usr/share" // Base Directory 0.8
+	return usualDataDirs
 }
+
+// usualDataDirs is what an unset XDG_DATA_DIRS means (Base Directory 0.8).
+const usualDataDirs = "/usr/local/share:/usr/share"
 
 // dataHome is $XDG_DATA_HOME on the host (Base Directory 0.8: a relative value
 // is ignored).

@@ -93,7 +93,7 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 	}
 	s.Lists = []session.List{
 		{Name: "XDG_CONFIG_DIRS", First: string(openerDir), Default: "/etc/xdg"},
-		{Name: "XDG_DATA_DIRS", Last: string(entryDir), Default: dataDirs(f)},
+		{Name: "XDG_DATA_DIRS", Last: string(entryDir), Default: usualDataDirs},
 	}
 	return s
 }

@@ -41,9 +41,7 @@ func (c *command) export() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.all, "all", false, "all that the chroot offers, and with sync what comes later")
 	flags.BoolVar(&f.bin, "bin", false, "commands: APP is a program, which needs no entry")
-	flags.BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
-	flags.BoolVar(&f.json, "json", false, "with -n: for programs")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
+	f.common(cmd)
 	flags.StringVar(&f.label, "label", export.AutoLabel, "behind each name; auto is (NAME) where the host has the same one, empty is none")
 	flags.StringVar(&f.mime, "mime", "safe", "all: types too whose default moves")
 	flags.BoolVar(&f.make, "make-entry", false, "make an entry for a program that has none")
@@ -69,6 +67,14 @@ func (c *command) export() *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// common adds the flags that sync has, too.
+func (f *exportFlags) common(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
+	flags.BoolVar(&f.json, "json", false, "with -n: for programs")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 }
 
 func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
@@ -163,17 +169,23 @@ func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word st
 			ids = append(ids, session.Quote(printable(a.ID)))
 		}
 		return "", &menuError{session.Quote(word), "it may be " + strings.Join(ids, ", "), "chrunctl export " + name + " " + ids[0]}
-	case export.Program(root, word) != "" && nearest(apps, word) != "":
-		near := nearest(apps, word)
-		return "", &menuError{session.Quote(word), "the program has no entry in the chroot; is it " + near + "?", "chrunctl export " + name + " " + session.Quote(near) + "; an entry of its own: --make-entry --name TEXT; for the terminal: --bin"}
-	case export.Program(root, word) != "":
-		return "", &menuError{session.Quote(word), "the program has no entry in the chroot",
-			fmt.Sprintf("for the menu: chrunctl export %s %s --make-entry --name TEXT; for the terminal: chrunctl export %[1]s %[2]s --bin", name, session.Quote(word))}
 	}
-	if near := nearest(apps, word); near != "" {
-		return "", &menuError{session.Quote(word), "the chroot has no such program; is it " + near + "?", "chrunctl apps " + name}
+	near, why := nearest(apps, word), "the chroot has no such program"
+	has := export.Program(root, word) != ""
+	if has {
+		why = "the program has no entry in the chroot"
 	}
-	return "", &menuError{session.Quote(word), "the chroot has no such program", "chrunctl apps " + name}
+	if near != "" {
+		why += "; is it " + near + "?"
+	}
+	hint := "chrunctl apps " + name
+	switch {
+	case has && near != "":
+		hint = "chrunctl export " + name + " " + session.Quote(near) + "; an entry of its own: --make-entry --name TEXT; for the terminal: --bin"
+	case has:
+		hint = fmt.Sprintf("for the menu: chrunctl export %s %s --make-entry --name TEXT; for the terminal: chrunctl export %[1]s %[2]s --bin", name, session.Quote(word))
+	}
+	return "", &menuError{session.Quote(word), why, hint}
 }
 
 // nearest is an id that holds the word, or that the word holds.
@@ -252,8 +264,8 @@ func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask f
 func refused(h *export.Host, p *export.Plan, ids []string) error {
 	var all []error
 	for _, n := range p.Notes {
-		if why, is := strings.CutPrefix(n.Text, "is not exported: "); is && slices.Contains(ids, n.ID) {
-			all = append(all, &menuError{session.Quote(n.ID), printable(why), ""})
+		if n.Refused != "" && slices.Contains(ids, n.ID) {
+			all = append(all, &menuError{session.Quote(n.ID), printable(n.Refused), ""})
 		}
 	}
 	for _, s := range p.Steps {
@@ -287,7 +299,7 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 	idle := counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0
 	for _, n := range p.Notes {
 		as := p.IDs[n.ID]
-		if strings.HasPrefix(n.Text, "is not exported: ") && slices.Contains(ids, n.ID) {
+		if n.Refused != "" && slices.Contains(ids, n.ID) {
 			continue // that is an error
 		}
 		if f.dry || changed[as] || as == "" && (!idle || slices.Contains(ids, n.ID)) {
@@ -308,26 +320,15 @@ func (c *command) completeApps(exported bool) cobra.CompletionFunc {
 		if len(args) == 0 {
 			return c.names(1)(cmd, args, word)
 		}
-		h, err := c.host()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		root, err := c.exportable(args[0])
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer root.Close()
-		set, err := export.Open(h, args[0], false)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer set.Close()
 		var words []string
-		for _, a := range export.Apps(root) {
-			if a.Err == nil && (set.Exported(a.ID) != "") == exported {
-				words = append(words, a.ID+"\t"+printable(a.Entry.Localised("Name", h.Locale)))
+		c.offered(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
+			for _, a := range export.Apps(root) {
+				if a.Err == nil && (set.Exported(a.ID) != "") == exported {
+					words = append(words, a.ID+"\t"+printable(a.Entry.Localised("Name", h.Locale)))
+				}
 			}
-		}
+			return nil
+		})
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
 }

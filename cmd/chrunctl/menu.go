@@ -155,34 +155,41 @@ func (c *command) apps() *cobra.Command {
 	}
 	asJSON := cmd.Flags().Bool("json", false, "for programs")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		h, err := c.host()
-		if err != nil {
-			return err
-		}
-		root, err := c.exportable(args[0])
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		set, err := export.Open(h, args[0], false)
-		if err != nil {
-			return err
-		}
-		defer set.Close()
-		list := listApps(h, root, set)
-		if *asJSON {
-			e := json.NewEncoder(c.out)
-			e.SetIndent("", "  ")
-			return e.Encode(list)
-		}
-		return c.table(func(row func(...string)) {
-			row("ID", "NAME", "ICON", "EXPORTED", "OPENS")
-			for _, a := range list {
-				row(printable(a.ID), printable(a.Name), map[bool]string{true: "yes", false: "no"}[a.Icon], a.note(), a.opens())
+		return c.offered(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
+			list := listApps(h, root, set)
+			if *asJSON {
+				e := json.NewEncoder(c.out)
+				e.SetIndent("", "  ")
+				return e.Encode(list)
 			}
+			return c.table(func(row func(...string)) {
+				row("ID", "NAME", "ICON", "EXPORTED", "OPENS")
+				for _, a := range list {
+					row(printable(a.ID), printable(a.Name), map[bool]string{true: "yes", false: "no"}[a.Icon], a.note(), a.opens())
+				}
+			})
 		})
 	}
 	return cmd
+}
+
+// offered looks at what a chroot offers, and what of it is exported.
+func (c *command) offered(name string, look func(*export.Host, *rootfs.Root, *export.Set) error) error {
+	h, err := c.host()
+	if err != nil {
+		return err
+	}
+	root, err := c.exportable(name)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	set, err := export.Open(h, name, false)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	return look(h, root, set)
 }
 
 // listedApp is an app as it is listed.

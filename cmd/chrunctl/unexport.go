@@ -27,9 +27,7 @@ func (c *command) unexport() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.all, "all", false, "all, commands too")
 	flags.BoolVar(&f.bin, "bin", false, "commands")
-	flags.BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
-	flags.BoolVar(&f.json, "json", false, "with -n: for programs")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
+	f.common(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		f.mime = "safe"
 		if err := f.check(cmd, args); err != nil {
@@ -103,9 +101,7 @@ func (c *command) sync() *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: c.names(100),
 	}
-	cmd.Flags().BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
-	cmd.Flags().BoolVar(&f.json, "json", false, "with -n: for programs")
-	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
+	f.common(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		h, err := c.host()
 		if err != nil {

@@ -180,7 +180,7 @@ func (s *Set) Plan(root *rootfs.Root, asked Asked) (*Plan, error) {
 		}
 		data, err := f.read(root)
 		if err != nil {
-			p.Notes = append(p.Notes, Note{"", fmt.Sprintf("cannot read %s: %v", f.path, err)})
+			p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("cannot read %s: %v", f.path, err)})
 			delete(p.files, at)
 			continue
 		}

@@ -32,8 +32,9 @@ type Host struct {
 
 // Note is something that a person should know of an export.
 type Note struct {
-	ID   string // of an app in the chroot, or ""
-	Text string
+	ID      string // of an app in the chroot, or ""
+	Text    string
+	Refused string `json:"-"` // why the app is not exported at all, or ""
 }
 
 // file is what shall be at a path.
@@ -69,7 +70,13 @@ type wanted struct {
 }
 
 func (w *wanted) note(id, format string, args ...any) {
-	w.notes = append(w.notes, Note{id, fmt.Sprintf(format, args...)})
+	w.notes = append(w.notes, Note{ID: id, Text: fmt.Sprintf(format, args...)})
+}
+
+// refuse says why an app is not exported.
+func (w *wanted) refuse(id, format string, args ...any) {
+	why := fmt.Sprintf(format, args...)
+	w.notes = append(w.notes, Note{ID: id, Text: "is not exported: " + why, Refused: why})
 }
 
 // want computes what shall be there.
@@ -101,7 +108,7 @@ func (w *wanted) apps() []App {
 		case !w.asked.All || slices.Contains(w.asked.Except, a.ID):
 			return false
 		case a.Err != nil:
-			w.note(a.ID, "is not exported: %v", a.Err)
+			w.refuse(a.ID, "%v", a.Err)
 			return false
 		}
 		return a.Entry.String("Type") == "Application"
@@ -216,11 +223,11 @@ func (w *wanted) app(a App) {
 		a.Err = fmt.Errorf("its id %.80q is no name for a file", a.ID)
 	}
 	if a.Err != nil {
-		w.note(a.ID, "is not exported: %v", a.Err)
+		w.refuse(a.ID, "%v", a.Err)
 		return
 	}
 	if try := a.Entry.String("TryExec"); try != "" && Program(w.root, try) == "" {
-		w.note(a.ID, "is not exported: the chroot lacks the program that it tries, %.80q", try)
+		w.refuse(a.ID, "the chroot lacks the program that it tries, %.80q", try)
 		return
 	}
 	r := entry.Rewrite{ID: a.ID, Original: a.ID, Launcher: w.host.Launcher, Chroot: w.name, Icon: func(n string) string { return w.icon(a.ID, n) }}
@@ -231,7 +238,7 @@ func (w *wanted) app(a App) {
 	}
 	target := w.host.DataHome + "/applications/" + r.ID + ".desktop"
 	if w.files[target] != nil {
-		w.note(a.ID, "is not exported: another of its programs is called %s", r.ID)
+		w.refuse(a.ID, "another of its programs is called %s", r.ID)
 		return
 	}
 	r.Label = w.label(&a)
@@ -249,7 +256,7 @@ func (w *wanted) app(a App) {
 	}
 	out, dropped, err := a.Entry.Rewrite(r)
 	if err != nil {
-		w.note(a.ID, "is not exported: %v", err)
+		w.refuse(a.ID, "%v", err)
 		return
 	}
 	for _, d := range dropped {
