@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chrun/cmd/internal/grants"
+	"chrun/internal/grants"
 	"chrun/desktop/bridge"
 	"chrun/session"
 	"chrun/session/launch"

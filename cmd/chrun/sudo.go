@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chrun/cmd/internal/grants"
+	"chrun/internal/grants"
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/config"

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chrun/cmd/internal/grants"
+	"chrun/internal/grants"
 	"chrun/session"
 	"chrun/session/grant"
 	"chrun/session/launch"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chrun/cmd/internal/grants"
+	"chrun/internal/grants"
 )
 
 // gc takes back what killed launches have left. Only root makes changes that can
