@@ -119,7 +119,7 @@ func explain(o *options, err error) (string, int) {
 	status := 125
 	var run *launch.ExecError
 	if errors.As(err, &run) {
-		status = run.Status
+		status = run.Status()
 	}
 	var u usageError
 	text := err.Error()
@@ -174,9 +174,9 @@ func hints(o *options, err error) []string {
 		}
 	case errors.As(err, &setup) && errors.Is(err, unix.ENOSYS):
 		return one("%s", kernelHint(release()))
-	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "make the home "):
+	case errors.As(err, &setup) && setup.Step == launch.StepHome:
 		return one("name another home: --home=DIR, or --home=temporary")
-	case errors.As(err, &setup) && strings.HasPrefix(setup.What, "change to "):
+	case errors.As(err, &setup) && setup.Step == launch.StepChdir:
 		return one("name a directory that is in the chroot: -C DIR")
 	case errors.As(err, &unknown) && unknown.Hint() == "":
 		return one("chrunctl add %s DIR, or name the directory: -c DIR", session.Quote(unknown.Name))
@@ -277,21 +277,21 @@ func programHints(o *options, e *launch.ExecError) []string {
 	if len(o.argv) == 0 {
 		return []string{"that is the account's shell; name a program: " + line("/bin/sh")}
 	}
-	if o.guess != nil && (e.Status == 127 || strings.HasSuffix(e.Why, "is a directory")) {
+	if o.guess != nil && (e.Reason == launch.ReasonNotFound || e.Reason == launch.ReasonIsDirectory) {
 		if s := o.guess(); s != "" {
 			return []string{s}
 		}
 	}
-	switch {
-	case e.Status == 127:
+	switch e.Reason {
+	case launch.ReasonNotFound:
 		return []string{"look for it inside: " + line("sh", "-c", "command -v "+session.Quote(o.argv[0]))}
-	case e.Noexec != "":
-		return []string{"the chroot is on a file system mounted noexec: sudo mount -o remount,exec \"$(findmnt -no TARGET -T " + session.Quote(string(e.Noexec)) + ")\""}
-	case strings.Contains(e.Why, "for another machine"):
+	case launch.ReasonNoexec:
+		return []string{"the chroot is on a file system mounted noexec: sudo mount -o remount,exec \"$(findmnt -no TARGET -T " + session.Quote(string(e.Tree)) + ")\""}
+	case launch.ReasonWrongMachine:
 		return []string{"it takes an emulator on the host, Debian's qemu-user-binfmt, or a chroot for this machine: uname -m"}
-	case strings.Contains(e.Why, "its interpreter"):
+	case launch.ReasonNoInterpreter:
 		return []string{"install that interpreter in the chroot, as root: sudo " + session.Quote(append(slices.Clone(chrun), "-u", "root")...)}
-	case strings.HasSuffix(e.Why, unix.EACCES.Error()):
+	case launch.ReasonNotExecutable:
 		return []string{"is it executable? " + line("ls", "-l", string(e.Path))}
 	}
 	return nil

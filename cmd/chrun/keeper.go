@@ -124,16 +124,16 @@ func (l *launchRequest) serve(plan *session.Plan) (s *services, err error) {
 		return s, nil
 	}
 	if err := unix.Pipe2(s.alive[:], unix.O_CLOEXEC); err != nil {
-		return nil, &launch.SetupError{What: "start a keeper", Err: os.NewSyscallError("pipe2", err)}
+		return nil, &launch.SetupError{Step: launch.StepHelper, What: "start a keeper", Err: os.NewSyscallError("pipe2", err)}
 	}
 	if len(plan.Relays) > 0 {
 		if err := s.listen(); err != nil {
-			return nil, &launch.SetupError{What: "share a bus", Err: err}
+			return nil, &launch.SetupError{Step: launch.StepRelay, What: "share a bus", Err: err}
 		}
 	}
 	if len(plan.Admit) > 0 {
 		if err := s.admit(); err != nil {
-			return nil, &launch.SetupError{What: fmt.Sprintf("let uid %d into the desktop", plan.Identity.UID), Err: err}
+			return nil, &launch.SetupError{Step: launch.StepGrant, What: fmt.Sprintf("let uid %d into the desktop", plan.Identity.UID), Err: err}
 		}
 	}
 	return s, nil

@@ -166,7 +166,7 @@ func (l *launchRequest) note(plan *session.Plan) error {
 			continue
 		}
 		if err := l.noteHome(); err != nil {
-			return &launch.SetupError{What: "note whose home " + string(p.Home) + " is", Err: err}
+			return &launch.SetupError{Step: launch.StepRecordHome, What: "note whose home " + string(p.Home) + " is", Err: err}
 		}
 	}
 	return nil

@@ -19,9 +19,37 @@ type compiled struct {
 	plan    *session.Plan
 	tries   []try
 	overlay map[int]bool // operations that mount the overlay
-	exec    int          // the first operation that belongs to execve
-	mapping int          // operations before this one set up the user namespace
+	steps   []stepStart  // in order
 	placed  []int        // registers of Mounts
+}
+
+// stepStart is where a step of the program begins.
+type stepStart struct {
+	step  Step
+	first int // operation
+}
+
+// begins marks the next operation as the first of a step.
+func (c *compiled) begins(s Step) { c.steps = append(c.steps, stepStart{s, len(c.ops)}) }
+
+// step returns the step to which operation i belongs.
+func (c *compiled) step(i int) (s Step) {
+	for _, start := range c.steps {
+		if start.first <= i {
+			s = start.step
+		}
+	}
+	return s
+}
+
+// stepStart returns the first operation of a step.
+func (c *compiled) stepStart(s Step) int {
+	for _, start := range c.steps {
+		if start.step == s {
+			return start.first
+		}
+	}
+	return len(c.ops)
 }
 
 // try is one candidate of the search for the program.
@@ -64,6 +92,7 @@ func compile(plan *session.Plan, l layers, svc *Services) *compiled {
 	c := &compiled{program: &program{}, plan: plan, overlay: map[int]bool{}}
 	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+3*len(plan.Programs))
 	id := plan.Identity
+	c.begins(StepNamespaces)
 	if id.Kind != session.AsRoot {
 		c.child()
 	}
@@ -82,11 +111,13 @@ func compile(plan *session.Plan, l layers, svc *Services) *compiled {
 	if plan.Network {
 		c.loopback()
 	}
-	c.mapping = len(c.ops)
+	c.begins(StepMount)
 	root := c.gather(l, svc)
 	c.enter(root)
 	c.place()
+	c.begins(StepServices)
 	c.services(svc)
+	c.begins(StepProcess)
 	c.add("restore the umask", unix.SYS_UMASK, reg(umask))
 	if lim := limit.NoFile; lim.Max != 0 {
 		c.keep = append(c.keep, &lim)
@@ -96,7 +127,9 @@ func compile(plan *session.Plan, l layers, svc *Services) *compiled {
 		c.add("take the personality of a 32-bit system", unix.SYS_PERSONALITY, num(perLinux32))
 	}
 	c.become()
+	c.begins(StepChdir)
 	c.addf(func() string { return "change to " + string(plan.Cwd) }, unix.SYS_CHDIR, c.cstring(string(plan.Cwd))) // with the program's rights
+	c.begins(StepProcess)
 	mask := signalMask()
 	c.keep = append(c.keep, &mask)
 	c.add("restore the signal mask", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), word(uintptr(unsafe.Pointer(&mask))), num(0), word(unsafe.Sizeof(mask)))
@@ -354,7 +387,7 @@ func (c *compiled) close(fd int) {
 // cannot be executed is looked at, so that the parent can say why.
 func (c *compiled) execute() {
 	p := c.plan
-	c.exec = len(c.ops)
+	c.begins(StepExecute)
 	argv, env := c.strings(p.Argv), c.strings(p.Env)
 	fd := c.register()
 	for _, path := range p.Programs {

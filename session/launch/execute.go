@@ -12,25 +12,47 @@ import (
 	"chrun/session"
 )
 
-// ExecError says why a program could not be executed. Status is 127 when it
-// was not found, else 126.
+// ExecError reports that a program could not be executed.
 type ExecError struct {
-	Path   session.Path // the file it is about; "" if none was found
-	Name   string       // COMMAND as typed
-	Status int
-	Why    string
-	Noexec session.HostPath // the chroot, if its file system is mounted noexec
-	script bool             // text without "#!": to be given to the shell
+	Name   string           // COMMAND as typed
+	Path   session.Path     // the file that could not be executed; "" if none was found
+	Tree   session.HostPath // the chroot tree
+	Reason Reason
+	Why    string // the reason in words, naming the file
 }
 
 func (e *ExecError) Error() string { return fmt.Sprintf("cannot run %q: %s", e.Name, e.Why) }
 
+// Status is the exit status that shells use for the failure: 127 if the program
+// was not found, otherwise 126.
+func (e *ExecError) Status() int {
+	if e.Reason == ReasonNotFound {
+		return 127
+	}
+	return 126
+}
+
+// Reason is why a program could not be executed.
+type Reason uint8
+
+const (
+	ReasonOther         Reason = iota // an errno that execve(2) returns rarely
+	ReasonNotFound                    // no file of that name, along PATH or at the path
+	ReasonIsDirectory                 // the name is a directory's
+	ReasonNotExecutable               // no execute permission
+	ReasonNoexec                      // the chroot is on a file system mounted noexec
+	ReasonNoInterpreter               // the file's interpreter ("#!" line, PT_INTERP) is missing
+	ReasonWrongMachine                // an ELF file for another machine
+	ReasonScript                      // text without a "#!" line, which execvp(3) gives to the shell
+	ReasonNotProgram                  // neither an ELF file nor text
+)
+
 // execError finds the reason among the candidates: the first that is there but
 // cannot be executed, else that there is none.
 func (c *compiled) execError() error {
-	e := &ExecError{Name: c.plan.Command(), Status: 127, Why: fmt.Sprintf("not found in the chroot %q", c.plan.Name)}
+	e := &ExecError{Name: c.plan.Command(), Tree: c.plan.Tree, Reason: ReasonNotFound, Why: fmt.Sprintf("not found in the chroot %q", c.plan.Name)}
 	if i := c.failed(); i < len(c.ops) { // an unusual errno
-		e.Status, e.Why = 126, c.errno(i).Error()
+		e.Reason, e.Why = ReasonOther, c.errno(i).Error()
 		for _, t := range c.tries {
 			if t.exec == i {
 				e.Path = t.path
@@ -44,26 +66,34 @@ func (c *compiled) execError() error {
 		if errno == 0 || !there {
 			continue
 		}
-		e.Path, e.Status = t.path, 126
-		head := t.head
+		e.Path = t.path
 		switch errno {
 		case unix.ENOENT:
-			e.Why = fmt.Sprintf("%s is there, but its interpreter %s is not in the chroot", t.path, interpreter(head))
+			e.Reason = ReasonNoInterpreter
+			e.Why = fmt.Sprintf("%s is there, but its interpreter %s is not in the chroot", t.path, interpreter(t.head))
 		case unix.ENOEXEC:
-			e.Why, e.script = badFormat(t.path, head)
+			e.Reason, e.Why = badFormat(t.path, t.head)
+		case unix.EACCES:
+			e.Reason, e.Why = c.notExecutable(t)
 		default:
-			e.Why = fmt.Sprintf("%s: %v", t.path, errno)
-			var fs unix.Statfs_t
-			if errno == unix.EACCES && unix.Statfs(string(c.plan.Tree), &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
-				e.Noexec = c.plan.Tree
-			}
-			if errno == unix.EACCES && c.errno(t.open+1) != 0 {
-				e.Why = fmt.Sprintf("%s is a directory", t.path)
-			}
+			e.Reason, e.Why = ReasonOther, fmt.Sprintf("%s: %v", t.path, errno)
 		}
 		return e
 	}
 	return e
+}
+
+// notExecutable explains EACCES.
+func (c *compiled) notExecutable(t try) (Reason, string) {
+	if c.errno(t.open+1) != 0 { // it could be opened but not read
+		return ReasonIsDirectory, fmt.Sprintf("%s is a directory", t.path)
+	}
+	why := fmt.Sprintf("%s: %v", t.path, unix.EACCES)
+	var fs unix.Statfs_t
+	if unix.Statfs(string(c.plan.Tree), &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
+		return ReasonNoexec, why
+	}
+	return ReasonNotExecutable, why
 }
 
 // interpreter names what the kernel looked for: the "#!" line's or the ELF
@@ -134,7 +164,7 @@ func programInterpreter(head []byte) string {
 }
 
 // badFormat explains ENOEXEC: another machine's program, or text for the shell.
-func badFormat(path session.Path, head []byte) (why string, script bool) {
+func badFormat(path session.Path, head []byte) (Reason, string) {
 	if len(head) > 20 && string(head[:4]) == elfMagic {
 		var order binary.ByteOrder = binary.LittleEndian
 		if head[5] == 2 {
@@ -145,11 +175,11 @@ func badFormat(path session.Path, head []byte) (why string, script bool) {
 		if !ok {
 			machine = fmt.Sprintf("ELF machine %d", n)
 		}
-		return fmt.Sprintf("%s is a program for another machine (%s)", path, machine), false
+		return ReasonWrongMachine, fmt.Sprintf("%s is a program for another machine (%s)", path, machine)
 	}
 	text := bytes.TrimRight(head, "\x00")
 	if bytes.IndexByte(text, 0) < 0 && (utf8.Valid(text) || utf8.Valid(text[:len(text)-min(3, len(text))])) {
-		return fmt.Sprintf("%s is a text without an interpreter line", path), true
+		return ReasonScript, fmt.Sprintf("%s is a text without an interpreter line", path)
 	}
-	return fmt.Sprintf("%s is not a program", path), false
+	return ReasonNotProgram, fmt.Sprintf("%s is not a program", path)
 }

@@ -38,7 +38,7 @@ func Run(plan *session.Plan, root *rootfs.Root, svc *Services, note func(string)
 	}
 	status, err := run(plan, svc, note)
 	var script, shell *ExecError
-	if !errors.As(err, &script) || !script.script {
+	if !errors.As(err, &script) || script.Reason != ReasonScript {
 		return status, err
 	}
 	// A text file without "#!" is a shell script (execvp(3)).
@@ -115,11 +115,30 @@ func run(plan *session.Plan, svc *Services, note func(string)) (unix.WaitStatus,
 // program.
 func (c *compiled) free() { c.keep = nil }
 
-// SetupError says which step of a launch failed.
+// SetupError reports which step of a launch failed.
 type SetupError struct {
-	What string
+	Step Step
+	What string // the operation, as in "cannot What: Err"
 	Err  error
 }
+
+// Step is a part of a launch, in order.
+type Step uint8
+
+const (
+	StepRecordHome Step = iota // record whose home a private home is
+	StepHelper                 // start the helper process
+	StepRelay                  // make the sockets of relays
+	StepGrant                  // grant the program's user access to the desktop
+	StepHome                   // make the private home
+	StepMountPoint             // make mount points in the home and in the tree
+	StepNamespaces             // make the namespaces
+	StepMount                  // mount everything and enter the tree
+	StepServices               // listen for relays, watch for the end
+	StepProcess                // restore what the program inherits, take its ids
+	StepChdir                  // change to the working directory
+	StepExecute                // execute the program
+)
 
 func (e *SetupError) Error() string { return fmt.Sprintf("cannot %s: %v", e.What, e.Err) }
 func (e *SetupError) Unwrap() error { return e.Err }
@@ -140,26 +159,26 @@ func (e *NamespaceError) Unwrap() error { return e.Err }
 func (c *compiled) explain() error {
 	i := c.failed()
 	if i < len(c.ops) {
-		o := c.ops[i]
+		o, step := c.ops[i], c.step(i)
 		err := c.errno(i)
 		switch {
 		case c.overlay[i]:
 			return ErrOverlay
 		case o.then == search:
 			return c.execError()
-		case i < c.mapping, o.nr == unix.SYS_FSOPEN, o.nr == unix.SYS_OPEN_TREE && (err == unix.EPERM):
+		case step == StepNamespaces, o.nr == unix.SYS_FSOPEN, o.nr == unix.SYS_OPEN_TREE && (err == unix.EPERM):
 			if c.plan.Identity.Namespace() {
 				return &NamespaceError{Op: o.what(), Err: err}
 			}
 		}
-		return &SetupError{What: o.what(), Err: err}
+		return &SetupError{Step: step, What: o.what(), Err: err}
 	}
 	return c.execError()
 }
 
 // left tells what was planned and not required, and could not be had.
 func (c *compiled) left(note func(string)) {
-	for i, o := range c.ops[:c.exec] {
+	for i, o := range c.ops[:c.stepStart(StepExecute)] {
 		if o.then == tolerate && c.errno(i) != 0 {
 			note(fmt.Sprintf("left out: cannot %s: %v", o.what(), c.errno(i)))
 		}

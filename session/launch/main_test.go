@@ -193,7 +193,7 @@ func launcher(text string) {
 		code := 125
 		var program *ExecError
 		if errors.As(err, &program) {
-			code = program.Status
+			code = program.Status()
 		}
 		fmt.Fprintln(os.Stderr, "chrun-test:", err)
 		os.Exit(code)

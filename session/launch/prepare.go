@@ -24,17 +24,17 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 	for _, p := range plan.Prepare {
 		if p.Home != "" {
 			if err := asCaller(plan, func() error { return makeHome(p.Home, p.Skel, root) }); err != nil {
-				return &SetupError{What: "make the home " + string(p.Home), Err: err}
+				return &SetupError{Step: StepHome, What: "make the home " + string(p.Home), Err: err}
 			}
 		}
 		if p.InHome != "" {
 			if err := asCaller(plan, func() error { return makeInHome(p.InHome, p.At, p.File) }); err != nil {
-				return &SetupError{What: "make the mount point " + string(p.InHome.Join(p.At)), Err: err}
+				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InHome.Join(p.At)), Err: err}
 			}
 		}
 		if p.InTree != "" && !id.Helped() { // there root inside makes it
 			if err := makeInTree(root, p.InTree); err != nil {
-				return &SetupError{What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
+				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
 			}
 		}
 	}
