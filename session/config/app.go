@@ -16,6 +16,7 @@ func (c *Chroot) For(command string) *Chroot {
 		return c
 	}
 	out := *c
+	out.commands = append(slices.Clone(c.commands), path.Base(command))
 	s := &out.Settings
 	for _, r := range []struct {
 		to   *string

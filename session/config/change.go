@@ -180,22 +180,13 @@ func check[T any](s *Source, e *Edit, keys []key[T]) error {
 	return nil
 }
 
-// A Setting is a value of a file, and where it is written.
-type Setting struct {
-	Key     string // as in ParseEdit
-	Value   string
-	Element bool // of a list
-	File    string
-	Line    int
-}
-
 // Where says where the file of the chroot name says something of key, as in
 // Setting: "FILE:LINE", or "" if it does not.
 func (c *Config) Where(name, key, value string) string {
 	list, _ := c.Settings(name)
 	for _, s := range list {
 		if s.Key == key && (value == "" || s.Value == value) {
-			return fmt.Sprintf("%s:%d", s.File, s.Line)
+			return s.Origin.String()
 		}
 	}
 	return ""
@@ -211,5 +202,5 @@ func (c *Config) Settings(name string) ([]Setting, error) {
 	if err != nil {
 		return nil, err
 	}
-	return settings(file, data), nil
+	return listSettings(file, data), nil
 }

@@ -248,9 +248,9 @@ func TestCannotWrite(t *testing.T) {
 func TestSettings(t *testing.T) {
 	src, dir := source(t, map[string]string{"user/chroots/x.toml": "path='/a'\nbind=['/b', '/c',\n'/d']\n\nallow=[]\nenv={A='1',\nB='2 3'}\n[app.'x.y']\nuser='u'\nenv.C='4'\n"})
 	got, err := load(t, src).Settings("x")
-	file := dir + "/user/chroots/x.toml"
-	want := []Setting{{"path", "/a", false, file, 1}, {"bind", "/b", true, file, 2}, {"bind", "/c", true, file, 2}, {"bind", "/d", true, file, 3},
-		{"env.A", "1", false, file, 6}, {"env.B", "2 3", false, file, 7}, {"app.x.y.user", "u", false, file, 9}, {"app.x.y.env.C", "4", false, file, 10}}
+	at := func(line int) Origin { return Origin{dir + "/user/chroots/x.toml", line} }
+	want := []Setting{{"path", "/a", false, at(1)}, {"bind", "/b", true, at(2)}, {"bind", "/c", true, at(2)}, {"bind", "/d", true, at(3)},
+		{"env.A", "1", false, at(6)}, {"env.B", "2 3", false, at(7)}, {"app.x.y.user", "u", false, at(9)}, {"app.x.y.env.C", "4", false, at(10)}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 	}

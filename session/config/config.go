@@ -70,6 +70,10 @@ type Chroot struct {
 	Settings
 	Apps map[string]Settings // by the base name of COMMAND; see For
 	File string              // where it is written
+
+	src      *Source  // of File
+	data     []byte   // the content of File
+	commands []string // whose sections For has applied
 }
 
 // Settings are what a file says of a chroot, or of one program in it: what is
@@ -208,7 +212,7 @@ func fileOf(dir, name string) string { return path.Join(dir, "chroots", name+".t
 
 // chroot reads the content of file.
 func (s *Source) chroot(name, file string, data []byte) (*Chroot, error) {
-	ch := &Chroot{Name: name, File: file}
+	ch := &Chroot{Name: name, File: file, src: s, data: data}
 	if err := decode(s, file, data, chrootKeys, ch); err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ func TestFor(t *testing.T) {
 		Apps: map[string]Settings{"firefox": {Home: "private", Personality: "linux32", Bind: []string{"/b"}, Env: map[string]string{"B": "3"},
 			Allow: []string{"gpu"}, Deny: []string{"sound"}}, "mpv": {}}}
 	want := &Chroot{Name: "a", Path: "/a", Settings: Settings{User: "u", Home: "private", Personality: "linux32", Bind: []string{"/a", "/b"},
-		Env: map[string]string{"A": "1", "B": "3"}, Allow: []string{"gpu"}, Deny: []string{"x11", "sound"}}, Apps: c.Apps}
+		Env: map[string]string{"A": "1", "B": "3"}, Allow: []string{"gpu"}, Deny: []string{"x11", "sound"}}, Apps: c.Apps, commands: []string{"firefox"}}
 	if got := c.For("/usr/bin/firefox"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

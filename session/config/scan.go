@@ -96,6 +96,19 @@ func (s *scanner) skip(at int, chars string) int {
 	return at
 }
 
+// A lineCounter finds the lines of ascending offsets.
+type lineCounter struct {
+	data   []byte
+	offset int
+	line   int // of offset
+}
+
+func (c *lineCounter) at(offset int) int {
+	c.line += bytes.Count(c.data[c.offset:offset], []byte{'\n'})
+	c.offset = offset
+	return c.line
+}
+
 // lines knows the line of each key.
 type lines map[string]int
 
@@ -103,10 +116,9 @@ const deepest = 4 // app.COMMAND.env.NAME
 
 func newLines(data []byte) lines {
 	l := lines{}
-	line, at := 1, 0
+	count := lineCounter{data: data, line: 1}
 	for _, n := range scan(data) {
-		line += bytes.Count(data[at:n.start], []byte{'\n'})
-		at = n.start
+		line := count.at(n.start)
 		for k := 1; k <= min(len(n.key), deepest); k++ {
 			if name := strings.Join(n.key[:k], "\x00"); l[name] == 0 {
 				l[name] = line
@@ -125,23 +137,4 @@ func (l lines) of(where []string) int {
 		}
 	}
 	return 0
-}
-
-// settings lists the values of a file that has no mistakes.
-func settings(file string, data []byte) (list []Setting) {
-	line, at := 1, 0
-	for _, n := range scan(data) {
-		line += bytes.Count(data[at:n.start], []byte{'\n'})
-		if at = n.start; n.kind != unstable.String {
-			continue
-		}
-		s := Setting{Value: n.text, File: file, Line: line}
-		if key := n.key; n.parent >= 0 && n.value == n.start {
-			s.Key, s.Element = strings.Join(key[:len(key)-1], "."), true
-		} else {
-			s.Key = strings.Join(key, ".")
-		}
-		list = append(list, s)
-	}
-	return list
 }
