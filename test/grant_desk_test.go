@@ -274,5 +274,13 @@ func (d *sudoDesk) ready(r *running) {
 	poll(d.t, 30*time.Second, "the launch begins", func() bool { return strings.Contains(r.out.String(), "ready") })
 }
 
-// granted counts what the stranger has been let into.
-func (d *sudoDesk) granted() int { return strings.Count(d.sight(), strconv.Itoa(stranger)) }
+// granted counts the entries for the stranger in ACLs and in the X server's list.
+func (d *sudoDesk) granted() (n int) {
+	d.t.Helper()
+	for line := range strings.Lines(d.sight()) {
+		if strings.HasPrefix(line, fmt.Sprintf("user:%d:", stranger)) || strings.TrimSpace(line) == fmt.Sprintf("SI:localuser:#%d", stranger) {
+			n++
+		}
+	}
+	return n
+}

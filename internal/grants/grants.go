@@ -42,12 +42,12 @@ func Open() (*grant.Journal, error) {
 // Table is handed to a journal.
 var Table = grant.Table{
 	grant.KindACL: {
-		Has:  func(g grant.Grant) (bool, error) { return socket(g).Has(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
-		Do:   func(g grant.Grant) error { return socket(g).Add(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
-		Undo: func(g grant.Grant) error { return socket(g).Remove(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
+		IsApplied: func(g grant.Grant) (bool, error) { return socket(g).Has(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
+		Apply:     func(g grant.Grant) error { return socket(g).Add(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
+		Revoke:    func(g grant.Grant) error { return socket(g).Remove(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
 	},
 	grant.KindHost: {
-		Has: func(g grant.Grant) (has bool, err error) {
+		IsApplied: func(g grant.Grant) (has bool, err error) {
 			err = onDisplay(g, func(c *hosts.Conn) error {
 				list, enabled, err := c.List()
 				has = !enabled
@@ -58,10 +58,10 @@ var Table = grant.Table{
 			})
 			return has, err
 		},
-		Do: func(g grant.Grant) error {
+		Apply: func(g grant.Grant) error {
 			return onDisplay(g, func(c *hosts.Conn) error { return c.Add(hosts.LocalUser(g.Host.UID)) })
 		},
-		Undo: func(g grant.Grant) error {
+		Revoke: func(g grant.Grant) error {
 			err := onDisplay(g, func(c *hosts.Conn) error { return c.Remove(hosts.LocalUser(g.Host.UID)) })
 			if errors.Is(err, hosts.ErrGone) {
 				err = nil // and its list with it

@@ -1,11 +1,11 @@
-// Package grant is the journal of changes to a desktop that outlive a system
-// call: who made them, and how they are taken back whatever becomes of the
-// launch. It knows typed data alone, and never a command to run or a path to
-// remove; how a kind is done and undone is handed in.
+// Package grant keeps a journal of the changes that launches make to a desktop,
+// so that each change is revoked even if its launch is killed. The journal holds
+// only typed data, never a command to run or a path to remove; callers pass in
+// how each kind of change is applied and revoked.
 //
-// A journal belongs to the uid that makes the changes. What it holds is written
-// before the change, and undone by the launch that ends last or, if that was
-// killed, by the next sweep.
+// A journal belongs to the uid that makes the changes. A change is recorded
+// before it is made. The last launch that shares it revokes it when it ends; if
+// that launch is killed, the next sweep does.
 package grant
 
 import (
@@ -15,7 +15,7 @@ import (
 	"path"
 )
 
-// Grant is one change. Kind says which of the fields is set.
+// Grant is one change. Kind tells which of the other fields is set.
 type Grant struct {
 	Kind string `json:"kind"`
 	ACL  *ACL   `json:"acl,omitempty"`
@@ -30,63 +30,64 @@ const (
 
 // ACL is an entry in the POSIX ACL of a socket.
 type ACL struct {
-	Path   string `json:"path"` // to find it; Device and Inode say whether it is it
-	Device uint64 `json:"device"`
+	Path   string `json:"path"`   // finds the socket
+	Device uint64 `json:"device"` // identifies it, together with Inode
 	Inode  uint64 `json:"inode"`
 	Owner  int    `json:"owner"` // uid
-	UID    int    `json:"uid"`   // who gets in
-	Perm   uint16 `json:"perm"`  // of 7
+	UID    int    `json:"uid"`   // the user who is granted access
+	Perm   uint16 `json:"perm"`  // permission bits, 1 to 7
 }
 
 // Host is SI:localuser:#UID in the host list of an X server.
 type Host struct {
-	Display string `json:"display"`          // to find it; PID and Start say whether it is it
-	PID     int    `json:"pid"`              // of the server
+	Display string `json:"display"`          // finds the server
+	PID     int    `json:"pid"`              // identifies it, together with Start
 	Start   string `json:"start"`            // field 22 of /proc/PID/stat
-	UID     int    `json:"uid"`              // who gets in
-	Cookie  string `json:"cookie,omitempty"` // the Xauthority file; "" is none
+	UID     int    `json:"uid"`              // the user who is granted access
+	Cookie  string `json:"cookie,omitempty"` // the Xauthority file, or ""
 }
 
-// Kind is how one kind of change is made and taken back. Each is called with
-// the journal locked, and may be called again for what it has done already.
+// Kind applies and revokes one kind of change. Its functions are called with
+// the journal locked and must be idempotent.
 type Kind struct {
-	// Has says whether the change is there, whoever made it.
-	Has func(Grant) (bool, error)
-	Do  func(Grant) error
-	// Undo leaves alone what has changed since, and what is gone: that is no
-	// error. An error is what may pass: the journal keeps the grant.
-	Undo func(Grant) error
+	// IsApplied reports whether the change is in place, whoever made it.
+	IsApplied func(Grant) (bool, error)
+	Apply     func(Grant) error
+	// Revoke does nothing, and returns nil, if the target no longer exists or
+	// somebody else has changed it since. If it returns an error, the journal
+	// keeps the grant and the next sweep tries again.
+	Revoke func(Grant) error
 }
 
-// Table has the kinds by name.
+// Table maps the name of each kind to its functions.
 type Table map[string]Kind
 
-// maxID is the largest uid; the next means "none" to the kernel.
+// maxID is the largest uid; the kernel reserves the next number for "no id".
 const maxID = 1<<32 - 2
 
-func (g Grant) check(table Table) error {
-	bad := errors.New("its fields are not those of a grant")
+func (g Grant) validate(table Table) error {
+	bad := errors.New("its fields are not valid for its kind")
 	switch {
-	case table[g.Kind].Undo == nil:
+	case table[g.Kind].Revoke == nil:
 		return fmt.Errorf("the kind of grant %q is unknown", g.Kind)
 	case (g.ACL != nil) != (g.Kind == KindACL), (g.Host != nil) != (g.Kind == KindHost):
 		return bad
 	}
-	id := func(n int) bool { return n >= 0 && n <= maxID }
-	file := func(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && len(p) < 4096 }
-	if a := g.ACL; a != nil && (!file(a.Path) || a.Inode == 0 || !id(a.Owner) || !id(a.UID) || a.Perm == 0 || a.Perm > 7) {
+	isID := func(n int) bool { return n >= 0 && n <= maxID }
+	isFile := func(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && len(p) < 4096 }
+	if a := g.ACL; a != nil && (!isFile(a.Path) || a.Inode == 0 || !isID(a.Owner) || !isID(a.UID) || a.Perm == 0 || a.Perm > 7) {
 		return bad
 	}
 	if h := g.Host; h != nil && (h.Display == "" || len(h.Display) >= 4096 || h.PID <= 0 || h.Start == "" || len(h.Start) > 20 ||
-		!id(h.UID) || h.Cookie != "" && !file(h.Cookie)) {
+		!isID(h.UID) || h.Cookie != "" && !isFile(h.Cookie)) {
 		return bad
 	}
 	return nil
 }
 
-// target is what g changes: two of one target are one change. A socket is its
-// path too, which is without symlinks: the number of an inode that has gone is
-// soon another's.
+// target identifies what g changes: grants with the same target are one change.
+// It includes the path of a socket, which has no symlinks, because inode numbers
+// are soon used again.
 func (g Grant) target() any {
 	switch {
 	case g.ACL != nil:
@@ -107,22 +108,23 @@ func (g Grant) String() string {
 	return g.Kind
 }
 
-// line is the one form in which g is written.
+// line returns the only form in which g is written.
 func (g Grant) line() ([]byte, error) {
 	data, err := json.Marshal(g)
 	return append(data, '\n'), err
 }
 
-// parse reads one line, without its end, as line writes it and in no other way.
+// parse reads a line, given without its newline. It accepts exactly what line
+// writes.
 func parse(data []byte, table Table) (g Grant, err error) {
 	if err := json.Unmarshal(data, &g); err != nil {
-		return Grant{}, errors.New("it is no grant")
+		return Grant{}, errors.New("it is not a grant")
 	}
-	if err := g.check(table); err != nil {
+	if err := g.validate(table); err != nil {
 		return Grant{}, err
 	}
 	if again, err := g.line(); err != nil || string(again) != string(data)+"\n" {
-		return Grant{}, errors.New("it is not as chrun writes it")
+		return Grant{}, errors.New("it is not in the form that chrun writes")
 	}
 	return g, nil
 }

@@ -14,26 +14,25 @@ import (
 )
 
 const (
-	prefix  = "launch-" // of the names of files, before 16 digits
-	fresh   = ".new"    // after them: what is being written
-	maxFile = 1 << 20   // bytes
+	filePrefix = "launch-" // file names continue with 16 hexadecimal digits
+	newSuffix  = ".new"    // of a file that is being written
+	maxFile    = 1 << 20   // bytes
 
-	// patience is how long others may have the journal: one that asks an X
-	// server which does not answer, or was stopped.
-	patience = 15 * time.Second
+	// lockTimeout is how long to wait for the journal. Its holder may itself be
+	// waiting for an X server that does not answer, or may have been stopped.
+	lockTimeout = 15 * time.Second
 )
 
-// Journal is an open directory with a file for each launch. Whoever holds the
-// lock of such a file is that launch; without a lock it is dead. Close it.
+// Journal is an open directory with one file for each launch. A launch holds a
+// lock on its file as long as it lives. The caller closes the journal.
 type Journal struct {
 	dir  string
 	fd   int
-	hook func(step string) // for tests; nil
+	hook func(step string) // called at each step, in tests
 }
 
-// Open opens the journal of the effective uid at dir, 0700 and its own, and
-// makes it where it is missing. Anything else at dir is an error: somebody has
-// planted it.
+// Open opens the journal at dir, or makes it. It must be a directory of the
+// effective uid with mode 0700; anything else was planted and is an error.
 func Open(dir string) (*Journal, error) {
 	fail := func(err error) (*Journal, error) {
 		return nil, fmt.Errorf("cannot use the journal %s: %w", dir, err)
@@ -64,28 +63,28 @@ func Open(dir string) (*Journal, error) {
 	return &Journal{dir: dir, fd: fd}, nil
 }
 
-// Close closes the journal. Launches go on.
+// Close closes the journal, which does not end any launch.
 func (j *Journal) Close() error { return unix.Close(j.fd) }
 
-func (j *Journal) at(step string) {
+func (j *Journal) reached(step string) {
 	if j.hook != nil {
 		j.hook(step)
 	}
 }
 
-// lock opens the directory once more, for this process alone until it is closed.
+// lock locks the journal. Closing the result unlocks it.
 func (j *Journal) lock() (*os.File, error) {
 	fd, err := unix.Openat(j.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the journal %s: %w", j.dir, err)
 	}
-	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(lockTimeout); ; time.Sleep(2 * time.Millisecond) {
 		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return os.NewFile(uintptr(fd), j.dir), nil
 		}
 		if err == unix.EWOULDBLOCK && time.Now().After(end) {
-			err = errors.New("another chrun holds it")
+			err = errors.New("another chrun process holds the lock")
 		} else if err == unix.EWOULDBLOCK || err == unix.EINTR {
 			continue
 		}
@@ -94,80 +93,82 @@ func (j *Journal) lock() (*os.File, error) {
 	}
 }
 
-// entry is what the journal holds of one launch.
-type entry struct {
-	name   string
-	live   bool
+// record is the content of a launch's file.
+type record struct {
+	name   string // of the file
+	live   bool   // the launch has not ended
 	grants []Grant
 }
 
-// entries reads the journal, whose lock is dir. A file that is not as chrun
-// makes and writes it is left out whole, and named in the error.
-func (j *Journal) entries(dir *os.File, table Table) (list []entry, err error) {
+// readAll reads every launch's file. dir is the result of lock. A file that
+// chrun did not write is skipped as a whole and named in the error.
+func (j *Journal) readAll(dir *os.File, table Table) (list []record, err error) {
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the journal %s: %w", j.dir, err)
 	}
 	var errs []error
 	for _, name := range names {
-		if launch, ok := strings.CutSuffix(name, fresh); ok && isLaunch(launch) {
-			unix.Unlinkat(j.fd, name, 0) // its writer was killed, we have the lock
+		if launch, ok := strings.CutSuffix(name, newSuffix); ok && isLaunch(launch) {
+			unix.Unlinkat(j.fd, name, 0) // its writer was killed: we hold the lock
 			continue
 		}
-		e, err := j.entry(name, table)
+		r, err := j.read(name, table)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("cannot use %s of the journal: %w", path.Join(j.dir, name), err))
 			continue
 		}
-		list = append(list, e)
+		list = append(list, r)
 	}
 	return list, errors.Join(errs...)
 }
 
+// isLaunch reports whether name is that of a launch's file.
 func isLaunch(name string) bool {
-	digits, ok := strings.CutPrefix(name, prefix)
+	digits, ok := strings.CutPrefix(name, filePrefix)
 	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-func (j *Journal) entry(name string, table Table) (entry, error) {
-	e := entry{name: name}
+func (j *Journal) read(name string, table Table) (record, error) {
+	r := record{name: name}
 	if !isLaunch(name) {
-		return e, errors.New("it has no name of ours")
+		return r, errors.New("its name is not that of a launch")
 	}
 	fd, err := unix.Openat(j.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return e, err
+		return r, err
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	if err := check(fd); err != nil {
-		return e, err
+	if err := checkFile(fd); err != nil {
+		return r, err
 	}
 	switch err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err {
-	case nil: // until it is closed; the journal's own lock keeps others away
+	case nil: // its launch is dead; closing the file unlocks it again
 	case unix.EWOULDBLOCK:
-		e.live = true
+		r.live = true
 	default:
-		return e, os.NewSyscallError("flock", err)
+		return r, os.NewSyscallError("flock", err)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
-		return e, err
+		return r, err
 	}
 	lines := bytes.Split(data, []byte("\n"))
-	// Whoever wrote the last was killed at it: its change was never made.
+	// A last line without newline is from a launch that was killed while it wrote
+	// it, so the change was never made.
 	for i, line := range lines[:len(lines)-1] {
 		g, err := parse(line, table)
 		if err != nil {
-			return e, fmt.Errorf("line %d: %w", i+1, err)
+			return r, fmt.Errorf("line %d: %w", i+1, err)
 		}
-		e.grants = append(e.grants, g)
+		r.grants = append(r.grants, g)
 	}
-	return e, nil
+	return r, nil
 }
 
-// check says whether an open file is one that we have made.
-func check(fd int) error {
+// checkFile returns an error if an open file cannot be one that chrun made.
+func checkFile(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return os.NewSyscallError("fstat", err)
@@ -180,7 +181,7 @@ func check(fd int) error {
 	case st.Mode&0o7777 != 0o600:
 		return fmt.Errorf("its mode is %#o, not 0600", st.Mode&0o7777)
 	case st.Nlink != 1:
-		return errors.New("it has another name elsewhere")
+		return errors.New("it has a second hard link")
 	case st.Size > maxFile:
 		return errors.New("it is too large")
 	}

@@ -10,76 +10,71 @@ import (
 	"chrun/display/x11/hosts"
 )
 
-// steps are all at which a launch can be killed.
-var steps = []string{"begun", "written", "done", "undo", "undone", "unlink", "unlinked"}
+// steps are the steps at which a launch can be killed.
+var steps = []string{"begun", "recorded", "applied", "revoke", "revoked", "unlink", "unlinked"}
 
-// Killed at any step, the next sweep leaves what was there.
+// At whatever step a launch is killed, the next sweep restores the sockets.
 func TestKilled(t *testing.T) {
 	for _, step := range steps {
 		for nth := range 2 {
-			dir, grants := sockets(t, 2)
-			run(t, "setfacl", "-m", "u:7:r", grants[1].ACL.Path)
-			before := look(t, dir)
-			j := open(t, dir)
-			table, _ := realTable()
-			p := start(t, part{Dir: j.dir, Grants: grants, Step: step, Nth: nth})
-			p.ready()
-			if killed := p.end(t); !killed && (nth == 0 || slices.Contains(steps[1:5], step)) {
-				t.Fatalf("it was not killed at %s %d", step, nth)
-			}
-			granted := strings.Count(look(t, dir), "12345")
-			if want := map[string]int{"written": nth, "done": nth + 1, "undo": 2 - nth, "undone": 1 - nth}[step]; granted != want {
-				t.Errorf("killed at %s %d, %d are granted, want %d", step, nth, granted, want)
-			}
-			need(t, j.Sweep(table))
-			if after := look(t, dir); after != before {
-				t.Errorf("killed at %s %d: before\n%s\nafter\n%s", step, nth, before, after)
-			}
-			clean(t, dir)
-			need(t, j.Sweep(table))
+			t.Run(fmt.Sprint(step, nth), func(t *testing.T) { testKilled(t, step, nth) })
 		}
 	}
 }
 
-// Killed while the journal is written anew, the old one is still there.
-func TestKilledRewriting(t *testing.T) {
-	dir, grants := sockets(t, 2)
-	before := look(t, dir)
-	j := open(t, dir)
+func testKilled(t *testing.T, step string, nth int) {
+	dir, grants := listenSockets(t, 2)
+	run(t, "setfacl", "-m", "u:7:r", grants[1].ACL.Path)
+	before := readSockets(t, dir)
+	j := openJournal(t, dir)
 	table, _ := realTable()
-	l := begin(t, j)
-	for _, g := range grants {
-		need(t, l.Grant(table, g))
+	p := start(t, testLaunch{Dir: j.dir, Grants: grants, Step: step, Nth: nth})
+	p.ready()
+	if killed := p.end(t); !killed && (nth == 0 || slices.Contains(steps[1:5], step)) {
+		t.Fatal("it was not killed")
 	}
-	f, err := j.create(l.name + fresh)
-	need(t, err)
-	f.WriteString("{")
-	f.Close()
-	need(t, l.Close())
-	need(t, j.Sweep(table))
-	if after := look(t, dir); after != before {
-		t.Errorf("before\n%s\nafter\n%s", before, after)
-	}
-	clean(t, dir)
+	expectGranted(t, dir, map[string]int{"recorded": nth, "applied": nth + 1, "revoke": 2 - nth, "revoked": 1 - nth}[step])
+	must(t, j.Sweep(table))
+	expectSockets(t, dir, before, "after the sweep")
+	expectEmpty(t, dir)
+	must(t, j.Sweep(table))
 }
 
-// Ten launches at once have what they need, and leave nothing.
-func TestTen(t *testing.T) {
-	dir, grants := sockets(t, 3)
-	before := look(t, dir)
-	j := open(t, dir)
+// A launch that is killed while it rewrites its file leaves the old one in place.
+func TestKilledRewriting(t *testing.T) {
+	dir, grants := listenSockets(t, 2)
+	before := readSockets(t, dir)
+	j := openJournal(t, dir)
+	table, _ := realTable()
+	l := beginLaunch(t, j)
+	for _, g := range grants {
+		must(t, l.Grant(table, g))
+	}
+	f, err := j.create(l.name + newSuffix)
+	must(t, err)
+	f.WriteString("{")
+	f.Close()
+	must(t, l.Close())
+	must(t, j.Sweep(table))
+	expectSockets(t, dir, before, "afterwards")
+	expectEmpty(t, dir)
+}
+
+// Ten concurrent launches all have their grants, and leave nothing behind.
+func TestConcurrent(t *testing.T) {
+	dir, grants := listenSockets(t, 3)
+	before := readSockets(t, dir)
+	j := openJournal(t, dir)
 	var all []*process
 	for range 10 {
-		all = append(all, start(t, part{Dir: j.dir, Grants: grants}))
+		all = append(all, start(t, testLaunch{Dir: j.dir, Grants: grants}))
 	}
 	for _, p := range all {
 		if !p.ready() {
-			t.Error("a launch has failed")
+			t.Error("a launch failed")
 		}
 	}
-	if n := strings.Count(look(t, dir), "12345"); n != 3 {
-		t.Errorf("%d are granted", n)
-	}
+	expectGranted(t, dir, 3)
 	for _, i := range rand.Perm(10) {
 		if i%2 == 0 {
 			all[i].cmd.Process.Kill()
@@ -87,32 +82,30 @@ func TestTen(t *testing.T) {
 		all[i].end(t)
 	}
 	table, _ := realTable()
-	need(t, j.Sweep(table))
-	if after := look(t, dir); after != before {
-		t.Errorf("before\n%s\nafter\n%s", before, after)
-	}
-	clean(t, dir)
+	must(t, j.Sweep(table))
+	expectSockets(t, dir, before, "afterwards")
+	expectEmpty(t, dir)
 }
 
-// Whatever overlaps and whoever is killed when: each has its grants as long as
-// it lives, the person's own stay, and afterwards nothing is left.
+// However launches overlap and whenever they are killed, each has its grants as
+// long as it lives, the user's own entries stay, and nothing is left behind.
 func TestRandom(t *testing.T) {
-	dir, grants := sockets(t, 4)
+	dir, grants := listenSockets(t, 4)
 	run(t, "setfacl", "-m", "u:12345:rw,u:7:r", grants[0].ACL.Path)
 	run(t, "setfacl", "-m", "u:7:r,g:8:rwx", grants[1].ACL.Path)
-	before := look(t, dir)
-	j := open(t, dir)
+	before := readSockets(t, dir)
+	j := openJournal(t, dir)
 	table, _ := realTable()
-	kills := map[string]int{}
+	killed := 0
 	var live []*process
 	end := func(p *process) {
 		if p.end(t) {
-			kills["all"]++
+			killed++
 		}
 	}
 	for round := range 200 {
 		for range 1 + rand.IntN(3) {
-			p := part{Dir: j.dir}
+			p := testLaunch{Dir: j.dir}
 			for _, i := range rand.Perm(4)[:1+rand.IntN(4)] {
 				p.Grants = append(p.Grants, grants[i])
 			}
@@ -121,13 +114,13 @@ func TestRandom(t *testing.T) {
 			}
 			live = append(live, start(t, p))
 		}
-		for len(live) > rand.IntN(4) { // they end while others begin
+		for len(live) > rand.IntN(4) { // some are still alive when others begin
 			i := rand.IntN(len(live))
 			p := live[i]
 			live = slices.Delete(live, i, i+1)
 			switch rand.IntN(3) {
 			case 0:
-				p.cmd.Process.Kill() // wherever it is
+				p.cmd.Process.Kill() // at any step
 			case 1:
 				p.ready()
 			}
@@ -140,131 +133,129 @@ func TestRandom(t *testing.T) {
 			end(p)
 		}
 		live = nil
-		need(t, j.Sweep(table))
-		if after := look(t, dir); after != before {
-			t.Fatalf("round %d: before\n%s\nafter\n%s", round, before, after)
+		must(t, j.Sweep(table))
+		expectSockets(t, dir, before, fmt.Sprintf("after round %d", round))
+		expectEmpty(t, dir)
+		if t.Failed() {
+			return
 		}
-		clean(t, dir)
 	}
-	t.Logf("%d were killed", kills["all"])
+	t.Logf("%d were killed", killed)
 }
 
-// A keeper continues the launch when its parent has been killed.
-func TestKeeper(t *testing.T) {
-	dir, grants := sockets(t, 1)
-	before := look(t, dir)
-	j := open(t, dir)
+// A helper process continues the launch after its parent was killed.
+func TestHelper(t *testing.T) {
+	dir, grants := listenSockets(t, 1)
+	before := readSockets(t, dir)
+	j := openJournal(t, dir)
 	table, _ := realTable()
-	p := start(t, part{Dir: j.dir, Grants: grants, Keeper: "start"})
-	if !p.ready() { // the keeper is
-		t.Fatal("no keeper")
+	p := start(t, testLaunch{Dir: j.dir, Grants: grants, Helper: "start"})
+	if !p.ready() {
+		t.Fatal("the helper did not start")
 	}
 	if state, _ := p.cmd.Process.Wait(); state.Exited() {
 		t.Fatal(state)
 	}
-	need(t, j.Sweep(table))
-	if got := look(t, dir); !strings.Contains(got, "12345") {
-		t.Errorf("the keeper has lost it:\n%s", got)
-	}
+	must(t, j.Sweep(table))
+	expectGranted(t, dir, 1)
 	p.stdin.Close()
-	p.ready() // nothing comes: until the keeper has gone, its stdout stays open
-	if after := look(t, dir); after != before {
-		t.Errorf("before\n%s\nafter\n%s", before, after)
-	}
-	clean(t, dir)
+	p.ready() // reads the end of file that comes when the helper has ended
+	expectSockets(t, dir, before, "afterwards")
+	expectEmpty(t, dir)
 }
 
-// A launch that was swept cannot be resumed.
+// A launch cannot be resumed after a sweep has ended it.
 func TestResumeEnded(t *testing.T) {
-	dir, _ := sockets(t, 1)
-	j := open(t, dir)
+	dir, _ := listenSockets(t, 1)
+	j := openJournal(t, dir)
 	table, _ := realTable()
-	l := begin(t, j)
-	need(t, j.sweep(table, l.name))
+	l := beginLaunch(t, j)
+	must(t, j.sweep(table, l.name))
 	if again, err := j.Resume(l.File()); err == nil {
 		t.Errorf("%v", again)
 	}
-	need(t, l.End(table)) // no more to do
+	must(t, l.End(table)) // nothing left to revoke
 }
 
-// The other kind, on a real server, with the journal of a killed launch.
+// Sweeps revoke entries in the host list of a real X server.
 func TestHost(t *testing.T) {
-	d, pid := xvfb(t)
+	d, pid := startXvfb(t)
 	s, err := hosts.ServerOf(d, nil)
-	need(t, err)
+	must(t, err)
 	if s.PID != pid {
 		t.Fatalf("%+v, want pid %d", s, pid)
 	}
-	host := Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start, UID: 12345}}
+	host := Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start, UID: grantee}}
 	list := func() string { return run(t, "env", "DISPLAY="+d.String(), "xhost") }
-	dir, grants := sockets(t, 1)
-	j := open(t, dir)
-	table, done := realTable()
-	defer done()
+	dir, grants := listenSockets(t, 1)
+	j := openJournal(t, dir)
+	table, closeConns := realTable()
+	defer closeConns()
 	before := list()
 	for _, step := range steps {
-		p := start(t, part{Dir: j.dir, Grants: append(grants, host), Step: step})
+		p := start(t, testLaunch{Dir: j.dir, Grants: append(grants, host), Step: step})
 		p.ready()
 		if !p.end(t) {
-			t.Errorf("not killed at %s", step)
+			t.Errorf("it was not killed at %s", step)
 		}
-		if granted := strings.Contains(list(), "#12345"); granted && slices.Contains([]string{"begun", "written", "undone", "unlink", "unlinked"}, step) {
-			t.Errorf("killed at %s, it is granted", step)
+		if granted := strings.Contains(list(), "#12345"); granted && slices.Contains([]string{"begun", "recorded", "revoked", "unlink", "unlinked"}, step) {
+			t.Errorf("killed at %s, access is granted", step)
 		}
-		need(t, j.Sweep(table))
+		must(t, j.Sweep(table))
 		if after := list(); after != before {
 			t.Errorf("killed at %s: before\n%s\nafter\n%s", step, before, after)
 		}
-		clean(t, dir)
+		expectEmpty(t, dir)
 	}
-	// The person's own stays; what is no longer this server is left alone.
+	// The user's own entry stays, and so does one in a server with another start
+	// time.
 	run(t, "env", "DISPLAY="+d.String(), "xhost", "+si:localuser:#12345")
-	l := begin(t, j)
-	need(t, l.Grant(table, host))
-	need(t, l.End(table))
+	l := beginLaunch(t, j)
+	must(t, l.Grant(table, host))
+	must(t, l.End(table))
 	if !strings.Contains(list(), "#12345") {
-		t.Error("the person's own is gone")
+		t.Error("the user's own entry was removed")
 	}
 	run(t, "env", "DISPLAY="+d.String(), "xhost", "-si:localuser:#12345")
-	l = begin(t, j)
-	need(t, l.Grant(table, host))
-	other := Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start + "0", UID: 12345}}
-	need(t, table[KindHost].Undo(other))
+	l = beginLaunch(t, j)
+	must(t, l.Grant(table, host))
+	other := Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start + "0", UID: grantee}}
+	must(t, table[KindHost].Revoke(other))
 	if !strings.Contains(list(), "#12345") {
-		t.Error("another server's grant was undone in this one")
+		t.Error("another server's grant was revoked in this one")
 	}
-	need(t, l.End(table))
+	must(t, l.End(table))
 	if after := list(); after != before {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
 	}
-	clean(t, dir)
+	expectEmpty(t, dir)
 }
 
-// An undo in a server that does not answer is kept, one in a server that has
-// ended is not.
-func TestHostGone(t *testing.T) {
-	d, pid := xvfb(t)
+// A grant in a server that does not answer stays in the journal, one in a server
+// that has ended does not.
+func TestUnresponsiveHost(t *testing.T) {
+	d, pid := startXvfb(t)
 	s, err := hosts.ServerOf(d, nil)
-	need(t, err)
-	dir, _ := sockets(t, 1)
-	j := open(t, dir)
-	table, done := realTable()
-	defer done()
-	l := begin(t, j)
-	need(t, l.Grant(table, Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start, UID: 12345}}))
-	need(t, l.Close())
+	must(t, err)
+	dir, _ := listenSockets(t, 1)
+	j := openJournal(t, dir)
+	table, closeConns := realTable()
+	defer closeConns()
+	l := beginLaunch(t, j)
+	must(t, l.Grant(table, Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start, UID: grantee}}))
+	must(t, l.Close())
 	run(t, "kill", "-STOP", fmt.Sprint(pid))
 	if err := j.Sweep(table); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Error(err)
 	}
 	run(t, "kill", "-CONT", fmt.Sprint(pid))
-	need(t, j.Sweep(table))
-	clean(t, dir)
-	l = begin(t, j)
-	need(t, l.Grant(table, Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start, UID: 12345}}))
-	need(t, l.Close())
+	must(t, j.Sweep(table))
+	expectEmpty(t, dir)
+	l = beginLaunch(t, j)
+	must(t, l.Grant(table, Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start, UID: grantee}}))
+	must(t, l.Close())
 	run(t, "kill", "-KILL", fmt.Sprint(pid))
-	need(t, untilGone(pid))
-	need(t, j.Sweep(table))
-	clean(t, dir)
+	must(t, waitDead(pid))
+	must(t, j.Sweep(table))
+	expectEmpty(t, dir)
 }

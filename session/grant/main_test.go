@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -23,16 +24,16 @@ import (
 	"chrun/session/acl"
 )
 
-// The test binary is also a launch, in a process of its own that can be killed.
+// With this variable set, the test binary is a launch that can be killed.
 const launchVar = "CHRUN_TEST_LAUNCH"
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(launchVar); text != "" {
 		os.Unsetenv(launchVar)
-		var p part
-		err := json.Unmarshal([]byte(text), &p)
+		var l testLaunch
+		err := json.Unmarshal([]byte(text), &l)
 		if err == nil {
-			err = p.play()
+			err = l.run()
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -43,16 +44,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// part is what a launch does.
-type part struct {
-	Dir    string
+// testLaunch describes a launch in a process of its own.
+type testLaunch struct {
+	Dir    string // of the journal
 	Grants []Grant
-	Step   string // at which it kills itself
-	Nth    int    // the how manieth time, from 0
-	Keeper string // "start": hands over to a keeper and kills itself; "be"
+	Step   string // the step at which it kills itself, or ""
+	Nth    int    // which time it reaches the step, from 0
+	Helper string // "start": starts a helper and kills itself; "run": is that helper
 }
 
-func (p part) play() error {
+func (p testLaunch) run() error {
 	j, err := Open(p.Dir)
 	if err != nil {
 		return err
@@ -65,10 +66,10 @@ func (p part) play() error {
 			}
 		}
 	}
-	table, done := realTable()
-	defer done()
+	table, closeConns := realTable()
+	defer closeConns()
 	var l *Launch
-	if p.Keeper == "be" {
+	if p.Helper == "run" {
 		l, err = j.Resume(os.NewFile(3, "launch"))
 	} else if err = j.Sweep(table); err == nil {
 		l, err = j.Begin()
@@ -81,8 +82,8 @@ func (p part) play() error {
 			return err
 		}
 	}
-	if p.Keeper == "start" {
-		cmd := part{Dir: p.Dir, Keeper: "be"}.command()
+	if p.Helper == "start" {
+		cmd := testLaunch{Dir: p.Dir, Helper: "run"}.command()
 		cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = os.Stdin, os.Stdout, []*os.File{l.File()}
 		if err := cmd.Start(); err != nil {
 			return err
@@ -91,26 +92,26 @@ func (p part) play() error {
 	}
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
-	for _, g := range p.Grants { // nobody has taken it from us
-		if has, err := table[g.Kind].Has(g); !has || err != nil {
-			return fmt.Errorf("%s is lost: %v", g, err)
+	for _, g := range p.Grants { // no other launch has revoked it
+		if applied, err := table[g.Kind].IsApplied(g); !applied || err != nil {
+			return fmt.Errorf("%s was revoked: %v", g, err)
 		}
 	}
 	return l.End(table)
 }
 
-func (p part) command() *exec.Cmd {
+func (p testLaunch) command() *exec.Cmd {
 	text, err := json.Marshal(p)
 	if err != nil {
 		panic(err)
 	}
 	cmd := exec.Command("/proc/self/exe")
-	// The race detector lets each process sleep for a second at its end.
+	// By default the race detector makes each process sleep a second when it exits.
 	cmd.Env = append(os.Environ(), launchVar+"="+string(text), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	return cmd
 }
 
-// process is a part that is being played.
+// process is a running testLaunch.
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -118,7 +119,7 @@ type process struct {
 	errors *strings.Builder
 }
 
-func start(t *testing.T, p part) *process {
+func start(t *testing.T, p testLaunch) *process {
 	t.Helper()
 	cmd := p.command()
 	in, err1 := cmd.StdinPipe()
@@ -131,14 +132,14 @@ func start(t *testing.T, p part) *process {
 	return q
 }
 
-// ready waits until the launch has its grants, or is killed.
+// ready waits until the launch has its grants, or has ended, and reports which.
 func (q *process) ready() bool {
 	line := make([]byte, 6)
 	_, err := io.ReadFull(q.stdout, line)
 	return err == nil
 }
 
-// end lets the launch end, and says whether it was killed.
+// end lets the launch end and reports whether it was killed.
 func (q *process) end(t *testing.T) (killed bool) {
 	t.Helper()
 	q.stdin.Close()
@@ -152,8 +153,9 @@ func (q *process) end(t *testing.T) (killed bool) {
 	return false
 }
 
-// realTable is how the two kinds are done; done closes what it keeps open.
-func realTable() (table Table, done func()) {
+// realTable applies and revokes both kinds. It keeps connections to X servers
+// open until closeConns is called.
+func realTable() (table Table, closeConns func()) {
 	entry := func(g Grant) (acl.Socket, int, acl.Perm) {
 		a := g.ACL
 		return acl.Socket{Path: a.Path, Device: a.Device, Inode: a.Inode, Owner: a.Owner}, a.UID, acl.Perm(a.Perm)
@@ -182,12 +184,12 @@ func realTable() (table Table, done func()) {
 	}
 	table = Table{
 		KindACL: {
-			Has:  func(g Grant) (bool, error) { s, uid, perm := entry(g); return s.Has(uid, perm) },
-			Do:   func(g Grant) error { s, uid, perm := entry(g); return s.Add(uid, perm) },
-			Undo: func(g Grant) error { s, uid, perm := entry(g); return s.Remove(uid, perm) },
+			IsApplied: func(g Grant) (bool, error) { s, uid, perm := entry(g); return s.Has(uid, perm) },
+			Apply:     func(g Grant) error { s, uid, perm := entry(g); return s.Add(uid, perm) },
+			Revoke:    func(g Grant) error { s, uid, perm := entry(g); return s.Remove(uid, perm) },
 		},
 		KindHost: {
-			Has: func(g Grant) (bool, error) {
+			IsApplied: func(g Grant) (bool, error) {
 				c, err := dial(g)
 				if err != nil {
 					return false, err
@@ -200,14 +202,14 @@ func realTable() (table Table, done func()) {
 				}
 				return false, err
 			},
-			Do: func(g Grant) error {
+			Apply: func(g Grant) error {
 				c, err := dial(g)
 				if err != nil {
 					return err
 				}
 				return c.Add(hosts.LocalUser(g.Host.UID))
 			},
-			Undo: func(g Grant) error {
+			Revoke: func(g Grant) error {
 				c, err := dial(g)
 				if errors.Is(err, hosts.ErrGone) {
 					return nil
@@ -225,9 +227,12 @@ func realTable() (table Table, done func()) {
 	}
 }
 
-// sockets makes n sockets that somebody listens on, in a directory whose
-// journal is beside them, and the grants of each to uid 12345.
-func sockets(t *testing.T, n int) (dir string, grants []Grant) {
+// grantee is the uid to which the tests grant access.
+const grantee = 12345
+
+// listenSockets makes the sockets s0 to s(n-1) in a new directory, which will
+// hold the journal, too. It returns grants for each of them.
+func listenSockets(t *testing.T, n int) (dir string, grants []Grant) {
 	t.Helper()
 	dir = headless.Dir(t, headless.User{UID: os.Getuid(), GID: os.Getgid()})
 	for i := range n {
@@ -252,10 +257,10 @@ func grantOf(t *testing.T, path string) Grant {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	return Grant{Kind: KindACL, ACL: &ACL{Path: path, Device: f.Device, Inode: f.Inode, Owner: f.Owner, UID: 12345, Perm: 6}}
+	return Grant{Kind: KindACL, ACL: &ACL{Path: path, Device: f.Device, Inode: f.Inode, Owner: f.Owner, UID: grantee, Perm: 6}}
 }
 
-func open(t *testing.T, dir string) *Journal {
+func openJournal(t *testing.T, dir string) *Journal {
 	t.Helper()
 	j, err := Open(filepath.Join(dir, "journal"))
 	if err != nil {
@@ -265,7 +270,7 @@ func open(t *testing.T, dir string) *Journal {
 	return j
 }
 
-func begin(t *testing.T, j *Journal) *Launch {
+func beginLaunch(t *testing.T, j *Journal) *Launch {
 	t.Helper()
 	l, err := j.Begin()
 	if err != nil {
@@ -287,15 +292,61 @@ func run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// look is what others see of the sockets in dir: ACLs and modes.
-func look(t *testing.T, dir string) string {
-	t.Helper()
-	paths, _ := filepath.Glob(filepath.Join(dir, "s*"))
-	return run(t, "getfacl", append([]string{"-pn"}, paths...)...) + run(t, "stat", append([]string{"-c%n %a"}, paths...)...)
+// socketState is what other programs see of a socket.
+type socketState struct {
+	acl  string // as getfacl -cn prints it
+	mode os.FileMode
 }
 
-// clean says that the journal in dir holds nothing.
-func clean(t *testing.T, dir string) {
+// permOf returns the permissions in the entry for uid, such as "rw-", or "" if
+// there is no such entry.
+func (s socketState) permOf(uid int) string {
+	for line := range strings.Lines(s.acl) {
+		if perm, ok := strings.CutPrefix(line, fmt.Sprintf("user:%d:", uid)); ok {
+			return perm[:3]
+		}
+	}
+	return ""
+}
+
+// readSockets returns the states of the sockets in dir by name.
+func readSockets(t *testing.T, dir string) map[string]socketState {
+	t.Helper()
+	paths, _ := filepath.Glob(filepath.Join(dir, "s*"))
+	states := map[string]socketState{}
+	for _, p := range paths {
+		st, err := os.Stat(p)
+		must(t, err)
+		states[filepath.Base(p)] = socketState{run(t, "getfacl", "-cpn", p), st.Mode().Perm()}
+	}
+	return states
+}
+
+// expectSockets checks that the sockets in dir are as they were before.
+func expectSockets(t *testing.T, dir string, before map[string]socketState, when string) {
+	t.Helper()
+	if after := readSockets(t, dir); !maps.Equal(before, after) {
+		t.Errorf("%s the sockets are\n%+v\nbefore:\n%+v", when, after, before)
+	}
+}
+
+// expectGranted checks how many sockets in dir have an entry for grantee.
+func expectGranted(t *testing.T, dir string, want int) {
+	t.Helper()
+	states := readSockets(t, dir)
+	got := 0
+	for _, s := range states {
+		if s.permOf(grantee) != "" {
+			got++
+		}
+	}
+	if got != want {
+		t.Errorf("access to %d sockets is granted, want %d:\n%+v", got, want, states)
+	}
+}
+
+// expectEmpty checks that no launch is left in the journal.
+func expectEmpty(t *testing.T, dir string) {
 	t.Helper()
 	names, err := os.ReadDir(filepath.Join(dir, "journal"))
 	if err != nil || len(names) > 0 {
@@ -303,8 +354,8 @@ func clean(t *testing.T, dir string) {
 	}
 }
 
-// xvfb starts an X server and returns its display and pid.
-func xvfb(t *testing.T) (x11.Display, int) {
+// startXvfb starts an X server and returns its display and pid.
+func startXvfb(t *testing.T) (x11.Display, int) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -328,8 +379,8 @@ func xvfb(t *testing.T) (x11.Display, int) {
 	return x11.Display{Number: n, Screen: -1}, cmd.Process.Pid
 }
 
-// untilGone waits until a process has ended, whether or not it was waited for.
-func untilGone(pid int) error {
+// waitDead waits until a process has ended or is a zombie.
+func waitDead(pid int) error {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil || strings.Contains(string(stat), ") Z ") {

@@ -9,66 +9,85 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sweep undoes what launches have left that were killed. An error may be one of
-// several; what could not be undone stays.
+// Sweep revokes the grants of launches that were killed, except those that a
+// live launch shares. The error may join several; grants that cannot be revoked
+// stay in the journal.
 func (j *Journal) Sweep(table Table) error { return j.sweep(table, "") }
 
-// sweep treats the launch named self as dead too.
+// sweep does the same, and treats the launch whose file is named self as dead.
 func (j *Journal) sweep(table Table, self string) error {
 	dir, err := j.lock()
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	list, err := j.entries(dir, table)
+	list, err := j.readAll(dir, table)
 	errs := []error{err}
-	held := map[any]bool{}
-	for _, e := range list {
-		if e.live && e.name != self {
-			for _, g := range e.grants {
-				held[g.target()] = true
+	r := revoker{j: j, table: table, inUse: map[any]bool{}, results: map[string]error{}}
+	isLive := func(l record) bool { return l.live && l.name != self }
+	for _, l := range list {
+		if isLive(l) {
+			for _, g := range l.grants {
+				r.inUse[g.target()] = true
 			}
 		}
 	}
-	failed := map[string]bool{} // of what was tried, by how it is written
-	for _, e := range list {
-		if e.live && e.name != self {
+	for _, l := range list {
+		if isLive(l) {
 			continue
 		}
-		var left []Grant
-		for _, g := range slices.Backward(e.grants) {
-			if held[g.target()] {
-				continue
-			}
-			line, _ := g.line()
-			if _, tried := failed[string(line)]; !tried {
-				j.at("undo")
-				err := table[g.Kind].Undo(g)
-				j.at("undone")
-				if failed[string(line)] = err != nil; err != nil {
-					errs = append(errs, fmt.Errorf("cannot undo the grant of %s: %w", g, err))
-				}
-			}
-			if failed[string(line)] {
-				left = append(left, g)
-			}
-		}
-		slices.Reverse(left)
-		if err := j.leave(e.name, left); err != nil {
+		if err := j.replace(l.name, r.revokeAll(l.grants)); err != nil {
 			errs = append(errs, fmt.Errorf("cannot write the journal %s: %w", j.dir, err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.errs...)...)
 }
 
-// leave replaces a launch's file by a dead one with what is left to undo.
-func (j *Journal) leave(name string, left []Grant) (err error) {
+// revoker revokes grants, each once.
+type revoker struct {
+	j       *Journal
+	table   Table
+	inUse   map[any]bool     // targets that live launches share
+	results map[string]error // of the grants tried so far, by line
+	errs    []error
+}
+
+// revokeAll revokes the grants of a dead launch in reverse order and returns
+// those that it cannot revoke.
+func (r *revoker) revokeAll(grants []Grant) (left []Grant) {
+	for _, g := range slices.Backward(grants) {
+		if !r.inUse[g.target()] && r.revoke(g) != nil {
+			left = append(left, g)
+		}
+	}
+	slices.Reverse(left)
+	return left
+}
+
+func (r *revoker) revoke(g Grant) error {
+	line, _ := g.line()
+	if err, tried := r.results[string(line)]; tried {
+		return err
+	}
+	r.j.reached("revoke")
+	err := r.table[g.Kind].Revoke(g)
+	r.j.reached("revoked")
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("cannot revoke the grant of %s: %w", g, err))
+	}
+	r.results[string(line)] = err
+	return err
+}
+
+// replace replaces the file of a dead launch by one with the grants left, or
+// removes it if there are none.
+func (j *Journal) replace(name string, left []Grant) (err error) {
 	if len(left) == 0 {
-		j.at("unlink")
-		defer j.at("unlinked")
+		j.reached("unlink")
+		defer j.reached("unlinked")
 		return unix.Unlinkat(j.fd, name, 0)
 	}
-	f, err := j.create(name + fresh)
+	f, err := j.create(name + newSuffix)
 	if err != nil {
 		return err
 	}
@@ -79,9 +98,9 @@ func (j *Journal) leave(name string, left []Grant) (err error) {
 			_, err = f.Write(line)
 		}
 		if err != nil {
-			return errors.Join(err, os.NewSyscallError("unlink", unix.Unlinkat(j.fd, name+fresh, 0)))
+			return errors.Join(err, os.NewSyscallError("unlink", unix.Unlinkat(j.fd, name+newSuffix, 0)))
 		}
 	}
-	j.at("rewritten")
-	return unix.Renameat(j.fd, name+fresh, j.fd, name)
+	j.reached("rewritten")
+	return unix.Renameat(j.fd, name+newSuffix, j.fd, name)
 }
