@@ -87,7 +87,7 @@ func For(a session.Admission, owner, uid int) (g grant.Grant, err error) {
 			return g, fmt.Errorf("%s belongs to uid %d", a.Socket, f.Owner)
 		}
 		if f.Device != a.Device || f.Inode != a.Inode {
-			return g, fmt.Errorf("%s: %w", a.Socket, acl.ErrOther)
+			return g, fmt.Errorf("%s: %w", a.Socket, acl.ErrReplaced)
 		}
 		return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: string(real), Device: f.Device, Inode: f.Inode,
 			Owner: f.Owner, UID: uid, Perm: 6}}, nil

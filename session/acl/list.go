@@ -1,8 +1,9 @@
-// Package acl adds one entry to the POSIX ACL of a socket and takes it away
-// again (acl(5); format: Linux, include/uapi/linux/posix_acl_xattr.h). Nobody
-// else's rights change by either.
+// Package acl adds an entry to the POSIX ACL of a socket and removes it again
+// (acl(5); format: Linux, include/uapi/linux/posix_acl_xattr.h). Neither changes
+// the rights of anybody else.
 //
-// Ids are those of the user namespace it runs in: use it in the host's.
+// The kernel translates ids to those of the caller's user namespace, so this
+// package must run in the host's.
 package acl
 
 import (
@@ -10,53 +11,42 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 )
 
-// Perm is what an entry grants: unix's 4 read, 2 write, 1 execute.
+// Perm is a set of permissions: 4 read, 2 write, 1 execute.
 type Perm uint16
 
 // All is every permission.
 const All Perm = 7
 
-func (p Perm) String() string {
-	s := []byte("rwx")
-	for i := range s {
-		if p&(4>>i) == 0 {
-			s[i] = '-'
-		}
-	}
-	return string(s)
-}
-
-// Tag says whom an entry is for; the order is that in a List.
+// Tag tells for whom an entry is. A List is ordered by tag.
 type Tag uint16
 
-// Tags of entries. User and Group name an id.
+// Tags of entries. Only User and Group entries have an id.
 const (
 	UserObj  Tag = 1 << iota // the owner
 	User                     // a user
 	GroupObj                 // the owning group
 	Group                    // a group
-	Mask                     // the most that User, GroupObj and Group entries grant
+	Mask                     // the upper limit of User, GroupObj and Group entries
 	Other
 )
 
-func (t Tag) named() bool { return t == User || t == Group }
+// hasID reports whether entries with tag t have an id.
+func (t Tag) hasID() bool { return t == User || t == Group }
 
 // Entry is one entry of an ACL.
 type Entry struct {
 	Tag  Tag
 	Perm Perm
-	ID   uint32 // of User and Group; else none
+	ID   uint32 // noID unless the tag is User or Group
 }
 
-// none is the id of an entry that names nobody, and how ids look that the user
-// namespace does not know.
-const none = 1<<32 - 1
+// noID is the id of entries without one, and of users and groups that have no
+// number in the user namespace.
+const noID = 1<<32 - 1
 
-// List is an ACL, in the order of its tags and ids.
+// List is an ACL, ordered by tag and then by id.
 type List []Entry
 
 const (
@@ -66,7 +56,7 @@ const (
 )
 
 // Parse reads the value of system.posix_acl_access. It is as strict as libacl,
-// which asks for more than the kernel does.
+// which is stricter than the kernel.
 func Parse(data []byte) (List, error) {
 	switch {
 	case len(data) > maxSize:
@@ -84,7 +74,7 @@ func Parse(data []byte) (List, error) {
 			ID:   binary.LittleEndian.Uint32(data[4:]),
 		})
 	}
-	return l, l.check()
+	return l, l.validate()
 }
 
 // Format writes the value of system.posix_acl_access.
@@ -98,7 +88,7 @@ func (l List) Format() []byte {
 	return data
 }
 
-func (l List) check() error {
+func (l List) validate() error {
 	var seen Tag
 	last := Entry{}
 	for _, e := range l {
@@ -107,19 +97,19 @@ func (l List) check() error {
 			return fmt.Errorf("the ACL has an entry of unknown tag %#x", uint16(e.Tag))
 		case e.Perm > All:
 			return fmt.Errorf("the ACL has unknown permissions %#x", uint16(e.Perm))
-		case e.Tag.named() && e.ID == none:
-			return errors.New("the ACL names somebody whom this user namespace does not know")
-		case !e.Tag.named() && e.ID != none:
-			return errors.New("the ACL has an id where none belongs")
-		case e.Tag < last.Tag, e.Tag == last.Tag && (!e.Tag.named() || e.ID <= last.ID):
-			return errors.New("the ACL has entries twice or out of order")
+		case e.Tag.hasID() && e.ID == noID:
+			return errors.New("the ACL has an entry for somebody who has no number in this user namespace")
+		case !e.Tag.hasID() && e.ID != noID:
+			return errors.New("the ACL has an id in an entry that must not have one")
+		case e.Tag < last.Tag, e.Tag == last.Tag && (!e.Tag.hasID() || e.ID <= last.ID):
+			return errors.New("the ACL has duplicate or unordered entries")
 		}
 		seen |= e.Tag
 		last = e
 	}
 	switch {
 	case seen&(UserObj|GroupObj|Other) != UserObj|GroupObj|Other:
-		return errors.New("the ACL lacks the entries of the mode")
+		return errors.New("the ACL lacks an entry for the owner, the group or others")
 	case seen&(User|Group) != 0 && seen&Mask == 0:
 		return errors.New("the ACL lacks a mask")
 	case 4+len(l)*entrySize > maxSize:
@@ -128,14 +118,14 @@ func (l List) check() error {
 	return nil
 }
 
-// fromMode is the ACL that a file without one has.
+// fromMode returns the ACL that stands for the mode of a file without one.
 func fromMode(mode uint32) List {
-	return List{{UserObj, Perm(mode>>6) & All, none}, {GroupObj, Perm(mode>>3) & All, none}, {Other, Perm(mode) & All, none}}
+	return List{{UserObj, Perm(mode>>6) & All, noID}, {GroupObj, Perm(mode>>3) & All, noID}, {Other, Perm(mode) & All, noID}}
 }
 
-// Has returns what the entry for uid says, before the mask; false if there is
-// none. That the owner or a group gets in otherwise does not count.
-func (l List) Has(uid int) (Perm, bool) {
+// UserPerm returns the permissions in the User entry for uid, before the mask is
+// applied. ok is false if there is no such entry.
+func (l List) UserPerm(uid int) (perm Perm, ok bool) {
 	i := l.find(uid)
 	if i < 0 {
 		return 0, false
@@ -147,7 +137,7 @@ func (l List) find(uid int) int {
 	return slices.IndexFunc(l, func(e Entry) bool { return e.Tag == User && e.ID == uint32(uid) })
 }
 
-// mask is what entries of the group class grant at most.
+// mask returns the upper limit of entries in the group class.
 func (l List) mask() Perm {
 	for _, e := range l {
 		if e.Tag == Mask {
@@ -157,14 +147,14 @@ func (l List) mask() Perm {
 	return All
 }
 
-// With returns l with an entry for uid. The mask widens as setfacl(1) does it,
-// but what it had kept from others stays kept: they lose that permission, of
-// which they had nothing.
+// With returns l with an entry for uid. The mask becomes wider, as with
+// setfacl(1). So that nobody gains by that, permissions which the old mask had
+// denied are removed from the other entries.
 func (l List) With(uid int, perm Perm) List {
 	l = slices.Clone(l)
 	old := l.mask()
 	wide := old | perm
-	if !l.masked() {
+	if !l.hasMask() {
 		wide = perm
 		for _, e := range l {
 			if e.Tag == GroupObj {
@@ -173,25 +163,26 @@ func (l List) With(uid int, perm Perm) List {
 		}
 	}
 	for i := range l {
-		if l[i].grouped() {
+		if l[i].inGroupClass() {
 			l[i].Perm &^= wide &^ old
 		}
 	}
-	l = l.put(Entry{Mask, wide, none})
-	return l.put(Entry{User, perm, uint32(uid)})
+	l = l.set(Entry{Mask, wide, noID})
+	return l.set(Entry{User, perm, uint32(uid)})
 }
 
-// Without returns l without the entry for uid. Where no other user or group is
-// named nothing but the mode remains. Else the mask narrows to what it lets
-// through for the others; one that was wider than all of l stays.
+// Without returns l without the entry for uid. If no other User or Group entry is
+// left, the mask goes too and the ACL is equivalent to a mode. Otherwise the
+// mask becomes as narrow as the remaining entries allow, unless it was wider
+// than necessary before.
 func (l List) Without(uid int) List {
 	i := l.find(uid)
 	if i < 0 {
 		return slices.Clone(l)
 	}
-	mask, all := l.mask(), l.granted()
+	mask, all := l.mask(), l.groupClassPerm()
 	l = slices.Delete(slices.Clone(l), i, i+1)
-	if !slices.ContainsFunc(l, func(e Entry) bool { return e.Tag.named() }) {
+	if !slices.ContainsFunc(l, func(e Entry) bool { return e.Tag.hasID() }) {
 		l = slices.DeleteFunc(l, func(e Entry) bool { return e.Tag == Mask })
 		for i := range l {
 			if l[i].Tag == GroupObj {
@@ -203,28 +194,28 @@ func (l List) Without(uid int) List {
 	if mask&all == all && mask != all {
 		return l
 	}
-	return l.put(Entry{Mask, l.granted() & mask, none})
+	return l.set(Entry{Mask, l.groupClassPerm() & mask, noID})
 }
 
-// grouped says whether the mask applies to e.
-func (e Entry) grouped() bool { return e.Tag.named() || e.Tag == GroupObj }
+// inGroupClass reports whether the mask applies to e.
+func (e Entry) inGroupClass() bool { return e.Tag.hasID() || e.Tag == GroupObj }
 
-func (l List) masked() bool {
+func (l List) hasMask() bool {
 	return slices.ContainsFunc(l, func(e Entry) bool { return e.Tag == Mask })
 }
 
-// granted is all that entries of the group class grant together.
-func (l List) granted() (all Perm) {
+// groupClassPerm returns the union of the permissions in the group class.
+func (l List) groupClassPerm() (all Perm) {
 	for _, e := range l {
-		if e.grouped() {
+		if e.inGroupClass() {
 			all |= e.Perm
 		}
 	}
 	return all
 }
 
-// put sets e in its place, over one for the same.
-func (l List) put(e Entry) List {
+// set inserts e, or replaces the entry with the same tag and id.
+func (l List) set(e Entry) List {
 	i, found := slices.BinarySearchFunc(l, e, func(a, b Entry) int {
 		if a.Tag != b.Tag {
 			return int(a.Tag) - int(b.Tag)
@@ -236,18 +227,4 @@ func (l List) put(e Entry) List {
 		return l
 	}
 	return slices.Insert(l, i, e)
-}
-
-// String is the short text form of acl(5).
-func (l List) String() string {
-	names := map[Tag]string{UserObj: "u", User: "u", GroupObj: "g", Group: "g", Mask: "m", Other: "o"}
-	var s []string
-	for _, e := range l {
-		id := ""
-		if e.Tag.named() {
-			id = strconv.FormatUint(uint64(e.ID), 10)
-		}
-		s = append(s, names[e.Tag]+":"+id+":"+e.Perm.String())
-	}
-	return strings.Join(s, ",")
 }

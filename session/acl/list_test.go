@@ -6,11 +6,36 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// parse reads the hexadecimal form, with blanks.
+// String returns the short text form of acl(5).
+func (l List) String() string {
+	names := map[Tag]string{UserObj: "u", User: "u", GroupObj: "g", Group: "g", Mask: "m", Other: "o"}
+	var s []string
+	for _, e := range l {
+		id := ""
+		if e.Tag.hasID() {
+			id = strconv.FormatUint(uint64(e.ID), 10)
+		}
+		s = append(s, names[e.Tag]+":"+id+":"+e.Perm.String())
+	}
+	return strings.Join(s, ",")
+}
+
+func (p Perm) String() string {
+	s := []byte("rwx")
+	for i := range s {
+		if p&(4>>i) == 0 {
+			s[i] = '-'
+		}
+	}
+	return string(s)
+}
+
+// parse decodes hexadecimal digits, with spaces between them, and parses the result.
 func parse(t *testing.T, text string) (List, error) {
 	t.Helper()
 	data, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
@@ -28,12 +53,12 @@ func TestParse(t *testing.T) {
 		t.Errorf("%s, %v", l, err)
 	}
 	if got := fromMode(0o700).With(12345, 6); !reflect.DeepEqual(got, l) {
-		t.Errorf("added by us it is %s", got)
+		t.Errorf("With makes %s", got)
 	}
-	if perm, ok := l.Has(12345); !ok || perm != 6 {
-		t.Errorf("Has: %v, %v", perm, ok)
+	if perm, ok := l.UserPerm(12345); !ok || perm != 6 {
+		t.Errorf("UserPerm: %v, %v", perm, ok)
 	}
-	if _, ok := l.Has(0); ok {
+	if _, ok := l.UserPerm(0); ok {
 		t.Error("root has an entry")
 	}
 	for name, bad := range map[string]string{
@@ -62,43 +87,43 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// effective is what each entry grants; the mask itself is none.
-func effective(l List, but int) map[Entry]Perm {
+// effective returns what each entry grants after the mask is applied, without
+// the entry for except.
+func effective(l List, except int) map[Entry]Perm {
 	rights := map[Entry]Perm{}
 	for _, e := range l {
 		perm := e.Perm
-		if e.grouped() {
+		if e.inGroupClass() {
 			perm &= l.mask()
 		}
-		if e.Tag != Mask && (e.Tag != User || e.ID != uint32(but)) {
+		if e.Tag != Mask && (e.Tag != User || e.ID != uint32(except)) {
 			rights[Entry{Tag: e.Tag, ID: e.ID}] = perm
 		}
 	}
 	return rights
 }
 
-// Whatever an ACL is, an entry changes nobody else's rights, neither when it
-// comes nor when it goes.
-func TestOthers(t *testing.T) {
+// With and Without never change the effective permissions of anybody else.
+func TestOthersUnchanged(t *testing.T) {
 	for range 20000 {
 		l := fromMode(rand.Uint32())
 		for range rand.IntN(4) {
-			l = l.put(Entry{User, Perm(rand.IntN(8)), rand.Uint32N(5)})
-			l = l.put(Entry{Mask, Perm(rand.IntN(8)), none})
+			l = l.set(Entry{User, Perm(rand.IntN(8)), rand.Uint32N(5)})
+			l = l.set(Entry{Mask, Perm(rand.IntN(8)), noID})
 		}
 		if rand.IntN(3) == 0 {
-			l = l.put(Entry{Group, Perm(rand.IntN(8)), rand.Uint32N(5)})
-			l = l.put(Entry{Mask, Perm(rand.IntN(8)), none})
+			l = l.set(Entry{Group, Perm(rand.IntN(8)), rand.Uint32N(5)})
+			l = l.set(Entry{Mask, Perm(rand.IntN(8)), noID})
 		}
 		before := slices.Clone(l)
 		uid, perm := rand.IntN(6), Perm(rand.IntN(8))
 		with := l.With(uid, perm)
 		without := with.Without(uid)
-		if has, ok := with.Has(uid); !ok || has&with.mask() != perm || with.check() != nil {
-			t.Fatalf("%s with %d:%s is %s, %v", l, uid, perm, with, with.check())
+		if has, ok := with.UserPerm(uid); !ok || has&with.mask() != perm || with.validate() != nil {
+			t.Fatalf("%s with %d:%s is %s, %v", l, uid, perm, with, with.validate())
 		}
-		if _, ok := without.Has(uid); ok || without.check() != nil {
-			t.Fatalf("%s without %d is %s, %v", with, uid, without, without.check())
+		if _, ok := without.UserPerm(uid); ok || without.validate() != nil {
+			t.Fatalf("%s without %d is %s, %v", with, uid, without, without.validate())
 		}
 		for _, after := range []List{with, without} {
 			if want, got := effective(l, uid), effective(after, uid); !reflect.DeepEqual(want, got) {
@@ -106,19 +131,19 @@ func TestOthers(t *testing.T) {
 			}
 		}
 		if !slices.Equal(l, before) {
-			t.Fatalf("the list itself became %s, it was %s", l, before)
+			t.Fatalf("the original list became %s, it was %s", l, before)
 		}
 	}
 }
 
 func TestWithout(t *testing.T) {
 	for _, tt := range []struct{ before, after string }{
-		// What setfacl makes comes back as it was.
+		// ACLs that setfacl made are restored.
 		{"u::rwx,g::r-x,o::---", "u::rwx,g::r-x,o::---"},
 		{"u::rwx,u:5:r--,g::---,m::r--,o::---", "u::rwx,u:5:r--,g::---,m::r--,o::---"},
 		{"u::rwx,g::---,g:7:rwx,m::rwx,o::r--", "u::rwx,g::---,g:7:rwx,m::rwx,o::r--"},
-		// A mask that somebody has set wide stays, one set narrow too: what it
-		// kept from another does not come back by our going.
+		// So is a mask that somebody set wider than necessary. After a narrower
+		// one, the permission that it denied is not given back.
 		{"u::rwx,u:5:r--,g::---,m::rwx,o::---", "u::rwx,u:5:r--,g::---,m::rwx,o::---"},
 		{"u::rwx,u:5:rwx,g::r--,m::r--,o::---", "u::rwx,u:5:r-x,g::r--,m::r--,o::---"},
 	} {
@@ -127,22 +152,22 @@ func TestWithout(t *testing.T) {
 			t.Errorf("%s became %s, want %s", l, got, tt.after)
 		}
 		if got := l.Without(9); !slices.Equal(got, l) {
-			t.Errorf("%s became %s without an entry that it has not", l, got)
+			t.Errorf("%s became %s when a missing entry was removed", l, got)
 		}
 	}
-	// chmod 700 since then: nobody gains by our going.
+	// After chmod 700 in between, nobody gains when the entry is removed.
 	if got := text(t, "u::rwx,u:9:rw-,g::r-x,m::---,o::---").Without(9).String(); got != "u::rwx,g::---,o::---" {
 		t.Errorf("after chmod 700: %s", got)
 	}
 }
 
-// text reads the form of List.String.
+// text parses what List.String returns.
 func text(t *testing.T, s string) (l List) {
 	t.Helper()
 	tags := map[string]Tag{"u": UserObj, "g": GroupObj, "m": Mask, "o": Other}
 	for _, field := range strings.Split(s, ",") {
 		f := strings.Split(field, ":")
-		e := Entry{Tag: tags[f[0]], ID: none}
+		e := Entry{Tag: tags[f[0]], ID: noID}
 		if f[1] != "" {
 			e.Tag, e.ID = e.Tag<<1, uint32(f[1][0]-'0')
 		}
@@ -153,7 +178,7 @@ func text(t *testing.T, s string) (l List) {
 		}
 		l = append(l, e)
 	}
-	if err := l.check(); err != nil || l.String() != s {
+	if err := l.validate(); err != nil || l.String() != s {
 		t.Fatal(s, l, err)
 	}
 	return l

@@ -12,18 +12,18 @@ import (
 
 const attribute = "system.posix_acl_access"
 
-// ErrUnsupported says that a socket cannot have an ACL.
-var ErrUnsupported = errors.New("the file system has no ACLs")
-
-// ErrOther says that a path no longer leads to the socket it did, and
-// ErrEntry that the socket has an entry for the uid that says something else.
 var (
-	ErrOther = errors.New("it is another socket than before")
-	ErrEntry = errors.New("it has another entry for this uid already")
+	// ErrUnsupported means that the socket cannot have an ACL.
+	ErrUnsupported = errors.New("the file system does not support ACLs")
+	// ErrReplaced means that the path leads to another socket now.
+	ErrReplaced = errors.New("another socket has replaced it")
+	// ErrConflict means that the ACL has an entry for the uid with different
+	// permissions.
+	ErrConflict = errors.New("it already has a different entry for this uid")
 )
 
-// File is an open socket of the file system: this one, whatever becomes of
-// its path. Close it.
+// File is an open socket in the file system. It refers to the same socket even
+// if its path changes. The caller closes it.
 type File struct {
 	Device, Inode uint64
 	Owner         int // uid
@@ -32,7 +32,8 @@ type File struct {
 	fd   int
 }
 
-// Open opens the socket at path, which is no symlink. It does not connect.
+// Open opens the socket at path without connecting to it. It does not follow a
+// symlink at the end of path.
 func Open(path string) (*File, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -61,13 +62,13 @@ func (f *File) stat() (st unix.Stat_t, err error) {
 	return st, err
 }
 
-// name is the one by which the kernel takes attributes of a socket: its own
-// descriptors have none, and a path may lead elsewhere by now.
-func (f *File) name() string { return "/proc/self/fd/" + strconv.Itoa(f.fd) }
+// attrPath returns a path for system calls on attributes: those on descriptors
+// refuse O_PATH, and f.path may lead elsewhere by now.
+func (f *File) attrPath() string { return "/proc/self/fd/" + strconv.Itoa(f.fd) }
 
-// Get returns the ACL; that of a socket without one is its mode.
+// Get returns the ACL. If the socket has none, the result stands for its mode.
 func (f *File) Get() (List, error) {
-	data, err := xattr.Get(f.name(), attribute)
+	data, err := xattr.Get(f.attrPath(), attribute)
 	if errors.Is(err, xattr.ENOATTR) {
 		st, err := f.stat()
 		return fromMode(st.Mode), err
@@ -82,12 +83,12 @@ func (f *File) Get() (List, error) {
 	return l, nil
 }
 
-// Set replaces the ACL. Take it from Get just before: there is no lock against
-// other programs.
+// Set replaces the ACL. Nothing locks out other programs, so call it soon after
+// Get.
 func (f *File) Set(l List) error {
-	err := l.check()
+	err := l.validate()
 	if err == nil {
-		err = xattr.Set(f.name(), attribute, l.Format())
+		err = xattr.Set(f.attrPath(), attribute, l.Format())
 	}
 	if err != nil {
 		return f.fail("change", err)
@@ -106,24 +107,24 @@ func (f *File) fail(verb string, err error) error {
 	return fmt.Errorf("cannot %s the ACL of %s: %w", verb, f.path, err)
 }
 
-// Socket is how a socket is found, and by what it is known again.
+// Socket identifies a socket that may have been replaced since.
 type Socket struct {
 	Path          string
 	Device, Inode uint64
 	Owner         int // uid
 }
 
-// open opens s if it still is what it was.
+// open opens s, unless it was replaced.
 func (s Socket) open() (*File, error) {
 	f, err := Open(s.Path)
 	if err == nil && (f.Device != s.Device || f.Inode != s.Inode || f.Owner != s.Owner) {
 		f.Close()
-		f, err = nil, &os.PathError{Op: "open", Path: s.Path, Err: ErrOther}
+		f, err = nil, &os.PathError{Op: "open", Path: s.Path, Err: ErrReplaced}
 	}
 	return f, err
 }
 
-// Has says whether an entry for uid grants perm, and the mask lets it.
+// Has reports whether an entry for uid grants perm after the mask is applied.
 func (s Socket) Has(uid int, perm Perm) (bool, error) {
 	f, err := s.open()
 	if err != nil {
@@ -131,12 +132,12 @@ func (s Socket) Has(uid int, perm Perm) (bool, error) {
 	}
 	defer f.Close()
 	l, err := f.Get()
-	has, _ := l.Has(uid)
+	has, _ := l.UserPerm(uid)
 	return has&l.mask()&perm == perm, err
 }
 
-// Add grants perm to uid. An entry that says something else is somebody's
-// own, and an error.
+// Add grants perm to uid. An entry for uid with other permissions is somebody
+// else's: the error is then ErrConflict.
 func (s Socket) Add(uid int, perm Perm) error {
 	f, err := s.open()
 	if err != nil {
@@ -147,18 +148,17 @@ func (s Socket) Add(uid int, perm Perm) error {
 	if err != nil {
 		return err
 	}
-	if has, ok := l.Has(uid); ok && has != perm {
-		return f.fail("change", ErrEntry)
+	if has, ok := l.UserPerm(uid); ok && has != perm {
+		return f.fail("change", ErrConflict)
 	}
 	return f.Set(l.With(uid, perm))
 }
 
-// Remove takes away what Add has done. What has changed since is left alone,
-// and no error: the entry of another socket in its place, or one that says
-// something else now.
+// Remove undoes Add. It changes nothing, and returns nil, if the socket is gone
+// or was replaced, or if its entry has other permissions now.
 func (s Socket) Remove(uid int, perm Perm) error {
 	f, err := s.open()
-	if errors.Is(err, ErrOther) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENOTSOCK) {
+	if errors.Is(err, ErrReplaced) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENOTSOCK) {
 		return nil
 	}
 	if err != nil {
@@ -166,7 +166,7 @@ func (s Socket) Remove(uid int, perm Perm) error {
 	}
 	defer f.Close()
 	l, err := f.Get()
-	if has, ok := l.Has(uid); err != nil || !ok || has != perm {
+	if has, ok := l.UserPerm(uid); err != nil || !ok || has != perm {
 		return err
 	}
 	return f.Set(l.Without(uid))

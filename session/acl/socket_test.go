@@ -16,7 +16,8 @@ import (
 	"chrun/internal/headless"
 )
 
-func socket(t *testing.T, path string, mode os.FileMode) *File {
+// listenSocket makes a socket and opens it.
+func listenSocket(t *testing.T, path string, mode os.FileMode) *File {
 	t.Helper()
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -47,8 +48,8 @@ func run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// look is the ACL and the mode as others see them.
-func look(t *testing.T, path string) string {
+// readState returns the ACL and the mode as other programs see them.
+func readState(t *testing.T, path string) string {
 	t.Helper()
 	st, err := os.Stat(path)
 	if err != nil {
@@ -59,7 +60,7 @@ func look(t *testing.T, path string) string {
 
 func (f *File) socket() Socket { return Socket{f.path, f.Device, f.Inode, f.Owner} }
 
-// directories are one on each kind of file system that has ACLs.
+// directories makes a directory on each kind of file system with ACLs.
 func directories(t *testing.T) []string {
 	dirs := []string{headless.Dir(t, headless.User{UID: os.Getuid(), GID: os.Getgid()})}
 	var fs unix.Statfs_t
@@ -72,33 +73,33 @@ func directories(t *testing.T) []string {
 	return dirs
 }
 
-// An entry is what setfacl would make, and its removal leaves what was there.
+// Add makes the same entry as setfacl, and Remove restores what was there.
 func TestAgainstSetfacl(t *testing.T) {
 	for _, dir := range directories(t) {
 		for name, tt := range map[string]struct {
 			mode os.FileMode
-			own  string // what the person had set
+			own  string // ACL that was set before
 		}{
 			"plain": {0o700, ""}, "open": {0o777, ""}, "group": {0o750, ""},
-			"other's": {0o700, "u:7:rx"}, "two": {0o700, "u:7:rx,u:70000:w,g:7:rwx"}, "wide mask": {0o700, "u:7:r,m::rwx"},
+			"other": {0o700, "u:7:rx"}, "two": {0o700, "u:7:rx,u:70000:w,g:7:rwx"}, "wide mask": {0o700, "u:7:r,m::rwx"},
 		} {
-			ours, theirs := filepath.Join(dir, name), filepath.Join(dir, name+"'")
-			f := socket(t, ours, tt.mode)
-			socket(t, theirs, tt.mode)
+			added, reference := filepath.Join(dir, name), filepath.Join(dir, name+"'")
+			f := listenSocket(t, added, tt.mode)
+			listenSocket(t, reference, tt.mode)
 			if tt.own != "" {
-				run(t, "setfacl", "-m", tt.own, ours, theirs)
+				run(t, "setfacl", "-m", tt.own, added, reference)
 			}
-			before := look(t, ours)
+			before := readState(t, added)
 			if err := f.socket().Add(12345, 6); err != nil {
 				t.Fatal(err)
 			}
-			args := []string{"-m", "u:12345:rw", theirs}
+			args := []string{"-m", "u:12345:rw", reference}
 			if name == "wide mask" {
 				args = append([]string{"-n"}, args...)
 			}
 			run(t, "setfacl", args...)
-			if a, b := look(t, ours), look(t, theirs); a != b {
-				t.Errorf("%s: ours\n%s\nsetfacl's\n%s", name, a, b)
+			if a, b := readState(t, added), readState(t, reference); a != b {
+				t.Errorf("%s: Add makes\n%s\nsetfacl\n%s", name, a, b)
 			}
 			if has, err := f.socket().Has(12345, 6); !has || err != nil {
 				t.Errorf("%s: Has: %v, %v", name, has, err)
@@ -106,30 +107,30 @@ func TestAgainstSetfacl(t *testing.T) {
 			if err := f.socket().Remove(12345, 6); err != nil {
 				t.Fatal(err)
 			}
-			if after := look(t, ours); after != before {
+			if after := readState(t, added); after != before {
 				t.Errorf("%s: before\n%s\nafter\n%s", name, before, after)
 			}
-			_, err := unix.Lgetxattr(ours, attribute, nil)
+			_, err := unix.Lgetxattr(added, attribute, nil)
 			if tt.own == "" && err != unix.ENODATA {
-				t.Errorf("%s: an ACL stays behind: %v", name, err)
+				t.Errorf("%s: an ACL is left: %v", name, err)
 			}
 		}
 	}
 }
 
-// What has changed since is left alone.
-func TestChanged(t *testing.T) {
+// Entries with other permissions and sockets that were replaced are not touched.
+func TestChangedSince(t *testing.T) {
 	path := filepath.Join(directories(t)[0], "s")
-	f := socket(t, path, 0o700)
+	f := listenSocket(t, path, 0o700)
 	s := f.socket()
 	for _, own := range []string{"u:12345:r", "u:12345:rwx"} {
 		run(t, "setfacl", "-m", own, path)
-		before := look(t, path)
-		if err := s.Add(12345, 6); !errors.Is(err, ErrEntry) {
+		before := readState(t, path)
+		if err := s.Add(12345, 6); !errors.Is(err, ErrConflict) {
 			t.Errorf("added over %s: %v", own, err)
 		}
-		if err := s.Remove(12345, 6); err != nil || look(t, path) != before {
-			t.Errorf("%s: %v, %s", own, err, look(t, path))
+		if err := s.Remove(12345, 6); err != nil || readState(t, path) != before {
+			t.Errorf("%s: %v, %s", own, err, readState(t, path))
 		}
 	}
 	if has, err := s.Has(12345, 6); !has || err != nil {
@@ -137,26 +138,26 @@ func TestChanged(t *testing.T) {
 	}
 	run(t, "setfacl", "-m", "u:12345:rw", path)
 	for _, other := range []Socket{{path, s.Device, s.Inode + 1, s.Owner}, {path, s.Device + 1, s.Inode, s.Owner}, {path, s.Device, s.Inode, s.Owner + 1}} {
-		before := look(t, path)
-		if err := other.Add(1, 6); !errors.Is(err, ErrOther) {
+		before := readState(t, path)
+		if err := other.Add(1, 6); !errors.Is(err, ErrReplaced) {
 			t.Errorf("%+v: %v", other, err)
 		}
-		if _, err := other.Has(12345, 6); !errors.Is(err, ErrOther) {
+		if _, err := other.Has(12345, 6); !errors.Is(err, ErrReplaced) {
 			t.Errorf("%+v: %v", other, err)
 		}
-		if err := other.Remove(12345, 6); err != nil || look(t, path) != before {
-			t.Errorf("%+v: %v, %s", other, err, look(t, path))
+		if err := other.Remove(12345, 6); err != nil || readState(t, path) != before {
+			t.Errorf("%+v: %v, %s", other, err, readState(t, path))
 		}
 	}
-	// chmod closes it without removing entries.
+	// chmod 700 denies access by the mask; the entries stay.
 	if err := os.Chmod(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if has, _ := s.Has(12345, 6); has {
-		t.Error("chmod 700 has not closed it")
+		t.Error("access is still granted after chmod 700")
 	}
-	if err := s.Remove(12345, 6); err != nil || strings.Contains(look(t, path), "12345") {
-		t.Errorf("%v, %s", err, look(t, path))
+	if err := s.Remove(12345, 6); err != nil || strings.Contains(readState(t, path), "12345") {
+		t.Errorf("%v, %s", err, readState(t, path))
 	}
 	for _, p := range []string{path + ".gone", path + "/below"} {
 		if err := (Socket{Path: p}).Remove(1, 6); err != nil {
@@ -165,10 +166,10 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// Only a socket is opened, and never by a symlink.
+// Open opens only sockets, and never follows a symlink.
 func TestOpen(t *testing.T) {
 	dir := directories(t)[0]
-	f := socket(t, filepath.Join(dir, "s"), 0o700)
+	f := listenSocket(t, filepath.Join(dir, "s"), 0o700)
 	if f.Owner != os.Getuid() {
 		t.Errorf("owner %d", f.Owner)
 	}
@@ -181,32 +182,32 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, g, err)
 		}
 	}
-	// The path may lead elsewhere by now: the open socket is meant.
+	// After the path has changed, Set still changes the open socket.
 	if err := os.Rename(f.path, filepath.Join(dir, "moved")); err != nil {
 		t.Fatal(err)
 	}
-	socket(t, f.path, 0o700)
+	listenSocket(t, f.path, 0o700)
 	l, err := f.Get()
 	if err == nil {
 		err = f.Set(l.With(12345, 6))
 	}
-	if err != nil || strings.Contains(look(t, f.path), "12345") || !strings.Contains(look(t, filepath.Join(dir, "moved")), "12345") {
+	if err != nil || strings.Contains(readState(t, f.path), "12345") || !strings.Contains(readState(t, filepath.Join(dir, "moved")), "12345") {
 		t.Error(err)
 	}
 	if err := f.Set(l[:2]); err == nil {
-		t.Error("half an ACL is set")
+		t.Error("an incomplete ACL was set")
 	}
 }
 
-// Who may connect: the uid, once it has the entry, and no other.
+// Only a uid that has an entry can connect.
 func TestConnect(t *testing.T) {
 	headless.Root(t)
 	for _, dir := range directories(t) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		f := socket(t, filepath.Join(dir, "c"), 0o700)
-		try := func(uid uint32) bool {
+		f := listenSocket(t, filepath.Join(dir, "c"), 0o700)
+		canConnect := func(uid uint32) bool {
 			cmd := exec.Command("perl", "-MSocket", "-e", `socket(S,PF_UNIX,SOCK_STREAM,0); exit(connect(S,pack_sockaddr_un($ARGV[0])) ? 0 : 1)`, f.path)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 			err := cmd.Run()
@@ -215,24 +216,24 @@ func TestConnect(t *testing.T) {
 			}
 			return err == nil
 		}
-		if try(12345) {
-			t.Error("it is open before")
+		if canConnect(12345) {
+			t.Error("it can connect before")
 		}
-		if err := f.socket().Add(12345, 6); err != nil || !try(12345) || try(12346) {
-			t.Errorf("%v, it %v, another %v", err, try(12345), try(12346))
+		if err := f.socket().Add(12345, 6); err != nil || !canConnect(12345) || canConnect(12346) {
+			t.Errorf("%v, uid 12345 can connect: %v, uid 12346: %v", err, canConnect(12345), canConnect(12346))
 		}
-		if err := f.socket().Remove(12345, 6); err != nil || try(12345) {
-			t.Errorf("it is open after: %v", err)
+		if err := f.socket().Remove(12345, 6); err != nil || canConnect(12345) {
+			t.Errorf("it can still connect: %v", err)
 		}
 	}
 }
 
-// File systems that refuse say why.
-func TestRefused(t *testing.T) {
+// Add reports why a file system refuses an ACL.
+func TestRefusedByFileSystem(t *testing.T) {
 	headless.Root(t)
 	dir := directories(t)[0]
 	errs := make(chan error)
-	go func() { // the thread ends with it, and its mounts
+	go func() { // the mounts end with the thread of this goroutine
 		runtime.LockOSThread()
 		errs <- func() error {
 			if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {

@@ -91,7 +91,7 @@ func TestUsersSmallerEntry(t *testing.T) {
 	before := readSockets(t, dir)
 	table, _ := realTable()
 	l := beginLaunch(t, openJournal(t, dir))
-	if err := l.Grant(table, grants[0]); !errors.Is(err, acl.ErrEntry) {
+	if err := l.Grant(table, grants[0]); !errors.Is(err, acl.ErrConflict) {
 		t.Error(err)
 	}
 	must(t, l.End(table))
