@@ -17,7 +17,7 @@ func fontconfig(f *session.Facts, dirs []string) []session.File {
 			return nil
 		}
 	}
-	if f.Root.Access("/etc", unix.W_OK) {
+	if f.Root.CanAccess("/etc", unix.W_OK) {
 		return nil
 	}
 	text := "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"urn:fontconfig:fonts.dtd\">\n<!-- Made by chrun for this launch. -->\n<fontconfig>\n"

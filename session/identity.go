@@ -286,10 +286,10 @@ func (f *Facts) Foreign() bool {
 func (f *Facts) Writable(p Path) bool {
 	id := &f.Identity
 	if id.Kind == "" || id.UID == f.Caller.UID {
-		return f.Root.Access(p, unix.W_OK|unix.X_OK)
+		return f.Root.CanAccess(p, unix.W_OK|unix.X_OK)
 	}
 	st, err := f.Root.Stat(p)
-	if err != nil || f.Root.ReadOnly() {
+	if err != nil || f.Root.IsReadOnly() {
 		return false
 	}
 	switch {

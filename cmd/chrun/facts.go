@@ -140,7 +140,7 @@ func (l *launchRequest) account(o *options, ch *config.Chroot, switches []toggle
 		host.Shell = shell
 	}
 	a, known, err := account.Choose(account.Table(passwd), o.user, host, func(shell string) bool {
-		return root.Access(rootfs.Path(shell), unix.X_OK)
+		return root.CanAccess(rootfs.Path(shell), unix.X_OK)
 	})
 	if err != nil {
 		return err

@@ -7,10 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadHost reads a small regular file of the host, at most limit bytes (else
-// ErrTooLarge; 0 means MaxFile); flags may add unix.O_NOFOLLOW. It never blocks
-// on a FIFO or device. A launch reads a dozen files: package os would double
-// the system calls by offering each to the network poller.
+// ReadHost reads a regular file of the host. The error is ErrTooLarge if it has
+// more than limit bytes, or MaxFile if limit is 0. flags may add unix.O_NOFOLLOW.
+// It never blocks on a FIFO or device.
+//
+// A launch reads a dozen files; package os would double the number of system
+// calls, because it tries to register each with the network poller.
 func ReadHost(p HostPath, limit int, flags int) ([]byte, error) {
 	fd, err := retry(func() (int, error) {
 		return unix.Open(string(p), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC|flags, 0)
@@ -22,8 +24,8 @@ func ReadHost(p HostPath, limit int, flags int) ([]byte, error) {
 	return readRegular(fd, string(p), limit)
 }
 
-// Read reads the regular file p of the tree, at most MaxFile bytes (else
-// ErrTooLarge). A FIFO or device is not even opened.
+// Read reads the regular file p of the tree. The error is ErrTooLarge if it has
+// more than MaxFile bytes. Read never opens a FIFO or device.
 func (r *Root) Read(p Path) ([]byte, error) {
 	fd, err := r.openRegular(p, nil)
 	if err != nil {
@@ -33,9 +35,9 @@ func (r *Root) Read(p Path) ([]byte, error) {
 	return readRegular(fd, string(p), 0)
 }
 
-// ReadIf is Read for a file whose state wanted says yes to; else data is nil.
-func (r *Root) ReadIf(p Path, wanted func(*unix.Stat_t) bool) (data []byte, err error) {
-	fd, err := r.openRegular(p, wanted)
+// ReadIf is like Read, but returns nil if accept rejects the file's status.
+func (r *Root) ReadIf(p Path, accept func(*unix.Stat_t) bool) (data []byte, err error) {
+	fd, err := r.openRegular(p, accept)
 	if err != nil || fd < 0 {
 		return nil, err
 	}
@@ -52,8 +54,9 @@ func (r *Root) Open(p Path) (*os.File, error) {
 	return os.NewFile(uintptr(fd), string(p)), nil
 }
 
-// openRegular opens a regular file, or gives -1 for one that is not wanted.
-func (r *Root) openRegular(p Path, wanted func(*unix.Stat_t) bool) (int, error) {
+// openRegular opens a regular file. It returns -1 if accept, unless nil, rejects
+// the file.
+func (r *Root) openRegular(p Path, accept func(*unix.Stat_t) bool) (int, error) {
 	at, err := r.open(p, unix.O_PATH)
 	if err != nil {
 		return -1, err
@@ -66,10 +69,10 @@ func (r *Root) openRegular(p Path, wanted func(*unix.Stat_t) bool) (int, error) 
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return -1, &os.PathError{Op: "open", Path: string(p), Err: ErrNotRegular}
 	}
-	if wanted != nil && !wanted(&st) {
+	if accept != nil && !accept(&st) {
 		return -1, nil
 	}
-	// The inode is known to be regular; open exactly it.
+	// Open this very inode, which is known to be a regular file.
 	fd, err := retry(func() (int, error) {
 		return unix.Open("/proc/self/fd/"+strconv.Itoa(at), unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	})
@@ -79,7 +82,7 @@ func (r *Root) openRegular(p Path, wanted func(*unix.Stat_t) bool) (int, error) 
 	return fd, nil
 }
 
-// readRegular reads fd to its end.
+// readRegular reads a regular file to its end.
 func readRegular(fd int, name string, limit int) ([]byte, error) {
 	if limit == 0 {
 		limit = MaxFile
@@ -97,9 +100,9 @@ func readRegular(fd int, name string, limit int) ([]byte, error) {
 	if st.Size > int64(limit) {
 		return fail(ErrTooLarge)
 	}
-	size := int(st.Size) + 1 // one more, to see the end in the same read
+	size := int(st.Size) + 1 // one more byte, so that the same read finds the end
 	if st.Size == 0 {
-		size = 4096 // a file of /proc
+		size = 4096 // probably a file in /proc
 	}
 	data := make([]byte, 0, size)
 	for {
@@ -119,7 +122,8 @@ func readRegular(fd int, name string, limit int) ([]byte, error) {
 	}
 }
 
-// RealHost is the path at which the links from p on the host end.
+// RealHost returns the path of the file on the host to which p leads after all
+// symlinks.
 func RealHost(p HostPath) (HostPath, error) {
 	fd, err := unix.Open(string(p), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -130,6 +134,7 @@ func RealHost(p HostPath) (HostPath, error) {
 	return HostPath(real), err
 }
 
+// retry repeats a system call as long as a signal interrupts it.
 func retry(call func() (int, error)) (n int, err error) {
 	for {
 		if n, err = call(); err != unix.EINTR {
@@ -138,8 +143,8 @@ func retry(call func() (int, error)) (n int, err error) {
 	}
 }
 
-// LibDirs are where distributions keep libraries. They are tried one by one:
-// listing a /usr/lib of thousands of entries would cost more than a launch.
+// LibDirs are the directories in which distributions keep libraries. Trying each
+// is faster than listing /usr/lib, which may have thousands of entries.
 var LibDirs = []Path{
 	"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", // Debian, by architecture
 	"/usr/lib/i386-linux-gnu", "/usr/lib/arm-linux-gnueabihf", "/usr/lib/riscv64-linux-gnu",

@@ -34,37 +34,36 @@ func (p HostPath) Join(elem ...string) HostPath {
 	return HostPath(path.Join(append([]string{string(p)}, elem...)...))
 }
 
-// Below says whether p is dir or lies below it.
+// Below reports whether p is dir or lies below it.
 func (p Path) Below(dir Path) bool { return below(string(p), string(dir)) }
 
-// Below says whether p is dir or lies below it.
+// Below reports whether p is dir or lies below it.
 func (p HostPath) Below(dir HostPath) bool { return below(string(p), string(dir)) }
 
 func below(p, dir string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
 }
 
-// Limits of what is read from a tree.
+// Limits for reading from a tree.
 const (
-	MaxFile    = 4 << 20 // bytes of one file
-	MaxEntries = 10000   // entries of one directory
+	MaxFile    = 4 << 20 // bytes in a file
+	MaxEntries = 10000   // entries in a directory
 )
 
-// ErrNotRegular says that a file to be read is a FIFO, device or directory.
+// ErrNotRegular means that the file to be read is a FIFO, device or directory.
 var ErrNotRegular = errors.New("not a regular file")
 
-// ErrTooLarge says that a file or directory exceeds the limit.
+// ErrTooLarge means that a file or directory exceeds the limit.
 var ErrTooLarge = errors.New("too large")
 
-// Root is an open chroot tree. Close it.
+// Root is an open chroot tree. The caller closes it.
 type Root struct {
 	dir HostPath
 	fd  int
 }
 
-// Open opens the tree at dir; symlinks that lead to it are followed. The tree
-// must look like a system: /usr or /bin exists. Errors are *os.PathError, or
-// *NotChrootError.
+// Open opens the tree at dir, following symlinks. The tree must have a /usr or a
+// /bin. Errors are *os.PathError or *NotChrootError.
 func Open(dir HostPath) (*Root, error) {
 	fd, err := unix.Open(string(dir), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -84,7 +83,7 @@ func Open(dir HostPath) (*Root, error) {
 	return r.check(dir)
 }
 
-// OpenAt opens the tree in the detached mount fd, which is that of dir.
+// OpenAt opens the tree in the detached mount fd, a copy of the mount at dir.
 func OpenAt(fd int, dir HostPath) (*Root, error) {
 	at, err := unix.Openat(fd, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -93,7 +92,7 @@ func OpenAt(fd int, dir HostPath) (*Root, error) {
 	return (&Root{fd: at, dir: dir}).check(dir)
 }
 
-// check closes what is no chroot.
+// check returns r if it looks like a chroot. Otherwise it closes r.
 func (r *Root) check(dir HostPath) (*Root, error) {
 	_, err := r.Lstat("/usr")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +108,7 @@ func (r *Root) check(dir HostPath) (*Root, error) {
 	return r, nil
 }
 
-// NotChrootError says why a directory is no chroot.
+// NotChrootError reports why a directory is not a chroot.
 type NotChrootError struct {
 	Dir HostPath
 	Why string
@@ -120,15 +119,16 @@ func (e *NotChrootError) Error() string { return fmt.Sprintf("%s is not a chroot
 // Close closes the tree.
 func (r *Root) Close() error { return unix.Close(r.fd) }
 
-// Dir is the canonical path of the tree on the host.
+// Dir returns the canonical path of the tree on the host.
 func (r *Root) Dir() HostPath { return r.dir }
 
-const inside = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+// resolveInside makes openat2(2) resolve paths as if the tree were the root.
+const resolveInside = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // open opens p inside the tree; the caller closes the result.
 func (r *Root) open(p Path, flags int) (int, error) {
-	how := &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: inside}
-	for range 100 { // EAGAIN: a rename or mount raced with the walk (openat2(2))
+	how := &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolveInside}
+	for range 100 { // openat2(2) returns EAGAIN if a rename or mount races with it
 		fd, err := unix.Openat2(r.fd, rel(p), how)
 		if err == unix.EAGAIN || err == unix.EINTR {
 			continue
@@ -141,6 +141,7 @@ func (r *Root) open(p Path, flags int) (int, error) {
 	return -1, &os.PathError{Op: "open", Path: string(p), Err: unix.EAGAIN}
 }
 
+// rel returns p relative to the root of the tree.
 func rel(p Path) string {
 	if s := strings.TrimLeft(string(p), "/"); s != "" {
 		return s
@@ -156,7 +157,7 @@ func (r *Root) Lstat(p Path) (unix.Stat_t, error) { return r.stat(p, unix.O_NOFO
 
 func (r *Root) stat(p Path, flag int) (st unix.Stat_t, err error) {
 	if name := rel(p); flag == unix.O_NOFOLLOW && !strings.Contains(name, "/") && name != ".." {
-		// One name, no link to follow: nothing that could lead outside.
+		// A single name without symlinks to follow cannot lead outside.
 		if err := unix.Fstatat(r.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return st, &os.PathError{Op: "stat", Path: string(p), Err: err}
 		}
@@ -173,10 +174,10 @@ func (r *Root) stat(p Path, flag int) (st unix.Stat_t, err error) {
 	return st, nil
 }
 
-// Exists says whether p exists inside the tree, symlinks followed.
+// Exists reports whether p exists inside the tree, following symlinks.
 func (r *Root) Exists(p Path) bool { _, err := r.Stat(p); return err == nil }
 
-// IsDir says whether p is a directory inside the tree, symlinks followed.
+// IsDir reports whether p is a directory inside the tree, following symlinks.
 func (r *Root) IsDir(p Path) bool {
 	st, err := r.Stat(p)
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
@@ -197,9 +198,9 @@ func (r *Root) Readlink(p Path) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// Access asks the kernel whether the caller's real ids may use p inside the
-// tree with mode (unix.R_OK, W_OK, X_OK), symlinks followed.
-func (r *Root) Access(p Path, mode uint32) bool {
+// CanAccess reports whether this process's real ids have access to p inside the
+// tree, following symlinks. mode is of unix.R_OK, W_OK and X_OK.
+func (r *Root) CanAccess(p Path, mode uint32) bool {
 	fd, err := r.open(p, unix.O_PATH)
 	if err != nil {
 		return false
@@ -208,8 +209,8 @@ func (r *Root) Access(p Path, mode uint32) bool {
 	return unix.Access("/proc/self/fd/"+strconv.Itoa(fd), mode) == nil
 }
 
-// List lists the directory p in the order of names, at most MaxEntries (else
-// ErrTooLarge).
+// List returns the entries of the directory p, sorted by name. The error is
+// ErrTooLarge if there are more than MaxEntries.
 func (r *Root) List(p Path) ([]fs.DirEntry, error) {
 	fd, err := r.open(p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK)
 	if err != nil {
@@ -228,13 +229,13 @@ func (r *Root) List(p Path) ([]fs.DirEntry, error) {
 	return list, err
 }
 
-// Glob says which paths match pattern, an absolute path whose components may
-// hold path.Match wildcards. What cannot be read does not match.
+// Glob returns the paths that match pattern, an absolute path whose components
+// may contain wildcards of path.Match. It skips directories that it cannot read.
 func (r *Root) Glob(pattern string) []Path {
-	found := []Path{"/"}
+	matches := []Path{"/"}
 	for _, part := range strings.Split(strings.Trim(pattern, "/"), "/") {
 		var next []Path
-		for _, dir := range found {
+		for _, dir := range matches {
 			if !strings.ContainsAny(part, "*?[") {
 				if p := dir.Join(part); r.Exists(p) {
 					next = append(next, p)
@@ -251,18 +252,18 @@ func (r *Root) Glob(pattern string) []Path {
 				}
 			}
 		}
-		found = next
+		matches = next
 	}
-	return found
+	return matches
 }
 
-// ReadOnly says whether the tree is on a file system mounted read-only.
-func (r *Root) ReadOnly() bool {
+// IsReadOnly reports whether the tree is on a file system mounted read-only.
+func (r *Root) IsReadOnly() bool {
 	var fs unix.Statfs_t
 	return unix.Fstatfs(r.fd, &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
-// Is32 says whether the tree is that of a 32-bit system, by its shell (ELF
+// Is32 reports whether the tree is a 32-bit system, judging by its /bin/sh (ELF
 // specification, e_ident[EI_CLASS]).
 func (r *Root) Is32() bool {
 	fd, err := r.openRegular("/bin/sh", nil)

@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newRoot makes a tree, and a secret beside it. Entries are directories ("x/"),
-// links ("x -> y", where DIR is the directory of both) or files.
+// newRoot makes a directory with a tree and, outside the tree, a file "secret".
+// Entries are directories ("x/"), symlinks ("x -> y", where DIR stands for the
+// directory) or files.
 func newRoot(t *testing.T, entries ...string) (*Root, string) {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -69,7 +70,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// No way leads out of the tree.
+// No path or symlink leads out of the tree.
 func TestStaysInside(t *testing.T) {
 	r, dir := newRoot(t, "etc/file", "a -> etc/file", "b -> /etc/file", "c -> ../../../../etc/file", "etc/d -> ../../..//etc/file",
 		"out -> DIR/secret", "up -> ../secret", "etc/up -> ../../../secret", "loop -> loop", "proc/self/", "e -> /proc/self/root",
@@ -89,7 +90,7 @@ func TestStaysInside(t *testing.T) {
 		}
 	}
 	for _, p := range []Path{"/out", "/loop", "/up"} {
-		if r.Exists(p) || r.IsDir(p) || r.Access(p, unix.R_OK) {
+		if r.Exists(p) || r.IsDir(p) || r.CanAccess(p, unix.R_OK) {
 			t.Errorf("%s exists", p)
 		}
 		if st, err := r.Lstat(p); err != nil || st.Mode&unix.S_IFMT != unix.S_IFLNK {
@@ -101,8 +102,7 @@ func TestStaysInside(t *testing.T) {
 	}
 }
 
-// The magic links of /proc, if somebody has mounted it in the tree, are not
-// followed.
+// The magic links in /proc, which may be mounted in the tree, are not followed.
 func TestMagicLinks(t *testing.T) {
 	r, err := Open("/")
 	if err == nil {
@@ -121,13 +121,13 @@ func TestMagicLinks(t *testing.T) {
 	}
 }
 
-// Only regular files are read, at once, and so much of them.
+// Read refuses other files without blocking, and files above the limit.
 func TestRead(t *testing.T) {
 	r, dir := newRoot(t, "dir/", "empty", "etc/", "link -> fifo")
 	os.WriteFile(dir+"/tree/empty", nil, 0o644)
 	for name, size := range map[string]int64{"fits": MaxFile, "large": MaxFile + 1, "huge": 1 << 40} {
 		if f, err := os.Create(dir + "/tree/" + name); err != nil || f.Truncate(size) != nil {
-			t.Skip("no large file:", err)
+			t.Skip("cannot make a large file:", err)
 		}
 	}
 	if err := unix.Mkfifo(dir+"/tree/fifo", 0o666); err != nil {
@@ -178,16 +178,16 @@ func TestReadHost(t *testing.T) {
 	if data, err := ReadHost(at("secret"), 6, 0); string(data) != "secret" {
 		t.Errorf("%q, %v", data, err)
 	}
-	// Files of /proc have no size, and may be longer than one read.
+	// Files in /proc have size 0 and may need several reads.
 	if data, err := ReadHost("/proc/self/smaps", 64<<20, 0); err != nil || len(data) < 4096 {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 	if _, err := ReadHost("/proc/self/smaps", 100, 0); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("beyond the limit: %v", err)
+		t.Errorf("a file in /proc above the limit: %v", err)
 	}
 	for p, want := range map[string]string{"link": "f", "f": "f"} {
 		if real, err := RealHost(at(p)); real != at(want) {
-			t.Errorf("%s ends at %s, %v", p, real, err)
+			t.Errorf("%s leads to %s, %v", p, real, err)
 		}
 	}
 }
