@@ -49,7 +49,7 @@ func TestRelayAttacked(t *testing.T) {
 		if uid == 0 {
 			continue
 		}
-		for _, keeper := range append(processes("chrun-keeper\x00undo"), cmd.Process.Pid) { // root's
+		for _, keeper := range append(processes("chrun-helper\x00revoke"), cmd.Process.Pid) { // root's
 			r := finish(exec.CommandContext(ctx, "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "sh", "-c",
 				fmt.Sprintf("kill -KILL %[1]d; head -c 1 /proc/%[1]d/mem; ls /proc/%[1]d/fd /proc/%[1]d/root/", keeper)))
 			if r.err == nil || r.stdout != "" {

@@ -307,7 +307,7 @@ func TestPlantedJournal(t *testing.T) {
 func TestKeeperName(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	for _, words := range []string{"", "undo", "relay", "relay 0 0 /run/x", "relay x y z", "probe x", "x"} {
-		cmd := d.Command(context.Background(), "bash", "-c", "exec -a chrun-keeper "+chrunProgram+" "+words+" </dev/null 3<&- 4<&- 5<&-")
+		cmd := d.Command(context.Background(), "bash", "-c", "exec -a chrun-helper "+chrunProgram+" "+words+" </dev/null 3<&- 4<&- 5<&-")
 		if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "panic") || err == nil && words != "relay 0 0 /run/x" {
 			t.Errorf("%q: %v %s", words, err, out)
 		}

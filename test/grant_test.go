@@ -182,7 +182,7 @@ func TestGrantDaemon(t *testing.T) {
 		daemon = owned(stranger, "sleep")
 		return len(daemon) == 1
 	})
-	if d.granted() == 0 || len(processes("chrun-keeper\x00undo")) != 1 {
+	if d.granted() == 0 || len(processes("chrun-helper\x00revoke")) != 1 {
 		t.Errorf("it has lost its grant: %s", d.sight())
 	}
 	d.gc()
@@ -199,7 +199,7 @@ func TestGrantDaemon(t *testing.T) {
 // of the journal.
 func (d *sudoDesk) killKeepers() {
 	d.t.Helper()
-	for _, pid := range processes("chrun-keeper\x00undo") {
+	for _, pid := range processes("chrun-helper\x00revoke") {
 		syscall.Kill(pid, syscall.SIGKILL)
 		poll(d.t, 10*time.Second, "a keeper ends", func() bool { return gone(pid) })
 	}

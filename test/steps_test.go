@@ -101,7 +101,7 @@ func (tr *tracer) trace(cmd *exec.Cmd) error {
 			delete(tr.role, tid)
 			delete(tr.inside, tid)
 			argv, _ := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/cmdline")
-			if strings.HasPrefix(string(argv), "chrun-keeper\x00undo") {
+			if strings.HasPrefix(string(argv), "chrun-helper\x00revoke") {
 				tr.role[tid] = "keeper"
 			}
 		case stop == unix.SIGTRAP && status.TrapCause() > 0: // it has forked

@@ -13,8 +13,10 @@ import (
 
 	"chrun/desktop"
 	"chrun/desktop/dbus"
+	"chrun/internal/cli"
+	"chrun/internal/helper"
+	"chrun/internal/request"
 	"chrun/session"
-	"chrun/session/config"
 )
 
 // entry is what a launch from a menu asks of the desktop. The questions are sent
@@ -30,23 +32,19 @@ type entry struct {
 // limit is how long the desktop may take to answer.
 const limit = 2 * time.Second
 
-// validApp says whether s can be the id of an entry: the name of a file.
-func validApp(s string) bool {
-	return s != "" && len(s) <= 200 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f })
-}
-
 // ask sends the questions, if there is somebody to ask.
-func (e *entry) ask(o *options, c *session.Caller) {
-	if o.app == "" || o.dryRun != "" || o.list || c.UID == 0 || c.UID != os.Getuid() {
+func (e *entry) ask(flags *cli.Flags, c *session.Caller) {
+	app := flags.App
+	if app == "" || flags.DryRun != "" || flags.List || c.UID == 0 || c.UID != os.Getuid() {
 		return
 	}
 	if p := c.RuntimeDir.Join("systemd/private"); c.RuntimeDir != "" && c.Listeners().Live(p) {
 		if conn, err := dbus.Dial(&unix.SockaddrUnix{Name: string(p)}, c.UID, limit); err == nil {
-			e.manager, e.unit = conn, unit(o.app)
-			e.started, _ = conn.Send(scope(e.unit, o.app))
+			e.manager, e.unit = conn, unit(app)
+			e.started, _ = conn.Send(scope(e.unit, app))
 		}
 	}
-	if !strings.Contains(o.app, ".") { // no name on a bus
+	if !strings.Contains(app, ".") { // no name on a bus
 		return
 	}
 	addr := desktop.BusAddress(c)
@@ -56,7 +54,7 @@ func (e *entry) ask(o *options, c *session.Caller) {
 	if conn, err := dbus.Dial(addr, c.UID, limit); err == nil {
 		e.bus = conn
 		conn.Bus()
-		e.owner, _ = conn.Send(owner(o.app))
+		e.owner, _ = conn.Send(owner(app))
 	}
 }
 
@@ -71,19 +69,17 @@ func (e *entry) close() {
 }
 
 // hear waits for the answers.
-func (e *entry) hear(o *options, l *launchRequest, conf *config.Config, note func(string)) {
+func (e *entry) hear(c *command, l *request.Launch) {
 	if e.manager != nil {
 		if err := e.join(); err != nil {
-			note(fmt.Sprintf("no systemd scope: %v", err))
+			c.note(fmt.Sprintf("no systemd scope: %v", err))
 		}
 	}
 	if e.bus != nil {
-		if text := e.other(o, l, conf); text != "" {
-			if !o.quiet {
-				fmt.Fprintln(os.Stderr, "chrun:", text)
-			}
-			if !terminal(2) {
-				notify(o.app, text)
+		if text := e.other(l); text != "" {
+			c.warn(text)
+			if !cli.IsTerminal(2) {
+				helper.Notify(c.env, c.flags.App, text)
 			}
 		}
 	}
@@ -158,11 +154,11 @@ func (e *entry) join() error {
 
 // other says whose window will open where a program outside this chroot has the
 // name on the bus that a single instance of this one takes.
-func (e *entry) other(o *options, l *launchRequest, conf *config.Config) string {
+func (e *entry) other(l *request.Launch) string {
 	answer, err := e.bus.Reply(e.owner)
 	// A renamed entry's program has the name on the bus that it had before.
-	name := strings.TrimSuffix(o.app, "."+l.named)
-	if name != o.app {
+	name := strings.TrimSuffix(l.Flags.App, "."+l.Choice.Name)
+	if name != l.Flags.App {
 		answer, err = e.bus.Call(owner(name))
 	}
 	if err != nil {
@@ -172,22 +168,22 @@ func (e *entry) other(o *options, l *launchRequest, conf *config.Config) string 
 	// The root of a launch may be a mirror of the tree's: then /usr is the same.
 	at := fmt.Sprintf("/proc/%d/root", pid)
 	is := func(dir string) bool { return same(at, dir) || same(at+"/usr", dir+"/usr") }
-	if _, err := os.Stat(at); err != nil || is(string(l.facts.Root.Dir())) {
+	if _, err := os.Stat(at); err != nil || is(string(l.Root.Dir())) {
 		return ""
 	}
 	whose := "elsewhere"
 	if is("/") {
 		whose = "on the host"
 	}
-	all, _ := conf.All()
+	all, _ := l.Choice.Config().All()
 	for _, ch := range all {
 		if is(string(ch.Path)) {
 			whose = "in " + ch.Name
 		}
 	}
 	text := fmt.Sprintf("%s runs %s already (process %d): the window will be that one's", name, whose, pid)
-	if len(o.argv) > 0 {
-		program := path.Base(o.argv[0])
+	if len(l.Flags.Command) > 0 {
+		program := path.Base(l.Flags.Command[0])
 		if own := instances[program]; own != "" {
 			return text + "; for one of its own: " + program + " " + own
 		}

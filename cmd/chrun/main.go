@@ -5,25 +5,24 @@
 //
 //	chrun -c /mnt/gentoo firefox-bin
 //
-// A launch is data until the last moment: facts are read, every feature of the
-// desktop says what it shares, a plan is made of that, and package launch
-// carries it out. See ARCHITECTURE.md.
+// A launch is data until the last moment: internal/request reads what was asked,
+// every feature of the desktop says what it shares, session makes a plan of
+// that, and session/launch carries it out. See ARCHITECTURE.md.
 //
 // (The two settings above keep the Go runtime from reading the host's mount
 // table and from looking at it again while the program runs.)
 package main
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"chrun/desktop"
+	"chrun/internal/cli"
+	"chrun/internal/elevate"
+	"chrun/internal/helper"
+	"chrun/internal/request"
+	"chrun/internal/suggest"
 	"chrun/session"
 	"chrun/session/config"
 	"chrun/session/launch"
@@ -34,194 +33,144 @@ import (
 var version = "unknown"
 
 func main() {
-	if len(os.Args) > 0 && os.Args[0] == keeperName {
-		os.Exit(keep(os.Args[1:]))
+	if len(os.Args) > 0 && os.Args[0] == helper.Name {
+		os.Exit(helper.Main(os.Args[1:], session.Environ(os.Environ())))
 	}
 	if status, ok := open(os.Args); ok {
 		os.Exit(status)
 	}
-	o, err := parse(os.Args[1:])
-	if err == nil && !o.print() {
-		err = run(o)
+	flags, err := cli.ParseFlags(os.Args[1:])
+	c := &command{flags: flags, env: session.Environ(os.Environ())}
+	switch {
+	case err != nil:
+	case flags.Help:
+		os.Stdout.WriteString(cli.Usage())
+	case flags.Version:
+		os.Stdout.WriteString("chrun " + version + "\n")
+	default:
+		err = c.run()
 	}
 	if err != nil {
-		os.Exit(complain(o, err))
+		os.Exit(c.printError(err))
 	}
 }
 
-// run makes one launch. It returns only when that failed.
-func run(o *options) error {
-	env := session.Environ(os.Environ())
-	as := role{tree: -1}
+// command is one command line of chrun.
+type command struct {
+	flags *cli.Flags
+	env   session.Environ
+
+	entry   entry
+	suggest suggest.Context // what is known of the launch so far, for hints
+}
+
+// run makes one launch, or lists the chroots. It does not return once the
+// program has been started.
+func (c *command) run() error {
+	role := request.Role{Tree: -1}
 	if os.Getuid() == 0 {
-		if ok, err := asRoot(o, env); ok {
+		m, err := elevate.Run(elevate.Call{Flags: c.flags, Args: os.Args, Env: c.env, System: cli.SystemDir, Warn: c.warn})
+		if err != nil {
 			return err
 		}
-		as.bare = true
+		if m != nil {
+			return c.launch(m.Choice, m.Caller, request.Role{Root: true, Kind: m.Kind, Tree: -1}, m)
+		}
+		role.Bare = true
 	} else {
-		env, as.tree = takeTree(env)
+		c.env, role.Tree = elevate.TakeTree(c.env)
 	}
-	caller := newCaller(env)
-	o.entry.ask(o, caller)
-	defer o.entry.close()
-	conf, err := config.Load(source(caller))
+	caller := cli.NewCaller(os.Getuid(), os.Getgid(), c.env)
+	conf, err := config.Load(cli.ConfigSource(caller, cli.SystemDir, func(err error) { c.warn(err.Error()) }))
 	if err != nil {
 		return err
 	}
-	if o.list {
-		return list(conf)
+	if c.flags.List {
+		return c.list(conf)
 	}
-	ch, said, err := choose(o, conf, env)
+	choice, err := request.Choose(c.flags, conf, c.env)
 	if err != nil {
 		return err
 	}
-	root, err := openTree(ch.Path, as.tree) // open until the end: what an error says is looked for there
-	if err != nil {
-		return located(&chrootError{ch.Path, err}, said("path", ""))
-	}
-	l, err := prepare(o, caller, ch, said, root, as)
-	if err != nil {
-		return err
-	}
-	return l.run(o, conf, func() error { return nil })
+	return c.launch(choice, caller, role, nil)
 }
 
-// takeTree takes the descriptor that root has handed over out of the environment.
-func takeTree(env session.Environ) (session.Environ, int) {
-	value, ok := env.Lookup(treeVariable)
-	if !ok {
-		return env, -1
+// launch plans and starts the program. mounting is not nil if root mounts.
+func (c *command) launch(choice *request.Choice, caller *session.Caller, role request.Role, mounting *elevate.Mounting) error {
+	c.entry.ask(c.flags, caller)
+	defer c.entry.close()
+	c.suggest.Sudo = role.Root || role.Tree >= 0
+	root, err := openTree(choice, role.Tree) // open until the end, because hints look into it
+	if err != nil {
+		return err
 	}
-	fd, err := strconv.Atoi(value)
-	if err != nil || fd < 3 {
-		fd = -1
-	} else {
-		unix.CloseOnExec(fd)
+	l, err := request.Build(request.Input{Flags: c.flags, Caller: caller, Choice: choice, Root: root, Role: role,
+		Terminal: cli.IsTerminal(0) && cli.IsTerminal(2)})
+	if err != nil {
+		return err
 	}
-	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, treeVariable+"=") }), fd
+	if mounting != nil && l.Facts.Identity.Kind != session.AsRoot {
+		if err := elevate.HideDescriptors(); err != nil {
+			return err
+		}
+	}
+	plan, err := l.Plan()
+	if err != nil {
+		return err
+	}
+	if c.flags.DryRun != "" {
+		return c.printPlan(plan)
+	}
+	if plan.Identity.Kind != session.AsRoot { // root is in the chroot when a hint is needed
+		c.suggest.Config, c.suggest.Root, c.suggest.Search = choice.Config(), root, plan.Env.Get("PATH")
+	}
+	c.printSummary(plan)
+	c.greet(l, plan)
+	if err := l.RecordHome(plan); err != nil {
+		return err
+	}
+	if mounting != nil {
+		if err := mounting.Regain(); err != nil {
+			return err
+		}
+	}
+	c.entry.hear(c, l)
+	return c.start(l, plan)
 }
 
-func openTree(dir rootfs.HostPath, fd int) (*rootfs.Root, error) {
+// openTree opens the chroot, or the idmapped tree that root has handed over.
+func openTree(choice *request.Choice, fd int) (root *rootfs.Root, err error) {
 	if fd >= 0 {
-		return rootfs.OpenAt(fd, dir)
+		root, err = rootfs.OpenAt(fd, choice.Path)
+	} else {
+		root, err = rootfs.Open(choice.Path)
 	}
-	return rootfs.Open(dir)
+	if err != nil {
+		err = cli.Locate(&cli.ChrootError{Verb: "enter", Dir: choice.Path, Err: err}, choice.Origin("path", "").String())
+	}
+	return root, err
 }
 
-// run plans and launches. mount is called when all is decided, before anything
-// is changed: root takes its rights back.
-func (l *launchRequest) run(o *options, conf *config.Config, mount func() error) error {
-	plan, err := l.plan()
+// start carries out the plan and ends as the program ends. It returns only with
+// an error. A kernel that refuses the overlay over /etc gets another plan.
+func (c *command) start(l *request.Launch, plan *session.Plan) error {
+	services, err := helper.Prepare(plan, l.Role.Tree, l.Caller.Env, c.warn)
 	if err != nil {
 		return err
 	}
-	if o.dryRun != "" {
-		return show(plan, o.dryRun)
-	}
-	if len(o.argv) > 0 && plan.Identity.Kind != session.AsRoot { // root is in the chroot by the time it matters
-		o.guess = func() string { return newGuesses(o, l.facts.Root, conf, plan.Env.Get("PATH")).guessed() }
-	}
-	say(o, plan)
-	l.welcome(o, plan)
-	// The thread that starts the program must live as long as it does
-	// (PR_SET_PDEATHSIG).
-	runtime.LockOSThread()
-	note := func(text string) {
-		if o.verbose {
-			fmt.Fprintf(os.Stderr, "chrun: note: %s\n", text)
+	defer services.End()
+	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
+	status, err := launch.Run(plan, l.Root, &services.Services, c.note)
+	if errors.Is(err, launch.ErrOverlay) && !l.Request.NoOverlay {
+		l.Request.NoOverlay = true
+		if plan, err = l.Plan(); err == nil {
+			status, err = launch.Run(plan, l.Root, &services.Services, c.note)
 		}
 	}
-	if err := l.note(plan); err != nil {
-		return err
-	}
-	if err := mount(); err != nil {
-		return err
-	}
-	o.entry.hear(o, l, conf, note)
-	services, err := l.serve(plan)
 	if err != nil {
 		return err
 	}
-	for {
-		status, err := launch.Run(plan, l.facts.Root, services.Services, note)
-		switch {
-		case err == nil:
-			services.end()
-			os.Exit(launch.Die(status))
-		case err == launch.ErrOverlay && !l.request.NoOverlay:
-			l.request.NoOverlay = true
-			if plan, err = l.plan(); err == nil {
-				continue
-			}
-		}
-		services.end()
-		return err
-	}
-}
-
-// note records, before a private home is made, whose it is.
-func (l *launchRequest) note(plan *session.Plan) error {
-	for _, p := range plan.Prepare {
-		if p.Home == "" {
-			continue
-		}
-		if err := l.noteHome(); err != nil {
-			return &launch.SetupError{Step: launch.StepRecordHome, What: "note whose home " + string(p.Home) + " is", Err: err}
-		}
-	}
+	services.End()
+	os.Exit(launch.Die(status))
 	return nil
-}
-
-// plan asks every allowed feature what it offers, and decides.
-func (l *launchRequest) plan() (*session.Plan, error) {
-	var offers []session.Offer
-	for _, f := range desktop.Features {
-		o := session.Offer{Feature: f, Allowed: l.facts.Allowed(f.Name)}
-		switch {
-		case o.Allowed:
-			o.Share = f.Detect(l.facts)
-		case f.Hide != nil && !l.request.Root && !l.facts.Caller.Private:
-			o.Share = f.Hide(l.facts)
-		}
-		offers = append(offers, o)
-	}
-	plan, err := session.Decide(l.facts, l.request, offers, l.environment())
-	if err != nil {
-		return nil, err
-	}
-	plan.Network = !l.facts.Allowed("network")
-	plan.Linux32 = l.linux32()
-	plan.Notes = append(l.notes, plan.Notes...)
-	plan.Warnings = append(l.warnings, plan.Warnings...)
-	return plan, nil
-}
-
-// say prints what -v asks for, and warnings unless -q.
-func say(o *options, plan *session.Plan) {
-	var b strings.Builder
-	if !o.quiet {
-		for _, w := range plan.Warnings {
-			fmt.Fprintf(&b, "chrun: %s\n", w)
-		}
-	}
-	if o.verbose {
-		for _, l := range plan.Features {
-			fmt.Fprintf(&b, "chrun: %s: %s\n", l.Feature, l.State)
-		}
-		for _, n := range plan.Notes {
-			fmt.Fprintf(&b, "chrun: note: %s\n", n)
-		}
-		for _, p := range plan.Prepare {
-			if p.InTree != "" {
-				fmt.Fprintf(&b, "chrun: note: makes the empty directory %s in the chroot, which you may write\n", p.InTree)
-			}
-		}
-		what := "the login shell"
-		if len(o.argv) > 0 {
-			what = o.argv[0]
-		}
-		fmt.Fprintf(&b, "chrun: identity: %s: %s\n", plan.Identity.Kind, plan.Identity.Why)
-		fmt.Fprintf(&b, "chrun: running %s as %s in %s\n", what, plan.User, plan.Name)
-	}
-	os.Stderr.WriteString(b.String())
 }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/internal/headless"
+	"chrun/internal/helper"
 	"chrun/session"
 )
 
@@ -30,7 +31,7 @@ import (
 const asChrun = "CHRUN_TEST_AS_CHRUN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asChrun) != "" || os.Args[0] == keeperName { // a keeper has another environment
+	if os.Getenv(asChrun) != "" || os.Args[0] == helper.Name { // a helper has another environment
 		os.Unsetenv(asChrun)
 		main()
 		os.Exit(0)

@@ -11,6 +11,7 @@ import (
 
 	"chrun/desktop"
 	"chrun/desktop/bridge"
+	"chrun/internal/cli"
 	"chrun/session"
 )
 
@@ -88,7 +89,7 @@ func newClient() (*bridge.Client, error) {
 	if err != nil {
 		return nil, errors.New("cannot open anything on the host: chrun has not started this program, or without the feature host-open")
 	}
-	caller := newCaller(env)
+	caller := cli.NewCaller(os.Getuid(), os.Getgid(), env)
 	c := &bridge.Client{UID: caller.UID, Places: session.ReadPlaces(places), Token: env.Get("XDG_ACTIVATION_TOKEN"), Elsewhere: bridge.Namesake}
 	if c.Token == "" {
 		c.Token = env.Get("DESKTOP_STARTUP_ID")

@@ -72,7 +72,7 @@ func TestImports(t *testing.T) {
 		{"chrun/cmd", "", "commands are the top"},
 		{"chrun/internal/headless", "internal scripts", "it is for tests"},
 		{"github.com/pelletier/go-toml", "session/config", "each third-party module has one home"},
-		{"github.com/spf13", "cmd", "each third-party module has one home"},
+		{"github.com/spf13", "cmd internal/cli", "each third-party module has one home"},
 		{"github.com/pkg/xattr", "session/acl", "each third-party module has one home"},
 		{"github.com/godbus/dbus", "cmd desktop session/relay", "each third-party module has one home"},
 		{"testing", "internal", "tests' helpers do not belong into a program"},

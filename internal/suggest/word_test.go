@@ -1,4 +1,4 @@
-package main
+package suggest
 
 import (
 	"os"
@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Each row of the table, as the exact text.
-func TestGuesses(t *testing.T) {
+// Each rule, with the exact text.
+func TestSuggestion(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(dir+"/usr", 0o755); err != nil {
 		t.Fatal(err)
@@ -19,24 +19,24 @@ func TestGuesses(t *testing.T) {
 		{"", "gentoo|firefox", "for the chroot of that name: chrun -c gentoo firefox"},
 		{"", "forget|debian", "chrunctl forget debian"},
 		{"-q", "MOZ=a b|firefox", "set it before chrun: MOZ='a b' chrun -q firefox"},
-		{"", "ls >x;wc", "for a shell to read it: chrun sh -c 'ls >x;wc'"},
-		{"", "echo $HOME|x", "for a shell to read it: chrun sh -c 'echo $HOME x'"},
-		{"", "firefox|a b", "in the chroot there is firefox-bin, firefox-esr: chrun firefox-bin 'a b'"},
-		{"", "chromuim", "in the chroot there is chromium: chrun chromium"},
+		{"", "ls >x;wc", "to let a shell read it: chrun sh -c 'ls >x;wc'"},
+		{"", "echo $HOME|x", "to let a shell read it: chrun sh -c 'echo $HOME x'"},
+		{"", "firefox|a b", "the chroot has firefox-bin, firefox-esr: chrun firefox-bin 'a b'"},
+		{"", "chromuim", "the chroot has chromium: chrun chromium"},
 		{"", "gimp|x.png", "the chroot \"debian\" has it: chrun -c debian gimp x.png"},
 		{"", "mutt|-f", "the host has it: mutt -f"},
 		{"", "quux", ""},
 		{"", "ls", ""},
 	} {
 		words := strings.Split(c.words, "|")
-		g := &guesses{word: words[0], rest: words[1:], flags: strings.Fields(c.flags), names: []string{"debian", "gentoo"},
+		w := &word{text: words[0], rest: words[1:], flags: strings.Fields(c.flags), otherFlags: strings.Fields(c.flags), chroots: []string{"debian", "gentoo"},
 			inside: func() []string { return []string{"firefox-esr", "firefox-bin", "chromium", "firefox-bin", "lsof"} },
 			elsewhere: func(word string) string {
 				return map[string]string{"gimp": "debian"}[word]
 			},
 			onHost: func(word string) bool { return word == "mutt" },
 		}
-		if got := g.guessed(); got != c.want {
+		if got := w.suggestion(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.words, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package helper
 
 import (
 	"encoding/binary"
@@ -16,13 +16,13 @@ import (
 	"chrun/session/launch"
 )
 
-// keepGrants takes back what has let the program into the desktop, when the
-// launch has ended; meanwhile it lets it into sockets that their servers make
-// anew. Its words are the uids of the desktop's user and of the program, and for
-// each socket where it is on the host and inside; its descriptors are the
+// revokeGrants revokes the program's access to the desktop when the launch has
+// ended. While the launch runs it grants access to sockets that their servers
+// have replaced. Its words are the uids of the desktop user and of the program,
+// and for each socket its path on the host and inside; its descriptors are the
 // launch's end, chrun's pipe, the launch's file in the journal, whose lock it
 // holds, and connections to X servers, which it only keeps open.
-func keepGrants(words []string) int {
+func revokeGrants(words []string) int {
 	journal, err := grants.Open()
 	if err != nil {
 		return 125 // the next sweep does it
@@ -32,25 +32,25 @@ func keepGrants(words []string) int {
 	if err != nil {
 		return 125
 	}
-	r := &renewal{entry: entry, made: -1}
+	r := &renewal{entry: entry, inotify: -1}
 	if r.owner, err = strconv.Atoi(words[0]); err == nil {
 		r.uid, err = strconv.Atoi(words[1])
 	}
 	if err == nil {
 		r.watch(words[2:])
 	}
-	launch.WaitEnd(firstFile, firstFile+1, r.made, r.renew)
+	launch.WaitEnd(firstFile, firstFile+1, r.inotify, r.renew)
 	if errors.Join(err, entry.End(grants.Table)) != nil {
 		return 125
 	}
 	return 0
 }
 
-// renewal is what happens when a server has made its socket anew.
+// renewal grants access again when a server has replaced its socket.
 type renewal struct {
 	entry      *grant.Launch
 	owner, uid int
-	made       int // an inotify instance, or -1
+	inotify    int // an inotify instance, or -1
 	dirs       map[int32]string
 	dest       map[string]string // by the socket's path
 }
@@ -59,39 +59,39 @@ type renewal struct {
 // inside.
 func (r *renewal) watch(pairs []string) {
 	var err error
-	if r.made, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
-		r.made = -1
+	if r.inotify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
+		r.inotify = -1
 		return
 	}
 	r.dirs, r.dest = map[int32]string{}, map[string]string{}
 	for len(pairs) > 1 {
 		r.dest[pairs[0]] = pairs[1]
 		dir := path.Dir(pairs[0])
-		if wd, err := unix.InotifyAddWatch(r.made, dir, unix.IN_CREATE|unix.IN_MOVED_TO); err == nil {
+		if wd, err := unix.InotifyAddWatch(r.inotify, dir, unix.IN_CREATE|unix.IN_MOVED_TO); err == nil {
 			r.dirs[int32(wd)] = dir
 		}
 		pairs = pairs[2:]
 	}
 }
 
-// renew reads what was made and lets the program into what is a socket of ours.
-// What fails stays as it is: the old socket is dead anyway.
+// renew reads which files were made and grants access to the sockets among them
+// that are the launch's. A failure changes nothing: the old socket is dead anyway.
 func (r *renewal) renew() {
 	buf := make([]byte, 64<<10)
-	n, _ := unix.Read(r.made, buf)
+	n, _ := unix.Read(r.inotify, buf)
 	for rest := buf[:max(n, 0)]; len(rest) >= unix.SizeofInotifyEvent; {
 		wd := int32(binary.NativeEndian.Uint32(rest))
 		size := int(binary.NativeEndian.Uint32(rest[12:]))
 		name := strings.TrimRight(string(rest[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+size]), "\x00")
 		rest = rest[unix.SizeofInotifyEvent+size:]
 		socket := path.Join(r.dirs[wd], name)
-		dest, ours := r.dest[socket]
-		if !ours {
+		dest, known := r.dest[socket]
+		if !known {
 			continue
 		}
 		var st unix.Stat_t
 		if unix.Lstat(socket, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != r.owner {
-			continue // nothing of the desktop's user
+			continue // not the desktop user's
 		}
 		g, err := grants.For(session.Admission{Socket: session.HostPath(socket), Device: st.Dev, Inode: st.Ino}, r.owner, r.uid)
 		if err == nil {

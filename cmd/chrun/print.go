@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"chrun/internal/cli"
+	"chrun/internal/helper"
+	"chrun/internal/request"
+	"chrun/internal/suggest"
+	"chrun/session"
+	"chrun/session/config"
+	"chrun/session/launch"
+)
+
+// warn prints a line, unless -q.
+func (c *command) warn(text string) {
+	if !c.flags.Quiet {
+		fmt.Fprintln(os.Stderr, "chrun:", text)
+	}
+}
+
+// note prints a line with -v.
+func (c *command) note(text string) {
+	if c.flags.Verbose {
+		fmt.Fprintln(os.Stderr, "chrun: note:", text)
+	}
+}
+
+// printPlan prints the plan for --dry-run.
+func (c *command) printPlan(plan *session.Plan) error {
+	var err error
+	switch c.flags.DryRun {
+	case "shell":
+		_, err = os.Stdout.WriteString(plan.Shell())
+	case "json":
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(plan)
+	default:
+		_, err = os.Stdout.WriteString(plan.Text())
+	}
+	return err
+}
+
+// printSummary prints warnings, and with -v what is shared.
+func (c *command) printSummary(plan *session.Plan) {
+	for _, w := range plan.Warnings {
+		c.warn(w)
+	}
+	if !c.flags.Verbose {
+		return
+	}
+	var b strings.Builder
+	for _, l := range plan.Features {
+		fmt.Fprintf(&b, "chrun: %s: %s\n", l.Feature, l.State)
+	}
+	for _, n := range plan.Notes {
+		fmt.Fprintf(&b, "chrun: note: %s\n", n)
+	}
+	for _, p := range plan.Prepare {
+		if p.InTree != "" {
+			fmt.Fprintf(&b, "chrun: note: makes the empty directory %s in the chroot, which you may write\n", p.InTree)
+		}
+	}
+	program := "the login shell"
+	if len(c.flags.Command) > 0 {
+		program = c.flags.Command[0]
+	}
+	fmt.Fprintf(&b, "chrun: identity: %s: %s\n", plan.Identity.Kind, plan.Identity.Why)
+	fmt.Fprintf(&b, "chrun: running %s as %s in %s\n", program, plan.User, plan.Name)
+	os.Stderr.WriteString(b.String())
+}
+
+// greet prints, once for each chroot and only on a terminal, what a person
+// cannot see.
+func (c *command) greet(l *request.Launch, plan *session.Plan) {
+	if c.flags.Quiet || !cli.IsTerminal(2) {
+		return
+	}
+	for _, g := range l.Greetings(plan) {
+		seen, record := config.Told(cli.StateDir(l.Caller), g.Key)
+		if seen {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "chrun: %s\nchrun: hint: %s\n", g.Text, g.Hint)
+		if err := record(); err != nil {
+			c.warn(fmt.Sprintf("cannot record that this was printed: %v", err))
+		}
+	}
+}
+
+// list prints the known chroots.
+func (c *command) list(conf *config.Config) error {
+	all, err := conf.All()
+	for _, ch := range all {
+		mark := ""
+		if ch.Name == conf.Default {
+			mark = "  (default)"
+		}
+		fmt.Printf("%s\t%s%s\n", ch.Name, ch.Path, mark)
+	}
+	if err == nil && len(all) == 0 {
+		fmt.Fprintln(os.Stderr, "chrun: no chroot is configured; any directory can be named: -c DIR")
+	}
+	return err
+}
+
+// printError prints err with its hints and returns the exit status.
+func (c *command) printError(err error) int {
+	c.suggest.Flags, c.suggest.Args, c.suggest.HostSearch = c.flags, os.Args[1:], c.env.Get("PATH")
+	text := cli.ErrorText("chrun", err, suggest.Hints(&c.suggest, err))
+	os.Stderr.WriteString(text)
+	if !cli.IsTerminal(2) { // started from a menu: nobody sees stderr
+		helper.Notify(c.env, c.flags.App, strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", ""))
+	}
+	var program *launch.ExecError
+	if errors.As(err, &program) {
+		return program.Status()
+	}
+	return 125
+}

@@ -1,0 +1,103 @@
+// Package cli holds what the two commands share: who calls, where the
+// configuration is, the command line's tables (flags, verbs, identity kinds,
+// home modes), and the form of errors and hints. It decides nothing about a
+// launch and starts nothing.
+package cli
+
+import (
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/desktop"
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/config"
+	"chrun/session/rootfs"
+)
+
+// SystemDir holds the configuration for all users.
+const SystemDir = "/etc/chrun"
+
+// NewCaller reads who calls chrun: uid and gid with their environment. HOME
+// counts as the home only if uid owns that directory.
+func NewCaller(uid, gid int, env session.Environ) *session.Caller {
+	c := &session.Caller{UID: uid, GID: gid, Env: env, Host: "/", Listeners: session.OnceListeners()}
+	c.Account = account.Host(c.UID, c.GID, c.Host, env.Get)
+	if home := env.Get("HOME"); path.IsAbs(home) && c.UID != 0 {
+		if st, err := os.Stat(home); err == nil && session.Owner(st) == c.UID {
+			c.Account.Home = path.Clean(home) // what ~ means to the caller
+		}
+	}
+	if dir := WorkingDir(); dir != "" {
+		c.Cwd = c.ByHome(dir)
+	}
+	c.Hostname, _ = os.Hostname()
+	c.RuntimeDir = session.FindRuntimeDir(env, c.UID)
+	if named := env.Get("XDG_RUNTIME_DIR"); c.RuntimeDir != "" && path.IsAbs(named) && path.Clean(named) != string(c.RuntimeDir) {
+		if real, err := rootfs.RealHost(session.HostPath(named)); err == nil && real == c.RuntimeDir { // a link to it
+			c.Env = append(session.Environ{"XDG_RUNTIME_DIR=" + string(real)}, env...)
+		}
+	}
+	return c
+}
+
+// WorkingDir is the working directory, or "" if it has no name.
+func WorkingDir() session.HostPath {
+	if dir, err := unix.Getwd(); err == nil && path.IsAbs(dir) {
+		return session.HostPath(dir)
+	}
+	return ""
+}
+
+// ConfigSource says where the configuration of c is: the caller's own and that
+// in the directory system. warn is told about files that are ignored; it may
+// be nil.
+func ConfigSource(c *session.Caller, system string, warn func(error)) config.Source {
+	return config.Source{System: system, Cwd: string(c.Cwd), Root: c.UID == 0,
+		User: config.UserDir(c.Env.Get("XDG_CONFIG_HOME"), c.Account.Home),
+		Home: func() string { return c.Account.Home },
+		Feature: func(name string) error {
+			_, err := desktop.Named(name)
+			return err
+		},
+		Warn: warn,
+	}
+}
+
+// StateDir is where chrun keeps its own records for c, "" if c has no home.
+func StateDir(c *session.Caller) string {
+	return config.StateDir(c.Env.Get("XDG_STATE_HOME"), c.Account.Home)
+}
+
+// DataDir is where the private homes of c are, "" if c has no home.
+func DataDir(c *session.Caller) string {
+	return config.DataDir(c.Env.Get("XDG_DATA_HOME"), c.Account.Home)
+}
+
+// HostPath makes a path of the command line absolute; ~ is the home of c.
+func HostPath(c *session.Caller, p string) session.HostPath {
+	switch {
+	case p == "~" || strings.HasPrefix(p, "~/"):
+		return session.HostPath(path.Join(c.Account.Home, p[1:]))
+	case !path.IsAbs(p):
+		return c.Cwd.Join(p)
+	}
+	return session.HostPath(path.Clean(p))
+}
+
+// ShortPath writes ~ for the home at the start of p.
+func ShortPath(p, home string) string {
+	if rest, ok := strings.CutPrefix(p, home+"/"); ok {
+		return "~/" + rest
+	}
+	return p
+}
+
+// IsTerminal reports whether the descriptor is a terminal.
+func IsTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err == nil
+}

@@ -1,0 +1,82 @@
+package cli
+
+import "chrun/session"
+
+// A Choice is one of the values that a flag or key accepts.
+type Choice struct{ Name, Usage string }
+
+// IdentityKinds are the values of --identity; a test compares them with
+// session.Kinds.
+var IdentityKinds = []Choice{
+	{"auto", "the simplest that works"},
+	{string(session.Match), "your uid, seen as it is"},
+	{string(session.Remap), "your uid, seen as the account's number"},
+	{string(session.Subid), "for a chroot that belongs to your subordinate ids"},
+	{string(session.Idmap), "files carry the account's number; needs root"},
+	{string(session.Grant), "the account's own uid; needs root"},
+}
+
+// HomeModes are the values of --home; any other value is a directory.
+var HomeModes = []Choice{
+	{string(session.HomeAuto), "the chroot's own home if you can write to it, else private"},
+	{string(session.HomePrivate), "a home that chrun keeps for this chroot"},
+	{string(session.HomeHost), "your whole home"},
+	{string(session.HomeTemporary), "an empty home, removed afterwards"},
+}
+
+// Forms are the values of --dry-run.
+var Forms = []Choice{
+	{"text", "for people"},
+	{"shell", "as mount commands"},
+	{"json", "for programs"},
+}
+
+// Personalities are the values of the key personality.
+var Personalities = []Choice{
+	{"linux32", "a 32-bit system"},
+	{"linux64", "a 64-bit system"},
+}
+
+// Has reports whether name is one of the choices.
+func Has(choices []Choice, name string) bool {
+	for _, c := range choices {
+		if c.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// A Verb is a subcommand of chrunctl.
+type Verb struct {
+	Name  string
+	Args  string // how its arguments are written in the usage text
+	Short string
+}
+
+// Verbs are the subcommands of chrunctl, in the order of its help.
+var Verbs = []Verb{
+	{"add", "NAME DIR", "Give the chroot in DIR a name"},
+	{"forget", "NAME", "Remove a chroot from the list; its files and its home stay"},
+	{"list", "", "List the chroots that have a name"},
+	{"default", "[NAME]", "Print, set or unset the chroot that chrun uses without -c"},
+	{"set", "NAME KEY=VALUE|KEY+=VALUE...", "Change settings of a chroot; += adds to a list"},
+	{"unset", "NAME KEY...", "Remove settings of a chroot"},
+	{"show", "NAME", "Print the settings of a chroot and where each is written"},
+	{"features", "", "List what is shared with chroots"},
+	{"gc", "", "Clean up after launches that were killed"},
+	{"apps", "NAME", "List the programs that a chroot offers to menus"},
+	{"export", "NAME [APP...]", "Put programs of a chroot into the menu"},
+	{"unexport", "NAME [APP...]", "Remove programs of a chroot from the menu"},
+	{"sync", "[NAME...]", "Bring the menu up to date with a chroot"},
+}
+
+// FindVerb returns the subcommand called name.
+func FindVerb(name string) (Verb, bool) {
+	for _, v := range Verbs {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return Verb{}, false
+}

@@ -1,0 +1,169 @@
+// Package elevate is what root does on behalf of a user. "sudo chrun firefox"
+// becomes the user who called root and makes that user's launch. Only if root
+// has to mount does it stay root; then it reads everything with the user's
+// rights, and only what nobody but root can have written decides what is
+// mounted.
+package elevate
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/internal/cli"
+	"chrun/internal/grants"
+	"chrun/internal/helper"
+	"chrun/internal/request"
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/config"
+	"chrun/session/rootfs"
+)
+
+// Call is how root was called.
+type Call struct {
+	Flags  *cli.Flags
+	Args   []string // the whole command line, with argv[0]
+	Env    session.Environ
+	System string // the directory of the configuration for all users
+	Warn   func(text string)
+}
+
+// Mounting is a launch that root mounts: the process has the rights of the
+// desktop user until Regain makes it root again.
+type Mounting struct {
+	Caller *session.Caller
+	Choice *request.Choice
+	Kind   session.Kind
+}
+
+// Run does what root has to do. It returns nil, nil if there is no desktop user,
+// so root enters as it is. If the user's ordinary launch will do, Run becomes
+// the user and executes chrun again: then it returns only with an error.
+func Run(c Call) (*Mounting, error) {
+	u, ok, err := desktopUser(c.Env, c.Args)
+	if !ok {
+		return nil, err
+	}
+	groups := hostGroups(u)
+	env := userEnviron(u, c.Env)
+	if c.Flags.List { // the user's own list
+		return nil, become(u, groups, -1, c.Args, env)
+	}
+	root := &session.Caller{Account: account.Account{Home: "/root"}, Cwd: cli.WorkingDir(), Env: session.Environ{}}
+	conf, err := config.Load(cli.ConfigSource(root, c.System, func(err error) { c.Warn(err.Error()) }))
+	if err != nil {
+		return nil, err
+	}
+	choice, chooseErr := request.Choose(c.Flags, conf, c.Env)
+	kind, mounts := requested(c.Flags, choice, u)
+	if !mounts {
+		if canMakeNamespaces(u, groups) {
+			return nil, become(u, groups, -1, c.Args, env)
+		}
+		if kind == "" || kind == "auto" || kind == session.Match {
+			kind = session.Direct
+		}
+	}
+	if chooseErr != nil {
+		return nil, explainChoice(c, chooseErr, u)
+	}
+	if kind == session.Idmap {
+		tree, err := idmapTree(c, u, choice)
+		if err != nil {
+			return nil, err
+		}
+		return nil, become(u, groups, tree, c.Args, env)
+	}
+	if err := takeRights(u, groups); err != nil {
+		return nil, err
+	}
+	caller := cli.NewCaller(u.UID, u.GID, env)
+	caller.Groups = groups
+	return &Mounting{Caller: caller, Choice: choice, Kind: kind}, nil
+}
+
+// requested is the identity that the flags and root's configuration ask for, ""
+// if none, and whether root has to mount for it. choice is nil if root's
+// configuration does not know the chroot.
+func requested(flags *cli.Flags, choice *request.Choice, u account.Account) (kind session.Kind, mounts bool) {
+	user, kind := flags.User, session.Kind(flags.Identity)
+	if choice != nil {
+		if user == "" {
+			user = choice.User
+		}
+		if kind == "" {
+			kind = session.Kind(choice.Identity)
+		}
+	}
+	if (kind == "" || kind == "auto") && choice != nil && isSubordinate(choice.Path, u) {
+		return kind, false // root inside is the user's too: files of the host's root would spoil the tree
+	}
+	return kind, user == "root" || user == "0" || kind == session.Grant || kind == session.Idmap
+}
+
+// isSubordinate reports whether a tree belongs to the subordinate ids of u.
+func isSubordinate(tree rootfs.HostPath, u account.Account) bool {
+	var st unix.Stat_t
+	if unix.Stat(string(tree), &st) != nil || st.Uid == 0 {
+		return false
+	}
+	return account.Among(account.HostSubIDs("/", "/etc/subuid", u), int(st.Uid))
+}
+
+// canMakeNamespaces reports whether u may make user namespaces, by trying.
+func canMakeNamespaces(u account.Account, groups []int) bool {
+	return helper.Probe(u.UID, u.GID, groups) == nil
+}
+
+// explainChoice says why root does not mount a chroot that only the user's own
+// files name. They are read with the user's rights, and only for the message.
+func explainChoice(c Call, err error, u account.Account) error {
+	var ch *config.Chroot
+	grants.As(u.UID, func() error {
+		user := &session.Caller{UID: u.UID, Account: u, Cwd: cli.WorkingDir(), Env: session.Environ{}}
+		conf, err := config.Load(cli.ConfigSource(user, c.System, nil))
+		if err == nil {
+			ch, err = conf.Select(c.Flags.Chroot, c.Env.Get("CHRUN_CHROOT"))
+		}
+		return err
+	})
+	if ch == nil || ch.Name == "" {
+		return err
+	}
+	return cli.WithHint(fmt.Errorf("cannot mount %q as root: only a file of %s's names it", ch.Name, u.Name),
+		fmt.Sprintf("sudo chrunctl add %s %s, or name the directory: -c %[2]s", ch.Name, session.Quote(string(ch.Path))))
+}
+
+// takeRights gives this process the rights of u. The saved uid stays root's, for
+// Regain; no signal and no debugger of the user's reaches the process, which is
+// not dumpable.
+func takeRights(u account.Account, groups []int) error {
+	err := errors.Join(syscall.Setgroups(groups), syscall.Setresgid(u.GID, u.GID, 0), syscall.Setresuid(u.UID, u.UID, 0))
+	if err != nil {
+		return fmt.Errorf("cannot take the rights of %s: %w", u.Name, err)
+	}
+	return nil
+}
+
+// Regain makes the process root again, once everything is decided.
+func (*Mounting) Regain() error {
+	if err := errors.Join(syscall.Setresuid(0, 0, 0), syscall.Setresgid(0, 0, 0), syscall.Setgroups(nil)); err != nil {
+		return fmt.Errorf("cannot become root again: %w", err)
+	}
+	return nil
+}
+
+// lastDescriptor is the highest descriptor that close_range(2) accepts.
+const lastDescriptor = 1<<31 - 1
+
+// HideDescriptors keeps the descriptors that root has open from the program,
+// except the first three.
+func HideDescriptors() error {
+	if err := unix.CloseRange(3, lastDescriptor, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("cannot hide the open descriptors: close_range: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package elevate
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/internal/cli"
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/rootfs"
+)
+
+// desktopUser finds who called root: sudo(8) and run0 set SUDO_UID, doas(1) and
+// pkexec(1) their own variables; else the user who logged in (pam_loginuid(8));
+// else the owner of the terminal, which su(1) leaves unchanged. ok is false if
+// there is none.
+//
+// A variable that names no account is an error: going on to the next source, and
+// in the end to root, would run the program with more rights than intended.
+func desktopUser(env session.Environ, args []string) (u account.Account, ok bool, err error) {
+	for _, name := range []string{"SUDO_UID", "DOAS_USER", "PKEXEC_UID"} {
+		value := env.Get(name)
+		if value == "" || value == "0" || value == "root" {
+			continue
+		}
+		u, ok := account.HostUser(value, "/")
+		if !ok {
+			words := append([]string{"env", "-u", name, "chrun"}, args[1:]...)
+			return u, false, cli.WithHint(fmt.Errorf("cannot find the user who called root: %s=%q names no account", name, value),
+				"as root without a desktop: "+session.Quote(words...))
+		}
+		if u.UID != 0 {
+			return u, true, nil
+		}
+	}
+	login, _ := rootfs.ReadHost("/proc/self/loginuid", 32, 0)
+	for _, uid := range []string{strings.TrimSpace(string(login)), terminalOwner()} {
+		if uid == "" || uid == "0" || uid == noLogin {
+			continue
+		}
+		if u, ok := account.HostUser(uid, "/"); ok && u.UID != 0 {
+			return u, true, nil
+		}
+	}
+	return u, false, nil
+}
+
+// noLogin is the login uid of a process that no login has started.
+const noLogin = "4294967295"
+
+// terminalOwner is the uid that owns the terminal on one of the first three
+// descriptors, or else the controlling terminal. Everybody can open /dev/tty,
+// so its own owner says nothing.
+func terminalOwner() string {
+	var st unix.Stat_t
+	for _, fd := range []int{0, 1, 2} {
+		if cli.IsTerminal(fd) && unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR {
+			return strconv.Itoa(int(st.Uid))
+		}
+	}
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	device, err := unix.IoctlGetUint32(fd, unix.TIOCGDEV)
+	major, minor := device>>8&0xfff, device&0xff|device>>12&0xfff00 // the old form, 12 bits and 20
+	if err != nil || major < 136 || major > 143 {
+		return "" // not a pseudoterminal (Linux, Documentation/admin-guide/devices.txt)
+	}
+	if unix.Stat("/dev/pts/"+strconv.Itoa(int(minor+(major-136)<<8)), &st) != nil {
+		return ""
+	}
+	return strconv.Itoa(int(st.Uid))
+}
+
+// passedVariables come from root's environment into the user's launch: they say
+// which desktop and language it is. All others are root's.
+var passedVariables = []string{"TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
+	"XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE", "XDG_SESSION_DESKTOP", "DESKTOP_SESSION", "CHRUN_CHROOT",
+	"DBUS_SESSION_BUS_ADDRESS", "PULSE_SERVER", "PIPEWIRE_REMOTE", "SSH_AUTH_SOCK",
+	"XDG_ACTIVATION_TOKEN", "DESKTOP_STARTUP_ID"}
+
+// userEnviron is the environment of a login of u, with what root's says of the
+// desktop.
+func userEnviron(u account.Account, env session.Environ) session.Environ {
+	shell := u.Shell
+	if shell == "" {
+		shell = "/bin/sh"
+	}
+	out := session.Environ{"HOME=" + u.Home, "USER=" + u.Name, "LOGNAME=" + u.Name, "SHELL=" + shell,
+		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if slices.Contains(passedVariables, name) && value != "" || strings.HasPrefix(name, "LC_") {
+			out = append(out, kv)
+		}
+	}
+	if dir := session.FindRuntimeDir(env, u.UID); dir != "" {
+		out = append(out, "XDG_RUNTIME_DIR="+string(dir))
+	}
+	return out
+}
+
+// hostGroups are the groups of u by the host's record, never by the chroot's.
+func hostGroups(u account.Account) []int {
+	groups := []int{}
+	for _, program := range []string{"/usr/bin/id", "/bin/id"} {
+		cmd := exec.Command(program, "-G", "--", u.Name)
+		cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin"}, "/"
+		out, err := cmd.Output()
+		if err != nil {
+			continue
+		}
+		for _, s := range strings.Fields(string(out)) {
+			if gid, err := strconv.Atoi(s); err == nil {
+				groups = append(groups, gid)
+			}
+		}
+		return groups
+	}
+	return append(groups, u.GID)
+}
+
+// treeVariable names the descriptor of an idmapped tree that root hands over to
+// the user's launch.
+const treeVariable = "_CHRUN_TREE"
+
+// TakeTree removes the descriptor that root has handed over from the
+// environment. fd is -1 if there is none.
+func TakeTree(env session.Environ) (rest session.Environ, fd int) {
+	value, ok := env.Lookup(treeVariable)
+	if !ok {
+		return env, -1
+	}
+	fd, err := strconv.Atoi(value)
+	if err != nil || fd < 3 {
+		fd = -1
+	} else {
+		unix.CloseOnExec(fd)
+	}
+	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, treeVariable+"=") }), fd
+}
+
+// become turns this process into the user's launch, by executing chrun again. It
+// returns only if that failed. Only the first three descriptors and tree stay
+// open.
+func become(u account.Account, groups []int, tree int, args []string, env session.Environ) error {
+	fail := func(call string, err error) error { return fmt.Errorf("cannot become %s: %s: %w", u.Name, call, err) }
+	if err := unix.CloseRange(3, lastDescriptor, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fail("close_range", err)
+	}
+	if tree >= 0 {
+		if _, err := unix.FcntlInt(uintptr(tree), unix.F_SETFD, 0); err != nil {
+			return fail("fcntl", err)
+		}
+		env = append(env, treeVariable+"="+strconv.Itoa(tree))
+	}
+	// "sudo -i" and pkexec(1) change to root's home; the person did not.
+	if cli.WorkingDir() == "/root" && os.Chdir(u.Home) != nil {
+		os.Chdir("/")
+	}
+	if err := syscall.Setgroups(groups); err != nil {
+		return fail("setgroups", err)
+	}
+	if err := syscall.Setresgid(u.GID, u.GID, u.GID); err != nil {
+		return fail("setresgid", err)
+	}
+	if err := syscall.Setresuid(u.UID, u.UID, u.UID); err != nil {
+		return fail("setresuid", err)
+	}
+	return fail("execve", syscall.Exec("/proc/self/exe", args, env))
+}

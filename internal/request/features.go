@@ -1,0 +1,59 @@
+package request
+
+import (
+	"chrun/desktop"
+	"chrun/internal/cli"
+	"chrun/session/config"
+)
+
+// configuredSwitches orders what a configuration file allows and denies so that
+// the narrower name wins: all, then groups, then features; for the same name
+// deny wins.
+func configuredSwitches(ch *config.Chroot) (list []cli.Switch) {
+	breadth := func(name string) int {
+		found, _ := desktop.Named(name)
+		switch {
+		case name == desktop.All:
+			return 0
+		case len(found) == 1 && found[0].Name == name:
+			return 2
+		}
+		return 1
+	}
+	for b := range 3 {
+		for _, name := range ch.Allow {
+			if breadth(name) == b {
+				list = append(list, cli.Switch{Name: name, On: true})
+			}
+		}
+		for _, name := range ch.Deny {
+			if breadth(name) == b {
+				list = append(list, cli.Switch{Name: name})
+			}
+		}
+	}
+	return list
+}
+
+// bareRootFeatures are what root gets without a desktop.
+var bareRootFeatures = map[string]bool{"network-files": true, "network": true, "gpu": true, "devices": true, "shm": true}
+
+// rootFeatures are what root inside gets in addition from a desktop: what makes
+// windows and sound work, and none of the user's files.
+var rootFeatures = map[string]bool{"wayland": true, "x11": true, "pipewire": true, "pulseaudio": true, "alsa": true,
+	"session-bus": true, "system-bus": true, "accessibility": true, "locale-time": true, "machine-id": true, "host-open": true}
+
+// allowedFeatures applies the switches in their order, so the last one wins, and
+// returns a function that reports whether a feature is shared.
+func allowedFeatures(switches []cli.Switch, root, bare bool) func(feature string) bool {
+	denied := map[string]bool{}
+	for _, s := range switches {
+		found, _ := desktop.Named(s.Name)
+		for _, f := range found {
+			denied[f.Name] = !s.On
+		}
+	}
+	return func(name string) bool {
+		return !denied[name] && (!root || bareRootFeatures[name] || !bare && rootFeatures[name])
+	}
+}

@@ -1,0 +1,105 @@
+package request
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"chrun/internal/cli"
+	"chrun/session"
+	"chrun/session/account"
+)
+
+// decideIdentity decides whose uid the program has, given the account a that it
+// is to be; known reports whether the tree has that account.
+func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Identity, err error) {
+	c := l.Caller
+	if l.Role.Bare {
+		if asked := session.Kind(l.Flags.Identity); asked != "" && asked != "auto" {
+			return id, &session.IdentityError{Kind: asked, Why: "no user has called root"}
+		}
+		if a.UID != 0 {
+			return id, fmt.Errorf("cannot become %q from root: run chrun as the user whose desktop it is", a.Name)
+		}
+		return session.Identity{Kind: session.AsRoot, Why: "root enters without a user namespace"}, nil
+	}
+	st, err := l.Root.Stat("/")
+	if err != nil {
+		return id, &cli.ChrootError{Verb: "enter", Dir: l.Choice.Path, Err: err}
+	}
+	_, notNumeric := strconv.Atoi(l.User.Value)
+	ic := session.IdentityCase{Asked: l.Role.Kind, Caller: c, Account: a, Known: known, Explicit: notNumeric == nil,
+		Owner: int(st.Uid), OwnerGID: int(st.Gid), Number: c.UID, Root: l.Role.Root, Idmapped: l.Role.Tree >= 0,
+		Host: HostAccountName, HostGroup: HostHasGroup}
+	if ic.Asked == "" {
+		ic.Asked = session.Kind(l.Identity.Value)
+	}
+	if l.Choice.Map != "" {
+		ic.Number, _ = strconv.Atoi(l.Choice.Map) // checked when the file was read
+	}
+	if ic.Owner != 0 && ic.Owner != c.UID || ic.Asked == session.Subid {
+		mine := c.Account
+		mine.UID = c.UID
+		ic.SubUIDs, ic.SubGIDs = account.HostSubIDs(c.Host, "/etc/subuid", mine), account.HostSubIDs(c.Host, "/etc/subgid", mine)
+	}
+	if id, err = ic.Decide(); err != nil {
+		return id, l.explainRefusal(err, ic.Owner)
+	}
+	return id, nil
+}
+
+// HostAccountName is the host's name for a uid.
+func HostAccountName(uid int) (name string, ok bool) {
+	a, ok := account.HostUser(strconv.Itoa(uid), "/")
+	return a.Name, ok
+}
+
+// HostHasGroup reports whether the host has a group of that number.
+func HostHasGroup(gid int) bool { return account.HostGroup(gid, "/") }
+
+// explainRefusal adds the command to type instead to a refused identity.
+func (l *Launch) explainRefusal(err error, owner int) error {
+	var e *session.IdentityError
+	chroot := l.Choice.HintName(l.Root.Dir())
+	switch {
+	case err == session.ErrRootName:
+		name, ok := HostAccountName(owner)
+		if !ok {
+			name = strconv.Itoa(owner)
+		}
+		return cli.WithHint(fmt.Errorf("cannot be root in %q: %s belongs to %s", l.Facts.Name, l.Root.Dir(), name),
+			sudoLine(l.Flags, chroot, "root", l.Flags.Command))
+	case errors.As(err, &e) && e.Sudo:
+		words := l.Flags.Command // with what a file of the user's says, which root does not read
+		if !l.User.FromFlag && l.User.Value != "" {
+			words = append([]string{"-u", l.User.Value}, words...)
+		}
+		if !l.Identity.FromFlag {
+			words = append([]string{"--identity=" + string(e.Kind)}, words...)
+		}
+		return cli.WithHint(err, sudoLine(l.Flags, chroot, "", words))
+	case errors.As(err, &e) && e.Other != "":
+		words := slices.Concat(l.Role.Program(), l.Flags.Words("identity"), []string{"--identity=" + e.Other}, l.Flags.Command)
+		return cli.WithHint(err, session.Quote(words...))
+	}
+	return err
+}
+
+// setuidPrograms become root by a setuid file, which has no effect in a user
+// namespace with one uid.
+var setuidPrograms = []string{"sudo", "su", "doas", "pkexec"}
+
+// refuseSetuid refuses a COMMAND that could only fail.
+func (l *Launch) refuseSetuid(kind session.Kind) error {
+	command := l.Flags.Command
+	if len(command) == 0 || kind == session.Subid || kind == session.AsRoot || !slices.Contains(setuidPrograms, command[0]) {
+		return nil
+	}
+	rest := command[1:]
+	if command[0] == "su" || len(rest) > 0 && isOption(rest[0]) {
+		rest = nil
+	}
+	return cli.WithHint(fmt.Errorf("cannot run %q: no program can become root in this launch", command[0]),
+		sudoLine(l.Flags, l.Choice.HintName(l.Root.Dir()), "root", rest))
+}

@@ -1,0 +1,240 @@
+// Package request turns the command line and the configuration into the facts
+// and the request that a plan is made from. It only reads: it starts nothing,
+// changes nothing and prints nothing.
+package request
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/desktop"
+	"chrun/internal/cli"
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/rootfs"
+)
+
+// Role says what this process is for a launch.
+type Role struct {
+	Root bool         // root, on behalf of the caller
+	Bare bool         // root, with no desktop user
+	Kind session.Kind // the identity that root has decided on, "" if none
+	Tree int          // descriptor of an idmapped tree, or -1
+}
+
+// Input is what a launch is made from. Nothing of it is changed.
+type Input struct {
+	Flags    *cli.Flags
+	Caller   *session.Caller
+	Choice   *Choice
+	Root     *rootfs.Root // the opened tree; the caller closes it
+	Role     Role
+	Terminal bool // a shell would talk to a terminal
+}
+
+// Launch is a launch before it is planned.
+type Launch struct {
+	Input
+	Resolved
+	Facts   *session.Facts
+	Request session.Request
+
+	recordHome func() error
+	foreignUID int // the account's number, if its files in the tree are not the caller's; else 0
+	notes      []string
+	warnings   []string
+}
+
+// Build finds the account inside and reads what was asked for.
+func Build(in Input) (*Launch, error) {
+	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
+	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command}
+	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, Bare: in.Role.Bare,
+		Idmapped: in.Role.Tree >= 0, UnsetEnv: in.Flags.UnsetEnv}
+	if in.Flags.Cwd == "" {
+		l.Facts.Base = in.Caller.Cwd
+	}
+	err := l.resolveAccount()
+	if err != nil {
+		return nil, cli.Locate(err, l.User.Origin.String())
+	}
+	if l.Request.Home, l.Request.HomeAt, err = resolveHome(in.Caller, l.Home); err != nil {
+		return nil, err
+	}
+	l.Request.HomeStore, l.recordHome = homeStore(in.Caller, in.Root.Dir(), in.Choice.Chroot)
+	if l.Request.Binds, err = resolveBinds(in); err != nil {
+		return nil, err
+	}
+	if l.Request.Env, err = resolveVariables(in); err != nil {
+		return nil, err
+	}
+	l.Request.Cwd = resolveCwd(in.Flags.Cwd, in.Caller.Cwd, l.Facts.Home)
+	return l, nil
+}
+
+// resolveAccount decides who the program is inside: the account, whose uid it
+// has, and which features it gets.
+func (l *Launch) resolveAccount() error {
+	c, root := l.Caller, l.Root
+	passwd, err := l.readFile("/etc/passwd")
+	if err != nil {
+		return err
+	}
+	host := c.Account
+	host.UID, host.GID = c.UID, c.GID
+	if shell := c.Env.Get("SHELL"); path.IsAbs(shell) {
+		host.Shell = shell
+	}
+	a, known, err := account.Choose(account.Table(passwd), l.User.Value, host, func(shell string) bool {
+		return root.CanAccess(rootfs.Path(shell), unix.X_OK)
+	})
+	if err != nil {
+		return err
+	}
+	id, err := l.decideIdentity(a, known)
+	if err != nil {
+		return err
+	}
+	if err := l.refuseSetuid(id.Kind); err != nil {
+		return err
+	}
+	l.Facts.Identity = id
+	private := *c
+	private.Private = id.UID != c.UID
+	l.Facts.Caller = &private
+	l.Request.Root = id.ShownUID == 0
+	l.Facts.Allowed = allowedFeatures(append(configuredSwitches(l.Choice.Chroot), l.Flags.Switches...), l.Request.Root, l.Role.Bare)
+	number := a.UID
+	a.UID, a.GID = id.ShownUID, id.ShownGID
+	l.Facts.Account = a
+	l.Facts.Home = homePath(c, a)
+	if !known {
+		l.Facts.Account.Home = "" // the tree does not know the account, so it has no home for it either
+	}
+	if l.Role.Bare {
+		l.warnings = append(l.warnings, "entering as root, without a desktop")
+	}
+	if l.Request.Root {
+		return nil
+	}
+	if known && number != id.UID && (id.Kind == session.Match || id.Kind == session.Remap || id.Kind == session.Direct) {
+		l.foreignUID = number
+		l.notes = append(l.notes, fmt.Sprintf("account: %s has the uid %d in the chroot: you do not own its files there", a.Name, number))
+	}
+	if id.Kind == session.Subid && known {
+		return nil // useradd must work, so the tree's passwd stays visible
+	}
+	return l.addAccount(passwd, a)
+}
+
+// addAccount lists the files in which the account and the caller's group are
+// added, where the tree lacks them.
+func (l *Launch) addAccount(passwd []byte, inside account.Account) error {
+	inside.Home = string(l.Facts.Home)
+	if data, changed := account.Passwd(passwd, inside); changed {
+		l.Facts.AccountFiles = append(l.Facts.AccountFiles, session.File{Path: "/etc/passwd", Data: data, Why: "the account " + inside.Name})
+	}
+	group, err := l.readFile("/etc/group")
+	if err != nil {
+		return err
+	}
+	if data, changed := account.Group(group, inside.GID, l.Caller.Account.Name); changed {
+		l.Facts.AccountFiles = append(l.Facts.AccountFiles, session.File{Path: "/etc/group", Data: data, Why: "the caller's group"})
+	}
+	return nil
+}
+
+// readFile reads a file of the tree that may be missing. One that is not a
+// regular file counts as missing, with a note; one that is too large is an
+// error.
+func (l *Launch) readFile(p rootfs.Path) ([]byte, error) {
+	data, err := l.Root.Read(p)
+	switch {
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		return data, nil
+	case errors.Is(err, rootfs.ErrTooLarge):
+		return nil, fmt.Errorf("cannot read %s of the chroot: larger than %d MiB", p, rootfs.MaxFile>>20)
+	}
+	l.notes = append(l.notes, fmt.Sprintf("%s of the chroot is ignored: %v", p, errors.Unwrap(err)))
+	return nil, nil
+}
+
+// homePath is HOME inside: the same path as the host home's.
+func homePath(c *session.Caller, a account.Account) session.Path {
+	if a.UID == 0 {
+		return "/root"
+	}
+	if home := path.Clean(c.Account.Home); path.IsAbs(home) && home != "/" {
+		return session.Path(home)
+	}
+	return session.Path("/home").Join(a.Name)
+}
+
+// Plan asks every allowed feature what it offers, and decides.
+func (l *Launch) Plan() (*session.Plan, error) {
+	var offers []session.Offer
+	for _, f := range desktop.Features {
+		o := session.Offer{Feature: f, Allowed: l.Facts.Allowed(f.Name)}
+		switch {
+		case o.Allowed:
+			o.Share = f.Detect(l.Facts)
+		case f.Hide != nil && !l.Request.Root && !l.Facts.Caller.Private:
+			o.Share = f.Hide(l.Facts)
+		}
+		offers = append(offers, o)
+	}
+	plan, err := session.Decide(l.Facts, l.Request, offers, l.environment())
+	if err != nil {
+		var cwd *session.CwdError
+		if errors.As(err, &cwd) {
+			words := append(append([]string{"chrun", "-C", "/"}, l.Flags.Words()...), l.Flags.Command...)
+			err = cli.WithHint(err, "name a directory inside: "+session.Quote(words...))
+		}
+		return nil, err
+	}
+	plan.Network = !l.Facts.Allowed("network")
+	personality := l.Choice.Personality
+	plan.Linux32 = personality == "linux32" || personality == "" && l.Root.Is32()
+	plan.Notes = append(l.notes, plan.Notes...)
+	plan.Warnings = append(l.warnings, plan.Warnings...)
+	return plan, nil
+}
+
+// environment says how the caller's variables are treated.
+func (l *Launch) environment() session.Environment {
+	login := account.ReadLogin(l.Root.Read, l.Request.Root)
+	vars := []session.Var{{Name: "PATH", Value: login.Path}}
+	for _, v := range []session.Var{{Name: "XDG_DATA_DIRS", Value: login.DataDirs}, {Name: "XDG_CONFIG_DIRS", Value: login.ConfigDirs}} {
+		if v.Value != "" {
+			vars = append(vars, v)
+		}
+	}
+	lacks := map[string]string{}
+	for _, k := range desktop.Lacks(l.Root, l.Caller.Env) {
+		lacks[k.Name] = k.Note
+	}
+	return session.Environment{Login: vars, Keep: func(name, value string) (bool, string) {
+		if why, ok := lacks[name]; ok {
+			return false, why
+		}
+		return desktop.Keep(name, value, l.Facts.Home)
+	}}
+}
+
+// RecordHome writes down which tree the private home belongs to, if the plan
+// makes one. Call it before the home is made.
+func (l *Launch) RecordHome(plan *session.Plan) error {
+	for _, p := range plan.Prepare {
+		if p.Home == "" {
+			continue
+		}
+		if err := l.recordHome(); err != nil {
+			return fmt.Errorf("cannot record which chroot the home %s belongs to: %w", p.Home, err)
+		}
+	}
+	return nil
+}
