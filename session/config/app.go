@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// For is the chroot as command sees it: with the settings of [app.NAME], where
-// NAME is command's base name. Its user, home, personality, identity and map replace the
-// chroot's, its bind, env, allow and deny are added; what it allows is no longer
-// denied by the chroot, and the other way round.
+// For returns the chroot with the settings of the section [app.NAME], where NAME
+// is the base name of command. Its user, home, personality, identity and map
+// replace those of the chroot; its bind, env, allow and deny are added to them.
+// A feature that the section allows is no longer denied by the chroot, and the
+// other way round.
 func (c *Chroot) For(command string) *Chroot {
 	app, ok := c.Apps[path.Base(command)]
 	if !ok {
@@ -27,8 +28,8 @@ func (c *Chroot) For(command string) *Chroot {
 		}
 	}
 	s.Bind = slices.Concat(s.Bind, app.Bind)
-	s.Allow = slices.Concat(without(s.Allow, app.Deny), app.Allow)
-	s.Deny = slices.Concat(without(s.Deny, app.Allow), app.Deny)
+	s.Allow = slices.Concat(removeAll(s.Allow, app.Deny), app.Allow)
+	s.Deny = slices.Concat(removeAll(s.Deny, app.Allow), app.Deny)
 	if s.Env = maps.Clone(s.Env); s.Env == nil {
 		s.Env = app.Env
 	} else {
@@ -37,6 +38,6 @@ func (c *Chroot) For(command string) *Chroot {
 	return &out
 }
 
-func without(list, remove []string) []string {
+func removeAll(list, remove []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(remove, s) })
 }

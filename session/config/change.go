@@ -12,12 +12,12 @@ import (
 	"chrun/session/rootfs"
 )
 
-// KnownError says that a chroot cannot be added, since its name or its
-// directory is known.
+// KnownError reports that a chroot cannot be added because its name or its
+// directory is already configured.
 type KnownError struct {
-	Name string // to be added
+	Name string // of the chroot to add
 	Dir  rootfs.HostPath
-	By   *Chroot
+	By   *Chroot // the one that exists
 }
 
 func (e *KnownError) Error() string {
@@ -27,15 +27,15 @@ func (e *KnownError) Error() string {
 	return fmt.Sprintf("cannot add %s: it is known as %q in %s", e.Dir, e.By.Name, e.By.File)
 }
 
-// Add writes down that tree, a canonical path, is called name, in a directory
-// of configuration: the Source's System or User. Errors are *KnownError,
-// *WriteError and those of Load and Chroot.
+// Add configures a chroot: it writes the file of name, with the canonical path
+// tree, into a configuration directory, the Source's System or User. Errors are
+// *KnownError, *WriteError and those of Load and Chroot.
 func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 	if !ValidName(name) {
 		return fmt.Errorf("cannot add a chroot: %w", errBadName(name))
 	}
 	e := Edit{Key: []string{"path"}, Value: string(tree)}
-	if err := check(&c.src, &e, chrootKeys); err != nil {
+	if err := checkEdit(&c.src, &e, chrootKeys); err != nil {
 		return err
 	}
 	unlock, err := c.src.lock(dir)
@@ -43,15 +43,15 @@ func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 		return err
 	}
 	defer unlock()
-	now, err := Load(c.src) // dir may be new
+	now, err := Load(c.src) // the lock may have created dir
 	if err != nil {
 		return err
 	}
 	var unknown *UnknownError
-	if file, _, err := now.find(name); err == nil {
+	if file, _, err := now.readChrootFile(name); err == nil {
 		by, err := now.Chroot(name)
 		if err != nil {
-			by = &Chroot{Name: name, Path: "what cannot be read", File: file}
+			by = &Chroot{Name: name, Path: "a chroot with mistakes", File: file}
 		}
 		return &KnownError{name, tree, by}
 	} else if !errors.As(err, &unknown) {
@@ -66,13 +66,14 @@ func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 	if err != nil {
 		return err
 	}
-	return c.src.write(fileOf(dir, name), data)
+	return c.src.writeFile(chrootFile(dir, name), data)
 }
 
-// Forget takes the file of the chroot name away, and the default that names it
-// beside that. What the file says need not be right. It returns the file.
+// Forget removes the file of the chroot name, and the default in the same
+// directory if it names the chroot. The file may have mistakes. Forget returns
+// its path.
 func (c *Config) Forget(name string) (file string, err error) {
-	if file, _, err = c.find(name); err != nil {
+	if file, _, err = c.readChrootFile(name); err != nil {
 		return "", err
 	}
 	dir := path.Dir(path.Dir(file))
@@ -92,43 +93,43 @@ func (c *Config) Forget(name string) (file string, err error) {
 	return file, nil
 }
 
-// SetDefault writes down the default in a directory of configuration; "" takes
-// it away. Whether the name is known is for the caller to say.
+// SetDefault sets the default in a configuration directory; "" unsets it. It
+// does not check that a chroot has the name.
 func (c *Config) SetDefault(dir, name string) error {
 	e := Edit{Key: []string{"default"}, Value: name}
 	if name == "" {
 		e = Edit{Key: e.Key, Op: Unset}
 	}
 	file := path.Join(dir, configFile)
-	return change(&c.src, dir, file, []Edit{e}, configKeys, func(data []byte) error {
+	return changeFile(&c.src, dir, file, []Edit{e}, configKeys, func(data []byte) error {
 		return decode(&c.src, file, data, configKeys, new(Config))
 	})
 }
 
-// Change makes edits in the file of the chroot name: all or none. Errors are
-// *EditError, *WriteError and those of Chroot; a mistake that the file has is
-// one of these, unless the edits take it away.
+// Change makes all of edits in the file of the chroot name, or none. Errors are
+// *EditError, *WriteError and those of Chroot. A mistake in the file is an error
+// unless the edits remove it.
 func (c *Config) Change(name string, edits ...Edit) error {
-	file, _, err := c.find(name)
+	file, _, err := c.readChrootFile(name)
 	if err != nil {
 		return err
 	}
 	for _, e := range edits {
 		if e.Op == Unset && slices.Equal(e.Key, []string{"path"}) {
-			return e.error(errors.New("a chroot has one"))
+			return e.wrap(errors.New("a chroot has one"))
 		}
 	}
-	return change(&c.src, path.Dir(path.Dir(file)), file, edits, chrootKeys, func(data []byte) error {
-		_, err := c.src.chroot(name, file, data)
+	return changeFile(&c.src, path.Dir(path.Dir(file)), file, edits, chrootKeys, func(data []byte) error {
+		_, err := c.src.parseChroot(name, file, data)
 		return err
 	})
 }
 
-// change makes edits in file, which lies in or below dir. good checks a
-// content.
-func change[T any](s *Source, dir, file string, edits []Edit, keys []key[T], good func([]byte) error) error {
+// changeFile makes edits in file, which lies in or below dir. validate checks
+// the content of the file.
+func changeFile[T any](s *Source, dir, file string, edits []Edit, keys []key[T], validate func([]byte) error) error {
 	for _, e := range edits {
-		if err := check(s, &e, keys); err != nil {
+		if err := checkEdit(s, &e, keys); err != nil {
 			return err
 		}
 	}
@@ -137,12 +138,12 @@ func change[T any](s *Source, dir, file string, edits []Edit, keys []key[T], goo
 		return err
 	}
 	defer unlock()
-	old, err := s.read(file)
+	old, err := s.readFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := values(old); err != nil {
-		return good(old)
+	if _, err := parseTOML(old); err != nil {
+		return validate(old)
 	}
 	data := old
 	for _, e := range edits {
@@ -150,38 +151,38 @@ func change[T any](s *Source, dir, file string, edits []Edit, keys []key[T], goo
 			return err
 		}
 	}
-	if err := good(data); err != nil {
-		if before := good(old); before != nil {
-			return before // with the lines that the file has
+	if err := validate(data); err != nil {
+		if before := validate(old); before != nil {
+			return before // its line numbers are those of the file on disk
 		}
 		return err
 	}
 	if slices.Equal(data, old) {
 		return nil
 	}
-	return s.write(file, data)
+	return s.writeFile(file, data)
 }
 
-// check checks the value of an edit.
-func check[T any](s *Source, e *Edit, keys []key[T]) error {
+// checkEdit checks the value of an edit.
+func checkEdit[T any](s *Source, e *Edit, keys []key[T]) error {
 	if e.Op == Unset {
 		return nil
 	}
 	if !utf8.ValidString(fmt.Sprint(e.Value)) {
-		return e.error(errNotUTF8)
+		return e.wrap(errNotUTF8)
 	}
 	t := map[string]any{}
-	if err := e.on(t); err != nil {
-		return e.error(err)
+	if err := e.applyTo(t); err != nil {
+		return e.wrap(err)
 	}
-	if m, ok := fields(s, t, keys, new(T)).(mistakes); ok {
-		return e.error(m[0].err)
+	if m, ok := parseFields(s, t, keys, new(T)).(mistakes); ok {
+		return e.wrap(m[0].err)
 	}
 	return nil
 }
 
-// Where says where the file of the chroot name says something of key, as in
-// Setting: "FILE:LINE", or "" if it does not.
+// Where returns "FILE:LINE" of the first Setting of the chroot name with that
+// key and value, or "". An empty value matches any.
 func (c *Config) Where(name, key, value string) string {
 	list, _ := c.Settings(name)
 	for _, s := range list {
@@ -192,12 +193,12 @@ func (c *Config) Where(name, key, value string) string {
 	return ""
 }
 
-// Settings lists what the file of the chroot name says, in its order. Errors
-// are those of Chroot.
+// Settings lists the settings in the file of the chroot name, in the order of
+// the file. Errors are those of Chroot.
 func (c *Config) Settings(name string) ([]Setting, error) {
-	file, data, err := c.find(name)
+	file, data, err := c.readChrootFile(name)
 	if err == nil {
-		_, err = c.src.chroot(name, file, data)
+		_, err = c.src.parseChroot(name, file, data)
 	}
 	if err != nil {
 		return nil, err

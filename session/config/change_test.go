@@ -47,21 +47,21 @@ func TestChange(t *testing.T) {
 		err        string // F is the file
 	}{
 		{name: "all", file: "path='/a' # x\n", changes: []string{"user=bob", "bind+=~/x:/y:ro", "env.A=", "deny=gpu,sound"}, want: "path='/a' # x\nuser = \"bob\"\nbind = [\"~/x:/y:ro\"]\nenv.A = \"\"\ndeny = [\"gpu\", \"sound\"]\n"},
-		{name: "none", file: "path='/a'\n", changes: []string{"user=bob", "home=hots"}, err: `cannot set home: "hots" is not an absolute path; it is auto, private, host, temporary or a directory`},
+		{name: "one bad edit", file: "path='/a'\n", changes: []string{"user=bob", "home=hots"}, err: `cannot set home: "hots" is not an absolute path; it is auto, private, host, temporary or a directory`},
 		{name: "relative", file: "path='/a'\n", changes: []string{"path=b"}, err: `cannot set path: "b" is not an absolute path`},
 		{name: "empty", file: "path='/a'\n", changes: []string{"user="}, err: `cannot set user: it is empty`},
 		{name: "element", file: "path='/a'\n", changes: []string{"bind+=x"}, err: `cannot add to bind: "x" is not an absolute path`},
 		{name: "feature", file: "path='/a'\n", changes: []string{"deny=gpu,sund"}, err: `cannot set deny: no feature is called "sund"`},
 		{name: "program", file: "path='/a'\n", changes: []string{"app.mpv.personality=arm"}, err: `cannot set app.mpv.personality: "arm": it is linux32 or linux64`},
-		{name: "no program", file: "path='/a'\n", changes: []string{"app./bin/mpv.user=x"}, err: `cannot set app./bin/mpv.user: "/bin/mpv" is no base name of a COMMAND`},
+		{name: "invalid program name", file: "path='/a'\n", changes: []string{"app./bin/mpv.user=x"}, err: `cannot set app./bin/mpv.user: "/bin/mpv" is no base name of a COMMAND`},
 		{name: "variable", file: "path='/a'\n", changes: []string{"env.A=\x00"}, err: `cannot set env.A: it holds a NUL`},
-		{name: "path stays", file: "path='/a'\n", changes: []string{"path"}, err: `cannot unset path: a chroot has one`},
-		{name: "a mistake elsewhere", file: "path='/a'\n\nhoem='host'\n", changes: []string{"user=x"}, err: `cannot read configuration: F:3: unknown key "hoem"` + keys},
-		{name: "a mistake below", file: "path='/a'\n[env]\nA=1\n", changes: []string{"user=x"}, err: `cannot read configuration: F:3: env.A: it must be a string` + keys},
-		{name: "no TOML", file: "path='/a'\nuser=\n", changes: []string{"user=x"}, err: `cannot read configuration: F:2: unexpected character U+000A at start of value` + keys},
-		{name: "a mistake is taken away", file: "path='/a'\n\nhoem='host'\nuser=1", changes: []string{"hoem", "user=x"}, want: "path='/a'\n\nuser=\"x\""},
-		{name: "the path is put right", file: "path='a'", changes: []string{"path=/a"}, want: `path="/a"`},
-		{name: "the path is added", file: "user='a'", changes: []string{"path=/a"}, want: "user='a'\npath = \"/a\"\n"},
+		{name: "unset path", file: "path='/a'\n", changes: []string{"path"}, err: `cannot unset path: a chroot has one`},
+		{name: "unknown key in the file", file: "path='/a'\n\nhoem='host'\n", changes: []string{"user=x"}, err: `cannot read configuration: F:3: unknown key "hoem"` + keys},
+		{name: "bad value in the file", file: "path='/a'\n[env]\nA=1\n", changes: []string{"user=x"}, err: `cannot read configuration: F:3: env.A: it must be a string` + keys},
+		{name: "syntax error in the file", file: "path='/a'\nuser=\n", changes: []string{"user=x"}, err: `cannot read configuration: F:2: unexpected character U+000A at start of value` + keys},
+		{name: "the edit removes the mistake", file: "path='/a'\n\nhoem='host'\nuser=1", changes: []string{"hoem", "user=x"}, want: "path='/a'\n\nuser=\"x\""},
+		{name: "the edit corrects the path", file: "path='a'", changes: []string{"path=/a"}, want: `path="/a"`},
+		{name: "the edit adds the path", file: "user='a'", changes: []string{"path=/a"}, want: "user='a'\npath = \"/a\"\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src, dir := source(t, map[string]string{"user/chroots/x.toml": c.file})
@@ -92,29 +92,29 @@ func TestChange(t *testing.T) {
 func TestAddForget(t *testing.T) {
 	src, dir := source(t, map[string]string{"system/chroots/sys.toml": "path='/sys/tem'", "system/config.toml": "default='sys'"})
 	defer syscall.Umask(syscall.Umask(0o077))
-	add := func(dir, name, tree, want string) {
+	checkAdd := func(dir, name, tree, want string) {
 		t.Helper()
 		if err := load(t, src).Add(dir, name, rootfs.HostPath(tree)); fmt.Sprint(err) != want {
 			t.Errorf("Add %s %s:\ngot  %v\nwant %s", name, tree, err, want)
 		}
 	}
-	mode := func(p string, want os.FileMode) {
+	checkMode := func(p string, want os.FileMode) {
 		t.Helper()
 		if st, err := os.Stat(dir + p); err != nil || st.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %v", p, st.Mode(), err, want)
 		}
 	}
-	add(src.User, "a b", "/x", `cannot add a chroot: "a b" is no name for a chroot (letters, digits and . _ + -, at most 64)`)
-	add(src.User, "x", "/a\xffb", `cannot set path: TOML holds UTF-8 alone`)
-	add(src.User, "a", "/mnt/'a b'", "<nil>")
-	add(src.User, "a", "/mnt/b", `cannot add "a": the name is taken by /mnt/'a b' in `+dir+"/user/chroots/a.toml")
-	add(src.User, "sys", "/mnt/b", `cannot add "sys": the name is taken by /sys/tem in `+dir+"/system/chroots/sys.toml")
-	add(src.User, "b", "/sys/tem", `cannot add /sys/tem: it is known as "sys" in `+dir+"/system/chroots/sys.toml")
-	add(src.System, "b", "/mnt/b", "<nil>")
-	mode("/user", 0o700)
-	mode("/user/chroots", 0o700)
-	mode("/user/chroots/a.toml", 0o600)
-	mode("/system/chroots/b.toml", 0o644)
+	checkAdd(src.User, "a b", "/x", `cannot add a chroot: "a b" is no name for a chroot (letters, digits and . _ + -, at most 64)`)
+	checkAdd(src.User, "x", "/a\xffb", `cannot set path: TOML holds UTF-8 alone`)
+	checkAdd(src.User, "a", "/mnt/'a b'", "<nil>")
+	checkAdd(src.User, "a", "/mnt/b", `cannot add "a": the name is taken by /mnt/'a b' in `+dir+"/user/chroots/a.toml")
+	checkAdd(src.User, "sys", "/mnt/b", `cannot add "sys": the name is taken by /sys/tem in `+dir+"/system/chroots/sys.toml")
+	checkAdd(src.User, "b", "/sys/tem", `cannot add /sys/tem: it is known as "sys" in `+dir+"/system/chroots/sys.toml")
+	checkAdd(src.System, "b", "/mnt/b", "<nil>")
+	checkMode("/user", 0o700)
+	checkMode("/user/chroots", 0o700)
+	checkMode("/user/chroots/a.toml", 0o600)
+	checkMode("/system/chroots/b.toml", 0o644)
 	if got, want := content(t, dir+"/user/chroots/a.toml"), "path = \"/mnt/'a b'\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -147,7 +147,7 @@ func TestAddForget(t *testing.T) {
 	}
 }
 
-// New directories in /etc are for everybody, whatever the umask.
+// Everybody can read new directories in /etc, regardless of the umask.
 func TestAddSystem(t *testing.T) {
 	src, dir := source(t, nil)
 	src.System = dir + "/etc/chrun"
@@ -163,8 +163,8 @@ func TestAddSystem(t *testing.T) {
 	}
 }
 
-// A file that is kept elsewhere stays there.
-func TestChangeLink(t *testing.T) {
+// Changing a file through a symlink keeps the symlink.
+func TestChangeKeepsSymlink(t *testing.T) {
 	src, dir := source(t, map[string]string{"user/config.toml": "", "dotfiles/x": "path='/a'\n"})
 	if err := errors.Join(os.Mkdir(dir+"/user/chroots", 0o700), os.Symlink("../../dotfiles/x", dir+"/user/chroots/x.toml")); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestChangeLink(t *testing.T) {
 	}
 }
 
-func TestChangeTogether(t *testing.T) {
+func TestConcurrentChanges(t *testing.T) {
 	src, dir := source(t, map[string]string{"user/chroots/x.toml": "path='/a'\n"})
 	var wait sync.WaitGroup
 	const n = 30
@@ -201,8 +201,8 @@ func TestChangeTogether(t *testing.T) {
 	}
 }
 
-// Two that give the same name: one of them gets it.
-func TestAddTogether(t *testing.T) {
+// Of concurrent commands that add the same name, exactly one succeeds.
+func TestConcurrentAdds(t *testing.T) {
 	src, _ := source(t, nil)
 	var wait sync.WaitGroup
 	results := make(chan error, 20)
@@ -217,22 +217,22 @@ func TestAddTogether(t *testing.T) {
 	}
 	wait.Wait()
 	close(results)
-	won := 0
+	added := 0
 	for err := range results {
 		if known := (*KnownError)(nil); err == nil {
-			won++
+			added++
 		} else if !errors.As(err, &known) {
 			t.Error(err)
 		}
 	}
-	if won != 1 {
-		t.Errorf("%d won", won)
+	if added != 1 {
+		t.Errorf("%d commands succeeded, want 1", added)
 	}
 }
 
 func TestCannotWrite(t *testing.T) {
 	if os.Geteuid() == 0 {
-		t.Skip("root writes everywhere")
+		t.Skip("root can write everywhere")
 	}
 	src, dir := source(t, map[string]string{"user/chroots/x.toml": "path='/a'\n", "user/.lock": ""})
 	defer os.Chmod(dir+"/user/chroots", 0o700)

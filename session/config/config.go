@@ -1,8 +1,11 @@
-// Package config reads what a person has written down about chroots: named
-// ones, their settings, and which is the default. Configuration is TOML, in
-// /etc/chrun and in $XDG_CONFIG_HOME/chrun: config.toml, and beside it one file
-// a chroot, chroots/NAME.toml. It never writes, and it does not look into a
-// chroot: whether a path is one is for package rootfs to say.
+// Package config reads and edits the configuration: named chroots, their
+// settings, and which one is the default. The configuration is TOML in
+// /etc/chrun and in $XDG_CONFIG_HOME/chrun: config.toml, and one file for each
+// chroot, chroots/NAME.toml. Edits keep comments and layout.
+//
+// The package also keeps two kinds of records in $XDG_STATE_HOME/chrun: which
+// private home belongs to which chroot, and which messages the caller has seen.
+// It does not check whether a path is a chroot; that is the job of package rootfs.
 package config
 
 import (
@@ -18,79 +21,81 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Source says where configuration is read, and for whom.
+// Source describes where the configuration is, and who reads it.
 type Source struct {
 	System string // /etc/chrun
-	User   string // $XDG_CONFIG_HOME/chrun; "" if there is none. It comes first
-	Cwd    string // what a relative DIR is below; "" if it cannot be named
+	User   string // $XDG_CONFIG_HOME/chrun, which takes precedence; "" for none
+	Cwd    string // the directory for a relative DIR; "" if its path is unknown
 
-	// Root reads for the superuser: what anybody else could have written is
-	// left out, and Warn is told why.
+	// Root reads as the superuser: files and directories that anybody else
+	// could have written are skipped with a warning.
 	Root bool
 
 	Home    func() string           // the caller's home, for a leading ~/
 	Feature func(name string) error // checks a name in allow and deny; nil accepts all
-	Warn    func(error)             // is told what is left out; may be nil
+	Warn    func(error)             // receives the reason for each skipped file; may be nil
 }
 
-// UserDir is the directory of the caller's own configuration (XDG Base
-// Directory 0.8), or "" if it cannot be told.
+// UserDir returns the directory of the caller's own configuration (XDG Base
+// Directory 0.8), or "" if neither argument is an absolute path.
 func UserDir(xdgConfigHome, home string) string { return baseDir(xdgConfigHome, home, ".config") }
 
-// DataDir is the directory of the caller's homes; see HomeFor.
+// DataDir returns the directory of the caller's data, such as private homes; or
+// "" if neither argument is an absolute path.
 func DataDir(xdgDataHome, home string) string { return baseDir(xdgDataHome, home, ".local/share") }
 
-// StateDir is the directory where notes are kept; see HomeFor.
+// StateDir returns the directory of the caller's records; or "" if neither
+// argument is an absolute path.
 func StateDir(xdgStateHome, home string) string { return baseDir(xdgStateHome, home, ".local/state") }
 
-func baseDir(named, home, usual string) string {
+func baseDir(xdgDir, home, fallback string) string {
 	switch {
-	case path.IsAbs(named):
-		return path.Join(named, "chrun")
+	case path.IsAbs(xdgDir):
+		return path.Join(xdgDir, "chrun")
 	case path.IsAbs(home):
-		return path.Join(home, usual, "chrun")
+		return path.Join(home, fallback, "chrun")
 	}
 	return ""
 }
 
-// Config is the configuration. The file of a chroot is read when it is asked
-// for: a launch pays for the one that it uses.
+// Config is the configuration. Files of chroots are read on demand, so that a
+// launch pays only for the one that it uses.
 type Config struct {
 	Default     string // the NAME that is used when none is given; may be ""
-	DefaultFrom string // the file that names it
+	DefaultFrom string // the file that sets it
 
 	src  Source
-	dirs []string // those that exist, first the caller's
+	dirs []string // the directories that exist, the caller's first
 }
 
 // Chroot is a chroot with its settings.
 type Chroot struct {
-	Name string          // "" if it is not registered
+	Name string          // "" if it is not configured
 	Path rootfs.HostPath // as written; symlinks are not resolved
 	Settings
 	Apps map[string]Settings // by the base name of COMMAND; see For
-	File string              // where it is written
+	File string              // the file that configures it; "" for none
 
 	src      *Source  // of File
 	data     []byte   // the content of File
 	commands []string // whose sections For has applied
 }
 
-// Settings are what a file says of a chroot, or of one program in it: what is
-// "" or nil was not said.
+// Settings are the settings of a chroot, or of one program in it. "" and nil
+// mean that the file does not set them.
 type Settings struct {
 	User        string   // login name or number inside
 	Home        string   // auto, private, host, temporary or an absolute directory
 	Personality string   // linux32 or linux64
 	Identity    string   // auto, match, remap, subid, idmap or grant
-	Map         string   // subid: the number inside of the account that is the caller
-	Bind        []string // for ParseBind; sources are absolute
+	Map         string   // subid: the UID inside that the caller is mapped to
+	Bind        []string // in the form of ParseBind; sources are absolute
 	Env         map[string]string
 	Allow       []string
 	Deny        []string
 }
 
-// Label is how the chroot is shown: its NAME, else the base name of its path.
+// Label returns the name to display: the NAME, else the base name of the path.
 func (c *Chroot) Label() string {
 	if c.Name != "" {
 		return c.Name
@@ -98,7 +103,8 @@ func (c *Chroot) Label() string {
 	return path.Base(string(c.Path))
 }
 
-// ID is a file name that no other chroot has: its NAME, else its escaped path.
+// ID returns a file name that is unique to the chroot: its NAME, else its
+// escaped path.
 func (c *Chroot) ID() string {
 	if c.Name != "" {
 		return c.Name
@@ -108,15 +114,14 @@ func (c *Chroot) ID() string {
 
 const configFile = "config.toml"
 
-// Load reads config.toml. A directory that does not exist costs one failed
-// open and is never asked again. Errors are *Error.
+// Load reads config.toml. Errors are *Error.
 func Load(src Source) (*Config, error) {
 	c := &Config{src: src}
 	for _, dir := range []string{src.User, src.System} {
 		if dir == "" {
 			continue
 		}
-		if ok, err := src.usable(dir); err != nil {
+		if ok, err := src.canUseDir(dir); err != nil {
 			return nil, err
 		} else if ok {
 			c.dirs = append(c.dirs, dir)
@@ -124,8 +129,8 @@ func Load(src Source) (*Config, error) {
 	}
 	for _, dir := range c.dirs {
 		file := path.Join(dir, configFile)
-		data, err := src.read(file)
-		if errors.Is(err, fs.ErrNotExist) || src.leftOut(err) {
+		data, err := src.readFile(file)
+		if errors.Is(err, fs.ErrNotExist) || src.skipUntrusted(err) {
 			continue
 		} else if err != nil {
 			return nil, err
@@ -141,8 +146,8 @@ func Load(src Source) (*Config, error) {
 	return c, nil
 }
 
-// usable says whether dir is there and, for root, to be trusted.
-func (s *Source) usable(dir string) (bool, error) {
+// canUseDir reports whether dir exists and, for root, can be trusted.
+func (s *Source) canUseDir(dir string) (bool, error) {
 	f, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -150,15 +155,15 @@ func (s *Source) usable(dir string) (bool, error) {
 		return false, &Error{File: dir, Err: errors.Unwrap(err)}
 	}
 	defer f.Close()
-	if s.Root && s.leftOut(trusted(f, dir)) {
+	if s.Root && s.skipUntrusted(checkTrust(f, dir)) {
 		return false, nil
 	}
 	return true, nil
 }
 
-// leftOut says whether err only means that root does not trust a file, and
-// tells Warn.
-func (s *Source) leftOut(err error) bool {
+// skipUntrusted reports whether err means that root does not trust a file. If
+// so, it warns.
+func (s *Source) skipUntrusted(err error) bool {
 	var u *UntrustedError
 	if !errors.As(err, &u) {
 		return false
@@ -169,49 +174,49 @@ func (s *Source) leftOut(err error) bool {
 	return true
 }
 
-// Chroot reads the chroot that is called name. Errors are *UnknownError,
-// *Error, or *UntrustedError if only files that root does not trust know it.
+// Chroot reads the chroot called name. Errors are *UnknownError, *Error, or
+// *UntrustedError if root trusts none of its files.
 func (c *Config) Chroot(name string) (*Chroot, error) {
-	file, data, err := c.find(name)
+	file, data, err := c.readChrootFile(name)
 	if err != nil {
 		return nil, err
 	}
-	return c.src.chroot(name, file, data)
+	return c.src.parseChroot(name, file, data)
 }
 
-// find finds and reads the file of the chroot that is called name.
-func (c *Config) find(name string) (file string, data []byte, err error) {
+// readChrootFile finds and reads the file of the chroot called name.
+func (c *Config) readChrootFile(name string) (file string, data []byte, err error) {
 	var dirs []string
 	if ValidName(name) {
 		dirs = c.dirs
 	}
-	var left error
+	var untrusted error
 	for _, dir := range dirs {
-		file := fileOf(dir, name)
-		data, err := c.src.read(file)
+		file := chrootFile(dir, name)
+		data, err := c.src.readFile(file)
 		var u *UntrustedError
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case errors.As(err, &u):
-			left = err
+			untrusted = err
 			continue
 		case err == nil:
-			c.src.leftOut(left)
+			c.src.skipUntrusted(untrusted)
 		}
 		return file, data, err
 	}
-	if left != nil {
-		return "", nil, left
+	if untrusted != nil {
+		return "", nil, untrusted
 	}
-	return "", nil, c.unknown(name)
+	return "", nil, c.unknownName(name)
 }
 
-// fileOf is the file of a chroot in a directory of configuration.
-func fileOf(dir, name string) string { return path.Join(dir, "chroots", name+".toml") }
+// chrootFile returns the file of a chroot in a configuration directory.
+func chrootFile(dir, name string) string { return path.Join(dir, "chroots", name+".toml") }
 
-// chroot reads the content of file.
-func (s *Source) chroot(name, file string, data []byte) (*Chroot, error) {
+// parseChroot parses the content of file.
+func (s *Source) parseChroot(name, file string, data []byte) (*Chroot, error) {
 	ch := &Chroot{Name: name, File: file, src: s, data: data}
 	if err := decode(s, file, data, chrootKeys, ch); err != nil {
 		return nil, err
@@ -222,8 +227,8 @@ func (s *Source) chroot(name, file string, data []byte) (*Chroot, error) {
 	return ch, nil
 }
 
-// Names lists the names of all chroots in order, without reading their files.
-// With an error (joined *Error) it lists those that it found.
+// Names lists the names of all chroots in alphabetical order, without reading
+// their files. With an error (joined *Error) it lists those that it found.
 func (c *Config) Names() ([]string, error) {
 	var list []string
 	var errs []error
@@ -235,7 +240,7 @@ func (c *Config) Names() ([]string, error) {
 		}
 		for _, e := range entries {
 			name, ok := strings.CutSuffix(e.Name(), ".toml")
-			// A leading dot is the lock or swap file of an editor.
+			// A leading dot: the lock file or swap file of an editor.
 			if !ok || strings.HasPrefix(name, ".") {
 				continue
 			}
@@ -250,27 +255,27 @@ func (c *Config) Names() ([]string, error) {
 	return slices.Compact(list), errors.Join(errs...)
 }
 
-// All reads all chroots, in the order of their names. With an error (joined:
-// one for each file that cannot be read) it lists the others.
+// All reads all chroots, in the order of their names. If some files cannot be
+// read, it returns the other chroots and the joined errors.
 func (c *Config) All() ([]*Chroot, error) {
 	list, err := c.Names()
 	errs := []error{err}
 	var all []*Chroot
 	for _, name := range list {
 		ch, err := c.Chroot(name)
-		var unknown *UnknownError // a dangling symlink, or removed meanwhile
+		var unknown *UnknownError // a dangling symlink, or the file was just removed
 		if err == nil {
 			all = append(all, ch)
-		} else if !errors.As(err, &unknown) && !c.src.leftOut(err) {
+		} else if !errors.As(err, &unknown) && !c.src.skipUntrusted(err) {
 			errs = append(errs, err)
 		}
 	}
 	return all, errors.Join(errs...)
 }
 
-// ByPath finds the registered chroot that is the directory dir (the same
+// ByPath finds the configured chroot whose path is the directory dir (the same
 // device and inode), or nil. A file that cannot be read is an error only if no
-// other file has dir: it might be the one, with something denied in it.
+// other file has dir, because it may be the one, and deny something.
 func (c *Config) ByPath(dir rootfs.HostPath) (*Chroot, error) {
 	all, err := c.All()
 	for _, ch := range all {
@@ -279,9 +284,9 @@ func (c *Config) ByPath(dir rootfs.HostPath) (*Chroot, error) {
 		}
 	}
 	if len(all) > 0 {
-		if want, err := os.Stat(string(dir)); err == nil {
+		if dirInfo, err := os.Stat(string(dir)); err == nil {
 			for _, ch := range all {
-				if st, err := os.Stat(string(ch.Path)); err == nil && os.SameFile(st, want) {
+				if info, err := os.Stat(string(ch.Path)); err == nil && os.SameFile(info, dirInfo) {
 					return ch, nil
 				}
 			}

@@ -52,8 +52,8 @@ func TestChroot(t *testing.T) {
 		"system/config.toml":         "default = 'debian'",
 		"system/chroots/gentoo.toml": "path = '/system'",
 		"system/chroots/debian.toml": "path = '/debian'\nhome = 'private'\n",
-		"user/chroots/.#debian.toml": "not a file of ours",
-		"user/chroots/debian.toml~":  "nor this",
+		"user/chroots/.#debian.toml": "lock file of an editor",
+		"user/chroots/debian.toml~":  "backup of an editor",
 		"user/chroots/gentoo.toml": `path = "~/gentoo"
 user = "bob"
 home = "~/g"
@@ -96,7 +96,7 @@ bind = ["/p"]
 	}
 }
 
-func TestNothing(t *testing.T) {
+func TestNoConfiguration(t *testing.T) {
 	src, _ := source(t, nil)
 	for _, src := range []Source{src, {}} {
 		c := load(t, src)
@@ -173,7 +173,7 @@ func TestMistakesInConfig(t *testing.T) {
 	}
 }
 
-// One bad file must not keep the others from being used or listed.
+// A bad file does not affect the other chroots.
 func TestAllWithMistakes(t *testing.T) {
 	src, dir := source(t, map[string]string{
 		"user/chroots/a.toml":   "path='/a'",
@@ -189,7 +189,7 @@ func TestAllWithMistakes(t *testing.T) {
 		t.Errorf("ByPath(/a) = %v, %v", ch, err)
 	}
 	if ch, err := c.ByPath(rootfs.HostPath(dir)); ch != nil || err == nil {
-		t.Errorf("ByPath of what the bad file may have = %v, %v", ch, err)
+		t.Errorf("ByPath of a directory that may be in the bad file = %v, %v", ch, err)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestHostileFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := Load(src); err == nil {
-				t.Error("Load reads it")
+				t.Error("Load accepts config.toml")
 			}
 			if name == "directory" {
 				return
@@ -233,7 +233,7 @@ func TestHostileFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := load(t, src).All(); err == nil {
-			t.Error("All lists it")
+			t.Error("All accepts it")
 		}
 	})
 	t.Run("dangling symlink", func(t *testing.T) {

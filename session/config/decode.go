@@ -13,18 +13,18 @@ import (
 	"chrun/session/rootfs"
 )
 
-// A kind is what a value is, in a file and on a command line.
+// A kind is the type of a value in a file.
 type kind int
 
 const (
 	textKind  kind = iota // a string
 	listKind              // a list of strings
 	namesKind             // a list of strings without commas
-	tableKind             // of strings, or of tables
+	tableKind             // a table of strings or of tables
 )
 
-// A key is a key of a table, and how its value becomes a part of T. The lists
-// of keys are what a file may say.
+// A key is a key of a table; set checks its value and stores it in T. The lists
+// of keys below define the format of the files.
 type key[T any] struct {
 	name string
 	kind kind
@@ -33,7 +33,7 @@ type key[T any] struct {
 
 var configKeys = []key[Config]{
 	{"default", textKind, func(_ *Source, c *Config, v any) (err error) {
-		if c.Default, err = text(v); err == nil && !ValidName(c.Default) {
+		if c.Default, err = parseText(v); err == nil && !ValidName(c.Default) {
 			err = errBadName(c.Default)
 		}
 		return err
@@ -42,49 +42,55 @@ var configKeys = []key[Config]{
 
 var identities = []string{"auto", "match", "remap", "subid", "idmap", "grant"}
 
-// settingKeys are those of a chroot, and of one program in it.
+// settingKeys are the keys of a chroot, and of one program in it.
 var settingKeys = []key[Settings]{
-	{"user", textKind, func(_ *Source, c *Settings, v any) (err error) { c.User, err = text(v); return err }},
+	{"user", textKind, func(_ *Source, c *Settings, v any) (err error) { c.User, err = parseText(v); return err }},
 	{"home", textKind, func(s *Source, c *Settings, v any) (err error) {
-		if c.Home, err = text(v); err != nil || slices.Contains([]string{"auto", "private", "host", "temporary"}, c.Home) {
+		if c.Home, err = parseText(v); err != nil || slices.Contains([]string{"auto", "private", "host", "temporary"}, c.Home) {
 			return err
 		}
-		if c.Home, err = s.absolute(c.Home); err != nil {
+		if c.Home, err = s.expandAbsolute(c.Home); err != nil {
 			err = fmt.Errorf("%w; it is auto, private, host, temporary or a directory", err)
 		}
 		return err
 	}},
 	{"personality", textKind, func(_ *Source, c *Settings, v any) (err error) {
-		if c.Personality, err = text(v); err == nil && c.Personality != "linux32" && c.Personality != "linux64" {
+		if c.Personality, err = parseText(v); err == nil && c.Personality != "linux32" && c.Personality != "linux64" {
 			err = fmt.Errorf("%q: it is linux32 or linux64", c.Personality)
 		}
 		return err
 	}},
 	{"identity", textKind, func(_ *Source, c *Settings, v any) (err error) {
-		if c.Identity, err = text(v); err == nil && !slices.Contains(identities, c.Identity) {
+		if c.Identity, err = parseText(v); err == nil && !slices.Contains(identities, c.Identity) {
 			err = fmt.Errorf("%q: it is %s", c.Identity, strings.Join(identities, ", "))
 		}
 		return err
 	}},
 	{"map", textKind, func(_ *Source, c *Settings, v any) (err error) {
-		if c.Map, err = text(v); err == nil {
+		if c.Map, err = parseText(v); err == nil {
 			if n, bad := strconv.ParseUint(c.Map, 10, 31); bad != nil || n == 0 {
 				err = fmt.Errorf("%q: it is the number of the account that is you inside", c.Map)
 			}
 		}
 		return err
 	}},
-	{"bind", listKind, func(s *Source, c *Settings, v any) (err error) { c.Bind, err = list(v, s.bind); return err }},
-	{"env", tableKind, func(_ *Source, c *Settings, v any) (err error) { c.Env, err = environment(v); return err }},
-	{"allow", namesKind, func(s *Source, c *Settings, v any) (err error) { c.Allow, err = list(v, s.feature); return err }},
-	{"deny", namesKind, func(s *Source, c *Settings, v any) (err error) { c.Deny, err = list(v, s.feature); return err }},
+	{"bind", listKind, func(s *Source, c *Settings, v any) (err error) { c.Bind, err = parseList(v, s.expandBind); return err }},
+	{"env", tableKind, func(_ *Source, c *Settings, v any) (err error) { c.Env, err = parseEnv(v); return err }},
+	{"allow", namesKind, func(s *Source, c *Settings, v any) (err error) {
+		c.Allow, err = parseList(v, s.checkFeature)
+		return err
+	}},
+	{"deny", namesKind, func(s *Source, c *Settings, v any) (err error) {
+		c.Deny, err = parseList(v, s.checkFeature)
+		return err
+	}},
 }
 
 var chrootKeys = func() []key[Chroot] {
 	keys := []key[Chroot]{{"path", textKind, func(s *Source, c *Chroot, v any) error {
-		p, err := text(v)
+		p, err := parseText(v)
 		if err == nil {
-			p, err = s.absolute(p)
+			p, err = s.expandAbsolute(p)
 		}
 		c.Path = rootfs.HostPath(p)
 		return err
@@ -92,11 +98,11 @@ var chrootKeys = func() []key[Chroot] {
 	for _, k := range settingKeys {
 		keys = append(keys, key[Chroot]{k.name, k.kind, func(s *Source, c *Chroot, v any) error { return k.set(s, &c.Settings, v) }})
 	}
-	return append(keys, key[Chroot]{"app", tableKind, func(s *Source, c *Chroot, v any) (err error) { c.Apps, err = apps(s, v); return err }})
+	return append(keys, key[Chroot]{"app", tableKind, func(s *Source, c *Chroot, v any) (err error) { c.Apps, err = parseApps(s, v); return err }})
 }()
 
-// apps reads the tables app.COMMAND.
-func apps(s *Source, v any) (map[string]Settings, error) {
+// parseApps parses the tables app.COMMAND.
+func parseApps(s *Source, v any) (map[string]Settings, error) {
 	tables, ok := v.(map[string]any)
 	if !ok {
 		return nil, errors.New("it must be a table of programs: [app.COMMAND]")
@@ -112,7 +118,7 @@ func apps(s *Source, v any) (map[string]Settings, error) {
 		case !ok:
 			bad = bad.add(command, errors.New("it must be a table of settings"), nil)
 		default:
-			if err := fields(s, t, settingKeys, &app); err != nil {
+			if err := parseFields(s, t, settingKeys, &app); err != nil {
 				bad = bad.add(command, err, nil)
 			}
 			out[command] = app
@@ -128,8 +134,8 @@ func keyNames[T any](keys []key[T]) (list []string) {
 	return list
 }
 
-// fields reads a table into to. Errors are mistakes.
-func fields[T any](s *Source, t map[string]any, keys []key[T], to *T) error {
+// parseFields parses a table into to. Errors are mistakes.
+func parseFields[T any](s *Source, t map[string]any, keys []key[T], to *T) error {
 	allowed := keyNames(keys)
 	var bad mistakes
 	for _, k := range keys {
@@ -141,14 +147,13 @@ func fields[T any](s *Source, t map[string]any, keys []key[T], to *T) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(t)) {
 		if !slices.Contains(allowed, name) {
-			bad = append(bad, &mistake{where: []string{name}, allowed: allowed, err: fmt.Errorf("unknown key %q", name)})
+			bad = append(bad, &mistake{key: []string{name}, allowed: allowed, err: fmt.Errorf("unknown key %q", name)})
 		}
 	}
 	return bad.orNil()
 }
 
-// decode reads a file into to. The error is the first mistake in the order of
-// lines.
+// decode parses a file into to. The error is the mistake in the first line.
 func decode[T any](s *Source, file string, data []byte, keys []key[T], to *T) error {
 	var t map[string]any
 	if err := toml.Unmarshal(data, &t); err != nil {
@@ -158,36 +163,36 @@ func decode[T any](s *Source, file string, data []byte, keys []key[T], to *T) er
 		}
 		return &Error{File: file, Line: line, Err: errors.New(why), Allowed: keyNames(keys)}
 	}
-	err := fields(s, t, keys, to)
+	err := parseFields(s, t, keys, to)
 	if err == nil {
 		return nil
 	}
-	at := newLines(data)
+	lines := indexLines(data)
 	var first *Error
 	for _, m := range err.(mistakes) {
-		if line := at.of(m.where); first == nil || line < first.Line {
+		if line := lines.find(m.key); first == nil || line < first.Line {
 			first = &Error{File: file, Line: line, Err: errors.New(m.Error()), Allowed: m.allowed}
 		}
 	}
 	return first
 }
 
-// A mistake is one in the value of a key.
+// A mistake is an invalid value or an unknown key.
 type mistake struct {
-	where   []string // the keys that lead to it; in a list also its index
-	shown   string   // the keys as a person says them
-	allowed []string // the keys that there are
+	key     []string // from the top of the file; in a list it ends in the index
+	label   string   // the key as messages show it
+	allowed []string // the keys that are valid there
 	err     error
 }
 
 func (m *mistake) Error() string {
-	if m.shown == "" {
+	if m.label == "" {
 		return m.err.Error()
 	}
-	return m.shown + ": " + m.err.Error()
+	return m.label + ": " + m.err.Error()
 }
 
-// mistakes are all of a value.
+// mistakes are all mistakes in a value. As an error it shows the first one.
 type mistakes []*mistake
 
 func (m mistakes) Error() string { return m[0].Error() }
@@ -199,16 +204,16 @@ func (m mistakes) orNil() error {
 	return m
 }
 
-// add adds what is wrong with the value of the key name. What knows no keys
-// yet may have those that are allowed.
+// add appends err, a mistake or mistakes in the value of the key name. Those
+// that do not list valid keys get allowed.
 func (m mistakes) add(name string, err error, allowed []string) mistakes {
 	inner, ok := err.(mistakes)
 	if !ok {
 		inner = mistakes{{err: err}}
 	}
 	for _, i := range inner {
-		i.where = append([]string{name}, i.where...)
-		if i.shown = strings.TrimSuffix(name+"."+i.shown, "."); i.allowed == nil {
+		i.key = append([]string{name}, i.key...)
+		if i.label = strings.TrimSuffix(name+"."+i.label, "."); i.allowed == nil {
 			i.allowed = allowed
 		}
 		m = append(m, i)

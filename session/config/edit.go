@@ -13,7 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// An Edit is one change to a file.
+// An Edit is one change to a configuration file.
 type Edit struct {
 	Key   []string // from the top of the file
 	Op    Op
@@ -24,17 +24,17 @@ type Edit struct {
 type Op int
 
 const (
-	Set   Op = iota // the key has the value
-	Add             // the list has the elements too
-	Unset           // the key is not there; nor, of a table, what is in it
+	Set   Op = iota // set the key to the value
+	Add             // add the elements to the list, unless it has them
+	Unset           // remove the key, or the table with all its keys
 )
 
-// EditError is an edit that cannot be made.
+// EditError reports an edit that cannot be made.
 type EditError struct {
-	Key     string // as it was typed
+	Key     string // as typed
 	Op      Op
 	Err     error
-	Allowed []string // the keys that there are, if Key is none
+	Allowed []string // the valid keys, if Key is unknown
 }
 
 func (e *EditError) Error() string {
@@ -48,7 +48,7 @@ func (e *EditError) Error() string {
 
 func (e *EditError) Unwrap() error { return e.Err }
 
-// ParseEdit reads KEY=VALUE or KEY+=VALUE for the file of a chroot. KEY is one
+// ParseEdit parses KEY=VALUE or KEY+=VALUE for the file of a chroot. KEY is one
 // of its keys, env.NAME, app.COMMAND.KEY or app.COMMAND.env.NAME. Names of
 // features may be separated by commas. Errors are *EditError.
 func ParseEdit(s string) (Edit, error) {
@@ -65,7 +65,7 @@ func ParseEdit(s string) (Edit, error) {
 	}
 	var k kind
 	if e.Key, k, ok = parseKey(name); !ok {
-		return fail("unknown key", typed())
+		return fail("unknown key", typedKeys())
 	}
 	if !utf8.ValidString(s) {
 		return fail(errNotUTF8.Error(), nil)
@@ -93,8 +93,8 @@ func ParseEdit(s string) (Edit, error) {
 	return e, nil
 }
 
-// ParseUnset reads a KEY to take away; it need not be one of those that there
-// are, so that a mistake in a file can be.
+// ParseUnset parses a KEY to unset. It accepts unknown keys, so that mistakes in
+// a file can be removed.
 func ParseUnset(name string) Edit {
 	key, _, ok := parseKey(name)
 	if !ok {
@@ -103,8 +103,8 @@ func ParseUnset(name string) Edit {
 	return Edit{Key: key, Op: Unset}
 }
 
-// parseKey reads the KEY of a command line. Dots belong to the names of
-// variables and programs: app.python3.12.user.
+// parseKey parses a KEY of the command line. Names of variables and programs may
+// contain dots: app.python3.12.user.
 func parseKey(name string) (path []string, k kind, ok bool) {
 	lookup := func(name string) (kind, bool) {
 		for _, k := range settingKeys {
@@ -137,8 +137,8 @@ func parseKey(name string) (path []string, k kind, ok bool) {
 	return []string{top, rest}, tableKind, rest != ""
 }
 
-// typed lists the keys as they are typed.
-func typed() []string {
+// typedKeys lists the keys in the form that ParseEdit reads.
+func typedKeys() []string {
 	list := keyNames(chrootKeys)
 	for i, name := range list {
 		switch name {
@@ -151,43 +151,43 @@ func typed() []string {
 	return list
 }
 
-func (e *Edit) error(err error) error {
+func (e *Edit) wrap(err error) error {
 	return &EditError{Key: strings.Join(e.Key, "."), Op: e.Op, Err: err}
 }
 
-// Apply makes the edit in the content of a file, and changes nothing else: not
-// a comment, not a blank. Errors are *EditError; data is known to be TOML.
+// Apply makes the edit in the content of a file, which must be valid TOML, and
+// leaves every other byte as it is. Errors are *EditError.
 func (e *Edit) Apply(data []byte) ([]byte, error) {
-	was, err := values(data)
+	current, err := parseTOML(data)
 	if err != nil {
-		return nil, e.error(err)
+		return nil, e.wrap(err)
 	}
-	want, err := values(data)
+	desired, err := parseTOML(data)
 	if err == nil {
-		err = e.on(want)
+		err = e.applyTo(desired)
 	}
 	if err != nil {
-		return nil, e.error(err)
+		return nil, e.wrap(err)
 	}
-	if e.Op == Add && reflect.DeepEqual(was, want) {
-		return data, nil // it has them
+	if e.Op == Add && reflect.DeepEqual(current, desired) {
+		return data, nil // the list has all elements already
 	}
-	prune(want)
-	// TOML forbids some ways to write down what it allows in others: the
-	// result decides.
-	for _, out := range e.ways(data) {
-		got, err := values(out)
+	prune(desired)
+	// Not every candidate is valid TOML: a table may be extended only in some
+	// of its forms. The first one that parses to the desired values wins.
+	for _, out := range e.candidates(data) {
+		result, err := parseTOML(out)
 		if err != nil {
 			continue
 		}
-		if prune(got); reflect.DeepEqual(got, want) {
+		if prune(result); reflect.DeepEqual(result, desired) {
 			return out, nil
 		}
 	}
-	return nil, e.error(errors.New("the file has it in a form that only an editor can change"))
+	return nil, e.wrap(errors.New("the file has it in a form that only an editor can change"))
 }
 
-func values(data []byte) (t map[string]any, err error) {
+func parseTOML(data []byte) (t map[string]any, err error) {
 	err = toml.Unmarshal(data, &t)
 	if t == nil {
 		t = map[string]any{}
@@ -195,8 +195,8 @@ func values(data []byte) (t map[string]any, err error) {
 	return t, err
 }
 
-// on makes the edit in the values of a file.
-func (e *Edit) on(t map[string]any) error {
+// applyTo makes the edit in the parsed values of a file.
+func (e *Edit) applyTo(t map[string]any) error {
 	last := len(e.Key) - 1
 	for _, name := range e.Key[:last] {
 		if t[name] == nil && e.Op != Unset {
@@ -212,14 +212,14 @@ func (e *Edit) on(t map[string]any) error {
 		t = inner
 	}
 	name := e.Key[last]
-	old, there := t[name]
+	old, exists := t[name]
 	switch {
-	case e.Op == Unset && !there:
+	case e.Op == Unset && !exists:
 		return errNotSet
 	case e.Op == Unset:
 		delete(t, name)
 		return nil
-	case e.Op == Set || !there:
+	case e.Op == Set || !exists:
 		if _, ok := old.(map[string]any); ok {
 			return errors.New("it is a table in the file")
 		}
@@ -230,7 +230,7 @@ func (e *Edit) on(t map[string]any) error {
 	if !ok {
 		return errors.New("it is no list in the file")
 	}
-	t[name] = append(list, e.missing(list)...)
+	t[name] = append(list, e.missingFrom(list)...)
 	return nil
 }
 
@@ -239,8 +239,8 @@ var (
 	errNotUTF8 = errors.New("TOML holds UTF-8 alone")
 )
 
-// missing are the elements to add that list has not.
-func (e *Edit) missing(list []any) (add []any) {
+// missingFrom returns the elements of the edit that list does not have.
+func (e *Edit) missingFrom(list []any) (add []any) {
 	for _, v := range e.Value.([]any) {
 		if !slices.Contains(list, v) && !slices.Contains(add, v) {
 			add = append(add, v)
@@ -249,8 +249,7 @@ func (e *Edit) missing(list []any) (add []any) {
 	return add
 }
 
-// prune removes empty tables: whether a file has the header of one does not
-// matter.
+// prune removes empty tables, because an empty section does not matter.
 func prune(t map[string]any) {
 	maps.DeleteFunc(t, func(_ string, v any) bool {
 		inner, ok := v.(map[string]any)
@@ -261,8 +260,8 @@ func prune(t map[string]any) {
 	})
 }
 
-// format is a value as TOML.
-func format(v any) string {
+// formatValue formats a value as TOML.
+func formatValue(v any) string {
 	list, ok := v.([]any)
 	if !ok {
 		return quote(v.(string))
@@ -274,7 +273,7 @@ func format(v any) string {
 	return "[" + strings.Join(words, ", ") + "]"
 }
 
-// quote is s as a TOML string: '…' if that saves backslashes.
+// quote formats s as a TOML string, in single quotes if that saves backslashes.
 func quote(s string) string {
 	control := strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 	if strings.ContainsAny(s, `"\`) && !control && !strings.Contains(s, "'") {
@@ -298,11 +297,13 @@ func quote(s string) string {
 	return b.String()
 }
 
-// quoteKey is a dotted key as TOML.
+// quoteKey formats a dotted key as TOML.
 func quoteKey(key []string) string {
+	needsQuotes := func(r rune) bool { return r >= 0x80 || !alphanumeric(byte(r)) && r != '-' }
 	words := make([]string, len(key))
 	for i, k := range key {
-		if words[i] = k; k == "" || strings.ContainsFunc(k, func(r rune) bool { return r >= 0x80 || !alphanumeric(byte(r)) && r != '-' }) {
+		words[i] = k
+		if k == "" || strings.ContainsFunc(k, needsQuotes) {
 			words[i] = quote(k)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// edit makes changes in the form of the command line; a word without "=" is
-// unset.
+// edit makes changes in the form of the command line; a change without "="
+// unsets the key.
 func edit(data string, changes ...string) (string, error) {
 	out := []byte(data)
 	for _, s := range changes {
@@ -27,7 +27,7 @@ func edit(data string, changes ...string) (string, error) {
 	return string(out), nil
 }
 
-// Everything else stays byte for byte: comments, order, blanks, line ends.
+// An edit keeps all other bytes: comments, order, blanks, line endings.
 func TestEdit(t *testing.T) {
 	for _, c := range []struct{ name, file, change, want string }{
 		{"replace", "# top\npath = '/a'  # where\n\nuser='x'#y\n", "user=bob", "# top\npath = '/a'  # where\n\nuser=\"bob\"#y\n"},
@@ -39,9 +39,9 @@ func TestEdit(t *testing.T) {
 		{"CRLF", "path='/a'\r\n[env]\r\nA='1'\r\n", "user=bob", "path='/a'\r\nuser = \"bob\"\r\n[env]\r\nA='1'\r\n"},
 		{"CRLF comment", "bind = [ # x\r\n\t'/a', # y\r\n]\r\n", "bind+=/b", "bind = [ # x\r\n\t'/a', # y\r\n\t\"/b\",\r\n]\r\n"},
 		{"indentation", "  path='/a'\n", "user=bob", "  path='/a'\n  user = \"bob\"\n"},
-		{"comments alone", "# user = 'x'\n", "user=bob", "# user = 'x'\nuser = \"bob\"\n"},
+		{"only comments", "# user = 'x'\n", "user=bob", "# user = 'x'\nuser = \"bob\"\n"},
 		{"header first", "# top\n\n# about env\n[env]\nA='1'\n", "user=bob", "# top\n\nuser = \"bob\"\n# about env\n[env]\nA='1'\n"},
-		{"header at once", "[env]\nA='1'\n", "user=bob", "user = \"bob\"\n[env]\nA='1'\n"},
+		{"header in the first line", "[env]\nA='1'\n", "user=bob", "user = \"bob\"\n[env]\nA='1'\n"},
 		{"variable, no table", "path='/a'\n", "env.A=1", "path='/a'\nenv.A = \"1\"\n"},
 		{"variable, header", "[env]\nA='1' # a\n# b\n\n[app.x]\n", "env.B=2", "[env]\nA='1' # a\nB = \"2\"\n# b\n\n[app.x]\n"},
 		{"variable, empty header", "[ env ] # c\n# d\n", "env.B=2", "[ env ] # c\nB = \"2\"\n# d\n"},
@@ -57,13 +57,13 @@ func TestEdit(t *testing.T) {
 		{"list, comma", "bind = ['/a',]\n", "bind+=/b", "bind = ['/a', \"/b\",]\n"},
 		{"list, empty", "bind=[ ]\n", "bind+=/b", "bind=[\"/b\" ]\n"},
 		{"list, empty with a comment", "bind=[ # c\n]\n", "bind+=/b", "bind=[\"/b\" # c\n]\n"},
-		{"list, comment behind", "bind=['/a' # c\n]\n", "bind+=/b", "bind=['/a', \"/b\" # c\n]\n"},
+		{"list, comment after the element", "bind=['/a' # c\n]\n", "bind+=/b", "bind=['/a', \"/b\" # c\n]\n"},
 		{"list, lines", "bind = [\n  '/a', # a\n  '/b', # b\n  # c\n]\n", "bind+=/x", "bind = [\n  '/a', # a\n  '/b', # b\n  \"/x\",\n  # c\n]\n"},
 		{"list, lines without a comma", "bind = [\n  '/a', # a\n  '/b' # b\n]\n", "bind+=/x", "bind = [\n  '/a', # a\n  '/b', # b\n  \"/x\"\n]\n"},
 		{"list, comma on a line", "bind = [\n  '/b' # b, c\n  ,\n]\n", "bind+=/x", "bind = [\n  '/b' # b, c\n  ,\n  \"/x\",\n]\n"},
 		{"list, lines, closed on one", "deny = ['a',\n 'b']", "deny+=c,d", "deny = ['a',\n 'b',\n \"c\",\n \"d\"]"},
-		{"list, there already", "deny = ['a' ]", "deny+=a", "deny = ['a' ]"},
-		{"list, one is there", "deny = ['a' ]", "deny+=a,b,b", "deny = ['a', \"b\" ]"},
+		{"list, element exists", "deny = ['a' ]", "deny+=a", "deny = ['a' ]"},
+		{"list, one element exists", "deny = ['a' ]", "deny+=a,b,b", "deny = ['a', \"b\" ]"},
 		{"list, set", "deny = ['a' ] # c", "deny=b,c", "deny = [\"b\", \"c\"] # c"},
 		{"program, new", "path='/a'", "app.mpv.home=host", "path='/a'\n\n[app.mpv]\nhome = \"host\"\n"},
 		{"program, dots", "path='/a'\n", "app.python3.12.bind+=/p", "path='/a'\n\n[app.\"python3.12\"]\nbind = [\"/p\"]\n"},
@@ -145,7 +145,7 @@ func TestFor(t *testing.T) {
 	}
 }
 
-// An edit that is made has made what it says, and nothing else.
+// An edit changes its key and nothing else.
 func FuzzEdit(f *testing.F) {
 	for _, file := range []string{
 		"path = '/a'\n# x\nuser='b' # c\n\nbind=['/a', # x\n '/b',\n]\n[env]\nA='b'\n[app.x]\nuser='c'\n", "env={A='1', # x\nB='2',}\r\nbind = [ ]",
@@ -156,7 +156,7 @@ func FuzzEdit(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, file, change string) {
-		was, err := values([]byte(file))
+		before, err := parseTOML([]byte(file))
 		if err != nil {
 			return
 		}
@@ -173,45 +173,44 @@ func FuzzEdit(f *testing.F) {
 			if !errors.As(err, &edit) {
 				t.Fatalf("error %T %v", err, err)
 			}
-			// What chrun reads can be edited.
+			// Every file that chrun accepts can be edited.
 			if strings.Contains(err.Error(), "only an editor") && decode(&Source{Home: func() string { return "/h" }}, "F", []byte(file), chrootKeys, &c) == nil {
 				t.Fatalf("%q cannot have %q: %v", file, change, err)
 			}
 			return
 		}
-		now, err := values(out)
+		after, err := parseTOML(out)
 		if err != nil {
 			t.Fatalf("%q with %q: %q: %v", file, change, out, err)
 		}
-		want, got := was, now
+		want, got := before, after
 		for _, name := range e.Key[:len(e.Key)-1] {
 			want, _ = want[name].(map[string]any)
 			got, _ = got[name].(map[string]any)
 		}
 		last := e.Key[len(e.Key)-1]
 		switch v := got[last]; {
-		case e.Op == Unset && v != nil, e.Op == Set && !reflect.DeepEqual(v, e.Value), e.Op == Add && len(e.missing(v.([]any))) > 0:
+		case e.Op == Unset && v != nil, e.Op == Set && !reflect.DeepEqual(v, e.Value), e.Op == Add && len(e.missingFrom(v.([]any))) > 0:
 			t.Fatalf("%q with %q: %q: %s = %#v", file, change, out, last, v)
 		}
 		delete(want, last)
 		delete(got, last)
-		prune(was)
-		prune(now)
-		if !reflect.DeepEqual(was, now) {
+		prune(before)
+		prune(after)
+		if !reflect.DeepEqual(before, after) {
 			t.Fatalf("%q with %q: %q: other keys differ", file, change, out)
 		}
 		checkComments(t, file, string(out), e)
 	})
 }
 
-// checkComments checks that a value that is set or added leaves every line of
-// comment.
+// checkComments checks that setting or adding a value keeps all comment lines.
 func checkComments(t *testing.T, file, out string, e Edit) {
 	if e.Op == Unset {
 		return
 	}
 	if e.Op == Set && strings.ContainsAny(file, "'\"[{") {
-		return // the old value may have had lines, and comments, of its own
+		return // the old value may span lines with comments
 	}
 	for _, line := range strings.Split(file, "\n") {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "#") && !strings.Contains(out, line) {

@@ -14,15 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFile is the size of a configuration file, in bytes.
+// maxFile is the largest size of a configuration file, in bytes.
 const maxFile = 1 << 20
 
 // Error is a mistake in a file, or a file that cannot be read.
 type Error struct {
 	File    string
-	Line    int // 0 if the mistake is not in a line
+	Line    int // 0 if the error concerns the whole file
 	Err     error
-	Allowed []string // the keys that such a file may have; nil if it could not be read
+	Allowed []string // the valid keys; nil if the file could not be read
 }
 
 func (e *Error) Error() string {
@@ -40,10 +40,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// UntrustedError says why a file does not count for root.
+// UntrustedError says why root does not trust a file.
 type UntrustedError struct {
-	File string // the file that does not count
-	At   string // it, or the directory above it that is the reason
+	File string
+	At   string // the file or parent directory that others can change
 	Why  string
 }
 
@@ -54,9 +54,9 @@ func (e *UntrustedError) Error() string {
 	return fmt.Sprintf("cannot trust configuration %s as root: %s: %s", e.File, e.At, e.Why)
 }
 
-// read reads a regular file, at most maxFile bytes; a FIFO does not block it.
-// Errors are *Error or *UntrustedError; fs.ErrNotExist is kept.
-func (s *Source) read(file string) ([]byte, error) {
+// readFile reads a regular file of at most maxFile bytes. It does not block on
+// a FIFO. Errors are *Error or *UntrustedError, and may wrap fs.ErrNotExist.
+func (s *Source) readFile(file string) ([]byte, error) {
 	f, err := os.OpenFile(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &Error{File: file, Err: errors.Unwrap(err)}
@@ -66,7 +66,7 @@ func (s *Source) read(file string) ([]byte, error) {
 		return nil, &Error{File: file, Err: errors.New("not a regular file")}
 	}
 	if s.Root {
-		if err := trusted(f, file); err != nil {
+		if err := checkTrust(f, file); err != nil {
 			return nil, err
 		}
 	}
@@ -80,19 +80,18 @@ func (s *Source) read(file string) ([]byte, error) {
 	return data, nil
 }
 
-// trusted says why an open file does not count for root, called file in
-// errors: root alone must be able to change it, and every directory in which
-// it really lies. The open file is asked, so that no symlink or rename between
-// check and use matters.
-func trusted(f *os.File, file string) error {
+// checkTrust returns an error unless only root can change the open file f and
+// every directory above it. It examines the open file, so that a symlink or a
+// rename between check and use does not matter. Errors call f file.
+func checkTrust(f *os.File, file string) error {
 	st, err := f.Stat()
 	if err != nil {
 		return &UntrustedError{file, file, err.Error()}
 	}
-	if why := changeable(st); why != "" {
+	if why := whyChangeable(st); why != "" {
 		return &UntrustedError{file, file, why}
 	}
-	inDir := st.IsDir() // what lies in the directory looked at is one itself
+	childIsDir := st.IsDir()
 	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
 	if err != nil {
 		return &UntrustedError{file, file, err.Error()}
@@ -102,10 +101,10 @@ func trusted(f *os.File, file string) error {
 		if err != nil {
 			return &UntrustedError{file, dir, err.Error()}
 		}
-		why := changeable(st)
-		// In a sticky directory (/tmp) others cannot replace a directory of
-		// root's; they can link a file of root's into it.
-		if why == othersWrite && inDir && st.Mode()&fs.ModeSticky != 0 {
+		why := whyChangeable(st)
+		// In a sticky directory (/tmp) others cannot replace a directory that
+		// belongs to root. They can create hard links to root's files there.
+		if why == othersWrite && childIsDir && st.Mode()&fs.ModeSticky != 0 {
 			why = ""
 		}
 		if why != "" {
@@ -114,15 +113,15 @@ func trusted(f *os.File, file string) error {
 		if dir == "/" {
 			return nil
 		}
-		inDir = true
+		childIsDir = true
 	}
 }
 
 const othersWrite = "others than root can write it"
 
-// changeable says why others than root may change a file, or "". An ACL that
-// lets somebody write shows in the group's bits.
-func changeable(st fs.FileInfo) string {
+// whyChangeable returns why others than root can change a file, or "". An ACL
+// that permits writing shows in the permission bits of the group.
+func whyChangeable(st fs.FileInfo) string {
 	if uid := st.Sys().(*syscall.Stat_t).Uid; uid != 0 {
 		return fmt.Sprintf("it is owned by uid %d, not by root", uid)
 	}

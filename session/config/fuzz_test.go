@@ -23,12 +23,12 @@ func FuzzConfig(f *testing.F) {
 		if err != nil {
 			var e *Error
 			lines := 1 + strings.Count(string(data), "\n")
-			// A syntax error at the very end may be named one line further.
+			// The line of a syntax error at the end may be one too large.
 			if !errors.As(err, &e) || e.Line < 1 || e.Line > lines+1 || !slices.Equal(e.Allowed, keyNames(chrootKeys)) && !slices.Equal(e.Allowed, keyNames(settingKeys)) {
 				t.Fatalf("error %#v in %d lines", err, lines)
 			}
 			if decode(src, "F", data, chrootKeys, new(Chroot)).Error() != err.Error() {
-				t.Fatalf("another error each time: %v", err)
+				t.Fatalf("the error is not deterministic: %v", err)
 			}
 			return
 		}

@@ -10,37 +10,38 @@ import (
 	"chrun/session/rootfs"
 )
 
-// HomeFor is where the private home of a chroot lies: in dataDir/homes
-// ($XDG_DATA_HOME/chrun). It belongs to tree, the chroot's canonical path: the
-// name that it got at first, that of the chroot or its escaped path, is noted in
-// stateDir/homes ($XDG_STATE_HOME/chrun), so that another name of the chroot, or
-// none, leads to the same home, and the same name of another chroot does not.
+// HomeFor returns the private home of a chroot, a directory in dataDir/homes
+// ($XDG_DATA_HOME/chrun). The home belongs to tree, the chroot's canonical path,
+// and not to its name: a record in stateDir/homes ($XDG_STATE_HOME/chrun) keeps
+// the name that the home got first, which is the NAME of the chroot or its
+// escaped path. So the home stays the same when the chroot is renamed or
+// forgotten, and another chroot that gets the NAME does not get the home.
 //
-// It only reads: one small file once there is the note. note writes that; call
-// it before the home is made. Its errors are *os.PathError or
-// *os.LinkError.
-func HomeFor(stateDir, dataDir string, tree rootfs.HostPath, ch *Chroot) (home rootfs.HostPath, note func() error) {
-	notes, homes := path.Join(stateDir, "homes"), rootfs.HostPath(path.Join(dataDir, "homes"))
-	file := path.Join(notes, EscapePath(tree))
-	if name := readNote(file); name != "" {
+// HomeFor only reads. record writes the record; call it before the home is
+// made. Its errors are *os.PathError or *os.LinkError.
+func HomeFor(stateDir, dataDir string, tree rootfs.HostPath, ch *Chroot) (home rootfs.HostPath, record func() error) {
+	records, homes := path.Join(stateDir, "homes"), rootfs.HostPath(path.Join(dataDir, "homes"))
+	file := path.Join(records, EscapePath(tree))
+	if name := readRecord(file); name != "" {
 		return homes.Join(name), func() error { return nil }
 	}
 	name := EscapePath(tree)
-	if ch.Name != "" && !taken(notes, homes, ch.Name) {
+	if ch.Name != "" && !isTaken(records, homes, ch.Name) {
 		name = ch.Name
 	}
 	return homes.Join(name), func() error {
-		for _, other := range claims(notes, name) { // of a home that is gone
+		for _, other := range findRecords(records, name) { // of homes that no longer exist
 			if err := os.Remove(other); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
-		return writeNote(file, name)
+		return writeRecord(file, name)
 	}
 }
 
-// readNote reads the name of a home, "" if there is none that could be one.
-func readNote(file string) string {
+// readRecord reads the name of a home from a record, or returns "" if the file
+// does not hold a valid one.
+func readRecord(file string) string {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 300, 0)
 	name := strings.TrimSuffix(string(data), "\n")
 	if err != nil || len(name) > 255 || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\x00\n") {
@@ -49,26 +50,26 @@ func readNote(file string) string {
 	return name
 }
 
-// taken says whether the home called name is there and another chroot's.
-// Without a note it is that of whoever has the name.
-func taken(notes string, homes rootfs.HostPath, name string) bool {
+// isTaken reports whether the home called name exists and belongs to another
+// chroot. A home without a record belongs to the chroot with that NAME.
+func isTaken(records string, homes rootfs.HostPath, name string) bool {
 	_, err := os.Lstat(string(homes.Join(name)))
-	return err == nil && len(claims(notes, name)) > 0
+	return err == nil && len(findRecords(records, name)) > 0
 }
 
-// claims lists the notes that name a home.
-func claims(notes, name string) (files []string) {
-	list, _ := os.ReadDir(notes)
+// findRecords lists the records that name a home.
+func findRecords(records, name string) (files []string) {
+	list, _ := os.ReadDir(records)
 	for _, e := range list {
-		if file := path.Join(notes, e.Name()); !strings.HasPrefix(e.Name(), ".") && readNote(file) == name {
+		if file := path.Join(records, e.Name()); !strings.HasPrefix(e.Name(), ".") && readRecord(file) == name {
 			files = append(files, file)
 		}
 	}
 	return files
 }
 
-// writeNote writes a file that holds name, as a whole or not at all.
-func writeNote(file, name string) error {
+// writeRecord writes name to file atomically.
+func writeRecord(file, name string) error {
 	dir := path.Dir(file)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -77,7 +78,7 @@ func writeNote(file, name string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once it is renamed
+	defer os.Remove(f.Name()) // fails after the rename
 	_, err = f.WriteString(name + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
@@ -85,10 +86,25 @@ func writeNote(file, name string) error {
 	return os.Rename(f.Name(), file)
 }
 
-// Told says whether the caller has been told about the chroot in tree, and tell
-// notes that, in stateDir/told ($XDG_STATE_HOME/chrun).
+// HasSeen reports whether the caller has seen the message about topic, which is
+// the path of a chroot and may have a suffix. The record of it is in
+// stateDir/told ($XDG_STATE_HOME/chrun).
+func HasSeen(stateDir string, topic rootfs.HostPath) bool {
+	_, err := os.Stat(seenFile(stateDir, topic))
+	return err == nil
+}
+
+// RecordSeen records that the caller has seen the message about topic. Errors
+// are *os.PathError or *os.LinkError.
+func RecordSeen(stateDir string, topic rootfs.HostPath) error {
+	return writeRecord(seenFile(stateDir, topic), string(topic))
+}
+
+func seenFile(stateDir string, topic rootfs.HostPath) string {
+	return path.Join(stateDir, "told", EscapePath(topic))
+}
+
+// Told is replaced by HasSeen and RecordSeen.
 func Told(stateDir string, tree rootfs.HostPath) (told bool, tell func() error) {
-	file := path.Join(stateDir, "told", EscapePath(tree))
-	_, err := os.Stat(file)
-	return err == nil, func() error { return writeNote(file, string(tree)) }
+	return HasSeen(stateDir, tree), func() error { return RecordSeen(stateDir, tree) }
 }

@@ -13,12 +13,12 @@ func TestHomeFor(t *testing.T) {
 	dir := t.TempDir()
 	state, data := dir+"/state/chrun", dir+"/data/chrun"
 	home := func(tree, name string) (string, func() error) {
-		h, note := HomeFor(state, data, rootfs.HostPath(tree), &Chroot{Name: name, Path: "/elsewhere"})
+		h, record := HomeFor(state, data, rootfs.HostPath(tree), &Chroot{Name: name, Path: "/elsewhere"})
 		rel, ok := strings.CutPrefix(string(h), data+"/homes/")
 		if !ok {
 			t.Errorf("home %s", h)
 		}
-		return rel, note
+		return rel, record
 	}
 	check := func(tree, name, want string) {
 		t.Helper()
@@ -28,8 +28,8 @@ func TestHomeFor(t *testing.T) {
 	}
 	use := func(tree, name, want string) { // as a launch does
 		t.Helper()
-		got, note := home(tree, name)
-		if err := note(); err != nil {
+		got, record := home(tree, name)
+		if err := record(); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {
@@ -41,24 +41,24 @@ func TestHomeFor(t *testing.T) {
 	}
 	check("/mnt/a", "a", "a")
 	if _, err := os.Stat(dir + "/state"); err == nil {
-		t.Error("asking writes")
+		t.Error("HomeFor writes")
 	}
 	use("/mnt/a", "a", "a")
 	check("/mnt/a", "", "a")      // forgotten
 	check("/mnt/a", "other", "a") // under another name
-	use("/mnt/b", "", "-mnt-b")   // by its DIR
+	use("/mnt/b", "", "-mnt-b")   // selected by DIR
 	use("/mnt/b", "b", "-mnt-b")
-	use("/mnt/c", "a", "-mnt-c") // a name that another had
+	use("/mnt/c", "a", "-mnt-c") // the name belonged to another chroot
 	check("/mnt/a", "a", "a")
 	check("/mnt/d", "a", "-mnt-d")
 
-	// A home without a note is that of the name.
+	// A home without a record belongs to the chroot with that NAME.
 	if err := os.Mkdir(data+"/homes/old", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	use("/mnt/old", "old", "old")
 
-	// What is gone claims nothing.
+	// The record of a home that no longer exists does not count.
 	if err := os.Remove(data + "/homes/a"); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestHomeFor(t *testing.T) {
 	use("/mnt/e", "a", "a")
 	check("/mnt/a", "z", "z")
 
-	// A note that names no home.
+	// A record without a valid name is ignored.
 	for _, bad := range []string{"", "\n", ".", "..", "../x", ".new-1", "a/b", "a\nb", "a\x00", strings.Repeat("x", 256)} {
 		if err := os.WriteFile(state+"/homes/-mnt-bad", []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
@@ -77,5 +77,18 @@ func TestHomeFor(t *testing.T) {
 	check("/mnt/bad", "good", "bad")
 	if st, err := os.Stat(state + "/homes"); err != nil || st.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", st, err)
+	}
+}
+
+func TestSeen(t *testing.T) {
+	state := t.TempDir() + "/state"
+	if HasSeen(state, "/mnt/a") {
+		t.Error("seen before RecordSeen")
+	}
+	if err := RecordSeen(state, "/mnt/a"); err != nil {
+		t.Fatal(err)
+	}
+	if !HasSeen(state, "/mnt/a") || HasSeen(state, "/mnt/b") || HasSeen(state, "/mnt/a alice") {
+		t.Error("RecordSeen recorded the wrong topic")
 	}
 }

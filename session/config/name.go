@@ -9,12 +9,12 @@ import (
 	"chrun/session/rootfs"
 )
 
-// maxName is the length of a NAME, in bytes.
+// maxName is the maximum length of a NAME, in bytes.
 const maxName = 64
 
-// ValidName says whether s can be the NAME of a chroot:
-// [A-Za-z0-9_][A-Za-z0-9._+-]*, at most 64 bytes. It can be a file name, and
-// is never taken for a DIR or a flag.
+// ValidName reports whether s can be the NAME of a chroot:
+// [A-Za-z0-9_][A-Za-z0-9._+-]*, at most 64 bytes. Such a name is a valid file
+// name and cannot be mistaken for a DIR or a flag.
 func ValidName(s string) bool {
 	for i := range len(s) {
 		if !alphanumeric(s[i]) && (i == 0 || !strings.Contains(".+-", s[i:i+1])) {
@@ -32,12 +32,12 @@ func errBadName(name string) error {
 	return fmt.Errorf("%q is no name for a chroot (letters, digits and . _ + -, at most %d)", name, maxName)
 }
 
-// EscapePath makes the absolute path of a chroot a file name that no other
-// path has, and no NAME: '/' becomes '-', and whatever is not a letter, digit,
-// '_' or '.' becomes \xNN, as in the names of systemd's mount units. What would
-// be longer than a file name may be ends in a hash instead.
+// EscapePath turns the absolute path of a chroot into a file name that is unique
+// to the path and differs from every NAME: '/' becomes '-', and other bytes
+// except letters, digits, '_' and '.' become \xNN, as in the names of systemd's
+// mount units. The end of a long name is replaced by a hash.
 func EscapePath(dir rootfs.HostPath) string {
-	const longest = 200 // of 255, NAME_MAX: room for a suffix
+	const longest = 200 // less than NAME_MAX (255), to leave room for a suffix
 	clean := path.Clean("/" + string(dir))
 	var b strings.Builder
 	for i := range len(clean) {
@@ -55,13 +55,13 @@ func EscapePath(dir rootfs.HostPath) string {
 	}
 	h := fnv.New128a()
 	h.Write([]byte(clean))
-	// No escape begins with \h.
+	// An escape sequence never begins with \h.
 	return fmt.Sprintf(`%s\h%x`, b.String()[:longest-34], h.Sum(nil))
 }
 
-// ParseBind reads SRC[:DST][:ro] (or :rw), where \: is a colon and \\ a
-// backslash. dest is clean and absolute, or "" if it is source, which is as
-// written: the caller of ParseBind expands it.
+// ParseBind parses SRC[:DST][:ro] (or :rw), where \: is a colon and \\ a
+// backslash. source is as written: the caller of ParseBind expands ~ and
+// relative paths. dest is clean and absolute, or "" for the same path as source.
 func ParseBind(s string) (source, dest string, ro bool, err error) {
 	fail := func(why string) (string, string, bool, error) {
 		return "", "", false, fmt.Errorf("%q: %s; the form is SRC[:DST][:ro]", s, why)
@@ -103,7 +103,7 @@ func ParseBind(s string) (source, dest string, ro bool, err error) {
 	return parts[0], dest, ro, nil
 }
 
-// formatBind is what ParseBind reads.
+// formatBind formats a bind so that ParseBind reads it back.
 func formatBind(source, dest string, ro bool) string {
 	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`)
 	s := escape.Replace(source)

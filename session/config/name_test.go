@@ -11,12 +11,12 @@ import (
 func TestValidName(t *testing.T) {
 	for _, s := range []string{"a", "_", "0", "gentoo", "Debian-12.5+x_y", "a..", strings.Repeat("x", 64)} {
 		if !ValidName(s) {
-			t.Errorf("%q is refused", s)
+			t.Errorf("%q is rejected", s)
 		}
 	}
 	for _, s := range []string{"", ".", "..", "-a", "+a", ".a", "a b", "a/b", "a\n", "ä", "a\x00", "a:", "~", strings.Repeat("x", 65)} {
 		if ValidName(s) {
-			t.Errorf("%q is taken", s)
+			t.Errorf("%q is accepted", s)
 		}
 	}
 }

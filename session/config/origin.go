@@ -64,9 +64,9 @@ func (c *Chroot) expandValue(key, value string) string {
 	var expanded string
 	switch key[strings.LastIndex(key, ".")+1:] {
 	case "bind":
-		expanded, _ = c.src.bind(value)
+		expanded, _ = c.src.expandBind(value)
 	case "path", "home":
-		expanded, _ = c.src.absolute(value)
+		expanded, _ = c.src.expandAbsolute(value)
 	}
 	return expanded
 }

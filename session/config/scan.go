@@ -9,20 +9,23 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A node is where something is said in a file: a [header], KEY = VALUE, or an
-// element of a list, whose key ends in its index.
+// A node is an item of a file: a [header], KEY = VALUE, or an element of a list.
+// The key of an element ends in its index. Positions are byte offsets.
 type node struct {
-	kind   unstable.Kind // Table, ArrayTable, or that of the value
-	key    []string      // in full
-	head   int           // how many of key the [header] above has
-	parent int           // the inline table or list that it is in; -1
-	start  int           // of the key (of the element)
-	value  int           // of VALUE
-	end    int           // behind VALUE; in a header behind the key
-	text   string        // VALUE, if it is a string
+	kind      unstable.Kind // Table, ArrayTable, or the kind of the value
+	key       []string      // from the top of the file
+	headerLen int           // the number of keys in the [header] of its section
+	parent    int           // the index of the inline table or list around it, or -1
+	start     int           // start of the key, or of the element
+	value     int           // start of VALUE; 0 in a header
+	end       int           // end of VALUE; in a header the end of the key
+	text      string        // VALUE, if it is a string
 }
 
-// scan finds all nodes, in the order of the file, which is known to be TOML.
+// isHeader reports whether n is a [header].
+func (n node) isHeader() bool { return n.value == 0 }
+
+// scan finds all nodes of a file of valid TOML, in the order of the file.
 func scan(data []byte) []node {
 	s := scanner{data: data}
 	var p unstable.Parser
@@ -35,8 +38,8 @@ func scan(data []byte) []node {
 			continue
 		}
 		n := node{kind: e.Kind, parent: -1}
-		n.key, n.start, n.end = keys(nil, e)
-		n.head, head = len(n.key), n.key
+		n.key, n.start, n.end = appendKey(nil, e)
+		n.headerLen, head = len(n.key), n.key
 		s.nodes = append(s.nodes, n)
 	}
 	return s.nodes
@@ -47,8 +50,9 @@ type scanner struct {
 	nodes []node
 }
 
-// keys appends the key of e to prefix, and says where it starts and ends.
-func keys(prefix []string, e *unstable.Node) (full []string, start, end int) {
+// appendKey appends the key of e to prefix, and returns the start and the end of
+// the key in the file.
+func appendKey(prefix []string, e *unstable.Node) (full []string, start, end int) {
 	full = slices.Clone(prefix)
 	for it := e.Key(); it.Next(); {
 		raw := it.Node().Raw
@@ -63,27 +67,27 @@ func keys(prefix []string, e *unstable.Node) (full []string, start, end int) {
 
 func (s *scanner) keyValue(prefix []string, head, parent int, e *unstable.Node) {
 	v := e.Value()
-	n := node{kind: v.Kind, head: head, parent: parent}
-	n.key, n.start, n.value = keys(prefix, e)
+	n := node{kind: v.Kind, headerLen: head, parent: parent}
+	n.key, n.start, n.value = appendKey(prefix, e)
 	n.value = s.skip(n.value, " \t=")
 	n.end = int(e.Raw.Offset + e.Raw.Length)
 	if v.Kind == unstable.String {
 		n.text = string(v.Data)
 	}
 	s.nodes = append(s.nodes, n)
-	me := len(s.nodes) - 1
+	index := len(s.nodes) - 1
 	switch v.Kind {
 	case unstable.InlineTable:
 		for it := v.Children(); it.Next(); {
-			s.keyValue(n.key, head, me, it.Node())
+			s.keyValue(n.key, head, index, it.Node())
 		}
 	case unstable.Array:
 		i := 0
 		for it := v.Children(); it.Next(); i++ {
-			if c := it.Node(); c.Raw.Length > 0 { // a list in a list has none
-				at := int(c.Raw.Offset)
-				s.nodes = append(s.nodes, node{kind: c.Kind, key: append(slices.Clone(n.key), strconv.Itoa(i)), head: head,
-					parent: me, start: at, value: at, end: at + int(c.Raw.Length), text: string(c.Data)})
+			if c := it.Node(); c.Raw.Length > 0 { // the parser gives no position for a list in a list
+				start := int(c.Raw.Offset)
+				s.nodes = append(s.nodes, node{kind: c.Kind, key: append(slices.Clone(n.key), strconv.Itoa(i)), headerLen: head,
+					parent: index, start: start, value: start, end: start + int(c.Raw.Length), text: string(c.Data)})
 			}
 		}
 	}
@@ -109,17 +113,17 @@ func (c *lineCounter) at(offset int) int {
 	return c.line
 }
 
-// lines knows the line of each key.
-type lines map[string]int
+// lineIndex maps a key, joined with NULs, to its line.
+type lineIndex map[string]int
 
-const deepest = 4 // app.COMMAND.env.NAME
+const maxDepth = 4 // app.COMMAND.env.NAME
 
-func newLines(data []byte) lines {
-	l := lines{}
+func indexLines(data []byte) lineIndex {
+	l := lineIndex{}
 	count := lineCounter{data: data, line: 1}
 	for _, n := range scan(data) {
 		line := count.at(n.start)
-		for k := 1; k <= min(len(n.key), deepest); k++ {
+		for k := 1; k <= min(len(n.key), maxDepth); k++ {
 			if name := strings.Join(n.key[:k], "\x00"); l[name] == 0 {
 				l[name] = line
 			}
@@ -128,11 +132,11 @@ func newLines(data []byte) lines {
 	return l
 }
 
-// of is the line where the key at where is set, or what it is in; 0 if
-// neither is.
-func (l lines) of(where []string) int {
-	for k := len(where); k > 0; k-- {
-		if line := l[strings.Join(where[:k], "\x00")]; line > 0 {
+// find returns the line of key, or of the innermost table or list around it; 0
+// if there is none.
+func (l lineIndex) find(key []string) int {
+	for k := len(key); k > 0; k-- {
+		if line := l[strings.Join(key[:k], "\x00")]; line > 0 {
 			return line
 		}
 	}

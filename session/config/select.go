@@ -11,12 +11,12 @@ import (
 	"chrun/session/rootfs"
 )
 
-// UnknownError says that no chroot has the name.
+// UnknownError reports that no chroot has the name.
 type UnknownError struct {
 	Name  string
-	From  string   // who said so, if not the flag: "$CHRUN_CHROOT" or a file
-	Known []string // the names that there are
-	IsDir bool     // ./Name is a directory
+	From  string   // where the name comes from: "$CHRUN_CHROOT", a file, or "" for the flag
+	Known []string // the configured names
+	IsDir bool     // whether ./Name is a directory
 }
 
 func (e *UnknownError) Error() string {
@@ -24,10 +24,10 @@ func (e *UnknownError) Error() string {
 	if e.From != "" {
 		from = " of " + e.From
 	}
-	return fmt.Sprintf("cannot find the chroot %q%s: %s", e.Name, from, known(e.Known))
+	return fmt.Sprintf("cannot find the chroot %q%s: %s", e.Name, from, describeNames(e.Known))
 }
 
-// Hint is what to type instead, or "".
+// Hint returns what to type instead, or "".
 func (e *UnknownError) Hint() string {
 	if e.IsDir {
 		return "for the directory: -c ./" + e.Name
@@ -35,13 +35,13 @@ func (e *UnknownError) Hint() string {
 	return ""
 }
 
-// NoChoiceError says that no chroot was named and that none goes without
-// saying.
+// NoChoiceError reports that no chroot was named, and that there is neither a
+// default nor exactly one chroot.
 type NoChoiceError struct{ Known []string }
 
-func (e *NoChoiceError) Error() string { return "cannot choose a chroot: " + known(e.Known) }
+func (e *NoChoiceError) Error() string { return "cannot choose a chroot: " + describeNames(e.Known) }
 
-// Hint is what to type instead.
+// Hint returns what to type instead.
 func (e *NoChoiceError) Hint() string {
 	if len(e.Known) == 0 {
 		return "name its directory: -c DIR"
@@ -49,7 +49,7 @@ func (e *NoChoiceError) Hint() string {
 	return "name one: -c " + e.Known[0]
 }
 
-func known(names []string) string {
+func describeNames(names []string) string {
 	switch {
 	case len(names) == 0:
 		return "none is configured"
@@ -60,19 +60,19 @@ func known(names []string) string {
 }
 
 // Select finds the chroot that flag (-c) names, else env ($CHRUN_CHROOT), else
-// the default, else the only one there is. A NAME must be configured; a DIR
-// (with a '/', or "." or "..", or beginning with '~') need not be: then only
-// Path is set, symlinks resolved where it exists. Whether it is a chroot has
-// not been looked at. Errors are *UnknownError, *NoChoiceError and those of
-// Chroot.
+// the default, else the only one that is configured. A NAME must be configured.
+// A DIR (which contains '/', is "." or "..", or begins with '~') need not be: in
+// that case only Path is set, with symlinks resolved if it exists. Select does
+// not check whether Path is a chroot. Errors are *UnknownError, *NoChoiceError
+// and those of Chroot.
 func (c *Config) Select(flag, env string) (*Chroot, error) {
 	switch {
 	case flag != "":
-		return c.named(flag, "")
+		return c.resolve(flag, "")
 	case env != "":
-		return c.named(env, "$CHRUN_CHROOT")
+		return c.resolve(env, "$CHRUN_CHROOT")
 	case c.Default != "":
-		return c.named(c.Default, c.DefaultFrom)
+		return c.resolve(c.Default, c.DefaultFrom)
 	}
 	names, err := c.Names()
 	if err == nil && len(names) == 1 {
@@ -83,7 +83,7 @@ func (c *Config) Select(flag, env string) (*Chroot, error) {
 	return nil, err
 }
 
-func (c *Config) named(s, from string) (*Chroot, error) {
+func (c *Config) resolve(s, from string) (*Chroot, error) {
 	if !strings.Contains(s, "/") && s != "." && s != ".." && s[0] != '~' {
 		ch, err := c.Chroot(s)
 		if u, ok := err.(*UnknownError); ok {
@@ -91,7 +91,7 @@ func (c *Config) named(s, from string) (*Chroot, error) {
 		}
 		return ch, err
 	}
-	dir, err := c.src.expand(s)
+	dir, err := c.src.expandHome(s)
 	if err == nil && !path.IsAbs(dir) && c.src.Cwd == "" {
 		err = errors.New("the working directory cannot be named")
 	}
@@ -99,7 +99,8 @@ func (c *Config) named(s, from string) (*Chroot, error) {
 		return nil, fmt.Errorf("cannot use chroot %q: %w", s, err)
 	}
 	if !path.IsAbs(dir) {
-		// Not path.Join: the kernel shall resolve "link/..".
+		// Not path.Join, which would remove "link/.." before the symlink is
+		// resolved.
 		dir = c.src.Cwd + "/" + dir
 	}
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
@@ -112,8 +113,8 @@ func (c *Config) named(s, from string) (*Chroot, error) {
 	return &Chroot{Path: p}, nil
 }
 
-func (c *Config) unknown(name string) error {
-	list, _ := c.Names() // the error at hand is a better one
+func (c *Config) unknownName(name string) error {
+	list, _ := c.Names() // the unknown name is the more useful error
 	e := &UnknownError{Name: name, Known: list}
 	if c.src.Cwd != "" && !strings.Contains(name, "/") {
 		st, err := os.Stat(path.Join(c.src.Cwd, name))

@@ -31,7 +31,7 @@ func TestSelect(t *testing.T) {
 		{name: "several", files: two, err: "cannot choose a chroot: known are a, b", hint: "name one: -c a"},
 		{name: "unknown", files: two, flag: "x", err: `cannot find the chroot "x": known are a, b`},
 		{name: "unknown variable", files: two, env: "x", err: `cannot find the chroot "x" of $CHRUN_CHROOT: known are a, b`},
-		{name: "no NAME", files: two, flag: "x y", err: `cannot find the chroot "x y": known are a, b`},
+		{name: "invalid NAME", files: two, flag: "x y", err: `cannot find the chroot "x y": known are a, b`},
 		{name: "a directory here", files: two, flag: "here", err: `cannot find the chroot "here": known are a, b`, hint: "for the directory: -c ./here"},
 		{name: "relative DIR", files: two, flag: "./tree", path: "tree"},
 		{name: "slash at the end", files: two, flag: "tree/", path: "tree"},
@@ -89,7 +89,7 @@ func TestLabelAndID(t *testing.T) {
 	}
 }
 
-// Root takes only what root alone can have written.
+// Root uses only files that nobody else can have written.
 func TestTrust(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to give files away")
@@ -103,19 +103,19 @@ func TestTrust(t *testing.T) {
 		spoil  func(dir string) error
 		def    string // Default; "mine" is the user's
 		chroot rootfs.HostPath
-		err    string // of Chroot("only"), behind the directory
+		err    string // of Chroot("only"), after the directory
 	}{
-		{"all is root's", chmod("", 0o755), "mine", "/mine", ""},
-		{"a file of another", chown("/user/chroots/a.toml"), "mine", "/system", ""},
-		{"a file that the group can write", chmod("/user/chroots/a.toml", 0o664), "mine", "/system", ""},
-		{"the only file of another", chown("/user/chroots/only.toml"), "mine", "/mine", "/user/chroots/only.toml as root: it is owned by uid 1234, not by root"},
-		{"config.toml of another", chown("/user/config.toml"), "theirs", "/mine", ""},
-		{"chroots of another", chown("/user/chroots"), "mine", "/system", "/user/chroots/only.toml as root: DIR/user/chroots: it is owned by uid 1234, not by root"},
+		{"everything belongs to root", chmod("", 0o755), "mine", "/mine", ""},
+		{"a file of another user", chown("/user/chroots/a.toml"), "mine", "/system", ""},
+		{"a group-writable file", chmod("/user/chroots/a.toml", 0o664), "mine", "/system", ""},
+		{"the only file of another user", chown("/user/chroots/only.toml"), "mine", "/mine", "/user/chroots/only.toml as root: it is owned by uid 1234, not by root"},
+		{"config.toml of another user", chown("/user/config.toml"), "theirs", "/mine", ""},
+		{"chroots of another user", chown("/user/chroots"), "mine", "/system", "/user/chroots/only.toml as root: DIR/user/chroots: it is owned by uid 1234, not by root"},
 		{"chroots that others can write", chmod("/user/chroots", 0o777|os.ModeSticky), "mine", "/system", "/user/chroots/only.toml as root: DIR/user/chroots: others than root can write it"},
-		{"the directory of another", chown("/user"), "theirs", "/system", "unknown"},
-		{"a directory above that others can write", chmod("", 0o777), "", "", "unknown"},
-		{"a sticky directory above", chmod("", 0o777|os.ModeSticky), "mine", "/mine", ""},
-		{"a symlink to where others can write", func(dir string) error {
+		{"the directory of another user", chown("/user"), "theirs", "/system", "unknown"},
+		{"a parent directory that others can write", chmod("", 0o777), "", "", "unknown"},
+		{"a sticky parent directory", chmod("", 0o777|os.ModeSticky), "mine", "/mine", ""},
+		{"a symlink into a directory that others can write", func(dir string) error {
 			return errors.Join(os.Mkdir(dir+"/theirs", 0o755), os.WriteFile(dir+"/theirs/f", []byte("path='/x'"), 0o644), os.Chown(dir+"/theirs", 1234, 0),
 				os.Remove(dir+"/user/chroots/a.toml"), os.Symlink(dir+"/theirs/f", dir+"/user/chroots/a.toml"))
 		}, "mine", "/system", ""},
@@ -129,7 +129,7 @@ func TestTrust(t *testing.T) {
 			if err := c.spoil(dir); err != nil {
 				t.Fatal(err)
 			}
-			// Another's launch is not concerned.
+			// Launches of other users use all files.
 			if ch, err := load(t, src).Chroot("only"); err != nil || ch.Path != "/only" {
 				t.Errorf("not as root: %v, %v", ch, err)
 			}

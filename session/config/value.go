@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-func text(v any) (string, error) {
+func parseText(v any) (string, error) {
 	s, ok := v.(string)
 	switch {
 	case !ok:
@@ -23,29 +23,29 @@ func text(v any) (string, error) {
 	return s, nil
 }
 
-// list reads a list of strings, each through item.
-func list(v any, item func(string) (string, error)) ([]string, error) {
+// parseList reads a parseList of strings, each through item.
+func parseList(v any, item func(string) (string, error)) ([]string, error) {
 	elements, ok := v.([]any)
 	if !ok {
 		return nil, errors.New("it must be a list of strings")
 	}
 	out := make([]string, 0, len(elements))
 	for i, e := range elements {
-		s, err := text(e)
+		s, err := parseText(e)
 		if err == nil {
 			s, err = item(s)
 		}
 		if err != nil {
-			return nil, mistakes{{where: []string{strconv.Itoa(i)}, err: err}}
+			return nil, mistakes{{key: []string{strconv.Itoa(i)}, err: err}}
 		}
 		out = append(out, s)
 	}
 	return out, nil
 }
 
-// environment reads a table NAME = "VALUE". A VALUE may be empty and may have
+// parseEnv parses a table NAME = "VALUE". A VALUE may be empty and may contain
 // newlines.
-func environment(v any) (map[string]string, error) {
+func parseEnv(v any) (map[string]string, error) {
 	vars, ok := v.(map[string]any)
 	if !ok {
 		return nil, errors.New("it must be a table of strings")
@@ -71,36 +71,36 @@ func environment(v any) (map[string]string, error) {
 	return env, bad.orNil()
 }
 
-func (s *Source) feature(name string) (string, error) {
+func (s *Source) checkFeature(name string) (string, error) {
 	if s.Feature == nil {
 		return name, nil
 	}
 	return name, s.Feature(name)
 }
 
-// bind checks an element of bind and makes its source absolute.
-func (s *Source) bind(b string) (string, error) {
+// expandBind checks an element of bind and makes its source absolute.
+func (s *Source) expandBind(b string) (string, error) {
 	source, dest, ro, err := ParseBind(b)
 	if err != nil {
 		return "", err
 	}
-	if source, err = s.absolute(source); err != nil {
+	if source, err = s.expandAbsolute(source); err != nil {
 		return "", err
 	}
 	return formatBind(source, dest, ro), nil
 }
 
-// absolute expands a leading ~/ and refuses what is not absolute then.
-func (s *Source) absolute(p string) (string, error) {
-	full, err := s.expand(p)
+// expandAbsolute expands a leading ~/ and rejects a path that is not absolute.
+func (s *Source) expandAbsolute(p string) (string, error) {
+	full, err := s.expandHome(p)
 	if err == nil && !path.IsAbs(full) {
 		err = fmt.Errorf("%q is not an absolute path", p)
 	}
 	return full, err
 }
 
-// expand expands ~ and a leading ~/.
-func (s *Source) expand(p string) (string, error) {
+// expandHome expands ~ and a leading ~/.
+func (s *Source) expandHome(p string) (string, error) {
 	if !strings.HasPrefix(p, "~") {
 		return p, nil
 	}

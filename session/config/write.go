@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteError says that a file cannot be written.
+// WriteError reports that a configuration file cannot be written.
 type WriteError struct {
 	File string
 	Err  error
@@ -24,9 +24,9 @@ func (e *WriteError) Error() string {
 
 func (e *WriteError) Unwrap() error { return e.Err }
 
-// writeError is err without the names of its own: a temporary file means
-// nothing to anybody.
-func writeError(file string, err error) error {
+// wrapWriteError makes a *WriteError of err, without the file names in err: the
+// name of a temporary file would only confuse.
+func wrapWriteError(file string, err error) error {
 	var p *fs.PathError
 	var l *os.LinkError
 	switch {
@@ -40,11 +40,12 @@ func writeError(file string, err error) error {
 	return &WriteError{file, err}
 }
 
-// lock keeps other commands from changing what is in dir, which it makes. It
-// waits for them. The kernel lets go of it when the process ends.
+// lock waits for the lock of the configuration directory dir, which it creates,
+// so that other commands do not change its files. The kernel releases the lock
+// when the process ends.
 //
-// It is a file, not dir itself: that everybody could lock in /etc, and NFS
-// locks only what is open for writing.
+// The lock is on a file and not on dir, because everybody could lock a
+// directory in /etc, and because NFS locks only files that are open for writing.
 func (s *Source) lock(dir string) (unlock func(), err error) {
 	if err := s.mkdir(dir); err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func (s *Source) lock(dir string) (unlock func(), err error) {
 	file := path.Join(dir, ".lock")
 	f, err := os.OpenFile(file, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, writeError(dir, err)
+		return nil, wrapWriteError(dir, err)
 	}
 	for {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err != unix.EINTR {
@@ -66,35 +67,35 @@ func (s *Source) lock(dir string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// mkdir makes a directory of configuration: /etc/chrun for everybody to read,
-// that of a user as XDG Base Directory 0.8 has it.
+// mkdir makes a configuration directory. Everybody can read the one in /etc; the
+// one of a user has the mode of XDG Base Directory 0.8.
 func (s *Source) mkdir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
 	mode := fs.FileMode(0o700)
-	if s.ofSystem(dir) {
+	if s.isSystem(dir) {
 		mode = 0o755
 	}
 	if err := os.MkdirAll(path.Dir(dir), mode); err != nil {
-		return writeError(dir, err)
+		return wrapWriteError(dir, err)
 	}
 	err := os.Mkdir(dir, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return nil // another command was quicker
-	} else if err == nil && s.ofSystem(dir) {
-		err = os.Chmod(dir, mode) // whatever the umask
+		return nil // another command has just made it
+	} else if err == nil && s.isSystem(dir) {
+		err = os.Chmod(dir, mode) // regardless of the umask
 	}
-	return writeError(dir, err)
+	return wrapWriteError(dir, err)
 }
 
-func (s *Source) ofSystem(file string) bool {
+func (s *Source) isSystem(file string) bool {
 	return file == s.System || path.Dir(file) == s.System || path.Dir(path.Dir(file)) == s.System
 }
 
-// write puts data in the place of file, whose lock is held: whoever reads it
-// sees the old content or the new, also after a crash. A symlink stays one.
-func (s *Source) write(file string, data []byte) error {
+// writeFile replaces the content of file atomically, also with respect to a
+// crash. The caller holds the lock. A symlink stays, and its target is replaced.
+func (s *Source) writeFile(file string, data []byte) error {
 	if len(data) > maxFile {
 		return &WriteError{file, errors.New("larger than 1 MiB")}
 	}
@@ -105,11 +106,11 @@ func (s *Source) write(file string, data []byte) error {
 	if r, err := filepath.EvalSymlinks(file); err == nil {
 		real = r
 	}
-	return writeError(file, s.replace(real, data))
+	return wrapWriteError(file, s.replaceFile(real, data))
 }
 
-func (s *Source) replace(file string, data []byte) error {
-	// One name, so that a command that was killed leaves no more than one.
+func (s *Source) replaceFile(file string, data []byte) error {
+	// A fixed name, so that killed commands leave at most one file.
 	tmp := path.Join(path.Dir(file), "."+path.Base(file)+".new")
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -118,8 +119,8 @@ func (s *Source) replace(file string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp) // fails once it is renamed
-	if err = s.keepMode(f, file); err == nil {
+	defer os.Remove(tmp) // fails after the rename
+	if err = s.copyMode(f, file); err == nil {
 		_, err = f.Write(data)
 	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
@@ -131,15 +132,15 @@ func (s *Source) replace(file string, data []byte) error {
 	return syncDir(path.Dir(file))
 }
 
-// keepMode gives f the mode, and if it may be the group, of the file that it
-// will replace. A new one is readable for everybody in /etc.
-func (s *Source) keepMode(f *os.File, old string) error {
+// copyMode gives f the mode, and if permitted the group, of the file that it
+// will replace. A new file in /etc is readable for everybody.
+func (s *Source) copyMode(f *os.File, old string) error {
 	st, err := os.Stat(old)
 	switch {
 	case err == nil:
 		f.Chown(-1, int(st.Sys().(*syscall.Stat_t).Gid))
 		return f.Chmod(st.Mode().Perm())
-	case s.Root || s.ofSystem(old):
+	case s.Root || s.isSystem(old):
 		return f.Chmod(0o644)
 	}
 	return nil
@@ -151,7 +152,7 @@ func syncDir(dir string) error {
 		return err
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) { // a file system without
+	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) { // the file system cannot sync directories
 		return err
 	}
 	return nil
