@@ -3,6 +3,7 @@ module chrun
 go 1.26.0
 
 require (
+	github.com/jezek/xgb v1.3.0
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/pkg/xattr v0.4.12
 	github.com/spf13/cobra v1.10.2
