@@ -69,12 +69,14 @@ type command struct {
 func (c *command) run() error {
 	role := request.Role{Tree: -1}
 	if os.Getuid() == 0 {
-		m, err := elevate.Run(elevate.Call{Flags: c.flags, Args: os.Args, Env: c.env, System: cli.SystemDir, Warn: c.warn})
-		if err != nil {
+		d, err := elevate.Decide(elevate.Call{Flags: c.flags, Args: os.Args, Env: c.env, System: cli.SystemDir, Warn: c.warn})
+		switch {
+		case err != nil:
 			return err
-		}
-		if m != nil {
-			return c.launch(m.Choice, m.Caller, request.Role{Root: true, Kind: m.Kind, Tree: -1}, m)
+		case d != nil && d.Choice == nil:
+			return d.Become(os.Args)
+		case d != nil:
+			return c.launchElevated(d)
 		}
 		role.Bare = true
 	} else {
@@ -92,24 +94,40 @@ func (c *command) run() error {
 	if err != nil {
 		return err
 	}
-	return c.launch(choice, caller, role, nil)
+	root, err := openTree(choice, role.Tree)
+	if err != nil {
+		return err
+	}
+	return c.launch(request.Input{Choice: choice, Caller: caller, Root: root, Role: role}, nil)
 }
 
-// launch plans and starts the program. mounting is not nil if root mounts.
-func (c *command) launch(choice *request.Choice, caller *session.Caller, role request.Role, mounting *elevate.Mounting) error {
-	c.entry.ask(c.flags, caller)
+// launchElevated makes a launch that root mounts. Root opens the tree and then
+// works with the user's rights until everything is decided.
+func (c *command) launchElevated(d *elevate.Decision) error {
+	root, err := openTree(d.Choice, -1)
+	if err != nil {
+		return err
+	}
+	caller, err := d.TakeRights()
+	if err != nil {
+		return err
+	}
+	role := request.Role{Root: true, Kind: d.Kind, Tree: -1}
+	return c.launch(request.Input{Choice: d.Choice, Caller: caller, Root: root, Role: role}, d)
+}
+
+// launch plans and starts the program. elevated is not nil if root mounts. The
+// tree stays open until the end, because hints look into it.
+func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
+	c.entry.ask(c.flags, in.Caller)
 	defer c.entry.close()
-	c.suggest.Sudo = role.Root || role.Tree >= 0
-	root, err := openTree(choice, role.Tree) // open until the end, because hints look into it
+	c.suggest.Sudo = in.Role.Root || in.Role.Tree >= 0
+	in.Flags, in.Terminal = c.flags, cli.IsTerminal(0) && cli.IsTerminal(2)
+	l, err := request.Build(in)
 	if err != nil {
 		return err
 	}
-	l, err := request.Build(request.Input{Flags: c.flags, Caller: caller, Choice: choice, Root: root, Role: role,
-		Terminal: cli.IsTerminal(0) && cli.IsTerminal(2)})
-	if err != nil {
-		return err
-	}
-	if mounting != nil && l.Facts.Identity.Kind != session.AsRoot {
+	if elevated != nil && l.Facts.Identity.Kind != session.AsRoot {
 		if err := elevate.HideDescriptors(); err != nil {
 			return err
 		}
@@ -122,15 +140,15 @@ func (c *command) launch(choice *request.Choice, caller *session.Caller, role re
 		return c.printPlan(plan)
 	}
 	if plan.Identity.Kind != session.AsRoot { // root is in the chroot when a hint is needed
-		c.suggest.Config, c.suggest.Root, c.suggest.Search = choice.Config(), root, plan.Env.Get("PATH")
+		c.suggest.Config, c.suggest.Root, c.suggest.Search = in.Choice.Config(), in.Root, plan.Env.Get("PATH")
 	}
 	c.printSummary(plan)
 	c.greet(l, plan)
 	if err := l.RecordHome(plan); err != nil {
 		return err
 	}
-	if mounting != nil {
-		if err := mounting.Regain(); err != nil {
+	if elevated != nil {
+		if err := elevated.Regain(); err != nil {
 			return err
 		}
 	}

@@ -31,28 +31,30 @@ type Call struct {
 	Warn   func(text string)
 }
 
-// Mounting is a launch that root mounts: the process has the rights of the
-// desktop user until Regain makes it root again.
-type Mounting struct {
-	Caller *session.Caller
-	Choice *request.Choice
-	Kind   session.Kind
+// A Decision is what root does for the desktop user: become that user and make
+// the user's ordinary launch, or mount for a launch with the user's rights.
+type Decision struct {
+	Choice *request.Choice // the chroot, if root mounts; else nil
+	Kind   session.Kind    // the identity, if root mounts and has decided on one
+
+	user   account.Account
+	groups []int
+	env    session.Environ // of the user's launch
+	tree   int             // descriptor of an idmapped tree, or -1
 }
 
-// Run does what root has to do. It returns nil, nil if there is no desktop user,
-// so root enters as it is. If the user's ordinary launch will do, Run becomes
-// the user and executes chrun again: then it returns only with an error.
-func Run(c Call) (*Mounting, error) {
+// Decide finds the desktop user and decides. The result is nil if there is no
+// desktop user, so that root enters as it is.
+func Decide(c Call) (*Decision, error) {
 	u, ok, err := desktopUser(c.Env, c.Args)
 	if !ok {
 		return nil, err
 	}
-	groups := hostGroups(u)
-	env := userEnviron(u, c.Env)
-	if c.Flags.List { // the user's own list
-		return nil, become(u, groups, -1, c.Args, env)
+	d := &Decision{user: u, groups: hostGroups(u), env: userEnviron(u, c.Env), tree: -1}
+	if c.Flags.List {
+		return d, nil // the user's own list
 	}
-	root := &session.Caller{Account: account.Account{Home: "/root"}, Cwd: cli.WorkingDir(), Env: session.Environ{}}
+	root := &session.Caller{Account: account.Account{Home: "/root"}, Cwd: cli.WorkingDir()}
 	conf, err := config.Load(cli.ConfigSource(root, c.System, func(err error) { c.Warn(err.Error()) }))
 	if err != nil {
 		return nil, err
@@ -60,29 +62,22 @@ func Run(c Call) (*Mounting, error) {
 	choice, chooseErr := request.Choose(c.Flags, conf, c.Env)
 	kind, mounts := requested(c.Flags, choice, u)
 	if !mounts {
-		if canMakeNamespaces(u, groups) {
-			return nil, become(u, groups, -1, c.Args, env)
+		if canMakeNamespaces(u, d.groups) {
+			return d, nil
 		}
 		if kind == "" || kind == "auto" || kind == session.Match {
 			kind = session.Direct
 		}
 	}
-	if chooseErr != nil {
+	switch {
+	case chooseErr != nil:
 		return nil, explainChoice(c, chooseErr, u)
+	case kind == session.Idmap:
+		d.tree, err = idmapTree(c, u, choice)
+	default:
+		d.Choice, d.Kind = choice, kind
 	}
-	if kind == session.Idmap {
-		tree, err := idmapTree(c, u, choice)
-		if err != nil {
-			return nil, err
-		}
-		return nil, become(u, groups, tree, c.Args, env)
-	}
-	if err := takeRights(u, groups); err != nil {
-		return nil, err
-	}
-	caller := cli.NewCaller(u.UID, u.GID, env)
-	caller.Groups = groups
-	return &Mounting{Caller: caller, Choice: choice, Kind: kind}, nil
+	return d, err
 }
 
 // requested is the identity that the flags and root's configuration ask for, ""
@@ -137,19 +132,22 @@ func explainChoice(c Call, err error, u account.Account) error {
 		fmt.Sprintf("sudo chrunctl add %s %s, or name the directory: -c %[2]s", ch.Name, session.Quote(string(ch.Path))))
 }
 
-// takeRights gives this process the rights of u. The saved uid stays root's, for
-// Regain; no signal and no debugger of the user's reaches the process, which is
-// not dumpable.
-func takeRights(u account.Account, groups []int) error {
-	err := errors.Join(syscall.Setgroups(groups), syscall.Setresgid(u.GID, u.GID, 0), syscall.Setresuid(u.UID, u.UID, 0))
+// TakeRights gives this process the rights of the desktop user and returns that
+// user as the caller. The saved uid stays root's, for Regain; no signal and no
+// debugger of the user's reaches the process, which is not dumpable.
+func (d *Decision) TakeRights() (*session.Caller, error) {
+	u := d.user
+	err := errors.Join(syscall.Setgroups(d.groups), syscall.Setresgid(u.GID, u.GID, 0), syscall.Setresuid(u.UID, u.UID, 0))
 	if err != nil {
-		return fmt.Errorf("cannot take the rights of %s: %w", u.Name, err)
+		return nil, fmt.Errorf("cannot take the rights of %s: %w", u.Name, err)
 	}
-	return nil
+	caller := cli.NewCaller(u.UID, u.GID, d.env)
+	caller.Groups = d.groups
+	return caller, nil
 }
 
 // Regain makes the process root again, once everything is decided.
-func (*Mounting) Regain() error {
+func (d *Decision) Regain() error {
 	if err := errors.Join(syscall.Setresuid(0, 0, 0), syscall.Setresgid(0, 0, 0), syscall.Setgroups(nil)); err != nil {
 		return fmt.Errorf("cannot become root again: %w", err)
 	}

@@ -149,25 +149,26 @@ func TakeTree(env session.Environ) (rest session.Environ, fd int) {
 	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, treeVariable+"=") }), fd
 }
 
-// become turns this process into the user's launch, by executing chrun again. It
-// returns only if that failed. Only the first three descriptors and tree stay
-// open.
-func become(u account.Account, groups []int, tree int, args []string, env session.Environ) error {
+// Become turns this process into the user's launch, by executing chrun again
+// with the command line args. It returns only if that failed. Only the first
+// three descriptors and an idmapped tree stay open.
+func (d *Decision) Become(args []string) error {
+	u, env := d.user, d.env
 	fail := func(call string, err error) error { return fmt.Errorf("cannot become %s: %s: %w", u.Name, call, err) }
 	if err := unix.CloseRange(3, lastDescriptor, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fail("close_range", err)
 	}
-	if tree >= 0 {
-		if _, err := unix.FcntlInt(uintptr(tree), unix.F_SETFD, 0); err != nil {
+	if d.tree >= 0 {
+		if _, err := unix.FcntlInt(uintptr(d.tree), unix.F_SETFD, 0); err != nil {
 			return fail("fcntl", err)
 		}
-		env = append(env, treeVariable+"="+strconv.Itoa(tree))
+		env = append(env, treeVariable+"="+strconv.Itoa(d.tree))
 	}
 	// "sudo -i" and pkexec(1) change to root's home; the person did not.
 	if cli.WorkingDir() == "/root" && os.Chdir(u.Home) != nil {
 		os.Chdir("/")
 	}
-	if err := syscall.Setgroups(groups); err != nil {
+	if err := syscall.Setgroups(d.groups); err != nil {
 		return fail("setgroups", err)
 	}
 	if err := syscall.Setresgid(u.GID, u.GID, u.GID); err != nil {
