@@ -75,6 +75,7 @@ func TestImports(t *testing.T) {
 		{"github.com/spf13", "cmd internal/cli", "each third-party module has one home"},
 		{"github.com/pkg/xattr", "session/acl", "each third-party module has one home"},
 		{"github.com/godbus/dbus", "cmd desktop session/relay", "each third-party module has one home"},
+		{"github.com/jezek/xgb", "display/x11/xhost", "it may crash the process that uses it"},
 		{"testing", "internal", "tests' helpers do not belong into a program"},
 	}
 	anywhere := []string{"golang.org/x/sys/unix"}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chrun/internal/grants"
+	"chrun/internal/helper"
 )
 
 // gc takes back what killed launches have left. Only root makes changes that can
@@ -33,7 +34,7 @@ func (c *command) gc() *cobra.Command {
 				return err
 			}
 			defer journal.Close()
-			return journal.Sweep(grants.Table)
+			return journal.Sweep(grants.Table(helper.StartXhost))
 		},
 	}
 }

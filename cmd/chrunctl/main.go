@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
+	"chrun/internal/helper"
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/config"
@@ -30,6 +31,9 @@ import (
 var version = "unknown"
 
 func main() {
+	if os.Args[0] == helper.Name { // gc starts helper processes
+		os.Exit(helper.Main(os.Args[1:], os.Environ()))
+	}
 	c := newCommand(os.Getuid(), os.Environ(), "/etc/chrun", os.Stdout, os.Stderr)
 	os.Exit(c.run(os.Args[1:]))
 }

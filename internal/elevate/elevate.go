@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/internal/cli"
-	"chrun/internal/grants"
 	"chrun/internal/helper"
 	"chrun/internal/request"
 	"chrun/session"
@@ -117,13 +116,12 @@ func canMakeNamespaces(u account.Account, groups []int) bool {
 // files name. They are read with the user's rights, and only for the message.
 func explainChoice(c Call, err error, u account.Account) error {
 	var ch *config.Chroot
-	grants.As(u.UID, func() error {
+	runAs(u.UID, func() {
 		user := &session.Caller{UID: u.UID, Account: u, Cwd: cli.WorkingDir(), Env: session.Environ{}}
 		conf, err := config.Load(cli.ConfigSource(user, c.System, nil))
 		if err == nil {
-			ch, err = conf.Select(c.Flags.Chroot, c.Env.Get("CHRUN_CHROOT"))
+			ch, _ = conf.Select(c.Flags.Chroot, c.Env.Get("CHRUN_CHROOT"))
 		}
-		return err
 	})
 	if ch == nil || ch.Name == "" {
 		return err

@@ -1,5 +1,7 @@
-// Package grants says how each kind of change that a journal holds is made and
-// taken back, and where the journals are. Both commands replay them.
+// Package grants applies and revokes the changes that admit a program to another
+// user's desktop: entries in the ACL of a socket and in the host list of an X
+// server. They are recorded in root's journal, so that chrun and chrunctl can
+// revoke those of launches that were killed.
 package grants
 
 import (
@@ -8,29 +10,27 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"runtime"
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"strings"
 
 	"chrun/display/x11"
-	"chrun/display/x11/hosts"
+	"chrun/display/x11/xhost"
 	"chrun/session"
 	"chrun/session/acl"
 	"chrun/session/grant"
 	"chrun/session/rootfs"
 )
 
-// Dir is where root's journal is. A user makes no changes that need one.
+// Dir is the directory of root's journal. What other users change needs none.
 const Dir = "/run/chrun/journal"
 
-// Open opens root's journal, and makes it.
+// Open opens root's journal and creates it if it does not exist.
 func Open() (*grant.Journal, error) {
 	parent := path.Dir(Dir)
 	if err := os.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	// Who can write there could take the journal away.
+	// Whoever can write to parent could replace the journal.
 	if st, err := os.Lstat(parent); err != nil {
 		return nil, err
 	} else if !st.IsDir() || session.Owner(st) != os.Geteuid() || st.Mode()&0o022 != 0 {
@@ -39,126 +39,115 @@ func Open() (*grant.Journal, error) {
 	return grant.Open(Dir)
 }
 
-// Table is handed to a journal.
-var Table = grant.Table{
-	grant.KindACL: {
-		IsApplied: func(g grant.Grant) (bool, error) { return socket(g).Has(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
-		Apply:     func(g grant.Grant) error { return socket(g).Add(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
-		Revoke:    func(g grant.Grant) error { return socket(g).Remove(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
-	},
-	grant.KindHost: {
-		IsApplied: func(g grant.Grant) (has bool, err error) {
-			err = onDisplay(g, func(c *hosts.Conn) error {
-				list, enabled, err := c.List()
-				has = !enabled
-				for _, h := range list {
-					has = has || h == hosts.LocalUser(g.Host.UID)
+// Table returns how a journal applies and revokes each kind of grant. start
+// starts the helper processes that talk to X servers.
+func Table(start xhost.StartFunc) grant.Table {
+	return grant.Table{
+		grant.KindACL: {
+			IsApplied: func(g grant.Grant) (bool, error) { return socketOf(g).Has(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
+			Apply:     func(g grant.Grant) error { return socketOf(g).Add(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
+			Revoke:    func(g grant.Grant) error { return socketOf(g).Remove(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
+		},
+		grant.KindHost: {
+			IsApplied: func(g grant.Grant) (bool, error) {
+				c, s, err := serverClient(g, start)
+				if err != nil {
+					return false, err
+				}
+				return c.HasUser(s, g.Host.UID)
+			},
+			Apply: func(g grant.Grant) error {
+				c, s, err := serverClient(g, start)
+				if err != nil {
+					return err
+				}
+				return c.AddUser(s, g.Host.UID)
+			},
+			Revoke: func(g grant.Grant) error {
+				c, s, err := serverClient(g, start)
+				if err == nil {
+					err = c.RemoveUser(s, g.Host.UID)
+				}
+				if errors.Is(err, xhost.ErrEnded) {
+					return nil // and its host list with it
 				}
 				return err
-			})
-			return has, err
+			},
 		},
-		Apply: func(g grant.Grant) error {
-			return onDisplay(g, func(c *hosts.Conn) error { return c.Add(hosts.LocalUser(g.Host.UID)) })
-		},
-		Revoke: func(g grant.Grant) error {
-			err := onDisplay(g, func(c *hosts.Conn) error { return c.Remove(hosts.LocalUser(g.Host.UID)) })
-			if errors.Is(err, hosts.ErrGone) {
-				err = nil // and its list with it
-			}
-			return err
-		},
-	},
+	}
 }
 
-// For is the change that lets uid in. owner is whose desktop it is.
-func For(a session.Admission, owner, uid int) (g grant.Grant, err error) {
-	if a.Socket != "" {
-		real, err := rootfs.RealHost(a.Socket)
-		if err != nil {
-			return g, err
-		}
-		f, err := acl.Open(string(real))
-		if err != nil {
-			return g, err
-		}
-		defer f.Close()
-		if f.Owner != owner && f.Owner != 0 {
-			return g, fmt.Errorf("%s belongs to uid %d", a.Socket, f.Owner)
-		}
-		if f.Device != a.Device || f.Inode != a.Inode {
-			return g, fmt.Errorf("%s: %w", a.Socket, acl.ErrReplaced)
-		}
-		return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: string(real), Device: f.Device, Inode: f.Inode,
-			Owner: f.Owner, UID: uid, Perm: 6}}, nil
-	}
-	d, err := x11.ParseDisplay(a.Display, session.IsSocket)
+// ForSocket returns the grant that gives uid access to a socket of the desktop
+// user owner, or of root.
+func ForSocket(a session.Admission, owner, uid int) (g grant.Grant, err error) {
+	real, err := rootfs.RealHost(a.Socket)
 	if err != nil {
 		return g, err
 	}
-	var server hosts.Server
-	err = As(owner, func() error { server, err = hosts.ServerOf(d, nil); return err })
-	return grant.Grant{Kind: grant.KindHost, Host: &grant.Host{Display: a.Display, PID: server.PID, Start: server.Start, UID: uid}}, err
+	f, err := acl.Open(string(real))
+	if err != nil {
+		return g, err
+	}
+	defer f.Close()
+	if f.Owner != owner && f.Owner != 0 {
+		return g, fmt.Errorf("%s belongs to uid %d", a.Socket, f.Owner)
+	}
+	if f.Device != a.Device || f.Inode != a.Inode {
+		return g, fmt.Errorf("%s: %w", a.Socket, acl.ErrReplaced)
+	}
+	return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: string(real), Device: f.Device, Inode: f.Inode,
+		Owner: f.Owner, UID: uid, Perm: 6}}, nil
 }
 
-// Connect connects to a display as uid. The caller closes the result.
-func Connect(display string, uid int) (c *hosts.Conn, err error) {
+// ForDisplay returns the grant that gives uid access to the X server s.
+func ForDisplay(display string, s xhost.Server, uid int) grant.Grant {
+	return grant.Grant{Kind: grant.KindHost, Host: &grant.Host{Display: display, PID: s.PID, Start: s.Start, UID: uid}}
+}
+
+// Connect connects to a display as the desktop user owner. The caller closes the
+// result.
+func Connect(display string, owner int, start xhost.StartFunc) (*xhost.Conn, error) {
 	d, err := x11.ParseDisplay(display, session.IsSocket)
 	if err != nil {
 		return nil, err
 	}
-	err = As(uid, func() error { c, err = hosts.Dial(d, nil); return err })
-	return c, err
+	c := &xhost.Client{Display: d, UID: owner, Start: start}
+	return c.Connect()
 }
 
-func socket(g grant.Grant) acl.Socket {
+func socketOf(g grant.Grant) acl.Socket {
 	return acl.Socket{Path: g.ACL.Path, Device: g.ACL.Device, Inode: g.ACL.Inode, Owner: g.ACL.Owner}
 }
 
-// onDisplay connects as the server's user: it may admit nobody else (Xwayland).
-func onDisplay(g grant.Grant, do func(*hosts.Conn) error) error {
+// serverClient returns a client of the server of g that connects as the user who
+// runs it: the server may admit only that one (Xwayland).
+func serverClient(g grant.Grant, start xhost.StartFunc) (*xhost.Client, xhost.Server, error) {
+	s := xhost.Server{PID: g.Host.PID, Start: g.Host.Start}
 	d, err := x11.ParseDisplay(g.Host.Display, session.IsSocket)
 	if err != nil {
-		return err
+		return nil, s, err
 	}
-	st, err := os.Stat("/proc/" + strconv.Itoa(g.Host.PID))
+	uid, err := processUID(s.PID)
 	if errors.Is(err, fs.ErrNotExist) {
-		return hosts.ErrGone
-	} else if err != nil {
-		return err
+		err = xhost.ErrEnded
 	}
-	return As(session.Owner(st), func() error {
-		c, err := hosts.Server{PID: g.Host.PID, Start: g.Host.Start}.Dial(d, nil)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		return do(c)
-	})
+	if err != nil {
+		return nil, s, err
+	}
+	return &xhost.Client{Display: d, UID: uid, Start: start}, s, nil
 }
 
-// As runs do on a thread that has the effective uid of another user; only root
-// can.
-func As(uid int, do func() error) error {
-	if uid == os.Geteuid() {
-		return do()
+// processUID returns the effective uid of a process. The owner of /proc/PID can
+// be root instead: that of a compositor with file capabilities is.
+func processUID(pid int) (int, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, err
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	set := func(uid int) error {
-		_, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(uid), ^uintptr(0))
-		if errno != 0 {
-			return os.NewSyscallError("setresuid", errno)
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 2 && f[0] == "Uid:" {
+			return strconv.Atoi(f[2])
 		}
-		return nil
 	}
-	old := os.Geteuid()
-	if err := set(uid); err != nil {
-		return err
-	}
-	err := do()
-	if back := set(old); back != nil {
-		panic(back) // this thread must not go on as somebody else
-	}
-	return err
+	return 0, fmt.Errorf("/proc/%d/status has no uid", pid)
 }

@@ -1,6 +1,6 @@
 // Package helper runs the processes beside a launch: the relay of buses and the
 // server that opens links (as the desktop user), the one that revokes grants
-// (as root), and small ones that end at once. A helper process is this very
+// (as root), and small ones that end at once, such as a request of an X server. A helper process is this very
 // program under another name, with only the descriptors that it is given. The
 // lasting ones end with the launch's mount namespace, so after its last process.
 package helper
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
+	"chrun/display/x11/xhost"
 	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/launch"
@@ -48,6 +49,8 @@ func Main(words []string, env session.Environ) int {
 			return 1
 		}
 		return 0
+	case len(words) == 1 && words[0] == "xhost":
+		return xhost.Serve(firstFile)
 	case len(words) == 3 && words[0] == "notify":
 		if notify(env, words[1], words[2], 20*time.Second) != nil {
 			return 1
@@ -80,6 +83,20 @@ func credential(uid, gid int, groups []int) *syscall.Credential {
 		c.Groups = append(c.Groups, uint32(g))
 	}
 	return c
+}
+
+// noGroup is the group of the helper processes that StartXhost starts. Their user
+// is not in it, and can therefore not trace them with ptrace(2).
+const noGroup = 65534
+
+// StartXhost starts a helper process that makes a request of an X server. It is
+// an xhost.StartFunc.
+func StartXhost(uid, socket int) (pid int, err error) {
+	var cred *syscall.Credential
+	if uid != unix.Geteuid() {
+		cred = credential(uid, noGroup, nil)
+	}
+	return Start([]int{socket}, cred, xhost.Env, "xhost")
 }
 
 // answerTime is how long the desktop may take to answer.

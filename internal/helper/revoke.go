@@ -40,7 +40,7 @@ func revokeGrants(words []string) int {
 		r.watch(words[2:])
 	}
 	launch.WaitEnd(firstFile, firstFile+1, r.inotify, r.renew)
-	if errors.Join(err, entry.End(grants.Table)) != nil {
+	if errors.Join(err, entry.End(grants.Table(StartXhost))) != nil {
 		return 125
 	}
 	return 0
@@ -93,9 +93,9 @@ func (r *renewal) renew() {
 		if unix.Lstat(socket, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != r.owner {
 			continue // not the desktop user's
 		}
-		g, err := grants.For(session.Admission{Socket: session.HostPath(socket), Device: st.Dev, Inode: st.Ino}, r.owner, r.uid)
+		g, err := grants.ForSocket(session.Admission{Socket: session.HostPath(socket), Device: st.Dev, Inode: st.Ino}, r.owner, r.uid)
 		if err == nil {
-			err = r.entry.Grant(grants.Table, g)
+			err = r.entry.Grant(grants.Table(StartXhost), g)
 		}
 		if err == nil {
 			launch.Rebind(firstFile, session.HostPath(socket), session.Path(dest))

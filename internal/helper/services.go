@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/display/x11/xhost"
 	"chrun/internal/grants"
 	"chrun/session"
 	"chrun/session/launch"
@@ -77,7 +78,8 @@ func (s *Services) grant() error {
 		return err
 	}
 	defer journal.Close()
-	if err := journal.Sweep(grants.Table); err != nil {
+	table := grants.Table(StartXhost)
+	if err := journal.Sweep(table); err != nil {
 		s.warn(fmt.Sprintf("cannot clean up after an earlier launch: %v", err))
 	}
 	entry, err := journal.Begin()
@@ -93,6 +95,7 @@ func (s *Services) grant() error {
 	id := s.plan.Identity
 	words := []string{"revoke", strconv.Itoa(s.plan.CallerUID), strconv.Itoa(id.UID)}
 	files := []int{end, s.alive[0], int(entry.File().Fd())}
+	servers := map[string]xhost.Server{} // by display
 	for _, a := range s.plan.Admit {
 		if a.Socket != "" {
 			words = append(words, string(a.Socket), string(a.Dest))
@@ -100,20 +103,23 @@ func (s *Services) grant() error {
 		}
 		// A server may reset its list when its last client leaves, so the helper
 		// stays connected.
-		c, err := grants.Connect(a.Display, s.plan.CallerUID)
+		c, err := grants.Connect(a.Display, s.plan.CallerUID, StartXhost)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.Why, err)
 		}
 		defer c.Close()
-		files = append(files, c.FD())
+		files, servers[a.Display] = append(files, int(c.File.Fd())), c.Server
 	}
 	if _, err := Start(files, nil, nil, words...); err != nil {
 		return err
 	}
 	for _, a := range s.plan.Admit {
-		g, err := grants.For(a, s.plan.CallerUID, id.UID)
+		g, err := grants.ForDisplay(a.Display, servers[a.Display], id.UID), error(nil)
+		if a.Socket != "" {
+			g, err = grants.ForSocket(a, s.plan.CallerUID, id.UID)
+		}
 		if err == nil {
-			err = entry.Grant(grants.Table, g)
+			err = entry.Grant(table, g)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.Why, err)

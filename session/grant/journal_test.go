@@ -24,7 +24,7 @@ func must(t *testing.T, err error) {
 func TestGrant(t *testing.T) {
 	dir, grants := listenSockets(t, 2)
 	before := readSockets(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	l := beginLaunch(t, openJournal(t, dir))
 	for _, g := range append(grants, grants...) { // the second time changes nothing
 		must(t, l.Grant(table, g))
@@ -49,7 +49,7 @@ func TestOverlap(t *testing.T) {
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
 		dir, grants := listenSockets(t, 1)
 		before := readSockets(t, dir)
-		table, _ := realTable()
+		table := realTable()
 		j := openJournal(t, dir)
 		launches := []*Launch{beginLaunch(t, j), beginLaunch(t, openJournal(t, dir))}
 		for _, l := range launches {
@@ -72,7 +72,7 @@ func TestUsersEntry(t *testing.T) {
 		dir, grants := listenSockets(t, 1)
 		run(t, "setfacl", "-m", own, grants[0].ACL.Path)
 		before := readSockets(t, dir)
-		table, _ := realTable()
+		table := realTable()
 		j := openJournal(t, dir)
 		l, m := beginLaunch(t, j), beginLaunch(t, j)
 		must(t, errors.Join(l.Grant(table, grants[0]), m.Grant(table, grants[0])))
@@ -89,7 +89,7 @@ func TestUsersSmallerEntry(t *testing.T) {
 	dir, grants := listenSockets(t, 1)
 	run(t, "setfacl", "-m", "u:12345:r", grants[0].ACL.Path)
 	before := readSockets(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	l := beginLaunch(t, openJournal(t, dir))
 	if err := l.Grant(table, grants[0]); !errors.Is(err, acl.ErrConflict) {
 		t.Error(err)
@@ -103,7 +103,7 @@ func TestUsersSmallerEntry(t *testing.T) {
 // the journal.
 func TestChangedSince(t *testing.T) {
 	dir, grants := listenSockets(t, 3)
-	table, _ := realTable()
+	table := realTable()
 	j := openJournal(t, dir)
 	l := beginLaunch(t, j)
 	for _, g := range grants {
@@ -129,7 +129,7 @@ func TestChangedSince(t *testing.T) {
 func TestRevokeFails(t *testing.T) {
 	dir, grants := listenSockets(t, 3)
 	before := readSockets(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	j := openJournal(t, dir)
 	l := beginLaunch(t, j)
 	for _, g := range grants {
@@ -161,7 +161,7 @@ func TestRevokeFails(t *testing.T) {
 func TestUnfinishedLine(t *testing.T) {
 	dir, grants := listenSockets(t, 2)
 	before := readSockets(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	j := openJournal(t, dir)
 	l := beginLaunch(t, j)
 	must(t, l.Grant(table, grants[0]))
@@ -209,7 +209,7 @@ func TestPlantedDirectory(t *testing.T) {
 func TestPlantedFile(t *testing.T) {
 	dir, grants := listenSockets(t, 2)
 	journal := filepath.Join(dir, "journal")
-	table, _ := realTable()
+	table := realTable()
 	line, _ := grants[0].line()
 	good := string(line)
 	name := func(n string) string { return filepath.Join(journal, filePrefix+strings.Repeat("0", 16-len(n))+n) }
@@ -284,7 +284,7 @@ func TestPlantedFile(t *testing.T) {
 func TestUnreadableGrant(t *testing.T) {
 	dir, grants := listenSockets(t, 1)
 	before := readSockets(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	l := beginLaunch(t, openJournal(t, dir))
 	for _, change := range []func(*Grant){
 		func(g *Grant) { g.ACL.Path += "\xff" }, func(g *Grant) { g.ACL.Path = "s0" }, func(g *Grant) { g.ACL.UID = -1 },
@@ -302,7 +302,7 @@ func TestUnreadableGrant(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	table, _ := realTable()
+	table := realTable()
 	for _, g := range []Grant{{Kind: KindACL, ACL: &ACL{Path: "/run/x", Device: 1, Inode: 2, UID: 3, Perm: 6}},
 		{Kind: KindHost, Host: &Host{Display: ":0", PID: 5, Start: "77", UID: 3, Cookie: "/a"}}} {
 		line, _ := g.line()

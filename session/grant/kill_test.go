@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"chrun/display/x11/hosts"
 )
 
 // steps are the steps at which a launch can be killed.
@@ -27,7 +25,7 @@ func testKilled(t *testing.T, step string, nth int) {
 	run(t, "setfacl", "-m", "u:7:r", grants[1].ACL.Path)
 	before := readSockets(t, dir)
 	j := openJournal(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	p := start(t, testLaunch{Dir: j.dir, Grants: grants, Step: step, Nth: nth})
 	p.ready()
 	if killed := p.end(t); !killed && (nth == 0 || slices.Contains(steps[1:5], step)) {
@@ -45,7 +43,7 @@ func TestKilledRewriting(t *testing.T) {
 	dir, grants := listenSockets(t, 2)
 	before := readSockets(t, dir)
 	j := openJournal(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	l := beginLaunch(t, j)
 	for _, g := range grants {
 		must(t, l.Grant(table, g))
@@ -81,7 +79,7 @@ func TestConcurrent(t *testing.T) {
 		}
 		all[i].end(t)
 	}
-	table, _ := realTable()
+	table := realTable()
 	must(t, j.Sweep(table))
 	expectSockets(t, dir, before, "afterwards")
 	expectEmpty(t, dir)
@@ -95,7 +93,7 @@ func TestRandom(t *testing.T) {
 	run(t, "setfacl", "-m", "u:7:r,g:8:rwx", grants[1].ACL.Path)
 	before := readSockets(t, dir)
 	j := openJournal(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	killed := 0
 	var live []*process
 	end := func(p *process) {
@@ -148,7 +146,7 @@ func TestHelper(t *testing.T) {
 	dir, grants := listenSockets(t, 1)
 	before := readSockets(t, dir)
 	j := openJournal(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	p := start(t, testLaunch{Dir: j.dir, Grants: grants, Helper: "start"})
 	if !p.ready() {
 		t.Fatal("the helper did not start")
@@ -168,7 +166,7 @@ func TestHelper(t *testing.T) {
 func TestResumeEnded(t *testing.T) {
 	dir, _ := listenSockets(t, 1)
 	j := openJournal(t, dir)
-	table, _ := realTable()
+	table := realTable()
 	l := beginLaunch(t, j)
 	must(t, j.sweep(table, l.name))
 	if again, err := j.Resume(l.File()); err == nil {
@@ -179,9 +177,7 @@ func TestResumeEnded(t *testing.T) {
 
 // Sweeps revoke entries in the host list of a real X server.
 func TestHost(t *testing.T) {
-	d, pid := startXvfb(t)
-	s, err := hosts.ServerOf(d, nil)
-	must(t, err)
+	d, s, pid := startXvfb(t)
 	if s.PID != pid {
 		t.Fatalf("%+v, want pid %d", s, pid)
 	}
@@ -189,8 +185,7 @@ func TestHost(t *testing.T) {
 	list := func() string { return run(t, "env", "DISPLAY="+d.String(), "xhost") }
 	dir, grants := listenSockets(t, 1)
 	j := openJournal(t, dir)
-	table, closeConns := realTable()
-	defer closeConns()
+	table := realTable()
 	before := list()
 	for _, step := range steps {
 		p := start(t, testLaunch{Dir: j.dir, Grants: append(grants, host), Step: step})
@@ -234,13 +229,10 @@ func TestHost(t *testing.T) {
 // A grant in a server that does not answer stays in the journal, one in a server
 // that has ended does not.
 func TestUnresponsiveHost(t *testing.T) {
-	d, pid := startXvfb(t)
-	s, err := hosts.ServerOf(d, nil)
-	must(t, err)
+	d, s, pid := startXvfb(t)
 	dir, _ := listenSockets(t, 1)
 	j := openJournal(t, dir)
-	table, closeConns := realTable()
-	defer closeConns()
+	table := realTable()
 	l := beginLaunch(t, j)
 	must(t, l.Grant(table, Grant{Kind: KindHost, Host: &Host{Display: d.String(), PID: s.PID, Start: s.Start, UID: grantee}}))
 	must(t, l.Close())

@@ -1,7 +1,6 @@
 package grant
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,14 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"chrun/display/x11"
-	"chrun/display/x11/hosts"
+	"chrun/display/x11/xhost"
 	"chrun/internal/headless"
 	"chrun/session"
 	"chrun/session/acl"
@@ -27,7 +25,13 @@ import (
 // With this variable set, the test binary is a launch that can be killed.
 const launchVar = "CHRUN_TEST_LAUNCH"
 
+// The test binary is also the helper process of package xhost.
+const xhostName = "xhost-helper"
+
 func TestMain(m *testing.M) {
+	if os.Args[0] == xhostName {
+		os.Exit(xhost.Serve(xhost.HelperFD))
+	}
 	if text := os.Getenv(launchVar); text != "" {
 		os.Unsetenv(launchVar)
 		var l testLaunch
@@ -66,8 +70,7 @@ func (p testLaunch) run() error {
 			}
 		}
 	}
-	table, closeConns := realTable()
-	defer closeConns()
+	table := realTable()
 	var l *Launch
 	if p.Helper == "run" {
 		l, err = j.Resume(os.NewFile(3, "launch"))
@@ -153,77 +156,44 @@ func (q *process) end(t *testing.T) (killed bool) {
 	return false
 }
 
-// realTable applies and revokes both kinds. It keeps connections to X servers
-// open until closeConns is called.
-func realTable() (table Table, closeConns func()) {
+// startXhost is an xhost.StartFunc.
+func startXhost(_, socket int) (int, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	return syscall.ForkExec("/proc/self/exe", []string{xhostName},
+		&syscall.ProcAttr{Env: xhost.Env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(socket)}})
+}
+
+// realTable applies and revokes both kinds.
+func realTable() Table {
 	entry := func(g Grant) (acl.Socket, int, acl.Perm) {
 		a := g.ACL
 		return acl.Socket{Path: a.Path, Device: a.Device, Inode: a.Inode, Owner: a.Owner}, a.UID, acl.Perm(a.Perm)
 	}
-	var conns []*hosts.Conn
-	dial := func(g Grant) (*hosts.Conn, error) {
-		d, err := x11.ParseDisplay(g.Host.Display, session.IsSocket)
-		if err != nil {
-			return nil, err
-		}
-		var cookie []byte
-		if g.Host.Cookie != "" {
-			entries, err := x11.ReadAuthority(session.HostPath(g.Host.Cookie), x11.AnyOwner, 0)
-			if err != nil {
-				return nil, err
-			}
-			for _, e := range x11.Select(entries, d, "", "") {
-				cookie = []byte(e.Data)
-			}
-		}
-		c, err := hosts.Server{PID: g.Host.PID, Start: g.Host.Start}.Dial(d, cookie)
-		if err == nil {
-			conns = append(conns, c)
-		}
-		return c, err
+	host := func(g Grant) (xhost.Client, xhost.Server, int) {
+		d, _ := x11.ParseDisplay(g.Host.Display, session.IsSocket)
+		return xhost.Client{Display: d, Start: startXhost}, xhost.Server{PID: g.Host.PID, Start: g.Host.Start}, g.Host.UID
 	}
-	table = Table{
+	return Table{
 		KindACL: {
 			IsApplied: func(g Grant) (bool, error) { s, uid, perm := entry(g); return s.Has(uid, perm) },
 			Apply:     func(g Grant) error { s, uid, perm := entry(g); return s.Add(uid, perm) },
 			Revoke:    func(g Grant) error { s, uid, perm := entry(g); return s.Remove(uid, perm) },
 		},
 		KindHost: {
-			IsApplied: func(g Grant) (bool, error) {
-				c, err := dial(g)
-				if err != nil {
-					return false, err
-				}
-				list, _, err := c.List()
-				for _, h := range list {
-					if h == hosts.LocalUser(g.Host.UID) {
-						return true, err
-					}
-				}
-				return false, err
-			},
-			Apply: func(g Grant) error {
-				c, err := dial(g)
-				if err != nil {
-					return err
-				}
-				return c.Add(hosts.LocalUser(g.Host.UID))
-			},
+			IsApplied: func(g Grant) (bool, error) { c, s, uid := host(g); return c.HasUser(s, uid) },
+			Apply:     func(g Grant) error { c, s, uid := host(g); return c.AddUser(s, uid) },
 			Revoke: func(g Grant) error {
-				c, err := dial(g)
-				if errors.Is(err, hosts.ErrGone) {
-					return nil
-				} else if err != nil {
+				c, s, uid := host(g)
+				if err := c.RemoveUser(s, uid); !errors.Is(err, xhost.ErrEnded) {
 					return err
 				}
-				return c.Remove(hosts.LocalUser(g.Host.UID))
+				return nil
 			},
 		},
-	}
-	return table, func() {
-		for _, c := range conns {
-			c.Close()
-		}
 	}
 }
 
@@ -354,29 +324,15 @@ func expectEmpty(t *testing.T, dir string) {
 	}
 }
 
-// startXvfb starts an X server and returns its display and pid.
-func startXvfb(t *testing.T) (x11.Display, int) {
+// startXvfb starts an X server.
+func startXvfb(t *testing.T) (d x11.Display, s xhost.Server, pid int) {
 	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	cmd := exec.Command("Xvfb", "-noreset", "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "64x64x24")
-	cmd.ExtraFiles = []*os.File{w}
-	headless.Must(t, "desktop", cmd.Start())
-	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
-	w.Close()
-	r.SetReadDeadline(time.Now().Add(20 * time.Second))
-	line, err := bufio.NewReader(r).ReadString('\n')
-	if err != nil {
-		t.Fatal("Xvfb did not start:", err)
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x11.Display{Number: n, Screen: -1}, cmd.Process.Pid
+	number, process := headless.Xvfb(t, "-noreset")
+	d = x11.Display{Number: number, Screen: -1}
+	c, err := (&xhost.Client{Display: d, Start: startXhost}).Connect()
+	must(t, err)
+	defer c.Close()
+	return d, c.Server, process.Pid
 }
 
 // waitDead waits until a process has ended or is a zombie.
