@@ -175,7 +175,7 @@ func (c *IdentityCase) auto() Kind {
 func (c *IdentityCase) match(why string) Identity {
 	uid, gid := c.Caller.UID, c.Caller.GID
 	return Identity{Kind: Match, UID: uid, GID: gid, ShownUID: uid, ShownGID: gid,
-		UIDs: account.One(uid, uid), GIDs: account.One(gid, gid), Why: why}
+		UIDs: account.MapOne(uid, uid), GIDs: account.MapOne(gid, gid), Why: why}
 }
 
 // remap shows the account's number for the caller's uid.
@@ -186,7 +186,7 @@ func (c *IdentityCase) remap() (Identity, error) {
 	}
 	id := c.match(fmt.Sprintf("the caller's own uid, which the program sees as %d", u))
 	id.Kind, id.ShownUID, id.ShownGID = Remap, u, g
-	id.UIDs, id.GIDs = account.One(u, c.Caller.UID), account.One(g, c.Caller.GID)
+	id.UIDs, id.GIDs = account.MapOne(u, c.Caller.UID), account.MapOne(g, c.Caller.GID)
 	return id, nil
 }
 
@@ -207,7 +207,7 @@ func (c *IdentityCase) subordinate() error {
 // behind is the part of the caller's ranges from id on.
 func behind(ranges []account.Range, id int) (account.Range, bool) {
 	for _, r := range ranges {
-		if r.Has(id) {
+		if r.Contains(id) {
 			return account.Range{First: id, Count: r.Count - (id - r.First)}, true
 		}
 	}
@@ -223,7 +223,7 @@ func (c *IdentityCase) subid() (Identity, error) {
 	uids, _ := behind(c.SubUIDs, c.Owner)
 	gids, _ := behind(c.SubGIDs, c.OwnerGID)
 	id := Identity{Kind: Subid, UID: c.Caller.UID, GID: c.Caller.GID, ShownUID: c.Number, ShownGID: c.Number,
-		UIDs: account.Subordinate(uids, c.Number, c.Caller.UID), GIDs: account.Subordinate(gids, c.Number, c.Caller.GID),
+		UIDs: account.MapSubordinate(uids, c.Number, c.Caller.UID), GIDs: account.MapSubordinate(gids, c.Number, c.Caller.GID),
 		Why: fmt.Sprintf("the tree belongs to the caller's subordinate ids from %d on; the caller is %d there", c.Owner, c.Number)}
 	switch u := c.Account.UID; {
 	case u == 0:
@@ -296,7 +296,7 @@ func (f *Facts) Writable(p Path) bool {
 	case id.UID == 0:
 		return true
 	case id.ShownUID == 0: // of the ids that are mapped
-		return id.UIDs.Inner(int(st.Uid)) >= 0
+		return id.UIDs.ToInside(int(st.Uid)) >= 0
 	}
 	return int(st.Uid) == id.UID && st.Mode&0o200 != 0
 }

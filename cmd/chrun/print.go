@@ -82,12 +82,12 @@ func (c *command) greet(l *request.Launch, plan *session.Plan) {
 		return
 	}
 	for _, g := range l.Greetings(plan) {
-		seen, record := config.Told(cli.StateDir(l.Caller), g.Key)
-		if seen {
+		state := cli.StateDir(l.Caller)
+		if config.HasSeen(state, g.Key) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "chrun: %s\nchrun: hint: %s\n", g.Text, g.Hint)
-		if err := record(); err != nil {
+		if err := config.RecordSeen(state, g.Key); err != nil {
 			c.warn(fmt.Sprintf("cannot record that this was printed: %v", err))
 		}
 	}

@@ -71,7 +71,7 @@ func (c *command) subordinate(name string, tree rootfs.HostPath) error {
 	if err != nil || c.root || int(st.Uid) == c.account.UID {
 		return err
 	}
-	if !account.Among(account.HostSubIDs("/", "/etc/subuid", c.account), int(st.Uid)) {
+	if !account.InRanges(account.ReadHostSubIDs("/", "/etc/subuid", c.account), int(st.Uid)) {
 		return nil
 	}
 	passwd, _ := root.Read("/etc/passwd")
@@ -184,8 +184,8 @@ func (c *command) homeOf(ch *config.Chroot) rootfs.HostPath {
 	if err != nil {
 		tree = rootfs.HostPath(path.Clean(string(ch.Path))) // it is not mounted
 	}
-	state, data := config.StateDir(c.env.Get("XDG_STATE_HOME"), c.home), config.DataDir(c.env.Get("XDG_DATA_HOME"), c.home)
-	home, _ := config.HomeFor(state, data, tree, ch)
+	state, data := config.UserStateDir(c.env.Get("XDG_STATE_HOME"), c.home), config.UserDataDir(c.env.Get("XDG_DATA_HOME"), c.home)
+	home, _ := config.PrivateHome(state, data, tree, ch)
 	if st, err := os.Stat(string(home)); err != nil || !st.IsDir() {
 		return ""
 	}

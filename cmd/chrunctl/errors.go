@@ -42,7 +42,7 @@ func (c *command) hint(err error) string {
 	var (
 		usage   *usageError
 		tree    *treeError
-		known   *config.KnownError
+		known   *config.ExistsError
 		unknown *config.UnknownError
 		write   *config.WriteError
 		edit    *config.EditError
@@ -59,10 +59,10 @@ func (c *command) hint(err error) string {
 		return usage.command + " --help"
 	case errors.As(err, &tree):
 		return treeHint(tree)
-	case errors.As(err, &known) && known.By.Name == known.Name:
+	case errors.As(err, &known) && known.Existing.Name == known.Name:
 		return "take another name, or first: chrunctl forget " + known.Name
 	case errors.As(err, &known):
-		return "chrun -c " + known.By.Name
+		return "chrun -c " + known.Existing.Name
 	case errors.As(err, &unknown) && len(unknown.Known) == 0:
 		return "chrunctl add NAME DIR"
 	case errors.As(err, &unknown):

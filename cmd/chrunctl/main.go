@@ -51,7 +51,7 @@ type command struct {
 
 func newCommand(uid int, env session.Environ, system string, out, err io.Writer) *command {
 	c := &command{root: uid == 0, env: env, out: out, err: err}
-	c.account = account.Host(uid, os.Getgid(), "/", env.Get)
+	c.account = account.LookUpHostUID(uid, os.Getgid(), "/", env.Get)
 	c.home = c.account.Home
 	if home := env.Get("HOME"); path.IsAbs(home) && uid != 0 {
 		if st, err := os.Stat(home); err == nil && session.Owner(st) == uid {
@@ -59,7 +59,7 @@ func newCommand(uid int, env session.Environ, system string, out, err io.Writer)
 		}
 	}
 	c.src = config.Source{System: system, Root: c.root,
-		User: config.UserDir(env.Get("XDG_CONFIG_HOME"), c.home),
+		User: config.UserConfigDir(env.Get("XDG_CONFIG_HOME"), c.home),
 		Home: func() string { return c.home },
 		Feature: func(name string) error {
 			_, err := desktop.Named(name)

@@ -48,7 +48,7 @@ func (c *command) host() (*export.Host, error) {
 		return list
 	}
 	h := &export.Host{
-		Home: c.home, StateDir: config.StateDir(c.env.Get("XDG_STATE_HOME"), c.home), Bin: path.Join(c.home, ".local/bin"),
+		Home: c.home, StateDir: config.UserStateDir(c.env.Get("XDG_STATE_HOME"), c.home), Bin: path.Join(c.home, ".local/bin"),
 		Dirs: mime.Dirs{
 			ConfigHome: dir("XDG_CONFIG_HOME", ".config"), ConfigDirs: dirs("XDG_CONFIG_DIRS", "/etc/xdg"),
 			DataHome: dir("XDG_DATA_HOME", ".local/share"), DataDirs: dirs("XDG_DATA_DIRS", "/usr/local/share:/usr/share"),

@@ -25,7 +25,7 @@ const SystemDir = "/etc/chrun"
 // counts as the home only if uid owns that directory.
 func NewCaller(uid, gid int, env session.Environ) *session.Caller {
 	c := &session.Caller{UID: uid, GID: gid, Env: env, Host: "/", Listeners: session.OnceListeners()}
-	c.Account = account.Host(c.UID, c.GID, c.Host, env.Get)
+	c.Account = account.LookUpHostUID(c.UID, c.GID, c.Host, env.Get)
 	if home := env.Get("HOME"); path.IsAbs(home) && c.UID != 0 {
 		if st, err := os.Stat(home); err == nil && session.Owner(st) == c.UID {
 			c.Account.Home = path.Clean(home) // what ~ means to the caller
@@ -57,7 +57,7 @@ func WorkingDir() session.HostPath {
 // be nil.
 func ConfigSource(c *session.Caller, system string, warn func(error)) config.Source {
 	return config.Source{System: system, Cwd: string(c.Cwd), Root: c.UID == 0,
-		User: config.UserDir(c.Env.Get("XDG_CONFIG_HOME"), c.Account.Home),
+		User: config.UserConfigDir(c.Env.Get("XDG_CONFIG_HOME"), c.Account.Home),
 		Home: func() string { return c.Account.Home },
 		Feature: func(name string) error {
 			_, err := desktop.Named(name)
@@ -69,12 +69,12 @@ func ConfigSource(c *session.Caller, system string, warn func(error)) config.Sou
 
 // StateDir is where chrun keeps its own records for c, "" if c has no home.
 func StateDir(c *session.Caller) string {
-	return config.StateDir(c.Env.Get("XDG_STATE_HOME"), c.Account.Home)
+	return config.UserStateDir(c.Env.Get("XDG_STATE_HOME"), c.Account.Home)
 }
 
 // DataDir is where the private homes of c are, "" if c has no home.
 func DataDir(c *session.Caller) string {
-	return config.DataDir(c.Env.Get("XDG_DATA_HOME"), c.Account.Home)
+	return config.UserDataDir(c.Env.Get("XDG_DATA_HOME"), c.Account.Home)
 }
 
 // HostPath makes a path of the command line absolute; ~ is the home of c.

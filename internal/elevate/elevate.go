@@ -104,7 +104,7 @@ func isSubordinate(tree rootfs.HostPath, u account.Account) bool {
 	if unix.Stat(string(tree), &st) != nil || st.Uid == 0 {
 		return false
 	}
-	return account.Among(account.HostSubIDs("/", "/etc/subuid", u), int(st.Uid))
+	return account.InRanges(account.ReadHostSubIDs("/", "/etc/subuid", u), int(st.Uid))
 }
 
 // canMakeNamespaces reports whether u may make user namespaces, by trying.

@@ -49,11 +49,11 @@ func idmapTree(c Call, u account.Account, choice *request.Choice) (fd int, err e
 		c.Warn(fmt.Sprintf("others can reach %s: setuid files that a program makes there run as uid %d for them", root.Dir(), a.UID))
 		c.Warn("hint: keep it in a directory of root's with mode 0700")
 	}
-	gids := account.Exchange(0, 0)
+	gids := account.MapSwap(0, 0)
 	if gid := session.SafeGID(a, request.HostHasGroup); gid >= 0 {
-		gids = account.Exchange(gid, u.GID)
+		gids = account.MapSwap(gid, u.GID)
 	}
-	fd, err = launch.Idmapped(root.Dir(), account.Exchange(a.UID, u.UID), gids)
+	fd, err = launch.Idmapped(root.Dir(), account.MapSwap(a.UID, u.UID), gids)
 	if err != nil {
 		return -1, refuse(fmt.Sprintf("the kernel or the file system refuses it: %v", err))
 	}

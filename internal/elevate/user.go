@@ -30,7 +30,7 @@ func desktopUser(env session.Environ, args []string) (u account.Account, ok bool
 		if value == "" || value == "0" || value == "root" {
 			continue
 		}
-		u, ok := account.HostUser(value, "/")
+		u, ok := account.LookUpHostUser(value, "/")
 		if !ok {
 			words := append([]string{"env", "-u", name, "chrun"}, args[1:]...)
 			return u, false, cli.WithHint(fmt.Errorf("cannot find the user who called root: %s=%q names no account", name, value),
@@ -45,7 +45,7 @@ func desktopUser(env session.Environ, args []string) (u account.Account, ok bool
 		if uid == "" || uid == "0" || uid == noLogin {
 			continue
 		}
-		if u, ok := account.HostUser(uid, "/"); ok && u.UID != 0 {
+		if u, ok := account.LookUpHostUser(uid, "/"); ok && u.UID != 0 {
 			return u, true, nil
 		}
 	}

@@ -25,10 +25,10 @@ func Choose(flags *cli.Flags, conf *config.Config, env session.Environ) (*Choice
 		return nil, err
 	}
 	if len(flags.Command) > 0 {
-		ch = ch.For(flags.Command[0])
+		ch = ch.ForCommand(flags.Command[0])
 	}
 	if flags.App != "" {
-		ch = ch.For(flags.App)
+		ch = ch.ForCommand(flags.App)
 	}
 	return &Choice{ch, conf}, nil
 }

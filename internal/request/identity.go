@@ -41,7 +41,7 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 	if ic.Owner != 0 && ic.Owner != c.UID || ic.Asked == session.Subid {
 		mine := c.Account
 		mine.UID = c.UID
-		ic.SubUIDs, ic.SubGIDs = account.HostSubIDs(c.Host, "/etc/subuid", mine), account.HostSubIDs(c.Host, "/etc/subgid", mine)
+		ic.SubUIDs, ic.SubGIDs = account.ReadHostSubIDs(c.Host, "/etc/subuid", mine), account.ReadHostSubIDs(c.Host, "/etc/subgid", mine)
 	}
 	if id, err = ic.Decide(); err != nil {
 		return id, l.explainRefusal(err, ic.Owner)
@@ -51,12 +51,12 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 
 // HostAccountName is the host's name for a uid.
 func HostAccountName(uid int) (name string, ok bool) {
-	a, ok := account.HostUser(strconv.Itoa(uid), "/")
+	a, ok := account.LookUpHostUser(strconv.Itoa(uid), "/")
 	return a.Name, ok
 }
 
 // HostHasGroup reports whether the host has a group of that number.
-func HostHasGroup(gid int) bool { return account.HostGroup(gid, "/") }
+func HostHasGroup(gid int) bool { return account.HostHasGroup(gid, "/") }
 
 // explainRefusal adds the command to type instead to a refused identity.
 func (l *Launch) explainRefusal(err error, owner int) error {

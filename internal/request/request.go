@@ -135,14 +135,14 @@ func (l *Launch) resolveAccount() error {
 // added, where the tree lacks them.
 func (l *Launch) addAccount(passwd []byte, inside account.Account) error {
 	inside.Home = string(l.Facts.Home)
-	if data, changed := account.Passwd(passwd, inside); changed {
+	if data, changed := account.PatchPasswd(passwd, inside); changed {
 		l.Facts.AccountFiles = append(l.Facts.AccountFiles, session.File{Path: "/etc/passwd", Data: data, Why: "the account " + inside.Name})
 	}
 	group, err := l.readFile("/etc/group")
 	if err != nil {
 		return err
 	}
-	if data, changed := account.Group(group, inside.GID, l.Caller.Account.Name); changed {
+	if data, changed := account.PatchGroup(group, inside.GID, l.Caller.Account.Name); changed {
 		l.Facts.AccountFiles = append(l.Facts.AccountFiles, session.File{Path: "/etc/group", Data: data, Why: "the caller's group"})
 	}
 	return nil

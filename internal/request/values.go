@@ -32,7 +32,7 @@ func resolveHome(c *session.Caller, home Setting) (mode session.HomeMode, dir se
 
 // homeStore is where the private home of a chroot is, and how that is recorded.
 func homeStore(c *session.Caller, tree rootfs.HostPath, ch *config.Chroot) (session.HostPath, func() error) {
-	return config.HomeFor(cli.StateDir(c), cli.DataDir(c), tree, ch)
+	return config.PrivateHome(cli.StateDir(c), cli.DataDir(c), tree, ch)
 }
 
 // resolveBinds reads --bind and the key bind. Sources must exist.

@@ -1,7 +1,10 @@
-// Package account reads passwd(5) and group(5) lines and makes the ones that
-// differ inside a chroot. It knows files and, on the host alone, getent(1):
-// no NSS. What it reads from a chroot is hostile: it takes time and memory in
-// proportion to the size, and any bytes.
+// Package account finds accounts in passwd(5) and group(5) files, and adds the
+// caller's to those of a chroot. It also reads subordinate IDs, and the search
+// path that a login to the chroot would set. It does not use NSS: it reads
+// files, and on the host also runs getent(1).
+//
+// Files of a chroot are hostile. They may contain any bytes, and reading takes
+// time and memory in proportion to their size.
 package account
 
 import (
@@ -19,27 +22,27 @@ type Account struct {
 	Shell    string
 }
 
-// String is the passwd(5) line, without the newline. Characters that would end
-// a field are left out.
+// String returns the passwd(5) line without the newline. It drops characters
+// that would end a field.
 func (a Account) String() string {
-	return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", clean(a.Name), a.UID, a.GID, clean(a.Comment), clean(a.Home), clean(a.Shell))
+	return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", cleanField(a.Name), a.UID, a.GID, cleanField(a.Comment), cleanField(a.Home), cleanField(a.Shell))
 }
 
-// Bytes, not runes: a home need not be UTF-8.
+// The replacer keeps invalid UTF-8, which the path of a home may contain.
 var cleaner = strings.NewReplacer(":", "", "\n", "", "\r", "", "\x00", "")
 
-func clean(s string) string { return cleaner.Replace(s) }
+func cleanField(s string) string { return cleaner.Replace(s) }
 
-// Parse reads one line, as glibc does: blanks may lead. False for comments, NIS
-// lines and broken ones, and for names that would not survive as LOGNAME, in a
-// path or on a terminal.
+// Parse parses one line as glibc does: leading blanks are ignored. It returns
+// false for comments, NIS lines and malformed lines, and for names that are
+// unsafe in LOGNAME, in a path or on a terminal.
 func Parse(line string) (Account, bool) {
 	f := strings.Split(strings.TrimLeft(strings.TrimSuffix(line, "\r"), " \t"), ":")
 	if len(f) != 7 || !validName(f[0]) || strings.Contains(line, "\x00") {
 		return Account{}, false
 	}
-	uid, err1 := number(f[2])
-	gid, err2 := number(f[3])
+	uid, err1 := parseID(f[2])
+	gid, err2 := parseID(f[3])
 	if err1 != nil || err2 != nil {
 		return Account{}, false
 	}
@@ -51,10 +54,9 @@ func validName(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '/' || r == ':' })
 }
 
-// number reads a uid or gid as it is usually written: without leading zeros,
-// so that lookups may search for the digits. The greatest one means "none" to
-// the kernel.
-func number(s string) (int, error) {
+// parseID parses a uid or gid. It rejects leading zeros, because lookups search
+// for the digits, and the greatest number, which the kernel takes as "none".
+func parseID(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err == nil && (n == 1<<32-1 || len(s) > 1 && s[0] == '0') {
 		err = strconv.ErrRange

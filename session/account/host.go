@@ -11,13 +11,13 @@ import (
 	"chrun/session/rootfs"
 )
 
-// getentLimit is how long a directory server may take to name somebody.
+// getentLimit is how long getent(1) may wait for a directory server.
 const getentLimit = 2 * time.Second
 
-// Host finds the host's record of uid: in the host's /etc/passwd, else through
-// its getent(1) (LDAP, systemd-homed), which costs a process. Else the account
-// is made of the numbers, with HOME and SHELL of the environment.
-func Host(uid, gid int, host rootfs.HostPath, getenv func(string) string) Account {
+// LookUpHostUID finds the host's account of uid in the host's /etc/passwd, else
+// with getent(1) (LDAP, systemd-homed), which costs a process. If neither has
+// it, the account consists of the numbers, and HOME and SHELL of the environment.
+func LookUpHostUID(uid, gid int, host rootfs.HostPath, getenv func(string) string) Account {
 	if passwd, err := rootfs.ReadHost(host.Join("/etc/passwd"), 64<<20, 0); err == nil {
 		if a, ok := Table(passwd).ByUID(uid); ok {
 			return a
@@ -36,9 +36,9 @@ func Host(uid, gid int, host rootfs.HostPath, getenv func(string) string) Accoun
 	return a
 }
 
-// HostUser finds the host's record of somebody, by name or number.
-func HostUser(who string, host rootfs.HostPath) (Account, bool) {
-	uid, err := number(who)
+// LookUpHostUser finds an account of the host by name or number.
+func LookUpHostUser(who string, host rootfs.HostPath) (Account, bool) {
+	uid, err := parseID(who)
 	if passwd, err2 := rootfs.ReadHost(host.Join("/etc/passwd"), 64<<20, 0); err2 == nil {
 		if a, ok := Table(passwd).ByName(who); ok {
 			return a, true
@@ -58,8 +58,9 @@ func HostUser(who string, host rootfs.HostPath) (Account, bool) {
 	return Account{}, false
 }
 
-// HostGroup says whether the host has a group of that number.
-func HostGroup(gid int, host rootfs.HostPath) bool {
+// HostHasGroup reports whether the host has a group with the number gid. It
+// also returns true if /etc/group cannot be read.
+func HostHasGroup(gid int, host rootfs.HostPath) bool {
 	data, err := rootfs.ReadHost(host.Join("/etc/group"), 64<<20, 0)
 	if _, ok := Groups(data).ByGID(gid); ok || err != nil {
 		return true
@@ -68,8 +69,8 @@ func HostGroup(gid int, host rootfs.HostPath) bool {
 	return ok
 }
 
-// getent asks for one line of a database, nil if there is none: at fixed places,
-// not along PATH, since root may be asking for a caller who set it.
+// getent runs getent(1) for one line of a database, and returns nil if there is
+// none. It does not search PATH, which the caller may have set for root.
 func getent(database, who string, host rootfs.HostPath, limit time.Duration) []byte {
 	for _, dir := range []string{"/usr/bin", "/bin", "/run/current-system/sw/bin"} {
 		tool := string(host.Join(dir, "getent"))
@@ -81,7 +82,7 @@ func getent(database, who string, host rootfs.HostPath, limit time.Duration) []b
 		cmd := exec.CommandContext(ctx, tool, database, who)
 		cmd.Env = []string{"PATH=/usr/bin:/bin"}
 		cmd.Dir = "/"
-		cmd.WaitDelay = limit / 4 // for what it left behind with our pipe
+		cmd.WaitDelay = limit / 4 // for children that keep the pipe open
 		out, err := cmd.Output()
 		if err != nil {
 			return nil

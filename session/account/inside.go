@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Passwd is a tree's passwd file as it is seen inside: the line of a comes
-// first, so that both its name and its number find it; other lines of that
-// name are left out; every other byte is kept. It is tree itself, and not
-// changed, when name and number find exactly a there already.
-func Passwd(tree []byte, a Account) (data []byte, changed bool) {
+// PatchPasswd returns the passwd file that a program inside sees. The line of a
+// comes first, so that lookups by name and by number find it. Other lines with
+// that name are removed; every other byte stays. If lookups in tree already
+// find exactly a, PatchPasswd returns tree and false.
+func PatchPasswd(tree []byte, a Account) (data []byte, changed bool) {
 	want := a.String()
 	byName, ok1 := Table(tree).ByName(a.Name)
 	byUID, ok2 := Table(tree).ByUID(a.UID)
@@ -21,7 +21,7 @@ func Passwd(tree []byte, a Account) (data []byte, changed bool) {
 	}
 	data = make([]byte, 0, len(tree)+len(want)+1)
 	data = append(append(data, want...), '\n')
-	name := []byte(clean(a.Name))
+	name := []byte(cleanField(a.Name))
 	for rest := tree; len(rest) > 0; {
 		n := bytes.IndexByte(rest, '\n') + 1
 		if n == 0 {
@@ -29,27 +29,27 @@ func Passwd(tree []byte, a Account) (data []byte, changed bool) {
 		}
 		line := rest[:n]
 		rest = rest[n:]
-		if !bytes.Equal(first(line), name) {
+		if !bytes.Equal(firstField(line), name) {
 			data = append(data, line...)
 		}
 	}
 	return data, true
 }
 
-// Group is a tree's group file as it is seen inside: when no group has the
-// number gid, one called name is added at the end, or name_GID if that name is
-// taken. Every byte of tree is kept.
-func Group(tree []byte, gid int, name string) (data []byte, changed bool) {
+// PatchGroup returns the group file that a program inside sees. If no group has
+// the number gid, it appends one called name, or name_GID if that name is taken.
+// Every byte of tree stays.
+func PatchGroup(tree []byte, gid int, name string) (data []byte, changed bool) {
 	if _, ok := Groups(tree).ByGID(gid); ok {
 		return tree, false
 	}
-	name = strings.TrimSpace(strings.ReplaceAll(clean(name), ",", ""))
+	name = strings.TrimSpace(strings.ReplaceAll(cleanField(name), ",", ""))
 	if !validName(name) {
 		name = "group_" + strconv.Itoa(gid)
 	}
 	taken := map[string]bool{}
-	for line := range lines(tree) {
-		if n := first(line); bytes.HasPrefix(n, []byte(name)) {
+	for line := range splitLines(tree) {
+		if n := firstField(line); bytes.HasPrefix(n, []byte(name)) {
 			taken[string(n)] = true
 		}
 	}
@@ -66,17 +66,17 @@ func Group(tree []byte, gid int, name string) (data []byte, changed bool) {
 	return fmt.Appendf(data, "%s:x:%d:\n", name, gid), true
 }
 
-// NoSuchAccountError says that a chroot has no account of that name or number.
+// NoSuchAccountError reports that a chroot has no account with a name or number.
 type NoSuchAccountError struct {
-	Want  string
-	Names []string // some people's accounts that it has
+	Name  string
+	Names []string // some accounts of people in the chroot
 }
 
 func (e *NoSuchAccountError) Error() string {
-	return fmt.Sprintf("cannot find the account %q in the chroot", e.Want)
+	return fmt.Sprintf("cannot find the account %q in the chroot", e.Name)
 }
 
-// Hint is what to type instead, or "".
+// Hint returns the accounts that exist, or "".
 func (e *NoSuchAccountError) Hint() string {
 	if len(e.Names) == 0 {
 		return ""
@@ -84,53 +84,52 @@ func (e *NoSuchAccountError) Hint() string {
 	return "accounts there: " + strings.Join(e.Names, ", ")
 }
 
-// Choose finds the account inside: the one that want names (a login name, else
-// a number), or for "" the one with the caller's number. Where the chroot does
-// not know the caller, the caller is supplied, and known is false; so is root,
-// whom no system lacks.
+// Choose finds the account inside for user, which is a login name or a number,
+// or "" for the account with the caller's number. If the chroot does not have
+// the caller, or root, Choose supplies the account, and known is false.
 //
-// The result is the line of the tree, with its numbers. A supplied account has
-// the first of caller.Shell, /bin/bash and /bin/sh that runs inside.
-func Choose(passwd Table, want string, caller Account, runs func(shell string) bool) (a Account, known bool, err error) {
-	a, known = passwd.wanted(want, caller)
+// A known account has the numbers of its line in passwd. A supplied account has
+// the first of caller.Shell, /bin/bash and /bin/sh that canRun accepts.
+func Choose(passwd Table, user string, caller Account, canRun func(shell string) bool) (a Account, known bool, err error) {
+	a, known = passwd.lookUp(user, caller)
 	switch {
 	case known:
 		if a.Shell == "" {
 			a.Shell = "/bin/sh" // passwd(5)
 		}
-	case want == "" || want == caller.Name || want == strconv.Itoa(caller.UID):
+	case user == "" || user == caller.Name || user == strconv.Itoa(caller.UID):
 		a = caller
 		a.Shell = "/bin/sh"
 		for _, shell := range []string{caller.Shell, "/bin/bash"} {
-			if shell != "" && runs(shell) {
+			if shell != "" && canRun(shell) {
 				a.Shell = shell
 				break
 			}
 		}
-	case want == "root" || want == "0":
+	case user == "root" || user == "0":
 		a = Account{Name: "root", Home: "/root", Shell: "/bin/sh"}
 	default:
-		return Account{}, false, &NoSuchAccountError{Want: want, Names: passwd.people()}
+		return Account{}, false, &NoSuchAccountError{Name: user, Names: passwd.listPeople()}
 	}
 	return a, known, nil
 }
 
-func (t Table) wanted(want string, caller Account) (Account, bool) {
-	if want == "" {
+func (t Table) lookUp(user string, caller Account) (Account, bool) {
+	if user == "" {
 		return t.ByUID(caller.UID)
 	}
-	if a, ok := t.ByName(want); ok {
+	if a, ok := t.ByName(user); ok {
 		return a, true
 	}
-	uid, err := number(want)
+	uid, err := parseID(user)
 	if err != nil {
 		return Account{}, false
 	}
 	return t.ByUID(uid)
 }
 
-// people lists a few accounts that are neither the system's nor nobody.
-func (t Table) people() (names []string) {
+// listPeople lists up to five accounts of people: no system accounts, not nobody.
+func (t Table) listPeople() (names []string) {
 	for a := range t.All() {
 		if a.UID >= 1000 && a.UID < 65534 && !slices.Contains(names, a.Name) {
 			if names = append(names, a.Name); len(names) == 5 {

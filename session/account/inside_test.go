@@ -13,16 +13,16 @@ func TestPasswd(t *testing.T) {
 	for _, c := range []struct{ name, tree, want string }{
 		{"empty", "", line + "\n"},
 		{"no newline at the end", "root:x:0:0:::", line + "\nroot:x:0:0:::"},
-		{"already so", "root:x:0:0:::\n" + line + "\n", "root:x:0:0:::\n" + line + "\n"},
-		{"already so, another password field", strings.Replace(line, ":x:", "::", 1), strings.Replace(line, ":x:", "::", 1)},
+		{"already patched", "root:x:0:0:::\n" + line + "\n", "root:x:0:0:::\n" + line + "\n"},
+		{"already patched, another password field", strings.Replace(line, ":x:", "::", 1), strings.Replace(line, ":x:", "::", 1)},
 		{"another home", "alice:x:1500:1500::/home/a:/bin/sh\nb:x:1:1:::\n", line + "\nb:x:1:1:::\n"},
 		{"another number", "alice:x:1000:1000:::\n alice:x:1:1:::\nb\n", line + "\nb\n"},
-		{"number of another", "bob:x:1500:1500:::\n" + line, line + "\nbob:x:1500:1500:::\n"},
+		{"the number of another account", "bob:x:1500:1500:::\n" + line, line + "\nbob:x:1500:1500:::\n"},
 		{"a longer name", "alice2:x:1:1:::\n", line + "\nalice2:x:1:1:::\n"},
 		{"CRLF, NIS and NUL", "r:x:0:0:::\r\n+@g::::::\n\x00\nalice:\x00", line + "\nr:x:0:0:::\r\n+@g::::::\n\x00\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, changed := Passwd([]byte(c.tree), a)
+			got, changed := PatchPasswd([]byte(c.tree), a)
 			if string(got) != c.want || changed != (c.want != c.tree) {
 				t.Errorf("got %q, changed %v\nwant %q", got, changed, c.want)
 			}
@@ -37,12 +37,12 @@ func TestGroup(t *testing.T) {
 		{"known", "users:x:1500:", "alice", "users:x:1500:"},
 		{"no newline at the end", "root:x:0:", "alice", "root:x:0:\nalice:x:1500:\n"},
 		{"the name is taken", "alice:x:1000:\n", "alice", "alice:x:1000:\nalice_1500:x:1500:\n"},
-		{"that one too", "alice_1500:x:1:\nalice:x:2:\n", "alice", "alice_1500:x:1:\nalice:x:2:\nalice_1500_1:x:1500:\n"},
-		{"a name with characters", "", "a,b:\n", "ab:x:1500:\n"},
-		{"no name", "", "+", "group_1500:x:1500:\n"},
+		{"both names are taken", "alice_1500:x:1:\nalice:x:2:\n", "alice", "alice_1500:x:1:\nalice:x:2:\nalice_1500_1:x:1500:\n"},
+		{"a name with special characters", "", "a,b:\n", "ab:x:1500:\n"},
+		{"no valid name", "", "+", "group_1500:x:1500:\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, changed := Group([]byte(c.tree), 1500, c.group)
+			got, changed := PatchGroup([]byte(c.tree), 1500, c.group)
 			if string(got) != c.want || changed != (c.want != c.tree) {
 				t.Errorf("got %q, changed %v\nwant %q", got, changed, c.want)
 			}
@@ -56,7 +56,7 @@ func TestChoose(t *testing.T) {
 	as := func(uid int) Account { a := caller; a.UID = uid; return a }
 	all := []string{"/usr/bin/fish", "/bin/bash", "/bin/sh"}
 	for _, c := range []struct {
-		name, want string
+		name, user string
 		caller     Account
 		shells     []string
 		line       string // of the result, "" for NoSuchAccountError
@@ -71,11 +71,11 @@ func TestChoose(t *testing.T) {
 		{"root", "root", caller, all, "root:x:0:0:root:/root:/bin/bash", true},
 		{"the caller by name", "alice", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", false},
 		{"the caller by number", "1500", caller, all, "alice:x:1500:1600:Alice:/home/alice:/usr/bin/fish", false},
-		{"nobody of that name", "dave", caller, all, "", false},
-		{"nobody of that number", "77", caller, all, "", false},
+		{"unknown name", "dave", caller, all, "", false},
+		{"unknown number", "77", caller, all, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, known, err := Choose(Table(tree), c.want, c.caller, func(s string) bool { return slices.Contains(c.shells, s) })
+			a, known, err := Choose(Table(tree), c.user, c.caller, func(s string) bool { return slices.Contains(c.shells, s) })
 			if c.line == "" {
 				var e *NoSuchAccountError
 				if !errors.As(err, &e) || e.Hint() != "accounts there: bob, carol" {
@@ -97,7 +97,7 @@ func FuzzPasswd(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tree []byte, name string, uid int, home string) {
 		a := Account{Name: name, UID: uid, GID: uid, Home: home, Shell: "/bin/sh"}
 		if got, ok := Parse(a.String()); !ok || got.Name != name {
-			t.Skip() // no account has such a name or number
+			t.Skip() // not a valid name or number
 		}
 		checkPasswd(t, tree, a)
 		for a := range Table(tree).All() {

@@ -8,29 +8,30 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Login is the part of the environment that the login of a chroot sets, as
-// far as it says where its own programs and data lie. "" is not set.
+// Login holds the variables that a login to a chroot sets for the directories of
+// its own programs and data. "" means unset.
 type Login struct {
 	Path       string // PATH; never ""
 	DataDirs   string // XDG_DATA_DIRS
 	ConfigDirs string // XDG_CONFIG_DIRS
 }
 
-// What login(1) would take where nothing is written down, for people and root;
-// and what Gentoo's /etc/profile puts before its profile.env.
+// The defaults of login(1) for people and for root, and the directories that
+// Gentoo's /etc/profile puts before those of profile.env.
 const (
 	defaultPath     = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 	defaultRootPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	gentooPath      = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
-// maxList is the length of a list, in bytes. execve(2) takes 128 KiB a string.
+// maxList is the maximum length of a list, in bytes. The limit of execve(2) is
+// 128 KiB for one string.
 const maxList = 32 << 10
 
-// ReadLogin reads it from the chroot's files: Gentoo's /etc/profile.env, else
-// /etc/environment (pam_env(8)), else ENV_PATH or ENV_SUPATH of
-// /etc/login.defs (login.defs(5)). read is the Read of the tree; a file that
-// it cannot read is as one that does not exist.
+// ReadLogin reads the variables from the files of a chroot: Gentoo's
+// /etc/profile.env, else /etc/environment (pam_env(8)), else ENV_PATH or
+// ENV_SUPATH in /etc/login.defs (login.defs(5)). read reads a file of the tree;
+// a file that it cannot read is skipped.
 func ReadLogin(read func(rootfs.Path) ([]byte, error), root bool) Login {
 	usual := defaultPath
 	if root {
@@ -38,27 +39,27 @@ func ReadLogin(read func(rootfs.Path) ([]byte, error), root bool) Login {
 	}
 	var l Login
 	if data, err := read("/etc/profile.env"); err == nil {
-		set := assignments(data, "PATH", "ROOTPATH", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS")
-		l.DataDirs, l.ConfigDirs = list(set["XDG_DATA_DIRS"]), list(set["XDG_CONFIG_DIRS"])
+		set := parseAssignments(data, "PATH", "ROOTPATH", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS")
+		l.DataDirs, l.ConfigDirs = joinDirs(set["XDG_DATA_DIRS"]), joinDirs(set["XDG_CONFIG_DIRS"])
 		if root {
-			l.Path = list(set["ROOTPATH"])
+			l.Path = joinDirs(set["ROOTPATH"])
 		}
-		if l.Path = list(l.Path, set["PATH"]); l.Path != "" {
-			l.Path = list(gentooPath, l.Path)
+		if l.Path = joinDirs(l.Path, set["PATH"]); l.Path != "" {
+			l.Path = joinDirs(gentooPath, l.Path)
 			return l
 		}
 	}
 	if data, err := read("/etc/environment"); err == nil {
-		value := assignments(data, "PATH")["PATH"]
+		value := parseAssignments(data, "PATH")["PATH"]
 		if strings.Contains(value, "\x00") {
 			value += ":" + usual // "$PATH:/opt/bin"
 		}
-		if l.Path = list(value); l.Path != "" {
+		if l.Path = joinDirs(value); l.Path != "" {
 			return l
 		}
 	}
 	if data, err := read("/etc/login.defs"); err == nil {
-		if l.Path = list(loginDefs(data, root)); l.Path != "" {
+		if l.Path = joinDirs(parseLoginDefs(data, root)); l.Path != "" {
 			return l
 		}
 	}
@@ -66,9 +67,9 @@ func ReadLogin(read func(rootfs.Path) ([]byte, error), root bool) Login {
 	return l
 }
 
-// list joins lists of directories. What is not absolute is dropped (an empty
-// entry would be the working directory), and what stands there before.
-func list(lists ...string) string {
+// joinDirs joins lists of directories. It drops duplicates and directories that
+// are not absolute; an empty entry would mean the working directory.
+func joinDirs(lists ...string) string {
 	var b strings.Builder
 	seen := map[string]bool{}
 	for _, l := range lists {
@@ -89,14 +90,14 @@ func list(lists ...string) string {
 	return b.String()
 }
 
-// loginDefs finds the line "ENV_PATH PATH=/bin:/usr/bin"; the last one counts,
-// PATH= may be missing.
-func loginDefs(data []byte, root bool) (value string) {
+// parseLoginDefs returns the value of the last line of the form
+// "ENV_PATH PATH=/bin:/usr/bin", where PATH= is optional.
+func parseLoginDefs(data []byte, root bool) (value string) {
 	name := "ENV_PATH"
 	if root {
 		name = "ENV_SUPATH"
 	}
-	for line := range lines(data) {
+	for line := range splitLines(data) {
 		rest, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte(name))
 		if !ok || len(rest) == 0 || rest[0] != ' ' && rest[0] != '\t' {
 			continue
@@ -107,20 +108,20 @@ func loginDefs(data []byte, root bool) (value string) {
 	return value
 }
 
-// assignments reads lines NAME=VALUE and export NAME=VALUE in the shell's
-// quoting, as env-update(1) and people write them, for the names given; the
-// last one counts. It runs nothing: where the shell would expand something
-// there is a NUL, and list drops the entry.
-func assignments(data []byte, names ...string) map[string]string {
+// parseAssignments returns the last values that lines NAME=VALUE and
+// export NAME=VALUE, with the quoting of the shell, give to names. It does not
+// expand anything: in place of an expansion there is a NUL, so that joinDirs
+// drops the entry.
+func parseAssignments(data []byte, names ...string) map[string]string {
 	set := map[string]string{}
-	for line := range lines(data) {
+	for line := range splitLines(data) {
 		line = bytes.TrimLeft(line, " \t")
 		if rest, ok := bytes.CutPrefix(line, []byte("export")); ok && len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
 			line = bytes.TrimLeft(rest, " \t")
 		}
 		for _, name := range names {
 			if rest, ok := bytes.CutPrefix(line, []byte(name+"=")); ok {
-				if value, ok := word(rest); ok {
+				if value, ok := parseWord(rest); ok {
 					set[name] = value
 				}
 			}
@@ -129,8 +130,9 @@ func assignments(data []byte, names ...string) map[string]string {
 	return set
 }
 
-// word reads one word of the shell; false if a quote is not closed in it.
-func word(s []byte) (string, bool) {
+// parseWord parses one word of the shell. It returns false if a quote is not
+// closed.
+func parseWord(s []byte) (string, bool) {
 	var b strings.Builder
 	double := false
 	for i := 0; i < len(s); i++ {
@@ -146,17 +148,17 @@ func word(s []byte) (string, bool) {
 			i += n + 1
 		case c == '\\':
 			if i++; i == len(s) {
-				return "", false // goes on in the next line
+				return "", false // continued on the next line
 			}
 			if double && !strings.ContainsRune("\"\\$`", rune(s[i])) {
 				b.WriteByte('\\')
 			}
 			b.WriteByte(s[i])
 		case c == '$' && !double && i+1 < len(s) && s[i+1] == '\'':
-			// $'…', as env-update writes what begins with a '$'.
+			// $'…', which env-update writes for values that begin with '$'.
 		case c == '$' || c == '`':
 			b.WriteByte(0)
-			i += expansion(s[i:]) - 1
+			i += expansionLen(s[i:]) - 1
 		case !double && strings.IndexByte(" \t\r;&|<>", c) >= 0:
 			return b.String(), true
 		default:
@@ -166,10 +168,10 @@ func word(s []byte) (string, bool) {
 	return b.String(), !double
 }
 
-// expansion is the length of $NAME, ${…}, $(…) or `…` at the start of s.
-// Nested ones are not understood: they leave an entry that list drops, or a
-// directory that does not exist.
-func expansion(s []byte) int {
+// expansionLen returns the length of $NAME, ${…}, $(…) or `…` at the start of s.
+// It does not support nesting: the rest of a nested expansion becomes an entry
+// that joinDirs drops, or a directory that does not exist.
+func expansionLen(s []byte) int {
 	end := byte('`')
 	if s[0] == '$' {
 		if len(s) == 1 {

@@ -10,34 +10,34 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Range is a part of the ids: First and the Count-1 behind it.
+// Range is a range of Count IDs that begins with First.
 type Range struct{ First, Count int }
 
-// Has says whether id is in the range.
-func (r Range) Has(id int) bool { return id >= r.First && id-r.First < r.Count }
+// Contains reports whether id is in the range.
+func (r Range) Contains(id int) bool { return id >= r.First && id-r.First < r.Count }
 
-// HostSubIDs are the ranges that the host's file, /etc/subuid or /etc/subgid,
-// gives an account.
-func HostSubIDs(host rootfs.HostPath, file string, a Account) []Range {
+// ReadHostSubIDs returns the ranges of an account in the host's file, which is
+// /etc/subuid or /etc/subgid.
+func ReadHostSubIDs(host rootfs.HostPath, file string, a Account) []Range {
 	data, _ := rootfs.ReadHost(host.Join(file), 0, 0)
-	return SubIDs(data, a.Name, a.UID)
+	return parseSubIDs(data, a.Name, a.UID)
 }
 
-// Among says whether id is in one of the ranges.
-func Among(list []Range, id int) bool {
-	return slices.ContainsFunc(list, func(r Range) bool { return r.Has(id) })
+// InRanges reports whether id is in one of the ranges.
+func InRanges(list []Range, id int) bool {
+	return slices.ContainsFunc(list, func(r Range) bool { return r.Contains(id) })
 }
 
-// SubIDs reads the ranges of an account from subuid(5) or subgid(5), whose
-// lines begin with its name or number. Broken lines are passed over.
-func SubIDs(file []byte, name string, uid int) (list []Range) {
-	for line := range lines(file) {
+// parseSubIDs returns the ranges of an account in subuid(5) or subgid(5), whose
+// lines begin with a name or number. It skips malformed lines.
+func parseSubIDs(file []byte, name string, uid int) (list []Range) {
+	for line := range splitLines(file) {
 		f := strings.Split(string(bytes.TrimSpace(line)), ":")
 		if len(f) != 3 || f[0] != name && f[0] != strconv.Itoa(uid) {
 			continue
 		}
-		first, err1 := number(f[1])
-		count, err2 := number(f[2])
+		first, err1 := parseID(f[1])
+		count, err2 := parseID(f[2])
 		if err1 == nil && err2 == nil && count > 0 && first > 0 && first+count <= 1<<32-1 {
 			list = append(list, Range{first, count})
 		}
@@ -48,10 +48,10 @@ func SubIDs(file []byte, name string, uid int) (list []Range) {
 // IDMap is a uid_map or gid_map (user_namespaces(7)).
 type IDMap []IDLine
 
-// IDLine says that Count ids from Inside are those from Outside.
+// IDLine maps the Count IDs from Inside to those from Outside.
 type IDLine struct{ Inside, Outside, Count int }
 
-// String is the map as the kernel reads it.
+// String returns the map in the format of the kernel.
 func (m IDMap) String() string {
 	var b strings.Builder
 	for _, l := range m {
@@ -60,35 +60,26 @@ func (m IDMap) String() string {
 	return b.String()
 }
 
-// Args are the map as newuidmap(1) takes it.
+// Args returns the map as arguments of newuidmap(1).
 func (m IDMap) Args() []string { return strings.Fields(m.String()) }
 
-// Outer returns the id outside of one inside, -1 if it has none.
-func (m IDMap) Outer(inside int) int {
+// ToInside returns the ID inside for an ID outside, or -1 if it is not mapped.
+func (m IDMap) ToInside(outside int) int {
 	for _, l := range m {
-		if (Range{l.Inside, l.Count}).Has(inside) {
-			return l.Outside + inside - l.Inside
-		}
-	}
-	return -1
-}
-
-// Inner returns the id inside of one outside, -1 if it has none.
-func (m IDMap) Inner(outside int) int {
-	for _, l := range m {
-		if (Range{l.Outside, l.Count}).Has(outside) {
+		if (Range{l.Outside, l.Count}).Contains(outside) {
 			return l.Inside + outside - l.Outside
 		}
 	}
 	return -1
 }
 
-// One maps a single id.
-func One(inside, outside int) IDMap { return IDMap{{inside, outside, 1}} }
+// MapOne maps a single ID.
+func MapOne(inside, outside int) IDMap { return IDMap{{inside, outside, 1}} }
 
-// Subordinate maps the ids 0 … r.Count-1 to the range r, but hole to own: 0 is
-// the owner of a tree that was made without root, and its account is the caller.
-func Subordinate(r Range, hole, own int) (m IDMap) {
+// MapSubordinate maps the IDs 0 … r.Count-1 to the range r, except hole, which
+// it maps to own. This suits a tree that was made without root: its root is the
+// first subordinate ID, and the account hole is the caller.
+func MapSubordinate(r Range, hole, own int) (m IDMap) {
 	add := func(inside, outside, count int) {
 		if count > 0 {
 			m = append(m, IDLine{inside, outside, count})
@@ -100,8 +91,8 @@ func Subordinate(r Range, hole, own int) (m IDMap) {
 	return m
 }
 
-// Exchange maps every id to itself, but a to b and b to a.
-func Exchange(a, b int) (m IDMap) {
+// MapSwap maps every ID to itself, except a to b and b to a.
+func MapSwap(a, b int) (m IDMap) {
 	const all = 1<<32 - 1
 	if a == b {
 		return IDMap{{0, 0, all}}

@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// Table is the content of a passwd(5) file. Lookups scan it: a launch makes
-// one or two, and an index of a million lines would cost more.
+// Table is the content of a passwd(5) file. Lookups scan the whole file: a launch
+// makes only one or two, for which an index would cost more.
 type Table []byte
 
 // All yields the accounts in the order of the file.
 func (t Table) All() iter.Seq[Account] {
 	return func(yield func(Account) bool) {
-		for line := range lines(t) {
+		for line := range splitLines(t) {
 			if a, ok := Parse(string(line)); ok && !yield(a) {
 				return
 			}
@@ -31,13 +31,14 @@ func (t Table) ByName(name string) (Account, bool) {
 	return t.find([]byte(name+":"), func(a Account) bool { return a.Name == name })
 }
 
-// find parses only lines that hold hint.
-func (t Table) find(hint []byte, is func(Account) bool) (Account, bool) {
-	for line := range lines(t) {
+// find returns the first account that matches. It parses only lines that contain
+// hint, which is faster.
+func (t Table) find(hint []byte, matches func(Account) bool) (Account, bool) {
+	for line := range splitLines(t) {
 		if !bytes.Contains(line, hint) {
 			continue
 		}
-		if a, ok := Parse(string(line)); ok && is(a) {
+		if a, ok := Parse(string(line)); ok && matches(a) {
 			return a, true
 		}
 	}
@@ -50,7 +51,7 @@ type Groups []byte
 // ByGID finds the name of the first group with the number gid.
 func (g Groups) ByGID(gid int) (name string, ok bool) {
 	hint := []byte(":" + strconv.Itoa(gid))
-	for line := range lines(g) {
+	for line := range splitLines(g) {
 		if !bytes.Contains(line, hint) {
 			continue
 		}
@@ -61,20 +62,7 @@ func (g Groups) ByGID(gid int) (name string, ok bool) {
 	return "", false
 }
 
-// ByName finds the number of the first group called name.
-func (g Groups) ByName(name string) (gid int, ok bool) {
-	for line := range lines(g) {
-		if string(first(line)) != name {
-			continue
-		}
-		if _, gid, ok := parseGroup(line); ok {
-			return gid, true
-		}
-	}
-	return 0, false
-}
-
-// parseGroup reads name:password:gid[:members].
+// parseGroup parses name:password:gid[:members].
 func parseGroup(line []byte) (name string, gid int, ok bool) {
 	if bytes.IndexByte(line, 0) >= 0 {
 		return "", 0, false
@@ -83,14 +71,14 @@ func parseGroup(line []byte) (name string, gid int, ok bool) {
 	if len(f) < 3 {
 		return "", 0, false
 	}
-	name = string(first(line))
-	gid, err := number(string(f[2]))
+	name = string(firstField(line))
+	gid, err := parseID(string(f[2]))
 	return name, gid, err == nil && validName(name)
 }
 
-// first is the first field of a line, without leading blanks; nil if the line
-// has but one.
-func first(line []byte) []byte {
+// firstField returns the first field of a line without leading blanks, or nil if
+// the line has no second field.
+func firstField(line []byte) []byte {
 	name, _, ok := bytes.Cut(line, []byte(":"))
 	if !ok {
 		return nil
@@ -98,8 +86,8 @@ func first(line []byte) []byte {
 	return bytes.TrimLeft(name, " \t")
 }
 
-// lines yields the lines of data, without their newlines.
-func lines(data []byte) iter.Seq[[]byte] {
+// splitLines yields the lines of data without their newlines.
+func splitLines(data []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(data) > 0 {
 			line, rest, _ := bytes.Cut(data, []byte("\n"))

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// For returns the chroot with the settings of the section [app.NAME], where NAME
+// ForCommand returns the chroot with the settings of the section [app.NAME], where NAME
 // is the base name of command. Its user, home, personality, identity and map
 // replace those of the chroot; its bind, env, allow and deny are added to them.
 // A feature that the section allows is no longer denied by the chroot, and the
 // other way round.
-func (c *Chroot) For(command string) *Chroot {
+func (c *Chroot) ForCommand(command string) *Chroot {
 	app, ok := c.Apps[path.Base(command)]
 	if !ok {
 		return c

@@ -12,19 +12,19 @@ import (
 	"chrun/session/rootfs"
 )
 
-// KnownError reports that a chroot cannot be added because its name or its
+// ExistsError reports that a chroot cannot be added because its name or its
 // directory is already configured.
-type KnownError struct {
-	Name string // of the chroot to add
-	Dir  rootfs.HostPath
-	By   *Chroot // the one that exists
+type ExistsError struct {
+	Name     string // of the chroot to add
+	Dir      rootfs.HostPath
+	Existing *Chroot // the one that exists
 }
 
-func (e *KnownError) Error() string {
-	if e.By.Name == e.Name {
-		return fmt.Sprintf("cannot add %q: the name is taken by %s in %s", e.Name, e.By.Path, e.By.File)
+func (e *ExistsError) Error() string {
+	if e.Existing.Name == e.Name {
+		return fmt.Sprintf("cannot add %q: the name is taken by %s in %s", e.Name, e.Existing.Path, e.Existing.File)
 	}
-	return fmt.Sprintf("cannot add %s: it is known as %q in %s", e.Dir, e.By.Name, e.By.File)
+	return fmt.Sprintf("cannot add %s: it is known as %q in %s", e.Dir, e.Existing.Name, e.Existing.File)
 }
 
 // Add configures a chroot: it writes the file of name, with the canonical path
@@ -53,16 +53,16 @@ func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 		if err != nil {
 			by = &Chroot{Name: name, Path: "a chroot with mistakes", File: file}
 		}
-		return &KnownError{name, tree, by}
+		return &ExistsError{name, tree, by}
 	} else if !errors.As(err, &unknown) {
 		return err
 	}
-	if by, err := now.ByPath(tree); err != nil {
+	if by, err := now.findByPath(tree); err != nil {
 		return err
 	} else if by != nil {
-		return &KnownError{name, tree, by}
+		return &ExistsError{name, tree, by}
 	}
-	data, err := e.Apply(nil)
+	data, err := e.apply(nil)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func changeFile[T any](s *Source, dir, file string, edits []Edit, keys []key[T],
 	}
 	data := old
 	for _, e := range edits {
-		if data, err = e.Apply(data); err != nil {
+		if data, err = e.apply(data); err != nil {
 			return err
 		}
 	}
@@ -179,18 +179,6 @@ func checkEdit[T any](s *Source, e *Edit, keys []key[T]) error {
 		return e.wrap(m[0].err)
 	}
 	return nil
-}
-
-// Where returns "FILE:LINE" of the first Setting of the chroot name with that
-// key and value, or "". An empty value matches any.
-func (c *Config) Where(name, key, value string) string {
-	list, _ := c.Settings(name)
-	for _, s := range list {
-		if s.Key == key && (value == "" || s.Value == value) {
-			return s.Origin.String()
-		}
-	}
-	return ""
 }
 
 // Settings lists the settings in the file of the chroot name, in the order of

@@ -219,7 +219,7 @@ func TestConcurrentAdds(t *testing.T) {
 	close(results)
 	added := 0
 	for err := range results {
-		if known := (*KnownError)(nil); err == nil {
+		if known := (*ExistsError)(nil); err == nil {
 			added++
 		} else if !errors.As(err, &known) {
 			t.Error(err)

@@ -36,17 +36,19 @@ type Source struct {
 	Warn    func(error)             // receives the reason for each skipped file; may be nil
 }
 
-// UserDir returns the directory of the caller's own configuration (XDG Base
+// UserConfigDir returns the directory of the caller's own configuration (XDG Base
 // Directory 0.8), or "" if neither argument is an absolute path.
-func UserDir(xdgConfigHome, home string) string { return baseDir(xdgConfigHome, home, ".config") }
+func UserConfigDir(xdgConfigHome, home string) string { return baseDir(xdgConfigHome, home, ".config") }
 
-// DataDir returns the directory of the caller's data, such as private homes; or
+// UserDataDir returns the directory of the caller's data, such as private homes; or
 // "" if neither argument is an absolute path.
-func DataDir(xdgDataHome, home string) string { return baseDir(xdgDataHome, home, ".local/share") }
+func UserDataDir(xdgDataHome, home string) string { return baseDir(xdgDataHome, home, ".local/share") }
 
-// StateDir returns the directory of the caller's records; or "" if neither
+// UserStateDir returns the directory of the caller's records; or "" if neither
 // argument is an absolute path.
-func StateDir(xdgStateHome, home string) string { return baseDir(xdgStateHome, home, ".local/state") }
+func UserStateDir(xdgStateHome, home string) string {
+	return baseDir(xdgStateHome, home, ".local/state")
+}
 
 func baseDir(xdgDir, home, fallback string) string {
 	switch {
@@ -109,7 +111,7 @@ func (c *Chroot) ID() string {
 	if c.Name != "" {
 		return c.Name
 	}
-	return EscapePath(c.Path)
+	return escapePath(c.Path)
 }
 
 const configFile = "config.toml"
@@ -273,10 +275,10 @@ func (c *Config) All() ([]*Chroot, error) {
 	return all, errors.Join(errs...)
 }
 
-// ByPath finds the configured chroot whose path is the directory dir (the same
+// findByPath finds the configured chroot whose path is the directory dir (the same
 // device and inode), or nil. A file that cannot be read is an error only if no
 // other file has dir, because it may be the one, and deny something.
-func (c *Config) ByPath(dir rootfs.HostPath) (*Chroot, error) {
+func (c *Config) findByPath(dir rootfs.HostPath) (*Chroot, error) {
 	all, err := c.All()
 	for _, ch := range all {
 		if path.Clean(string(ch.Path)) == path.Clean(string(dir)) {

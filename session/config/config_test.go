@@ -185,10 +185,10 @@ func TestAllWithMistakes(t *testing.T) {
 	if len(all) != 1 || err == nil || !strings.Contains(err.Error(), "/b.toml:1: ") || !strings.Contains(err.Error(), `/c d.toml: "c d" is no name`) {
 		t.Errorf("All() = %v, %v", all, err)
 	}
-	if ch, err := c.ByPath("/a/"); err != nil || ch.Name != "a" {
+	if ch, err := c.findByPath("/a/"); err != nil || ch.Name != "a" {
 		t.Errorf("ByPath(/a) = %v, %v", ch, err)
 	}
-	if ch, err := c.ByPath(rootfs.HostPath(dir)); ch != nil || err == nil {
+	if ch, err := c.findByPath(rootfs.HostPath(dir)); ch != nil || err == nil {
 		t.Errorf("ByPath of a directory that may be in the bad file = %v, %v", ch, err)
 	}
 }
@@ -262,7 +262,7 @@ func TestByPath(t *testing.T) {
 	}
 	c := load(t, src)
 	for p, want := range map[string]string{dir + "/tree": "linked", dir + "/link/": "linked", dir + "/other": "", "/nonexistent/gone": "gone", "/nonexistent": ""} {
-		ch, err := c.ByPath(rootfs.HostPath(p))
+		ch, err := c.findByPath(rootfs.HostPath(p))
 		if err != nil || (ch != nil) != (want != "") || ch != nil && ch.Name != want {
 			t.Errorf("ByPath(%s) = %v, %v; want %q", p, ch, err, want)
 		}
@@ -271,7 +271,7 @@ func TestByPath(t *testing.T) {
 
 func TestUserDir(t *testing.T) {
 	for _, c := range [][3]string{{"/c", "/h", "/c/chrun"}, {"", "/h", "/h/.config/chrun"}, {"rel", "/h", "/h/.config/chrun"}, {"", "", ""}} {
-		if got := UserDir(c[0], c[1]); got != c[2] {
+		if got := UserConfigDir(c[0], c[1]); got != c[2] {
 			t.Errorf("UserDir(%q, %q) = %q", c[0], c[1], got)
 		}
 	}

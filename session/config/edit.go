@@ -155,9 +155,9 @@ func (e *Edit) wrap(err error) error {
 	return &EditError{Key: strings.Join(e.Key, "."), Op: e.Op, Err: err}
 }
 
-// Apply makes the edit in the content of a file, which must be valid TOML, and
+// apply makes the edit in the content of a file, which must be valid TOML, and
 // leaves every other byte as it is. Errors are *EditError.
-func (e *Edit) Apply(data []byte) ([]byte, error) {
+func (e *Edit) apply(data []byte) ([]byte, error) {
 	current, err := parseTOML(data)
 	if err != nil {
 		return nil, e.wrap(err)

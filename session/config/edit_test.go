@@ -20,7 +20,7 @@ func edit(data string, changes ...string) (string, error) {
 			}
 		}
 		var err error
-		if out, err = e.Apply(out); err != nil {
+		if out, err = e.apply(out); err != nil {
 			return "", err
 		}
 	}
@@ -129,18 +129,18 @@ func TestFor(t *testing.T) {
 			Allow: []string{"gpu"}, Deny: []string{"sound"}}, "mpv": {}}}
 	want := &Chroot{Name: "a", Path: "/a", Settings: Settings{User: "u", Home: "private", Personality: "linux32", Bind: []string{"/a", "/b"},
 		Env: map[string]string{"A": "1", "B": "3"}, Allow: []string{"gpu"}, Deny: []string{"x11", "sound"}}, Apps: c.Apps, commands: []string{"firefox"}}
-	if got := c.For("/usr/bin/firefox"); !reflect.DeepEqual(got, want) {
+	if got := c.ForCommand("/usr/bin/firefox"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	for _, command := range []string{"", "firefox-bin", "firefox/"} {
-		if got := c.For(command); (got == c) == (command == "firefox/") {
+		if got := c.ForCommand(command); (got == c) == (command == "firefox/") {
 			t.Errorf("For(%q) = %+v", command, got)
 		}
 	}
-	if got := c.For("mpv"); !reflect.DeepEqual(got.Env, c.Env) || got.User != "u" || got.Home != "host" || len(c.Bind) != 1 || c.Env["B"] != "2" {
+	if got := c.ForCommand("mpv"); !reflect.DeepEqual(got.Env, c.Env) || got.User != "u" || got.Home != "host" || len(c.Bind) != 1 || c.Env["B"] != "2" {
 		t.Errorf("got %+v of %+v", got, c)
 	}
-	if got := (&Chroot{Apps: c.Apps}).For("firefox"); got.Env["B"] != "3" || len(got.Bind) != 1 {
+	if got := (&Chroot{Apps: c.Apps}).ForCommand("firefox"); got.Env["B"] != "3" || len(got.Bind) != 1 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -166,7 +166,7 @@ func FuzzEdit(f *testing.F) {
 				return
 			}
 		}
-		out, err := e.Apply([]byte(file))
+		out, err := e.apply([]byte(file))
 		if err != nil {
 			var c Chroot
 			var edit *EditError

@@ -10,22 +10,22 @@ import (
 	"chrun/session/rootfs"
 )
 
-// HomeFor returns the private home of a chroot, a directory in dataDir/homes
+// PrivateHome returns the private home of a chroot, a directory in dataDir/homes
 // ($XDG_DATA_HOME/chrun). The home belongs to tree, the chroot's canonical path,
 // and not to its name: a record in stateDir/homes ($XDG_STATE_HOME/chrun) keeps
 // the name that the home got first, which is the NAME of the chroot or its
 // escaped path. So the home stays the same when the chroot is renamed or
 // forgotten, and another chroot that gets the NAME does not get the home.
 //
-// HomeFor only reads. record writes the record; call it before the home is
+// PrivateHome only reads. record writes the record; call it before the home is
 // made. Its errors are *os.PathError or *os.LinkError.
-func HomeFor(stateDir, dataDir string, tree rootfs.HostPath, ch *Chroot) (home rootfs.HostPath, record func() error) {
+func PrivateHome(stateDir, dataDir string, tree rootfs.HostPath, ch *Chroot) (home rootfs.HostPath, record func() error) {
 	records, homes := path.Join(stateDir, "homes"), rootfs.HostPath(path.Join(dataDir, "homes"))
-	file := path.Join(records, EscapePath(tree))
+	file := path.Join(records, escapePath(tree))
 	if name := readRecord(file); name != "" {
 		return homes.Join(name), func() error { return nil }
 	}
-	name := EscapePath(tree)
+	name := escapePath(tree)
 	if ch.Name != "" && !isTaken(records, homes, ch.Name) {
 		name = ch.Name
 	}
@@ -101,10 +101,5 @@ func RecordSeen(stateDir string, topic rootfs.HostPath) error {
 }
 
 func seenFile(stateDir string, topic rootfs.HostPath) string {
-	return path.Join(stateDir, "told", EscapePath(topic))
-}
-
-// Told is replaced by HasSeen and RecordSeen.
-func Told(stateDir string, tree rootfs.HostPath) (told bool, tell func() error) {
-	return HasSeen(stateDir, tree), func() error { return RecordSeen(stateDir, tree) }
+	return path.Join(stateDir, "told", escapePath(topic))
 }

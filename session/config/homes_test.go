@@ -13,7 +13,7 @@ func TestHomeFor(t *testing.T) {
 	dir := t.TempDir()
 	state, data := dir+"/state/chrun", dir+"/data/chrun"
 	home := func(tree, name string) (string, func() error) {
-		h, record := HomeFor(state, data, rootfs.HostPath(tree), &Chroot{Name: name, Path: "/elsewhere"})
+		h, record := PrivateHome(state, data, rootfs.HostPath(tree), &Chroot{Name: name, Path: "/elsewhere"})
 		rel, ok := strings.CutPrefix(string(h), data+"/homes/")
 		if !ok {
 			t.Errorf("home %s", h)

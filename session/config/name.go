@@ -32,11 +32,11 @@ func errBadName(name string) error {
 	return fmt.Errorf("%q is no name for a chroot (letters, digits and . _ + -, at most %d)", name, maxName)
 }
 
-// EscapePath turns the absolute path of a chroot into a file name that is unique
+// escapePath turns the absolute path of a chroot into a file name that is unique
 // to the path and differs from every NAME: '/' becomes '-', and other bytes
 // except letters, digits, '_' and '.' become \xNN, as in the names of systemd's
 // mount units. The end of a long name is replaced by a hash.
-func EscapePath(dir rootfs.HostPath) string {
+func escapePath(dir rootfs.HostPath) string {
 	const longest = 200 // less than NAME_MAX (255), to leave room for a suffix
 	clean := path.Clean("/" + string(dir))
 	var b strings.Builder

@@ -31,9 +31,9 @@ func TestEscapePath(t *testing.T) {
 		"/\xff é\n\\":  `-\xff\x20\xc3\xa9\x0a\x5c`,
 		rootfs.HostPath("/" + strings.Repeat("a", 300)): "-" + strings.Repeat("a", 165) + `\h01a0cb9e`,
 	} {
-		got := EscapePath(p)
+		got := escapePath(p)
 		if len(p) > 200 {
-			if len(got) != 200 || !strings.HasPrefix(got, want[:168]) || got == EscapePath(p+"b") {
+			if len(got) != 200 || !strings.HasPrefix(got, want[:168]) || got == escapePath(p+"b") {
 				t.Errorf("EscapePath of a long path = %q", got)
 			}
 			continue

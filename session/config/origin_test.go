@@ -28,12 +28,12 @@ func TestOrigin(t *testing.T) {
 	check(ch, "env.A", "2", "F")
 	check(ch, "user", "", "F")
 
-	mpv := ch.For("/usr/bin/mpv")
+	mpv := ch.ForCommand("/usr/bin/mpv")
 	check(mpv, "home", mpv.Home, "F:7")
 	check(mpv, "bind", mpv.Bind[1], "F:4")
 	check(mpv, "bind", mpv.Bind[2], "F:8")
 	check(mpv, "env.A", "", "F:5")
 	check(ch, "home", "temporary", "F") // only of another command
-	check(mpv.For("other"), "home", "", "F:10")
+	check(mpv.ForCommand("other"), "home", "", "F:10")
 	check(&Chroot{Path: "/a"}, "path", "", "")
 }

@@ -107,7 +107,7 @@ func (c *Config) resolve(s, from string) (*Chroot, error) {
 		dir = real
 	}
 	p := rootfs.HostPath(path.Clean(dir))
-	if ch, err := c.ByPath(p); ch != nil || err != nil {
+	if ch, err := c.findByPath(p); ch != nil || err != nil {
 		return ch, err
 	}
 	return &Chroot{Path: p}, nil

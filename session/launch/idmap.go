@@ -76,7 +76,7 @@ func Probe() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c := &compiled{program: &program{}}
-	c.ownMaps(account.One(os.Getuid(), os.Getuid()), account.One(os.Getgid(), os.Getgid()))
+	c.ownMaps(account.MapOne(os.Getuid(), os.Getuid()), account.MapOne(os.Getgid(), os.Getgid()))
 	fs := c.register()
 	c.add("make a tmpfs", unix.SYS_FSOPEN, c.cstring("tmpfs"), num(unix.FSOPEN_CLOEXEC)).into(fs)
 	c.config(fs, unix.FSCONFIG_CMD_CREATE, "", "")

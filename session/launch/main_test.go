@@ -222,7 +222,7 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 		return 0, err
 	}
 	passwd, _ := root.Read("/etc/passwd")
-	if data, changed := account.Passwd(passwd, a); changed {
+	if data, changed := account.PatchPasswd(passwd, a); changed {
 		f.AccountFiles = append(f.AccountFiles, session.File{Path: "/etc/passwd", Data: data})
 	}
 	req := session.Request{Home: r.Home, HomeStore: session.HostPath(r.HomeStore), Binds: r.Binds, Cwd: session.Path(r.Cwd),
