@@ -28,7 +28,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-c", tree, "--bind", "/", "ok"}, 125, "chrun: cannot read the command line: --bind \"/\": it would cover the whole chroot\nchrun: hint: chrun --help\n"},
 		{[]string{"-c", tree, "data"}, 126, "chrun: cannot run \"data\": /bin/data: permission denied\nchrun: hint: is it executable? chrun --chroot=BOX/tree ls -l /bin/data\n"},
 		{[]string{"-c", tree, "/bin"}, 126, "chrun: cannot run \"/bin\": /bin is a directory\n"},
-		{[]string{"-c", tree, "script"}, 126, "chrun: cannot run \"script\": /bin/script is there, but its interpreter /bin/nosuch is not in the chroot\nchrun: hint: install that interpreter in the chroot, as root: sudo chrun --chroot=BOX/tree -u root\n"},
+		{[]string{"-c", tree, "script"}, 126, "chrun: cannot run \"script\": /bin/script exists, but its interpreter /bin/nosuch is not in the chroot\nchrun: hint: install that interpreter in the chroot, as root: sudo chrun --chroot=BOX/tree -u root\n"},
 		{[]string{"-c", b.at("nosuch"), "ok"}, 125, "chrun: cannot enter \"BOX/nosuch\": no such file or directory\nchrun: hint: is it mounted? ls BOX/nosuch\n"},
 		{[]string{"-c", b.at("empty"), "ok"}, 125, "chrun: cannot enter \"BOX/empty\": it has neither /usr nor /bin\nchrun: hint: name the directory that holds usr, etc and bin of the other system\n"},
 		{[]string{"-c", b.at("closed/x"), "ok"}, 125, "chrun: cannot enter \"BOX/closed/x\": permission denied\nchrun: hint: you need search permission on every directory above it: namei -l BOX/closed/x\n"},

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The end of a launch is that of its mount namespace: the kernel unmounts what
-// is in it when its last process has gone, detached ones and those in nested
-// namespaces included, and tells who watches a file of a file system that is
-// nowhere mounted any more (inotify(7), IN_UNMOUNT). Nobody has to be the
-// parent of anything, and no process can leave.
+// A launch ends when its mount namespace does. When the last process in that
+// namespace has ended, including detached processes and those in nested
+// namespaces, the kernel unmounts everything in it. Watchers of a file system
+// that is no longer mounted anywhere get an event (inotify(7), IN_UNMOUNT). So it
+// does not matter who is the parent of the processes, and none can escape.
 
 // NewEnd returns an inotify instance for Services.Ends. The caller closes it.
 func NewEnd() (fd int, err error) {
@@ -20,14 +20,15 @@ func NewEnd() (fd int, err error) {
 	return fd, os.NewSyscallError("inotify_init1", err)
 }
 
-// Ended says whether the launch has ended, or has not begun.
+// Ended reports whether the launch has ended or has not begun.
 func Ended(fd int) bool {
-	return readEnd(fd) || !watching(fd)
+	return readEnd(fd) || !isWatching(fd)
 }
 
-// WaitEnd waits for the end of a launch, or until it is certain that none has
-// begun: chrun is the other end of the pipe at its program's start, or its own.
-// event is called when the descriptor other, if not -1, can be read.
+// WaitEnd waits until a launch has ended, or until it is certain that it will not
+// begin. chrun is the reading end of a pipe. Its writing end closes when chrun ends
+// or becomes the program. WaitEnd calls event when the descriptor other, unless
+// -1, can be read.
 func WaitEnd(fd, chrun, other int, event func()) {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(other), Events: unix.POLLIN}, {Fd: int32(chrun)}}
 	for !readEnd(fd) {
@@ -36,7 +37,7 @@ func WaitEnd(fd, chrun, other int, event func()) {
 			event()
 		}
 		if fds[2].Revents != 0 {
-			if !watching(fd) { // the end has come meanwhile, or there was no beginning
+			if !isWatching(fd) { // the launch has ended by now, or never began
 				return
 			}
 			fds[2].Fd = -1
@@ -44,15 +45,15 @@ func WaitEnd(fd, chrun, other int, event func()) {
 	}
 }
 
-// readEnd says whether the watched file system has gone.
+// readEnd reports whether the watched file system is gone.
 func readEnd(fd int) bool {
 	buf := make([]byte, 4096)
 	n, err := unix.Read(fd, buf)
 	return err == nil && n > 0 || err != nil && err != unix.EAGAIN && err != unix.EINTR
 }
 
-// watching says whether an instance has a watch (proc(5), fdinfo).
-func watching(fd int) bool {
+// isWatching reports whether an inotify instance has a watch (proc(5), fdinfo).
+func isWatching(fd int) bool {
 	data, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
 	return err == nil && strings.Contains(string(data), "inotify wd:")
 }

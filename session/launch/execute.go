@@ -1,11 +1,7 @@
 package launch
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -36,9 +32,9 @@ func (e *ExecError) Status() int {
 type Reason uint8
 
 const (
-	ReasonOther         Reason = iota // an errno that execve(2) returns rarely
+	ReasonOther         Reason = iota // another errno of execve(2)
 	ReasonNotFound                    // no file of that name, along PATH or at the path
-	ReasonIsDirectory                 // the name is a directory's
+	ReasonIsDirectory                 // the path leads to a directory
 	ReasonNotExecutable               // no execute permission
 	ReasonNoexec                      // the chroot is on a file system mounted noexec
 	ReasonNoInterpreter               // the file's interpreter ("#!" line, PT_INTERP) is missing
@@ -47,30 +43,59 @@ const (
 	ReasonNotProgram                  // neither an ELF file nor text
 )
 
-// execError finds the reason among the candidates: the first that is there but
-// cannot be executed, else that there is none.
+// candidate is one path that may be the user's program.
+type candidate struct {
+	path       session.Path
+	exec, open int    // operations; the one after open reads head
+	head       []byte // the beginning of the file
+}
+
+// headSize is enough to find the name of an ELF file's interpreter.
+const headSize = 4096
+
+// execute tries the candidates in turn, as execvp(3) does. If a candidate cannot
+// be executed, it reads the file's beginning, so that execError can say why.
+func (c *compiled) execute() {
+	c.beginStep(StepExecute)
+	argv, env := c.strings(c.plan.Argv), c.strings(c.plan.Env)
+	fd := c.register()
+	for _, path := range c.plan.Programs {
+		t := candidate{path: path, exec: len(c.ops), head: make([]byte, headSize)}
+		c.addf(func() string { return "execute " + string(path) }, unix.SYS_EXECVE, c.cstring(string(path)), argv, env)
+		t.open = len(c.ops)
+		c.optional(func() {
+			c.openAt("open "+string(path), num(cwd), string(path), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, fd)
+			c.optional(func() { c.add("read "+string(path), unix.SYS_READ, reg(fd), c.bytes(t.head), num(headSize)) })
+		})
+		c.setRule(t.exec, search)
+		c.candidates = append(c.candidates, t)
+	}
+}
+
+// execError explains why the program could not be executed. If several files
+// exist, it is about the first.
 func (c *compiled) execError() error {
 	e := &ExecError{Name: c.plan.Command(), Tree: c.plan.Tree, Reason: ReasonNotFound, Why: fmt.Sprintf("not found in the chroot %q", c.plan.Name)}
 	if i := c.failed(); i < len(c.ops) { // an unusual errno
 		e.Reason, e.Why = ReasonOther, c.errno(i).Error()
-		for _, t := range c.tries {
+		for _, t := range c.candidates {
 			if t.exec == i {
 				e.Path = t.path
 			}
 		}
 		return e
 	}
-	for _, t := range c.tries {
+	for _, t := range c.candidates {
 		errno := c.errno(t.exec)
-		there := c.errno(t.open) == 0 || c.errno(t.open) == unix.EACCES && errno == unix.EACCES
-		if errno == 0 || !there {
+		exists := c.errno(t.open) == 0 || c.errno(t.open) == unix.EACCES && errno == unix.EACCES
+		if errno == 0 || !exists {
 			continue
 		}
 		e.Path = t.path
 		switch errno {
 		case unix.ENOENT:
 			e.Reason = ReasonNoInterpreter
-			e.Why = fmt.Sprintf("%s is there, but its interpreter %s is not in the chroot", t.path, interpreter(t.head))
+			e.Why = fmt.Sprintf("%s exists, but its interpreter %s is not in the chroot", t.path, interpreter(t.head))
 		case unix.ENOEXEC:
 			e.Reason, e.Why = badFormat(t.path, t.head)
 		case unix.EACCES:
@@ -84,7 +109,7 @@ func (c *compiled) execError() error {
 }
 
 // notExecutable explains EACCES.
-func (c *compiled) notExecutable(t try) (Reason, string) {
+func (c *compiled) notExecutable(t candidate) (Reason, string) {
 	if c.errno(t.open+1) != 0 { // it could be opened but not read
 		return ReasonIsDirectory, fmt.Sprintf("%s is a directory", t.path)
 	}
@@ -94,92 +119,4 @@ func (c *compiled) notExecutable(t try) (Reason, string) {
 		return ReasonNoexec, why
 	}
 	return ReasonNotExecutable, why
-}
-
-// interpreter names what the kernel looked for: the "#!" line's or the ELF
-// file's interpreter (PT_INTERP).
-func interpreter(head []byte) string {
-	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
-		line, _, _ = bytes.Cut(line, []byte("\n"))
-		line, _, _ = bytes.Cut(bytes.TrimSpace(bytes.TrimRight(line, "\x00")), []byte(" "))
-		if len(line) > 0 {
-			return string(line)
-		}
-	}
-	if p := programInterpreter(head); p != "" {
-		return p
-	}
-	return "(unknown)"
-}
-
-// Of the ELF specification: e_ident[EI_CLASS] is 2 for 64 bits, [EI_DATA] is 2
-// for big-endian. Package debug/elf would double the launcher's size.
-const (
-	elfMagic = "\x7fELF"
-	ptInterp = 3
-)
-
-// machines are the values of e_machine that people meet.
-var machines = map[uint16]string{3: "i386", 8: "MIPS", 20: "PowerPC", 21: "PowerPC 64", 22: "S/390", 40: "ARM", 62: "x86-64",
-	183: "ARM 64", 243: "RISC-V", 258: "LoongArch"}
-
-// programInterpreter reads PT_INTERP of a 64- or 32-bit ELF file's beginning
-// (ELF specification, "Program Header").
-func programInterpreter(head []byte) string {
-	if len(head) < 64 || string(head[:4]) != elfMagic {
-		return ""
-	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if head[5] == 2 {
-		order = binary.BigEndian
-	}
-	wide := head[4] == 2
-	var off, size, count uint64
-	if wide {
-		off, size, count = order.Uint64(head[32:]), uint64(order.Uint16(head[54:])), uint64(order.Uint16(head[56:]))
-	} else {
-		off, size, count = uint64(order.Uint32(head[28:])), uint64(order.Uint16(head[42:])), uint64(order.Uint16(head[44:]))
-	}
-	for i := range count {
-		p := off + i*size
-		if p >= uint64(len(head)) || uint64(len(head))-p < 56 {
-			return ""
-		}
-		h := head[p:]
-		if order.Uint32(h) != ptInterp {
-			continue
-		}
-		var at, n uint64
-		if wide {
-			at, n = order.Uint64(h[8:]), order.Uint64(h[32:])
-		} else {
-			at, n = uint64(order.Uint32(h[4:])), uint64(order.Uint32(h[16:]))
-		}
-		if at >= uint64(len(head)) || n > uint64(len(head))-at {
-			return ""
-		}
-		return strings.TrimRight(string(head[at:at+n]), "\x00")
-	}
-	return ""
-}
-
-// badFormat explains ENOEXEC: another machine's program, or text for the shell.
-func badFormat(path session.Path, head []byte) (Reason, string) {
-	if len(head) > 20 && string(head[:4]) == elfMagic {
-		var order binary.ByteOrder = binary.LittleEndian
-		if head[5] == 2 {
-			order = binary.BigEndian
-		}
-		n := order.Uint16(head[18:])
-		machine, ok := machines[n]
-		if !ok {
-			machine = fmt.Sprintf("ELF machine %d", n)
-		}
-		return ReasonWrongMachine, fmt.Sprintf("%s is a program for another machine (%s)", path, machine)
-	}
-	text := bytes.TrimRight(head, "\x00")
-	if bytes.IndexByte(text, 0) < 0 && (utf8.Valid(text) || utf8.Valid(text[:len(text)-min(3, len(text))])) {
-		return ReasonScript, fmt.Sprintf("%s is a text without an interpreter line", path)
-	}
-	return ReasonNotProgram, fmt.Sprintf("%s is not a program", path)
 }

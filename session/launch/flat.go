@@ -1,57 +1,59 @@
 package launch
 
 import (
-	"fmt"
 	"runtime"
-	"strings"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// A program is a flat list of system calls that the child of clone3(2) walks
-// before it executes the user's program. It is data, prepared completely
-// before the clone: the child shares our memory and has no Go runtime of its
-// own, so it allocates nothing, takes no lock, and makes raw system calls only.
+// A program is a flat list of system calls. The child of clone3(2) makes them
+// before it executes the user's program. The list is complete before the clone,
+// because the child shares our memory and has no Go runtime of its own: it must
+// not allocate or lock anything, and can only make raw system calls.
 type program struct {
 	ops  []op
-	keep []any // what the arguments point to
-	// registers hold results (mostly descriptors) for later operations.
+	keep []any // what the arguments point to, for the garbage collector
+	// registers hold results, mostly descriptors, for later operations.
 	registers []uintptr
-	errnos    []syscall.Errno // of each operation, as far as they were walked
+	errnos    []syscall.Errno // of each operation that was executed
 	last      int             // the operation that ended the program
 }
 
-// op is one system call. No operation knows what it is for: that is in what.
+// op is one system call. The interpreter does not know its purpose; what
+// describes it for messages.
 type op struct {
-	nr   uintptr
-	args [6]arg
-	out  int  // register that receives the result, -1: none
-	then then // what an error means
-	skip int  // operations to pass over after a tolerated error
-	want int  // if not -1, a result other than this is an error (EIO)
-	what func() string
+	nr     uintptr
+	args   [6]arg
+	out    int // the register that receives the result, or -1
+	rule   rule
+	skip   int // how many operations the rule skips
+	result int // any other result is an error (EIO), unless -1
+	what   func() string
 }
 
 // arg is a number, or the content of a register.
 type arg struct {
 	value    uintptr
-	register int // 1 + register, 0: value
+	register int // 1 + the register, or 0 for value
 }
 
-// then says what an error of an operation means.
-type then uint8
+// rule tells how the interpreter proceeds after an operation.
+type rule uint8
 
 const (
-	fail     then = iota // the launch has failed
-	tolerate             // remember the errno, pass over op.skip operations
-	// search is for execve(2) along PATH (execvp(3)): ENOENT, ENOTDIR and
-	// EACCES go on with the next operation, ENOEXEC ends the program after
-	// op.skip more, other errors end it at once.
+	// mustSucceed ends the program after an error: the launch has failed.
+	mustSucceed rule = iota
+	// maySkip records the errno of an error and skips op.skip operations.
+	maySkip
+	// search is for execve(2) with each candidate along PATH, as in execvp(3).
+	// After ENOENT, ENOTDIR and EACCES the program continues with the next
+	// operation, after ENOEXEC it ends when op.skip more operations are done.
+	// Other errors end it at once.
 	search
-	// skipUnset passes over op.skip operations when register args[0] holds no
-	// descriptor, and makes no system call.
+	// skipUnset makes no system call. It skips op.skip operations if the register
+	// in args[0] does not hold a descriptor.
 	skipUnset
 )
 
@@ -59,10 +61,11 @@ func num(v int) arg        { return arg{value: uintptr(v)} }
 func word(v uintptr) arg   { return arg{value: v} }
 func reg(register int) arg { return arg{register: 1 + register} }
 
-// cstring and bytes keep Go memory alive for the child.
+// cstring, bytes and strings return pointers to copies that stay alive as long
+// as p does.
 func (p *program) cstring(s string) arg {
 	b, err := unix.BytePtrFromString(s)
-	if err != nil { // a NUL byte: the plan has refused those
+	if err != nil { // a NUL byte, which plans never contain
 		b = new(byte)
 	}
 	p.keep = append(p.keep, b)
@@ -86,19 +89,19 @@ func (p *program) strings(list []string) arg {
 	return word(uintptr(unsafe.Pointer(&ptrs[0])))
 }
 
-// register reserves a register, which holds no descriptor yet.
+// register reserves a register that does not hold a descriptor yet.
 func (p *program) register() int {
 	p.registers = append(p.registers, ^uintptr(0))
 	return len(p.registers) - 1
 }
 
-// add appends a system call whose failure fails the launch.
+// add appends a system call that must succeed.
 func (p *program) add(what string, nr uintptr, args ...arg) *op {
 	return p.addf(func() string { return what }, nr, args...)
 }
 
 func (p *program) addf(what func() string, nr uintptr, args ...arg) *op {
-	o := op{nr: nr, out: -1, want: -1, what: what}
+	o := op{nr: nr, out: -1, result: -1, what: what}
 	copy(o.args[:], args)
 	p.ops = append(p.ops, o)
 	return &p.ops[len(p.ops)-1]
@@ -106,27 +109,57 @@ func (p *program) addf(what func() string, nr uintptr, args ...arg) *op {
 
 func (o *op) into(register int) *op { o.out = register; return o }
 
-// orSkip tolerates an error of the operation and then passes over n more.
-func (o *op) orSkip(n int) *op { o.then, o.skip = tolerate, n; return o }
-
-// start runs the program in a child made with the given clone flags. The
-// child borrows our memory and this thread waits until it executes something
-// or ends, as with vfork(2): that is quicker than copying page tables, and the
-// child's findings need no channel. It has a stack of its own, so that it
-// cannot overwrite the frames of this thread, and clean signal dispositions
-// from birth (CLONE_CLEAR_SIGHAND, Linux 5.5). All signals are blocked in it
-// until an operation restores the mask; callers add that operation.
-//
-// The calling goroutine must be locked to its thread for the child's lifetime:
-// PR_SET_PDEATHSIG fires when that thread ends.
-func (p *program) start(flags uint64) (pid int, err error) {
-	return p.begin(flags | unix.CLONE_VFORK)
+// optional appends the operations that body adds. If the first of them fails,
+// the program continues after the last.
+func (p *program) optional(body func()) {
+	first := len(p.ops)
+	body()
+	p.setRule(first, maySkip)
 }
 
-// begin is start without the waiting: the caller must hold p and wait for the
-// child to execute something or end before it does anything else with p.
-func (p *program) begin(flags uint64) (pid int, err error) {
-	p.seal()
+// optionalUnless is like optional, or adds body as it is if required is set.
+func (p *program) optionalUnless(required bool, body func()) {
+	if required {
+		body()
+		return
+	}
+	p.optional(body)
+}
+
+// ifSet appends the operations that body adds. They are executed only if the
+// register holds a descriptor.
+func (p *program) ifSet(register int, body func()) {
+	first := len(p.ops)
+	p.add("", 0, reg(register))
+	body()
+	p.setRule(first, skipUnset)
+}
+
+// setRule sets the rule of an operation such that it skips all after it.
+func (p *program) setRule(i int, r rule) {
+	p.ops[i].rule, p.ops[i].skip = r, len(p.ops)-i-1
+}
+
+// startAndWait runs the program in a child made with the given clone flags, and
+// returns when the child has executed a file or ended. The child borrows our
+// memory while this thread waits, as with vfork(2): that is faster than copying
+// page tables, and we can read the errnos that the child records.
+//
+// The child has its own stack, so that it cannot overwrite the frames of this
+// thread, and default signal dispositions from the start (CLONE_CLEAR_SIGHAND,
+// Linux 5.5). All its signals are blocked until an operation, which the caller
+// must add, restores the mask.
+//
+// The calling goroutine must be locked to its thread as long as the child lives,
+// because PR_SET_PDEATHSIG fires when that thread ends.
+func (p *program) startAndWait(flags uint64) (pid int, err error) {
+	return p.start(flags | unix.CLONE_VFORK)
+}
+
+// start does not wait. Until the child has executed a file or ended, the caller
+// must keep p alive and not use it.
+func (p *program) start(flags uint64) (pid int, err error) {
+	p.clearResults()
 	stack := make([]byte, 32<<10)
 	p.keep = append(p.keep, stack)
 	args := cloneArgs{
@@ -135,10 +168,10 @@ func (p *program) begin(flags uint64) (pid int, err error) {
 		stack:      uint64(uintptr(unsafe.Pointer(&stack[0]))),
 		stackSize:  uint64(len(stack)),
 	}
-	child = p
+	childProgram = p
 	all, old := ^uint64(0), uint64(0)
 	sigprocmask(&all, &old)
-	r, errno := vfork(unsafe.Pointer(&args), unsafe.Sizeof(args))
+	r, errno := clone3(unsafe.Pointer(&args), unsafe.Sizeof(args))
 	sigprocmask(&old, nil)
 	runtime.KeepAlive(p)
 	if errno != 0 {
@@ -152,40 +185,40 @@ type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls uint64
 }
 
-// child is the program that the next child walks.
-var child *program
+// childProgram is the program that the next child runs.
+var childProgram *program
 
-// vfork calls clone3(2). The child runs childMain on its own stack and never
-// returns from here. In assembly, because a child that shares our memory must
-// not return through Go's frames.
+// clone3 makes the system call. The child runs childMain on its own stack and
+// never returns from here. This is in assembly because a child that shares our
+// memory must not return through Go's frames.
 //
 //go:noescape
-func vfork(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno)
+func clone3(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno)
 
 //go:nosplit
 //go:norace
 func childMain() {
-	child.walk()
+	childProgram.interpret()
 	for {
 		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 125, 0, 0, 0, 0, 0)
 	}
 }
 
-// exec runs the program in this very process, whose thread must be locked. It
+// runInPlace runs the program in this process, whose thread must be locked. It
 // returns only if the program failed.
-func (p *program) exec() {
-	p.seal()
-	p.walk()
+func (p *program) runInPlace() {
+	p.clearResults()
+	p.interpret()
 	runtime.KeepAlive(p)
 }
 
-func (p *program) seal() {
+func (p *program) clearResults() {
 	p.errnos = make([]syscall.Errno, len(p.ops))
 	p.last = -1
 }
 
-// signalMask returns the signal mask of this thread: the caller's, less the
-// signals that the Go runtime needs.
+// signalMask returns the signal mask of this thread. It is the caller's, without
+// the signals that the Go runtime needs.
 func signalMask() (mask uint64) {
 	sigprocmask(nil, &mask)
 	return mask
@@ -196,12 +229,12 @@ func sigprocmask(set, old *uint64) {
 		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(*set), 0, 0)
 }
 
-// walk is the one interpreter.
+// interpret executes the operations. It is the only interpreter.
 //
 //go:nosplit
 //go:norace
 //go:nocheckptr
-func (p *program) walk() {
+func (p *program) interpret() {
 	var args [6]uintptr
 	end := len(p.ops)
 	for i := 0; i < len(p.ops) && i < end; i++ {
@@ -211,14 +244,14 @@ func (p *program) walk() {
 				args[j] = p.registers[o.args[j].register-1]
 			}
 		}
-		if o.then == skipUnset {
+		if o.rule == skipUnset {
 			if int(args[0]) < 0 {
 				i += o.skip
 			}
 			continue
 		}
 		r, _, errno := syscall.RawSyscall6(o.nr, args[0], args[1], args[2], args[3], args[4], args[5])
-		if errno == 0 && o.want >= 0 && int(r) != o.want {
+		if errno == 0 && o.result >= 0 && int(r) != o.result {
 			errno = syscall.EIO
 		}
 		if o.out >= 0 {
@@ -229,30 +262,21 @@ func (p *program) walk() {
 		}
 		p.errnos[i] = errno
 		switch {
-		case o.then == tolerate:
+		case o.rule == maySkip:
 			i += o.skip
-		case o.then == search && errno == syscall.ENOEXEC:
+		case o.rule == search && errno == syscall.ENOEXEC:
 			end = i + 1 + o.skip
-		case o.then == search && (errno == syscall.ENOENT || errno == syscall.ENOTDIR || errno == syscall.EACCES):
+		case o.rule == search && (errno == syscall.ENOENT || errno == syscall.ENOTDIR || errno == syscall.EACCES):
 		default:
 			p.last = i
 			return
 		}
 	}
-	p.last = len(p.ops) // nothing could be executed
+	p.last = len(p.ops) // no candidate could be executed
 }
 
-// failed returns the index of the operation that ended the program, the number
-// of operations when no candidate could be executed, or -1 when one was.
+// failed returns the operation that ended the program, the number of operations
+// if no candidate could be executed, or -1 if one was.
 func (p *program) failed() int { return p.last }
 
 func (p *program) errno(i int) syscall.Errno { return p.errnos[i] }
-
-// String lists the program, for tests and people who debug it.
-func (p *program) String() string {
-	var b strings.Builder
-	for i, o := range p.ops {
-		fmt.Fprintf(&b, "%3d %s\n", i, o.what())
-	}
-	return b.String()
-}

@@ -1,8 +1,6 @@
 package launch
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"unsafe"
 
@@ -12,60 +10,63 @@ import (
 	"chrun/session/account"
 )
 
-// maps sets up the user namespace: uid and gid both are mapped, since a nested
-// one needs both (user_namespaces(7)). A map of one line the child writes
-// itself; supplementary groups keep their rights, and setgroups must be denied
-// first. One of more lines newuidmap(1) writes, for which the child waits.
-func (c *compiled) maps(svc *Services) {
+// mapIDs maps ids in the new user namespace: both uids and gids, because a
+// nested namespace needs both (user_namespaces(7)). The child itself writes maps
+// of one line. Supplementary groups keep their rights, but setgroups(2) must be
+// denied first. Longer maps are written by newuidmap(1), for which the child
+// waits.
+func (c *compiled) mapIDs() {
 	id := c.plan.Identity
-	if id.Helped() {
-		one := make([]byte, 1)
-		c.add("wait for its ids", unix.SYS_READ, num(svc.ready[0]), c.bytes(one), num(1)).want = 1
-		if id.ShownUID != 0 {
-			return
-		}
-		// What is made from here on belongs to root inside.
-		c.add("take the gid", unix.SYS_SETRESGID, num(0), num(0), num(0))
-		c.add("take the uid", unix.SYS_SETRESUID, num(0), num(0), num(0))
-		c.child() // and the tie to chrun (PR_SET_PDEATHSIG)
+	if !id.Helped() {
+		c.writeMaps(id.UIDs, id.GIDs)
 		return
 	}
-	c.ownMaps(id.UIDs, id.GIDs)
+	one := make([]byte, 1)
+	c.add("wait for the id maps", unix.SYS_READ, num(c.mapped[0]), c.bytes(one), num(1)).result = 1
+	if id.ShownUID != 0 {
+		return
+	}
+	// What is made from here on belongs to root inside.
+	c.add("set the gid", unix.SYS_SETRESGID, num(0), num(0), num(0))
+	c.add("set the uid", unix.SYS_SETRESUID, num(0), num(0), num(0))
+	c.dieWithParent() // setresuid(2) clears the parent-death signal
 }
 
-// ownMaps has the child write its own maps.
-func (c *compiled) ownMaps(uids, gids account.IDMap) {
+// writeMaps makes the child write its own maps.
+func (c *compiled) writeMaps(uids, gids account.IDMap) {
 	for _, f := range []struct{ file, text string }{
 		{"/proc/self/setgroups", "deny"},
 		{"/proc/self/uid_map", uids.String()},
 		{"/proc/self/gid_map", gids.String()},
 	} {
 		fd := c.register()
-		c.openAt("open "+f.file, num(self), f.file, unix.O_WRONLY, 0, fd)
+		c.openAt("open "+f.file, num(cwd), f.file, unix.O_WRONLY, 0, fd)
 		c.write("write "+f.file, reg(fd), []byte(f.text))
 	}
 }
 
-// asCaller opens what the desktop's user named with that user's rights, where
-// root mounts: a path may lead elsewhere by now. Capabilities over files go and
-// come with it (capabilities(7), "Effect of user ID changes").
-func (c *compiled) asCaller(on bool) {
+// asCaller adds the operations of body. Where root mounts, they have the file
+// system rights of the desktop user: the paths are that user's, and may lead
+// somewhere else by now. The kernel adjusts the capabilities over files, too
+// (capabilities(7), "Effect of user ID changes on capabilities").
+func (c *compiled) asCaller(body func()) {
 	if !c.plan.Identity.Mounted() || c.plan.CallerUID == 0 {
+		body()
 		return
 	}
-	uid, gid, groups := 0, 0, []int{}
-	if on {
-		uid, gid, groups = c.plan.CallerUID, c.plan.CallerGID, c.plan.Groups
-		c.setgroups(groups)
-	}
-	c.add("take the caller's rights", unix.SYS_SETFSGID, num(gid))
-	c.add("take the caller's rights", unix.SYS_SETFSUID, num(uid))
-	if !on {
-		c.setgroups(groups)
-	}
+	c.setGroups(c.plan.Groups)
+	c.setFSIDs(c.plan.CallerUID, c.plan.CallerGID)
+	body()
+	c.setFSIDs(0, 0)
+	c.setGroups(nil)
 }
 
-func (c *compiled) setgroups(groups []int) {
+func (c *compiled) setFSIDs(uid, gid int) {
+	c.add("set the file system gid", unix.SYS_SETFSGID, num(gid))
+	c.add("set the file system uid", unix.SYS_SETFSUID, num(uid))
+}
+
+func (c *compiled) setGroups(groups []int) {
 	list := make([]uint32, max(1, len(groups)))
 	for i, g := range groups {
 		list[i] = uint32(g)
@@ -74,110 +75,44 @@ func (c *compiled) setgroups(groups []int) {
 	c.add("set the groups", unix.SYS_SETGROUPS, num(len(groups)), word(uintptr(unsafe.Pointer(&list[0]))))
 }
 
-// become gives root up, where root has mounted for another: for good, and
-// without the way back that a setuid file in the tree would be.
-func (c *compiled) become() {
+// giveUpRoot sets the program's ids where root has mounted for another user. It
+// sets no_new_privs, because a setuid file in the tree would be a way back.
+func (c *compiled) giveUpRoot() {
 	id := c.plan.Identity
 	if !id.Mounted() || id.Kind == session.AsRoot {
 		return
 	}
 	groups := c.plan.Groups
 	if id.UID != c.plan.CallerUID {
-		groups = nil // those are the caller's
+		groups = nil // they are the caller's
 	}
-	c.setgroups(groups)
-	c.add("take the gid", unix.SYS_SETRESGID, num(id.GID), num(id.GID), num(id.GID))
-	c.add("take the uid", unix.SYS_SETRESUID, num(id.UID), num(id.UID), num(id.UID))
+	c.setGroups(groups)
+	c.add("set the gid", unix.SYS_SETRESGID, num(id.GID), num(id.GID), num(id.GID))
+	c.add("set the uid", unix.SYS_SETRESUID, num(id.UID), num(id.UID), num(id.UID))
 	c.add("give up privileges", unix.SYS_PRCTL, num(unix.PR_SET_NO_NEW_PRIVS), num(1), num(0), num(0), num(0))
-	c.child() // a change of the uid has untied it (PR_SET_PDEATHSIG)
+	c.dieWithParent() // setresuid(2) clears the parent-death signal
 }
 
-// inTree makes mount points in a tree that only root inside may write: the
-// others are made before (prepare).
-func (c *compiled) inTree(tree int) {
+// makeInTree makes the mount points that only root inside can make in the tree.
+// Without newuidmap, prepare has made them.
+func (c *compiled) makeInTree(tree int) {
 	if !c.plan.Identity.Helped() {
 		return
 	}
 	dir := c.register()
 	for _, p := range c.plan.Prepare {
+		if p.InTree == "" {
+			continue
+		}
 		at := ""
 		for name := range strings.SplitSeq(strings.Trim(string(p.InTree), "/"), "/") {
-			if p.InTree == "" {
-				break
-			}
 			parent := at
 			at += "/" + name
 			c.openInside(reg(tree), strings.TrimPrefix(parent, "/"), dir, func() string { return "find " + parent + " in the chroot" })
-			c.add("make "+at+" in the chroot", unix.SYS_MKDIRAT, reg(dir), c.cstring(name), num(0o755)).orSkip(0)
+			c.optional(func() {
+				c.add("make "+at+" in the chroot", unix.SYS_MKDIRAT, reg(dir), c.cstring(name), num(0o755))
+			})
 			c.close(dir)
 		}
 	}
-}
-
-// Services are what a launch has beside its program.
-type Services struct {
-	// Buses are sockets that will listen at the paths of the plan's Relays.
-	// Clients, if not nil, is called when the first client has come.
-	Buses   []int
-	Clients func()
-	// Ends are inotify instances that hear when the launch's namespace has gone,
-	// and with it its last process (IN_UNMOUNT, inotify(7)).
-	Ends []int
-	// Tree is a detached mount of the tree, with its owners exchanged, or -1.
-	Tree int
-
-	ready [2]int // a pipe: the ids are mapped
-}
-
-// endDir is where a file system of the launch's own is mounted, for its end.
-const endDir = string(session.PrivateDir) + "/end"
-
-// services are begun inside, as soon as the root is the chroot.
-func (c *compiled) services(svc *Services) {
-	if len(svc.Ends) > 0 {
-		// A file system of its own: a listening socket would hold that of /run.
-		const at = endDir
-		fs, mount := c.register(), c.register()
-		c.add("make "+at, unix.SYS_MKDIRAT, num(self), c.cstring(at), num(0o755))
-		c.add("make a tmpfs", unix.SYS_FSOPEN, c.cstring("tmpfs"), num(unix.FSOPEN_CLOEXEC)).into(fs)
-		c.config(fs, unix.FSCONFIG_SET_STRING, "mode", "0555")
-		c.config(fs, unix.FSCONFIG_CMD_CREATE, "", "")
-		c.add("mount a tmpfs", unix.SYS_FSMOUNT, reg(fs), num(unix.FSMOUNT_CLOEXEC), num(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)).into(mount)
-		c.add("mount on "+at, unix.SYS_MOVE_MOUNT, reg(mount), c.cstring(""), num(self), c.cstring(at), num(unix.MOVE_MOUNT_F_EMPTY_PATH))
-		for _, fd := range svc.Ends {
-			c.add("watch for the end", unix.SYS_INOTIFY_ADD_WATCH, num(fd), c.cstring(at), num(unix.IN_DELETE_SELF))
-		}
-	}
-	for i, bus := range svc.Buses {
-		r := c.plan.Relays[i]
-		at := unix.RawSockaddrUnix{Family: unix.AF_UNIX}
-		for j := range min(len(r.Path), len(at.Path)-1) {
-			at.Path[j] = int8(r.Path[j])
-		}
-		c.keep = append(c.keep, &at)
-		c.add("bind "+string(r.Path), unix.SYS_BIND, num(bus), word(uintptr(unsafe.Pointer(&at))), word(unsafe.Sizeof(at)))
-		if id := c.plan.Identity; id.Mounted() {
-			c.add("give it to the program", unix.SYS_FCHOWNAT, num(self), c.cstring(string(r.Path)), num(id.UID), num(id.GID), num(unix.AT_SYMLINK_NOFOLLOW))
-		}
-		c.add("listen on "+string(r.Path), unix.SYS_LISTEN, num(bus), num(128))
-	}
-}
-
-// helperError says that newuidmap(1) or newgidmap(1) refused.
-type helperError struct {
-	program string
-	err     error
-}
-
-func (e *helperError) Error() string {
-	return fmt.Sprintf("cannot map your ids: %s: %v", e.program, e.err)
-}
-func (e *helperError) Unwrap() error { return e.err }
-
-// Hint names what is to be installed or set up.
-func (e *helperError) Hint() string {
-	if os.IsNotExist(e.err) {
-		return "it is in Debian's package uidmap, elsewhere in shadow: sudo apt-get install uidmap"
-	}
-	return "ranges of your own: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\""
 }

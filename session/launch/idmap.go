@@ -12,10 +12,10 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Idmapped returns a detached copy of the mount at tree in which owners are
-// shown through the maps (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12; each
-// file system has to support it). It takes root. What is mounted below the tree
-// is there, with its owners as they are. The caller closes the result.
+// Idmapped returns a detached copy of the mount at tree in which the owners of
+// files are mapped (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12; the file
+// system must support it). Mounts below the tree are included but not mapped. It
+// requires root. The caller closes the result.
 func Idmapped(tree rootfs.HostPath, uids, gids account.IDMap) (fd int, err error) {
 	ns, err := userNamespace(uids, gids)
 	if err != nil {
@@ -25,7 +25,8 @@ func Idmapped(tree rootfs.HostPath, uids, gids account.IDMap) (fd int, err error
 	if fd, err = unix.OpenTree(unix.AT_FDCWD, string(tree), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE); err != nil {
 		return -1, os.NewSyscallError("open_tree", err)
 	}
-	// The user has the descriptor on the host, too, where a setuid file counts.
+	// The user gets the descriptor on the host, where setuid files in it would
+	// have an effect.
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV, Userns_fd: uint64(ns)}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, attr); err != nil {
 		unix.Close(fd)
@@ -34,8 +35,8 @@ func Idmapped(tree rootfs.HostPath, uids, gids account.IDMap) (fd int, err error
 	return fd, nil
 }
 
-// userNamespace makes a user namespace with these maps: that of a child which
-// only waits.
+// userNamespace makes a user namespace with these maps, by a child that only
+// waits.
 func userNamespace(uids, gids account.IDMap) (fd int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -47,10 +48,10 @@ func userNamespace(uids, gids account.IDMap) (fd int, err error) {
 	one := make([]byte, 1)
 	p.add("close", unix.SYS_CLOSE, num(wait[1]))
 	p.add("wait", unix.SYS_READ, num(wait[0]), p.bytes(one), num(1))
-	pid, err := p.begin(unix.CLONE_NEWUSER)
+	pid, err := p.start(unix.CLONE_NEWUSER)
 	defer func() {
 		unix.Close(wait[0])
-		unix.Close(wait[1]) // the child ends
+		unix.Close(wait[1]) // so that the child ends
 		if pid > 0 {
 			unix.Wait4(pid, nil, 0, nil)
 		}
@@ -69,20 +70,17 @@ func userNamespace(uids, gids account.IDMap) (fd int, err error) {
 	return fd, nil
 }
 
-// Probe says whether the caller can make a user namespace that is good for a
-// launch, by doing it: with a mount namespace, mapped, and a file system.
+// Probe finds out whether the caller can make a user namespace in which a launch
+// is possible. It makes one with id maps, a mount namespace and a file system.
 // Errors are *NamespaceError.
 func Probe() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c := &compiled{program: &program{}}
-	c.ownMaps(account.MapOne(os.Getuid(), os.Getuid()), account.MapOne(os.Getgid(), os.Getgid()))
-	fs := c.register()
-	c.add("make a tmpfs", unix.SYS_FSOPEN, c.cstring("tmpfs"), num(unix.FSOPEN_CLOEXEC)).into(fs)
-	c.config(fs, unix.FSCONFIG_CMD_CREATE, "", "")
-	c.add("mount a tmpfs", unix.SYS_FSMOUNT, reg(fs), num(unix.FSMOUNT_CLOEXEC), num(0))
-	c.add("end", unix.SYS_EXIT_GROUP, num(0))
-	pid, err := c.start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	c.writeMaps(account.MapOne(os.Getuid(), os.Getuid()), account.MapOne(os.Getgid(), os.Getgid()))
+	c.mountTmpfs(0, "", c.register())
+	c.add("exit", unix.SYS_EXIT_GROUP, num(0))
+	pid, err := c.startAndWait(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
 	if err != nil {
 		return &NamespaceError{Op: "clone", Err: err}
 	}

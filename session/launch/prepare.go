@@ -16,10 +16,10 @@ import (
 	"chrun/session/rootfs"
 )
 
-// prepare makes what outlives a launch: the private home, once, and empty
-// mount points in a tree that the caller may write.
+// prepare makes the directories that outlive a launch: the private home, once,
+// and empty mount points in a tree that the caller may write.
 func prepare(plan *session.Plan, root *rootfs.Root) error {
-	defer unix.Umask(unix.Umask(0)) // what is made here is as it must be
+	defer unix.Umask(unix.Umask(0)) // modes are given exactly
 	id := &plan.Identity
 	for _, p := range plan.Prepare {
 		if p.Home != "" {
@@ -32,7 +32,7 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InHome.Join(p.At)), Err: err}
 			}
 		}
-		if p.InTree != "" && !id.Helped() { // there root inside makes it
+		if p.InTree != "" && !id.Helped() { // otherwise see compiled.makeInTree
 			if err := makeInTree(root, p.InTree); err != nil {
 				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
 			}
@@ -41,8 +41,8 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 	return nil
 }
 
-// asCaller does something in the home of the desktop's user with the rights of
-// that user, for whom root mounts. The calling goroutine is locked to its thread.
+// asCaller runs do. Where root mounts, do has the file system rights of the
+// desktop user. The calling goroutine must be locked to its thread.
 func asCaller(plan *session.Plan, do func() error) error {
 	if plan.Identity.Mounted() && plan.CallerUID != 0 {
 		unix.Setfsgid(plan.CallerGID)
@@ -55,9 +55,9 @@ func asCaller(plan *session.Plan, do func() error) error {
 	return do()
 }
 
-// makeHome makes the home 0700 with the content of skel. It is filled beside
-// its place and then renamed, so that a launch that is killed, or two at once,
-// leave a whole home or none.
+// makeHome makes a home with mode 0700 and the content of skel. It fills a
+// temporary directory and renames it, so that the home is either complete or
+// missing, even if launches are killed or run concurrently.
 func makeHome(home rootfs.HostPath, skel rootfs.Path, root *rootfs.Root) error {
 	if st, err := os.Stat(string(home)); err == nil {
 		if !st.IsDir() {
@@ -69,7 +69,7 @@ func makeHome(home rootfs.HostPath, skel rootfs.Path, root *rootfs.Root) error {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return err
 	}
-	// One at a time: what is half filled now, a launch that was killed has left.
+	// While we hold the lock, any unfinished home is from a launch that was killed.
 	lock, err := os.Open(parent)
 	if err != nil {
 		return err
@@ -79,17 +79,17 @@ func makeHome(home rootfs.HostPath, skel rootfs.Path, root *rootfs.Root) error {
 		return os.NewSyscallError("flock", err)
 	}
 	if _, err := os.Stat(string(home)); err == nil {
-		return nil // another launch was quicker
+		return nil // another launch has made it
 	}
-	stale, _ := filepath.Glob(filepath.Join(parent, unfinished+"*"))
+	stale, _ := filepath.Glob(filepath.Join(parent, unfinishedPrefix+"*"))
 	for _, dir := range stale {
 		os.RemoveAll(dir)
 	}
-	tmp, err := os.MkdirTemp(parent, unfinished)
+	tmp, err := os.MkdirTemp(parent, unfinishedPrefix)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp) // it is not there once it is renamed
+	defer os.RemoveAll(tmp) // does nothing after the rename
 	left := maxSkel
 	if err := copySkel(root, skel, tmp, &left); err != nil {
 		return err
@@ -97,20 +97,21 @@ func makeHome(home rootfs.HostPath, skel rootfs.Path, root *rootfs.Root) error {
 	return os.Rename(tmp, string(home))
 }
 
-// unfinished begins the name of a home that is being filled.
-const unfinished = ".new-"
+// unfinishedPrefix begins the names of homes that are being filled.
+const unfinishedPrefix = ".new-"
 
-// maxSkel bounds the bytes taken from a tree's /etc/skel.
+// maxSkel is how many bytes may be copied from a tree's /etc/skel.
 var maxSkel int64 = 64 << 20
 
-// copySkel copies regular files, directories and symlinks (as they are: they
-// mean something inside). What cannot be read is left out.
+// copySkel copies regular files, directories and symlinks. It copies symlinks
+// unchanged, because their targets are paths inside, and skips what it cannot
+// read. left counts the bytes that may still be copied.
 func copySkel(root *rootfs.Root, from rootfs.Path, to string, left *int64) error {
 	list, err := root.List(from)
 	switch {
 	case errors.Is(err, rootfs.ErrTooLarge):
 		return err
-	case err != nil: // missing, unreadable, no directory
+	case err != nil: // missing, unreadable, not a directory
 		return nil
 	}
 	for _, e := range list {
@@ -145,7 +146,7 @@ func copySkel(root *rootfs.Root, from rootfs.Path, to string, left *int64) error
 func copyFile(root *rootfs.Root, src rootfs.Path, dst string, left *int64) error {
 	in, err := root.Open(src)
 	if err != nil {
-		return nil // unreadable: left out
+		return nil // unreadable: skipped
 	}
 	defer in.Close()
 	st, err := in.Stat()
@@ -153,14 +154,14 @@ func copyFile(root *rootfs.Root, src rootfs.Path, dst string, left *int64) error
 		return err
 	}
 	if st.Size() > *left {
-		return nil // no file of settings: left out
+		return nil // too large for a settings file: skipped
 	}
 	out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, st.Mode().Perm()|0o600)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	n, err := io.Copy(out, io.LimitReader(in, *left)) // it may be growing
+	n, err := io.Copy(out, io.LimitReader(in, *left)) // the file may be growing
 	*left -= n
 	return err
 }
@@ -174,7 +175,7 @@ func makeInHome(home rootfs.HostPath, at string, file bool) error {
 	return makeBelow(dir, at, file)
 }
 
-// makeInTree makes an empty directory of the tree.
+// makeInTree makes an empty directory in the tree.
 func makeInTree(root *rootfs.Root, p rootfs.Path) error {
 	dir, err := root.OpenDir("/")
 	if err != nil {
@@ -183,8 +184,8 @@ func makeInTree(root *rootfs.Root, p rootfs.Path) error {
 	return makeBelow(dir, string(p), false)
 }
 
-// makeBelow makes what is missing of the path at below dir, which it closes,
-// never through a symlink: a program inside may have planted one.
+// makeBelow makes the missing components of the path at below dir, and closes
+// dir. It never follows a symlink, which a program inside may have planted.
 func makeBelow(dir int, at string, file bool) error {
 	defer func() { unix.Close(dir) }()
 	names := strings.Split(strings.Trim(at, "/"), "/")

@@ -13,24 +13,24 @@ import (
 	"chrun/session"
 )
 
-// Rebind mounts what is at source on the host now on dest in a running launch,
-// in the place of what is there: a socket that its server has made anew. end is
-// one of the launch's. It takes root.
+// Rebind replaces the mount on dest in a running launch by the file that is at
+// source on the host now: a socket that its server has made again. end is one of
+// the launch's Services.Ends. It requires root.
 func Rebind(end int, source session.HostPath, dest session.Path) error {
-	pid, err := member(end)
+	pid, err := findProcess(end)
 	if err != nil {
 		return err
 	}
 	return onThread(func() error { return rebind(pid, string(source), string(dest)) })
 }
 
-// onThread runs do on a thread that ends with it, for it ends in another
-// namespace, which would live as long.
+// onThread runs do on a thread that ends afterwards, because do leaves it in the
+// mount namespace of the launch, and would keep that alive.
 func onThread(do func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() { // the main thread would stay; while we have it, another is taken
+		if unix.Gettid() == unix.Getpid() { // the main thread never ends; while it is locked, do runs on another
 			done <- onThread(do)
 			runtime.UnlockOSThread()
 			return
@@ -72,16 +72,16 @@ func rebind(pid int, source, dest string) error {
 	return os.NewSyscallError("move_mount", unix.MoveMount(tree, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
-// member finds a process of the launch: one in whose root the file system lies
+// findProcess returns a process of the launch: one whose root has the file system
 // that end watches.
-func member(end int) (pid int, err error) {
+func findProcess(end int) (pid int, err error) {
 	data, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(end))
 	if err != nil {
 		return 0, err
 	}
 	_, rest, _ := strings.Cut(string(data), " sdev:")
 	hex, _, _ := strings.Cut(rest, " ")
-	device, err := strconv.ParseUint(hex, 16, 32) // the kernel's own form: 12 bits and 20
+	device, err := strconv.ParseUint(hex, 16, 32) // major number in 12 bits, minor in 20
 	if err != nil {
 		return 0, errors.New("the launch has not begun")
 	}

@@ -1,8 +1,8 @@
 #include "textflag.h"
 
-// onSignal is a signal handler: it writes the signal's number as one byte to
-// the descriptor signalPipe. It runs on the alternate stack of any thread and
-// touches nothing of the Go runtime.
+// onSignal is a signal handler. It writes the signal number as one byte to the
+// descriptor signalPipe. It runs on the alternate stack of any thread and uses
+// nothing of the Go runtime.
 TEXT ·onSignal(SB),NOSPLIT|NOFRAME,$0
 	SUBQ	$24, SP
 	MOVB	DI, 8(SP)
@@ -14,7 +14,7 @@ TEXT ·onSignal(SB),NOSPLIT|NOFRAME,$0
 	ADDQ	$24, SP
 	RET
 
-// afterSignal is sa_restorer.
+// afterSignal is the sa_restorer of onSignal.
 TEXT ·afterSignal(SB),NOSPLIT|NOFRAME,$0
 	MOVL	$15, AX // rt_sigreturn
 	SYSCALL

@@ -1,8 +1,8 @@
 #include "textflag.h"
 
-// onSignal is a signal handler: it writes the signal's number as one byte to
-// the descriptor signalPipe. It runs on the alternate stack of any thread and
-// touches nothing of the Go runtime.
+// onSignal is a signal handler. It writes the signal number as one byte to the
+// descriptor signalPipe. It runs on the alternate stack of any thread and uses
+// nothing of the Go runtime.
 TEXT ·onSignal(SB),NOSPLIT|NOFRAME,$0
 	SUB	$16, RSP
 	MOVB	R0, 8(RSP)

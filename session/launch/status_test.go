@@ -60,8 +60,8 @@ func TestCannotRun(t *testing.T) {
 			{"twice", 126, `cannot run "twice": /usr/bin/twice: permission denied`},
 			{"/bin/directory", 126, `cannot run "/bin/directory": /bin/directory is a directory`},
 			{"/bin", 126, `cannot run "/bin": /bin is a directory`},
-			{"elf", 126, `cannot run "elf": /bin/elf is there, but its interpreter /lib/ld-missing.so.1 is not in the chroot`},
-			{"script", 126, `cannot run "script": /bin/script is there, but its interpreter /usr/bin/missing is not in the chroot`},
+			{"elf", 126, `cannot run "elf": /bin/elf exists, but its interpreter /lib/ld-missing.so.1 is not in the chroot`},
+			{"script", 126, `cannot run "script": /bin/script exists, but its interpreter /usr/bin/missing is not in the chroot`},
 			{"foreign", 126, `cannot run "foreign": /bin/foreign is a program for another machine (` + name + `)`},
 			{"noise", 126, `cannot run "noise": /bin/noise is not a program`},
 			{"loop", 126, `cannot run "loop": too many levels of symbolic links`},
@@ -78,7 +78,7 @@ func TestCannotRun(t *testing.T) {
 		tree.file("bin/text", "say this\n", 0o755)
 		got := perform(t, setup{Caller: c, Request: tree.request("text", "a", "b c")})
 		got.want(t, 126, "")
-		if got.err != `chrun-test: cannot run "text": /bin/text is a text without an interpreter line, and /bin/sh cannot be executed`+"\n" {
+		if got.err != `chrun-test: cannot run "text": /bin/text is a text file without an interpreter line, and /bin/sh cannot be executed`+"\n" {
 			t.Errorf("text, without a shell: %q", got.err)
 		}
 		tree.file("bin/sh", "#!/bin/probe say\n", 0o755)

@@ -3,24 +3,26 @@ package launch
 import (
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// The signals that concern the program. They come through a handler of our own
-// and a pipe instead of os/signal, which would start three threads for them.
+// The signals that concern the program. A handler of our own writes them to a
+// pipe, because os/signal would start three threads.
 var watched = []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
 	unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCHLD}
 
-// In assembly: where the handler writes, the handler, and sa_restorer.
+// For the assembly: the descriptor to which the handler writes. From the
+// assembly: the handler and the sa_restorer.
 var (
 	signalPipe        int32
 	handler, restorer uintptr
 )
 
-// Of <asm/signal.h>, the same on amd64 and arm64.
+// From <asm/signal.h>, the same on amd64 and arm64.
 const (
 	sigIgn     = 1
 	saOnStack  = 0x08000000
@@ -28,7 +30,7 @@ const (
 	saRestorer = 0x04000000
 )
 
-// sigaction is the kernel's struct, on amd64 and arm64.
+// sigaction is the kernel's struct on amd64 and arm64.
 type sigaction struct {
 	handler, flags, restorer, mask uintptr
 }
@@ -37,14 +39,14 @@ func rtSigaction(sig syscall.Signal, set, old *sigaction) {
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(set.mask), 0, 0)
 }
 
-// watch begins to receive signals, whose numbers can be read from the result.
-// It comes right before the program's start, so that no signal finds us without
-// it while the program has begun; the child has default dispositions again.
+// watchSignals installs the handler and returns a descriptor from which signal
+// numbers can be read. It is called right before the program starts, so that no
+// signal is lost after that; the child begins with default dispositions.
 //
-// Terminal signals reach the program by themselves, since it stays in our
-// process group; we must survive them, and stop and continue with it. Signals
-// inherited as ignored (nohup) stay ignored.
-func watch() (signals int, err error) {
+// Signals from the terminal reach the program directly, because it stays in our
+// process group. We must survive them, and stop and continue with the program.
+// Signals that were ignored when chrun started, as by nohup, stay ignored.
+func watchSignals() (signals int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, os.NewSyscallError("pipe2", err)
@@ -65,13 +67,12 @@ func watch() (signals int, err error) {
 	return p[0], nil
 }
 
-// follow waits for the program like a shell's job: its signals, from watch, are
-// forwarded, we stop when it stops, and continue it when we continue. The
-// calling goroutine must be locked to its thread. svc hears of the bus's first
-// client meanwhile.
+// follow waits for the program as a shell waits for a job. It forwards signals,
+// read from the result of watchSignals, stops when the program stops, and
+// continues the program when it is continued itself. It calls svc.Clients when
+// the first client connects. The calling goroutine must be locked to its thread.
 func follow(pid, signals int, svc *Services) unix.WaitStatus {
-	clients := svc.Clients != nil
-
+	onFirstClient := svc.Clients
 	for {
 		var status unix.WaitStatus
 		got, err := unix.Wait4(pid, &status, unix.WUNTRACED|unix.WNOHANG, nil)
@@ -86,19 +87,13 @@ func follow(pid, signals int, svc *Services) unix.WaitStatus {
 		case got == pid:
 			return status
 		}
-		if clients {
-			fds := []unix.PollFd{{Fd: int32(signals), Events: unix.POLLIN}}
-			for _, bus := range svc.Buses {
-				fds = append(fds, unix.PollFd{Fd: int32(bus), Events: unix.POLLIN})
+		if onFirstClient != nil {
+			signal, client := pollSockets(signals, svc.Buses)
+			if client {
+				onFirstClient()
+				onFirstClient = nil
 			}
-			unix.Poll(fds, -1)
-			for _, bus := range fds[1:] {
-				if bus.Revents != 0 && clients {
-					svc.Clients()
-					clients = false
-				}
-			}
-			if fds[0].Revents == 0 {
+			if !signal {
 				continue
 			}
 		}
@@ -110,27 +105,41 @@ func follow(pid, signals int, svc *Services) unix.WaitStatus {
 	}
 }
 
+// pollSockets waits for signals and clients, and reports which have come.
+func pollSockets(signals int, sockets []int) (signal, client bool) {
+	fds := []unix.PollFd{{Fd: int32(signals), Events: unix.POLLIN}}
+	for _, s := range sockets {
+		fds = append(fds, unix.PollFd{Fd: int32(s), Events: unix.POLLIN})
+	}
+	unix.Poll(fds, -1)
+	isReady := func(fd unix.PollFd) bool { return fd.Revents != 0 }
+	return isReady(fds[0]), slices.ContainsFunc(fds[1:], isReady)
+}
+
+// forward sends the program a signal that reached us, unless the program has
+// received it, too.
 func forward(pid int, s syscall.Signal) {
 	switch s {
 	case unix.SIGCHLD:
 		return
 	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-		return // it has them too; we follow when it stops
+		return // from the terminal: follow notices when the program stops
 	case unix.SIGINT, unix.SIGQUIT:
 		if fg, ok := foreground(); ok && fg == unix.Getpgrp() {
-			return // the terminal sent it to the whole group
+			return // the terminal sent it to the whole process group
 		}
 	}
 	unix.Kill(pid, s)
 }
 
-// stop stops us as the program was stopped, and continues it afterwards.
+// stop stops this process, as the program was stopped by sig. When it is
+// continued, it continues the program.
 func stop(pid int, sig syscall.Signal) {
 	ours := unix.Getpgrp()
 	theirs, _ := unix.Getpgid(pid)
 	fg, terminal := foreground()
 	if sig == unix.SIGSTOP && (!terminal || fg != ours && fg != theirs) {
-		return // somebody stopped the program alone, and will continue it
+		return // somebody stopped only the program, and will continue it
 	}
 	if terminal && fg == theirs && theirs != ours {
 		setForeground(ours)
@@ -140,22 +149,22 @@ func stop(pid int, sig syscall.Signal) {
 		return
 	}
 	raise(sig)
-	if !moved(pid) {
+	if !hasChanged(pid) {
 		unix.Kill(pid, unix.SIGCONT)
 	}
 }
 
-// moved says whether the program is no longer in the stop that we have seen: fg
-// continues the whole group, and the program may have been stopped again since,
-// which another SIGCONT would undo.
-func moved(pid int) bool {
+// hasChanged reports whether the program has left the stop that we have seen. fg
+// continues the whole process group, and the program may have been stopped again
+// since, which another SIGCONT would undo.
+func hasChanged(pid int) bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WCONTINUED|unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 	return err == nil && info.Signo != 0
 }
 
-// raise delivers a signal with its default action to this very thread, so that
-// it has taken effect when raise returns. The handler is put back.
+// raise sends this thread a signal with its default action, so that the signal
+// has taken effect when raise returns. Then it restores the handler.
 func raise(sig syscall.Signal) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -165,8 +174,9 @@ func raise(sig syscall.Signal) {
 	rtSigaction(sig, &old, nil)
 }
 
-// Die ends this process by the signal that ended the program, leaving no core
-// of ours. Else, or if we survive, it returns the status to exit with.
+// Die ends this process by the signal that ended the program, without a core
+// dump. If the program exited, or this process survives the signal, it returns
+// the status to exit with.
 func Die(status unix.WaitStatus) int {
 	if status.Signaled() {
 		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
@@ -177,6 +187,7 @@ func Die(status unix.WaitStatus) int {
 }
 
 // foreground returns the foreground process group of the controlling terminal.
+// ok is false if there is no terminal.
 func foreground() (pgrp int, ok bool) {
 	err := onTerminal(func(fd int) (err error) {
 		pgrp, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
@@ -185,8 +196,8 @@ func foreground() (pgrp int, ok bool) {
 	return pgrp, err == nil
 }
 
-// setForeground gives the terminal to a process group. A process that is in
-// the background itself may do so only while it blocks or ignores SIGTTOU.
+// setForeground makes pgrp the foreground process group. A process in the
+// background may do so only while it blocks or ignores SIGTTOU.
 func setForeground(pgrp int) {
 	ignore, old := sigaction{handler: sigIgn}, sigaction{}
 	rtSigaction(unix.SIGTTOU, &ignore, &old)

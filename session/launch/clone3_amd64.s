@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func vfork(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno)
-TEXT ·vfork(SB),NOSPLIT,$0-32
+// func clone3(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno)
+TEXT ·clone3(SB),NOSPLIT,$0-32
 	MOVQ	args+0(FP), DI
 	MOVQ	size+8(FP), SI
 	MOVQ	$435, AX // clone3
@@ -18,6 +18,6 @@ error:
 	MOVQ	$0, pid+16(FP)
 	MOVQ	AX, errno+24(FP)
 	RET
-child: // on the stack that args named
+child: // runs on the stack that args names
 	CALL	·childMain(SB)
 	INT	$3

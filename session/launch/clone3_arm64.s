@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func vfork(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno)
-TEXT ·vfork(SB),NOSPLIT,$0-32
+// func clone3(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno)
+TEXT ·clone3(SB),NOSPLIT,$0-32
 	MOVD	args+0(FP), R0
 	MOVD	size+8(FP), R1
 	MOVD	$435, R8 // clone3
@@ -17,6 +17,6 @@ ok:
 	MOVD	R0, pid+16(FP)
 	MOVD	ZR, errno+24(FP)
 	RET
-child: // on the stack that args named
+child: // runs on the stack that args names
 	BL	·childMain(SB)
 	BRK

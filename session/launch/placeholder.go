@@ -12,34 +12,35 @@ import (
 	"chrun/session/rootfs"
 )
 
-// sweep removes the empty files on which named files were mounted in a home of
-// ours: the next program there would take one for the file itself. To remove
-// one unmounts it everywhere (unlink(2) since Linux 3.18), so it stays while
-// another launch, or a program that has detached itself, has it.
-func sweep(plan *session.Plan) {
+// removePlaceholders removes the empty files on which single files were mounted
+// in a home that chrun made. A later program might mistake one for the file
+// itself. Since removing a mount point unmounts it everywhere (unlink(2) since
+// Linux 3.18), a placeholder stays as long as another launch or a detached
+// program uses it.
+func removePlaceholders(plan *session.Plan) {
 	tables := sync.OnceValue(mountTables)
 	for _, m := range plan.Mounts[1:] {
 		home := plan.Mounts[m.Into]
 		if m.Feature != "files" || !home.Ours {
 			continue
 		}
-		dir, err := beneath(home.Source, path.Dir(m.Rel))
+		dir, err := openBeneath(home.Source, path.Dir(m.Rel))
 		if err != nil {
 			continue
 		}
 		var st unix.Stat_t
 		name := path.Base(m.Rel)
 		err = unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
-		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 && !mounted(m.Dest, tables()) {
+		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 && !isMounted(m.Dest, tables()) {
 			unix.Unlinkat(dir, name, 0)
 		}
 		unix.Close(dir)
 	}
 }
 
-// beneath opens a directory of home, never through a symlink: a program inside
-// may have planted one.
-func beneath(home, dir string) (int, error) {
+// openBeneath opens a directory below home without following symlinks, which a
+// program inside may have planted.
+func openBeneath(home, dir string) (int, error) {
 	fd, err := unix.Open(home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
@@ -49,7 +50,8 @@ func beneath(home, dir string) (int, error) {
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
 }
 
-// mountTables are those of all processes, each once.
+// mountTables returns the mount tables of all processes that we may read, by
+// mount namespace.
 func mountTables() map[string]string {
 	tables := map[string]string{}
 	list, _ := os.ReadDir("/proc")
@@ -60,7 +62,7 @@ func mountTables() map[string]string {
 		dir := "/proc/" + e.Name()
 		ns, err := os.Readlink(dir + "/ns/mnt")
 		if _, known := tables[ns]; err != nil || known {
-			continue // another user's
+			continue
 		}
 		if data, err := rootfs.ReadHost(rootfs.HostPath(dir+"/mountinfo"), 0, 0); err == nil {
 			tables[ns] = string(data)
@@ -71,7 +73,8 @@ func mountTables() map[string]string {
 
 var mountEscape = strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`) // proc(5)
 
-func mounted(p session.Path, tables map[string]string) bool {
+// isMounted reports whether p is a mount point in one of the tables.
+func isMounted(p session.Path, tables map[string]string) bool {
 	for _, table := range tables {
 		if strings.Contains(table, " "+mountEscape.Replace(string(p))+" ") {
 			return true

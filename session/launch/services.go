@@ -1,0 +1,63 @@
+package launch
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+)
+
+// Services are the resources that a launch shares with helper processes.
+type Services struct {
+	// Buses are unbound sockets, one for each of the plan's Relays. They listen
+	// when the program starts. Clients, if not nil, is called when the first
+	// client connects.
+	Buses   []int
+	Clients func()
+	// Ends are results of NewEnd.
+	Ends []int
+	// Tree is a detached mount of an idmapped tree, or -1.
+	Tree int
+}
+
+// endDir is the mount point of the file system that Services.Ends watch.
+const endDir = string(session.PrivateDir) + "/end"
+
+// services sets the services up, in the new root.
+func (c *compiled) services() {
+	c.watchEnd()
+	for i, socket := range c.svc.Buses {
+		c.listen(socket, c.plan.Relays[i].Path)
+	}
+}
+
+// watchEnd mounts a file system and watches it. The file system of /run would
+// not do, because listening sockets in it keep it alive.
+func (c *compiled) watchEnd() {
+	if len(c.svc.Ends) == 0 {
+		return
+	}
+	const at = endDir
+	mount := c.register()
+	c.add("make "+at, unix.SYS_MKDIRAT, num(cwd), c.cstring(at), num(0o755))
+	c.mountTmpfs(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0555", mount)
+	c.add("mount on "+at, unix.SYS_MOVE_MOUNT, reg(mount), c.cstring(""), num(cwd), c.cstring(at), num(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	for _, fd := range c.svc.Ends {
+		c.add("watch for the end", unix.SYS_INOTIFY_ADD_WATCH, num(fd), c.cstring(at), num(unix.IN_DELETE_SELF))
+	}
+}
+
+// listen binds a socket to path, makes it the program's, and listens.
+func (c *compiled) listen(socket int, path session.Path) {
+	addr := unix.RawSockaddrUnix{Family: unix.AF_UNIX}
+	for i := range min(len(path), len(addr.Path)-1) {
+		addr.Path[i] = int8(path[i])
+	}
+	c.keep = append(c.keep, &addr)
+	c.add("bind "+string(path), unix.SYS_BIND, num(socket), word(uintptr(unsafe.Pointer(&addr))), word(unsafe.Sizeof(addr)))
+	if id := c.plan.Identity; id.Mounted() {
+		c.add("change the owner of "+string(path), unix.SYS_FCHOWNAT, num(cwd), c.cstring(string(path)), num(id.UID), num(id.GID), num(unix.AT_SYMLINK_NOFOLLOW))
+	}
+	c.add("listen on "+string(path), unix.SYS_LISTEN, num(socket), num(128))
+}
