@@ -103,7 +103,7 @@ func TestAppTable(t *testing.T) {
 	if text := wait(t, log, 2); !strings.Contains(text, "token by-command") {
 		t.Error(text)
 	}
-	if r := d.chrun(both, []string{"--app", "a/b"}, "true"); r.code != 125 || !strings.Contains(r.stderr, `"a/b" is no id of an entry`) {
+	if r := d.chrun(both, []string{"--app", "a/b"}, "true"); r.code != 125 || !strings.Contains(r.stderr, `"a/b": it is not a valid application ID`) {
 		t.Error(r.stderr)
 	}
 }

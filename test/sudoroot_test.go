@@ -90,7 +90,7 @@ func TestSudoRefuses(t *testing.T) {
 		}
 		user("--deny", "gpu", "-u", "root", "apt-get", "install", "x y").refused(t,
 			fmt.Sprintf("chrun: cannot be root in %q: %s belongs to root", name, s.chroot),
-			"chrun: hint: sudo chrun -c "+c.place+" -u root --deny gpu apt-get install 'x y'")
+			"chrun: hint: sudo chrun -c "+c.place+" -u root --deny=gpu apt-get install 'x y'")
 		for command, rest := range map[string]string{"sudo apt-get update": " apt-get update", "doas id": " id", "pkexec id": " id", "su -c id": "", "su": ""} {
 			words := strings.Fields(command)
 			user(words...).refused(t,
@@ -113,7 +113,7 @@ func TestDirect(t *testing.T) {
 		return s.run("/tmp", append(noNamespaces[:len(noNamespaces):len(noNamespaces)], words...)...)
 	}
 	r := here(s.user(chrunProgram, "-q", "-c", s.chroot, "--deny", "gpu", "id", "-u"))
-	if want := "chrun: hint: or as root, who needs none: sudo chrun -q -c " + s.chroot + " --deny gpu id -u"; r.code != 125 ||
+	if want := "chrun: hint: or as root, who needs no user namespaces: sudo chrun -q -c " + s.chroot + " --deny gpu id -u"; r.code != 125 ||
 		!strings.Contains(r.stderr, "chrun: cannot make a user namespace: ") || !strings.HasSuffix(r.stderr, want) {
 		t.Errorf("%+v\nwant %s", r, want)
 	}

@@ -22,7 +22,7 @@ import (
 const SystemDir = "/etc/chrun"
 
 // NewCaller reads who calls chrun: uid and gid with their environment. HOME
-// counts as the home only if uid owns that directory.
+// counts as the home of an account only if uid owns that directory.
 func NewCaller(uid, gid int, env session.Environ) *session.Caller {
 	c := &session.Caller{UID: uid, GID: gid, Env: env, Host: "/", Listeners: session.OnceListeners()}
 	c.Account = account.LookUpHostUID(c.UID, c.GID, c.Host, env.Get)

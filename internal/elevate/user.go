@@ -41,7 +41,7 @@ func desktopUser(env session.Environ, args []string) (u account.Account, ok bool
 		}
 	}
 	login, _ := rootfs.ReadHost("/proc/self/loginuid", 32, 0)
-	for _, uid := range []string{strings.TrimSpace(string(login)), terminalOwner()} {
+	for _, uid := range []string{strings.TrimSpace(string(login)), terminalOwner(0, 1, 2)} {
 		if uid == "" || uid == "0" || uid == noLogin {
 			continue
 		}
@@ -55,16 +55,22 @@ func desktopUser(env session.Environ, args []string) (u account.Account, ok bool
 // noLogin is the login uid of a process that no login has started.
 const noLogin = "4294967295"
 
-// terminalOwner is the uid that owns the terminal on one of the first three
-// descriptors, or else the controlling terminal. Everybody can open /dev/tty,
-// so its own owner says nothing.
-func terminalOwner() string {
+// terminalOwner is the uid that owns the first terminal among the descriptors,
+// or else the controlling terminal.
+func terminalOwner(fds ...int) string {
 	var st unix.Stat_t
-	for _, fd := range []int{0, 1, 2} {
+	for _, fd := range fds {
 		if cli.IsTerminal(fd) && unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR {
 			return strconv.Itoa(int(st.Uid))
 		}
 	}
+	return controllingOwner()
+}
+
+// controllingOwner is the uid that owns the controlling terminal, "" if there is
+// none. /dev/tty itself belongs to root, so its device number is looked up.
+func controllingOwner() string {
+	var st unix.Stat_t
 	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return ""
@@ -153,17 +159,12 @@ func TakeTree(env session.Environ) (rest session.Environ, fd int) {
 // with the command line args. It returns only if that failed. Only the first
 // three descriptors and an idmapped tree stay open.
 func (d *Decision) Become(args []string) error {
-	u, env := d.user, d.env
+	env, err := d.handOver()
+	if err != nil {
+		return err
+	}
+	u := d.user
 	fail := func(call string, err error) error { return fmt.Errorf("cannot become %s: %s: %w", u.Name, call, err) }
-	if err := unix.CloseRange(3, lastDescriptor, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return fail("close_range", err)
-	}
-	if d.tree >= 0 {
-		if _, err := unix.FcntlInt(uintptr(d.tree), unix.F_SETFD, 0); err != nil {
-			return fail("fcntl", err)
-		}
-		env = append(env, treeVariable+"="+strconv.Itoa(d.tree))
-	}
 	// "sudo -i" and pkexec(1) change to root's home; the person did not.
 	if cli.WorkingDir() == "/root" && os.Chdir(u.Home) != nil {
 		os.Chdir("/")
@@ -178,4 +179,19 @@ func (d *Decision) Become(args []string) error {
 		return fail("setresuid", err)
 	}
 	return fail("execve", syscall.Exec("/proc/self/exe", args, env))
+}
+
+// handOver lets only the idmapped tree, if there is one, pass to the user's
+// launch, and returns the environment of that.
+func (d *Decision) handOver() (session.Environ, error) {
+	if err := HideDescriptors(); err != nil {
+		return nil, err
+	}
+	if d.tree < 0 {
+		return d.env, nil
+	}
+	if _, err := unix.FcntlInt(uintptr(d.tree), unix.F_SETFD, 0); err != nil {
+		return nil, fmt.Errorf("cannot hand over the idmapped tree: %w", os.NewSyscallError("fcntl", err))
+	}
+	return append(d.env, treeVariable+"="+strconv.Itoa(d.tree)), nil
 }

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/config"
+	"chrun/session/rootfs"
+)
+
+// The tables list what the packages accept.
+func TestTables(t *testing.T) {
+	var kinds []session.Kind
+	for _, c := range IdentityKinds {
+		kinds = append(kinds, session.Kind(c.Name))
+	}
+	if !slices.Equal(kinds, session.Kinds) {
+		t.Errorf("%q, want %q", kinds, session.Kinds)
+	}
+	for _, choices := range [][]Choice{IdentityKinds, HomeModes, Forms, Personalities} {
+		for _, c := range choices {
+			if c.Usage == "" || !Has(choices, c.Name) || Has(choices, c.Name+"x") {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+	if v, ok := FindVerb("export"); !ok || v.Short == "" {
+		t.Error(v, ok)
+	}
+	if _, ok := FindVerb("exports"); ok {
+		t.Error("an unknown verb is found")
+	}
+}
+
+// The home is HOME only if the caller owns that directory; a link to the home or
+// to the runtime directory is named as the caller names it.
+func TestNewCaller(t *testing.T) {
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 {
+		uid, gid = 1717, 1717
+	}
+	dir := t.TempDir()
+	home, foreign, runtime := filepath.Join(dir, "home"), filepath.Join(dir, "foreign"), filepath.Join(dir, "runtime")
+	for _, d := range []string{home, foreign, runtime} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Getuid() == 0 {
+		if err := errors.Join(os.Chown(home, uid, gid), os.Chown(runtime, uid, gid)); err != nil {
+			t.Fatal(err)
+		}
+		if c := NewCaller(65534, 65534, session.Environ{"HOME=" + foreign}); c.Account.Home == foreign {
+			t.Error("the home of another user is taken")
+		}
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(runtime, link); err != nil {
+		t.Fatal(err)
+	}
+	c := NewCaller(uid, gid, session.Environ{"HOME=" + home + "/", "XDG_RUNTIME_DIR=" + link})
+	if c.UID != uid || c.Account.Home != home || string(c.RuntimeDir) != runtime || c.Env.Get("XDG_RUNTIME_DIR") != runtime || c.Cwd != WorkingDir() {
+		t.Errorf("%+v", c)
+	}
+	if got := HostPath(c, "~/x/../y"); string(got) != home+"/y" {
+		t.Error(got)
+	}
+	if got := HostPath(c, "x"); got != c.Cwd.Join("x") {
+		t.Error(got)
+	}
+	if got := HostPath(c, "/a//b"); got != "/a/b" {
+		t.Error(got)
+	}
+	if got := ShortPath(home+"/x", home) + ShortPath("/x", home); got != "~/x/x" {
+		t.Error(got)
+	}
+	src := ConfigSource(c, "/system", nil)
+	if src.User != home+"/.config/chrun" || src.System != "/system" || src.Root || src.Home() != home || src.Feature("x11") != nil || src.Feature("x12") == nil {
+		t.Errorf("%+v", src)
+	}
+	if StateDir(c) != home+"/.local/state/chrun" || DataDir(c) != home+"/.local/share/chrun" {
+		t.Error(StateDir(c), DataDir(c))
+	}
+	if IsTerminal(-1) {
+		t.Error("a descriptor that is not open is a terminal")
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	enter := func(err error) error { return &ChrootError{Verb: "enter", Dir: "/mnt/a b", Err: err} }
+	open := func(err error) error { return enter(&os.PathError{Op: "open", Path: "/mnt/a b", Err: err}) }
+	for _, x := range []struct {
+		err  error
+		want string
+	}{
+		{open(unix.ENOENT), "cannot enter \"/mnt/a b\": no such file or directory\nhint: is it mounted? ls '/mnt/a b'"},
+		{open(unix.EACCES), "cannot enter \"/mnt/a b\": permission denied\nhint: you need search permission on every directory above it: namei -l '/mnt/a b'"},
+		{open(unix.ENOTDIR), "cannot enter \"/mnt/a b\": not a directory\nhint: name the directory that holds usr, etc and bin of the other system"},
+		{open(unix.EIO), "cannot enter \"/mnt/a b\": input/output error"},
+		{enter(&rootfs.NotChrootError{Why: "it is empty"}), "cannot enter \"/mnt/a b\": it is empty\nhint: name the directory that holds usr, etc and bin of the other system"},
+		{Locate(open(unix.ENOENT), "f:3"), "cannot enter \"/mnt/a b\": no such file or directory (f:3)\nhint: is it mounted? ls '/mnt/a b'"},
+		{Locate(fs.ErrClosed, ""), "cannot finish: file already closed"},
+		{WithHint(fmt.Errorf("cannot do it: %w", fs.ErrExist), "do that"), "cannot do it: file already exists\nhint: do that"},
+		{&HintError{fs.ErrExist, []string{"one", "two"}}, "cannot finish: file already exists\nhint: one\nhint: two"},
+		{&config.UntrustedError{File: "/f", At: "/d e", Why: "everybody can write it"}, "…\nhint: sudo chown root:root '/d e' && sudo chmod go-w '/d e'"},
+	} {
+		got := ErrorText("chrun", x.err, Hints(x.err))
+		want := "chrun: " + strings.ReplaceAll(x.want, "\n", "\nchrun: ") + "\n"
+		if first, rest, _ := strings.Cut(want, "…"); rest != "" {
+			_, hint, _ := strings.Cut(got, "\n")
+			got, want = first+"\n"+hint, first+rest
+		}
+		if got != want {
+			t.Errorf("%swant\n%s", got, want)
+		}
+	}
+	if Locate(nil, "f:3") != nil {
+		t.Error("a success is located")
+	}
+}
