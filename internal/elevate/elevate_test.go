@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func someone(t *testing.T) account.Account {
 	t.Helper()
 	for _, name := range []string{"nobody", "daemon"} {
-		if u, ok := account.HostUser(name, "/"); ok && u.UID != 0 {
+		if u, ok := account.LookUpHostUser(name, "/"); ok && u.UID != 0 {
 			return u
 		}
 	}
