@@ -24,7 +24,7 @@ for dir in /mnt /srv /var/lib; do mount -t tmpfs -o mode=0755 tmpfs $dir; done
 mkdir -p /mnt/gentoo/usr /mnt/stick/photos /srv/chroot/sid/usr /var/lib/machines/arch/bin
 [ ! -d /etc/chrun ] || mount -t tmpfs tmpfs /etc/chrun
 `
-	const none = "chrun: cannot choose a chroot: none is configured\n"
+	const none = "chrun: cannot choose a chroot: no chroot is configured\n"
 	for command, want := range map[string]string{
 		"firefox": none + "chrun: hint: name its directory: -c DIR\nchrun: hint: chrunctl add gentoo /mnt/gentoo\n" +
 			"chrun: hint: chrunctl add sid /srv/chroot/sid\nchrun: hint: chrunctl add arch /var/lib/machines/arch\n",

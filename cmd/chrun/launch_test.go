@@ -141,7 +141,7 @@ func TestChoice(t *testing.T) {
 		{"", "-c " + b.at("tree"), "chroot mine " + tree},
 		{"", "-c mine", "chroot mine " + tree},
 		{"CHRUN_CHROOT=mine", "", "chroot mine " + tree},
-		{"CHRUN_CHROOT=other", "", "chrun: cannot find the chroot \"other\" of $CHRUN_CHROOT: known are mine"},
+		{"CHRUN_CHROOT=other", "", "chrun: cannot find the chroot \"other\" from $CHRUN_CHROOT: the only configured chroot is mine"},
 		{"CHRUN_CHROOT=other", "-c mine", "chroot mine " + tree},
 	} {
 		old := b.env

@@ -22,17 +22,17 @@ chrunctl: no chroot has a name: chrunctl add NAME DIR
 > default
 chrunctl: there is no default: chrunctl default NAME
 > show a
-chrunctl: cannot find the chroot "a": none is configured
+chrunctl: cannot find the chroot "a": no chroot is configured
 chrunctl: hint: chrunctl add NAME DIR
 [1]
 > add a link
 a is @/mnt/a: chrun -c a
 > add a b
-chrunctl: cannot add "a": the name is taken by @/mnt/a in @/home/.config/chrun/chroots/a.toml
+chrunctl: cannot add "a": the name is used by @/mnt/a in @/home/.config/chrun/chroots/a.toml
 chrunctl: hint: take another name, or first: chrunctl forget a
 [1]
 > add b a/
-chrunctl: cannot add @/mnt/a: it is known as "a" in @/home/.config/chrun/chroots/a.toml
+chrunctl: cannot add @/mnt/a: it is already configured as "a" in @/home/.config/chrun/chroots/a.toml
 chrunctl: hint: chrun -c a
 [1]
 > add b none
@@ -48,7 +48,7 @@ chrunctl: cannot use "/": it is the running system itself
 chrunctl: hint: name the directory that holds usr, etc and bin of the other system
 [1]
 > add b/c b
-chrunctl: cannot add a chroot: "b/c" is no name for a chroot (letters, digits and . _ + -, at most 64)
+chrunctl: cannot add a chroot: "b/c" is not a valid name for a chroot (letters, digits and . _ + -, at most 64)
 [1]
 > add b ../mnt/b
 b is @/mnt/b: chrun -c b
@@ -56,7 +56,7 @@ b is @/mnt/b: chrun -c b
 a  @/mnt/a
 b  @/mnt/b
 > default c
-chrunctl: cannot find the chroot "c": known are a, b
+chrunctl: cannot find the chroot "c": configured chroots are a, b
 chrunctl: hint: chrunctl list
 [1]
 > default b
@@ -75,7 +75,7 @@ deny+=sound  @/home/.config/chrun/chroots/a.toml:4
 env.A=1  @/home/.config/chrun/chroots/a.toml:5
 app.mpv.user=bob  @/home/.config/chrun/chroots/a.toml:8
 > set a home=privat
-chrunctl: cannot set home: "privat" is not an absolute path; it is auto, private, host, temporary or a directory
+chrunctl: cannot set home: "privat" is not an absolute path; must be auto, private, host, temporary or a directory
 [1]
 > set a hom=private
 chrunctl: cannot set hom: unknown key (allowed: path, user, home, personality, identity, map, bind, env.NAME, allow, deny, app.COMMAND.KEY)
@@ -87,7 +87,7 @@ chrunctl: cannot set home: the form is KEY=VALUE or KEY+=VALUE
 chrunctl: cannot unset user: it is not set
 [1]
 > unset a path
-chrunctl: cannot unset path: a chroot has one
+chrunctl: cannot unset path: a chroot must have a path
 chrunctl: hint: for the whole chroot: chrunctl forget NAME
 [1]
 > set a path=none

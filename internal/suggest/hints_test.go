@@ -52,11 +52,11 @@ func TestExplain(t *testing.T) {
 			"cannot make a user namespace: clone: function not implemented\nhint: " + kernelHint(kernelRelease())},
 		{ls, &account.NoSuchAccountError{Name: "bob"}, "cannot find the account \"bob\" in the chroot"},
 		{ls, &account.NoSuchAccountError{Name: "bob", Names: []string{"al", "bo"}},
-			"cannot find the account \"bob\" in the chroot\nhint: accounts there: al, bo"},
-		{ls, &config.NoChoiceError{}, "cannot choose a chroot: none is configured\nhint: name its directory: -c DIR"},
-		{ls, &config.NoChoiceError{Known: []string{"a", "b"}}, "cannot choose a chroot: known are a, b\nhint: name one: -c a"},
+			"cannot find the account \"bob\" in the chroot\nhint: accounts in the chroot: al, bo"},
+		{ls, &config.NoChoiceError{}, "cannot choose a chroot: no chroot is configured\nhint: name its directory: -c DIR"},
+		{ls, &config.NoChoiceError{Known: []string{"a", "b"}}, "cannot choose a chroot: configured chroots are a, b\nhint: name one: -c a"},
 		{ls, &config.UnknownError{Name: "c", Known: []string{"a"}, IsDir: true},
-			"cannot find the chroot \"c\": known are a\nhint: for the directory: -c ./c"},
+			"cannot find the chroot \"c\": the only configured chroot is a\nhint: for the directory: -c ./c"},
 		{ls, fs.ErrClosed, "cannot finish: file already closed"},
 	} {
 		text := cli.ErrorText("chrun", x.err, Hints(x.context, x.err))

@@ -81,7 +81,7 @@ func (e *NoSuchAccountError) Hint() string {
 	if len(e.Names) == 0 {
 		return ""
 	}
-	return "accounts there: " + strings.Join(e.Names, ", ")
+	return "accounts in the chroot: " + strings.Join(e.Names, ", ")
 }
 
 // Choose finds the account inside for user, which is a login name or a number,

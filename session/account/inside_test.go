@@ -78,7 +78,7 @@ func TestChoose(t *testing.T) {
 			a, known, err := Choose(Table(tree), c.user, c.caller, func(s string) bool { return slices.Contains(c.shells, s) })
 			if c.line == "" {
 				var e *NoSuchAccountError
-				if !errors.As(err, &e) || e.Hint() != "accounts there: bob, carol" {
+				if !errors.As(err, &e) || e.Hint() != "accounts in the chroot: bob, carol" {
 					t.Fatalf("error %v", err)
 				}
 				return

@@ -22,9 +22,9 @@ type ExistsError struct {
 
 func (e *ExistsError) Error() string {
 	if e.Existing.Name == e.Name {
-		return fmt.Sprintf("cannot add %q: the name is taken by %s in %s", e.Name, e.Existing.Path, e.Existing.File)
+		return fmt.Sprintf("cannot add %q: the name is used by %s in %s", e.Name, e.Existing.Path, e.Existing.File)
 	}
-	return fmt.Sprintf("cannot add %s: it is known as %q in %s", e.Dir, e.Existing.Name, e.Existing.File)
+	return fmt.Sprintf("cannot add %s: it is already configured as %q in %s", e.Dir, e.Existing.Name, e.Existing.File)
 }
 
 // Add configures a chroot: it writes the file of name, with the canonical path
@@ -116,7 +116,7 @@ func (c *Config) Change(name string, edits ...Edit) error {
 	}
 	for _, e := range edits {
 		if e.Op == Unset && slices.Equal(e.Key, []string{"path"}) {
-			return e.wrap(errors.New("a chroot has one"))
+			return e.wrap(errors.New("a chroot must have a path"))
 		}
 	}
 	return changeFile(&c.src, path.Dir(path.Dir(file)), file, edits, chrootKeys, func(data []byte) error {

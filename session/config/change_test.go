@@ -47,15 +47,15 @@ func TestChange(t *testing.T) {
 		err        string // F is the file
 	}{
 		{name: "all", file: "path='/a' # x\n", changes: []string{"user=bob", "bind+=~/x:/y:ro", "env.A=", "deny=gpu,sound"}, want: "path='/a' # x\nuser = \"bob\"\nbind = [\"~/x:/y:ro\"]\nenv.A = \"\"\ndeny = [\"gpu\", \"sound\"]\n"},
-		{name: "one bad edit", file: "path='/a'\n", changes: []string{"user=bob", "home=hots"}, err: `cannot set home: "hots" is not an absolute path; it is auto, private, host, temporary or a directory`},
+		{name: "one bad edit", file: "path='/a'\n", changes: []string{"user=bob", "home=hots"}, err: `cannot set home: "hots" is not an absolute path; must be auto, private, host, temporary or a directory`},
 		{name: "relative", file: "path='/a'\n", changes: []string{"path=b"}, err: `cannot set path: "b" is not an absolute path`},
-		{name: "empty", file: "path='/a'\n", changes: []string{"user="}, err: `cannot set user: it is empty`},
+		{name: "empty", file: "path='/a'\n", changes: []string{"user="}, err: `cannot set user: it must not be empty`},
 		{name: "element", file: "path='/a'\n", changes: []string{"bind+=x"}, err: `cannot add to bind: "x" is not an absolute path`},
 		{name: "feature", file: "path='/a'\n", changes: []string{"deny=gpu,sund"}, err: `cannot set deny: no feature is called "sund"`},
-		{name: "program", file: "path='/a'\n", changes: []string{"app.mpv.personality=arm"}, err: `cannot set app.mpv.personality: "arm": it is linux32 or linux64`},
-		{name: "invalid program name", file: "path='/a'\n", changes: []string{"app./bin/mpv.user=x"}, err: `cannot set app./bin/mpv.user: "/bin/mpv" is no base name of a COMMAND`},
-		{name: "variable", file: "path='/a'\n", changes: []string{"env.A=\x00"}, err: `cannot set env.A: it holds a NUL`},
-		{name: "unset path", file: "path='/a'\n", changes: []string{"path"}, err: `cannot unset path: a chroot has one`},
+		{name: "program", file: "path='/a'\n", changes: []string{"app.mpv.personality=arm"}, err: `cannot set app.mpv.personality: "arm": must be linux32 or linux64`},
+		{name: "invalid program name", file: "path='/a'\n", changes: []string{"app./bin/mpv.user=x"}, err: `cannot set app./bin/mpv.user: "/bin/mpv" is not the base name of a COMMAND`},
+		{name: "variable", file: "path='/a'\n", changes: []string{"env.A=\x00"}, err: `cannot set env.A: it contains a NUL byte`},
+		{name: "unset path", file: "path='/a'\n", changes: []string{"path"}, err: `cannot unset path: a chroot must have a path`},
 		{name: "unknown key in the file", file: "path='/a'\n\nhoem='host'\n", changes: []string{"user=x"}, err: `cannot read configuration: F:3: unknown key "hoem"` + keys},
 		{name: "bad value in the file", file: "path='/a'\n[env]\nA=1\n", changes: []string{"user=x"}, err: `cannot read configuration: F:3: env.A: it must be a string` + keys},
 		{name: "syntax error in the file", file: "path='/a'\nuser=\n", changes: []string{"user=x"}, err: `cannot read configuration: F:2: unexpected character U+000A at start of value` + keys},
@@ -104,12 +104,12 @@ func TestAddForget(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %v", p, st.Mode(), err, want)
 		}
 	}
-	checkAdd(src.User, "a b", "/x", `cannot add a chroot: "a b" is no name for a chroot (letters, digits and . _ + -, at most 64)`)
-	checkAdd(src.User, "x", "/a\xffb", `cannot set path: TOML holds UTF-8 alone`)
+	checkAdd(src.User, "a b", "/x", `cannot add a chroot: "a b" is not a valid name for a chroot (letters, digits and . _ + -, at most 64)`)
+	checkAdd(src.User, "x", "/a\xffb", `cannot set path: TOML allows only UTF-8`)
 	checkAdd(src.User, "a", "/mnt/'a b'", "<nil>")
-	checkAdd(src.User, "a", "/mnt/b", `cannot add "a": the name is taken by /mnt/'a b' in `+dir+"/user/chroots/a.toml")
-	checkAdd(src.User, "sys", "/mnt/b", `cannot add "sys": the name is taken by /sys/tem in `+dir+"/system/chroots/sys.toml")
-	checkAdd(src.User, "b", "/sys/tem", `cannot add /sys/tem: it is known as "sys" in `+dir+"/system/chroots/sys.toml")
+	checkAdd(src.User, "a", "/mnt/b", `cannot add "a": the name is used by /mnt/'a b' in `+dir+"/user/chroots/a.toml")
+	checkAdd(src.User, "sys", "/mnt/b", `cannot add "sys": the name is used by /sys/tem in `+dir+"/system/chroots/sys.toml")
+	checkAdd(src.User, "b", "/sys/tem", `cannot add /sys/tem: it is already configured as "sys" in `+dir+"/system/chroots/sys.toml")
 	checkAdd(src.System, "b", "/mnt/b", "<nil>")
 	checkMode("/user", 0o700)
 	checkMode("/user/chroots", 0o700)

@@ -119,8 +119,8 @@ func TestMistakes(t *testing.T) {
 		{"path='/a'\n[app.x]\n[app.x.env]\nA='1'\nB=1", `:5: app.x.env.B: it must be a string` + appKeys},
 		{"path='/a'\napp.x=1", `:2: app.x: it must be a table of settings` + keys},
 		{"path='/a'\napp=1", `:2: app: it must be a table of programs: [app.COMMAND]` + keys},
-		{"path='/a'\n[app.'a/b']", `:2: app.a/b: "a/b" is no base name of a COMMAND` + keys},
-		{"path='/a'\npersonality='x86'", `:2: personality: "x86": it is linux32 or linux64` + keys},
+		{"path='/a'\n[app.'a/b']", `:2: app.a/b: "a/b" is not the base name of a COMMAND` + keys},
+		{"path='/a'\npersonality='x86'", `:2: personality: "x86": must be linux32 or linux64` + keys},
 		{"path='/a'\n[[bind]]\nx=1", `:2: bind: it must be a string` + keys},
 		{"b=1\na=1\n", `:1: unknown key "b"` + keys},
 		{"path = '/a\n", ":1: literal strings cannot have new lines" + keys},
@@ -128,13 +128,13 @@ func TestMistakes(t *testing.T) {
 		{"user='a'", `:1: "path" is missing` + keys},
 		{"", `:1: "path" is missing` + keys},
 		{"user='a'\npath='gentoo'", `:2: path: "gentoo" is not an absolute path` + keys},
-		{"path=''", `:1: path: it is empty` + keys},
+		{"path=''", `:1: path: it must not be empty` + keys},
 		{"path=[]", `:1: path: it must be a string` + keys},
 		{"path=1979-05-27", `:1: path: it must be a string` + keys},
-		{"path='~bob/x'", `:1: path: "~bob/x": only ~/ is understood, not the home of others` + keys},
-		{`path="/a\u0000"`, `:1: path: "/a\x00" holds a NUL or a newline` + keys},
+		{"path='~bob/x'", `:1: path: "~bob/x": only ~/ is supported, not the homes of other users` + keys},
+		{`path="/a\u0000"`, `:1: path: "/a\x00" contains a NUL byte or a newline` + keys},
 		{"path='/a'\nuser=1000", `:2: user: it must be a string` + keys},
-		{"path='/a'\nhome='hots'", `:2: home: "hots" is not an absolute path; it is auto, private, host, temporary or a directory` + keys},
+		{"path='/a'\nhome='hots'", `:2: home: "hots" is not an absolute path; must be auto, private, host, temporary or a directory` + keys},
 		{"path='/a'\nbind='/b'", `:2: bind: it must be a list of strings` + keys},
 		{"path='/a'\nbind=[\n'/b',\n\n'c']", `:5: bind: "c" is not an absolute path` + keys},
 		{"path='/a'\nbind=['/b:c']", `:2: bind: "/b:c": the destination "c" is not an absolute path; the form is SRC[:DST][:ro]` + keys},
@@ -144,8 +144,8 @@ func TestMistakes(t *testing.T) {
 		{"path='/a'\n[env]\nA='b'\nB=1", `:4: env.B: it must be a string` + keys},
 		{"path='/a'\nenv={A='b',\nB=1}", `:3: env.B: it must be a string` + keys},
 		{"path='/a'\nenv.A='b'\nenv.B.c=''", `:3: env.B: it must be a string` + keys},
-		{"path='/a'\n[env]\n'A=B'='x'", `:3: env.A=B: "A=B" is no name of a variable` + keys},
-		{"path='/a'\n[env]\nA=\"\\u0000\"", `:3: env.A: it holds a NUL` + keys},
+		{"path='/a'\n[env]\n'A=B'='x'", `:3: env.A=B: "A=B" is not a valid variable name` + keys},
+		{"path='/a'\n[env]\nA=\"\\u0000\"", `:3: env.A: it contains a NUL byte` + keys},
 		{"path='/a'\n#" + strings.Repeat("x", maxFile), `: larger than 1 MiB`},
 	} {
 		src, dir := source(t, map[string]string{"user/chroots/gentoo.toml": c.text})
@@ -161,7 +161,7 @@ func TestMistakesInConfig(t *testing.T) {
 	const keys = " (allowed: default)"
 	for _, c := range []struct{ file, text, want string }{
 		{"user", "\nDefault='a'", `:2: unknown key "Default"` + keys},
-		{"system", "\ndefault='a b'", `:2: default: "a b" is no name for a chroot (letters, digits and . _ + -, at most 64)` + keys},
+		{"system", "\ndefault='a b'", `:2: default: "a b" is not a valid name for a chroot (letters, digits and . _ + -, at most 64)` + keys},
 		{"user", "default=1", `:1: default: it must be a string` + keys},
 		{"user", "\xff", `:1: invalid character at start of key: U+00FF 'ÿ'` + keys},
 	} {
@@ -182,7 +182,7 @@ func TestAllWithMistakes(t *testing.T) {
 	})
 	c := load(t, src)
 	all, err := c.All()
-	if len(all) != 1 || err == nil || !strings.Contains(err.Error(), "/b.toml:1: ") || !strings.Contains(err.Error(), `/c d.toml: "c d" is no name`) {
+	if len(all) != 1 || err == nil || !strings.Contains(err.Error(), "/b.toml:1: ") || !strings.Contains(err.Error(), `/c d.toml: "c d" is not a valid name`) {
 		t.Errorf("All() = %v, %v", all, err)
 	}
 	if ch, err := c.findByPath("/a/"); err != nil || ch.Name != "a" {

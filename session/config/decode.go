@@ -50,26 +50,26 @@ var settingKeys = []key[Settings]{
 			return err
 		}
 		if c.Home, err = s.expandAbsolute(c.Home); err != nil {
-			err = fmt.Errorf("%w; it is auto, private, host, temporary or a directory", err)
+			err = fmt.Errorf("%w; must be auto, private, host, temporary or a directory", err)
 		}
 		return err
 	}},
 	{"personality", textKind, func(_ *Source, c *Settings, v any) (err error) {
 		if c.Personality, err = parseText(v); err == nil && c.Personality != "linux32" && c.Personality != "linux64" {
-			err = fmt.Errorf("%q: it is linux32 or linux64", c.Personality)
+			err = fmt.Errorf("%q: must be linux32 or linux64", c.Personality)
 		}
 		return err
 	}},
 	{"identity", textKind, func(_ *Source, c *Settings, v any) (err error) {
 		if c.Identity, err = parseText(v); err == nil && !slices.Contains(identities, c.Identity) {
-			err = fmt.Errorf("%q: it is %s", c.Identity, strings.Join(identities, ", "))
+			err = fmt.Errorf("%q: must be one of %s", c.Identity, strings.Join(identities, ", "))
 		}
 		return err
 	}},
 	{"map", textKind, func(_ *Source, c *Settings, v any) (err error) {
 		if c.Map, err = parseText(v); err == nil {
 			if n, bad := strconv.ParseUint(c.Map, 10, 31); bad != nil || n == 0 {
-				err = fmt.Errorf("%q: it is the number of the account that is you inside", c.Map)
+				err = fmt.Errorf("%q: must be the number of your account in the chroot", c.Map)
 			}
 		}
 		return err
@@ -114,7 +114,7 @@ func parseApps(s *Source, v any) (map[string]Settings, error) {
 		var app Settings
 		switch {
 		case command == "" || command == "." || command == ".." || strings.ContainsAny(command, "/\x00\n"):
-			bad = bad.add(command, fmt.Errorf("%q is no base name of a COMMAND", command), nil)
+			bad = bad.add(command, fmt.Errorf("%q is not the base name of a COMMAND", command), nil)
 		case !ok:
 			bad = bad.add(command, errors.New("it must be a table of settings"), nil)
 		default:

@@ -78,7 +78,7 @@ func ParseEdit(s string) (Edit, error) {
 	case k == tableKind:
 		return fail("it is a table: "+name+".NAME=VALUE", nil)
 	case k == textKind && e.Op == Add:
-		return fail("it is no list: "+name+"=VALUE", nil)
+		return fail("it is not a list: "+name+"=VALUE", nil)
 	case k == textKind:
 		e.Value = value
 	case k == namesKind:
@@ -184,7 +184,7 @@ func (e *Edit) apply(data []byte) ([]byte, error) {
 			return out, nil
 		}
 	}
-	return nil, e.wrap(errors.New("the file has it in a form that only an editor can change"))
+	return nil, e.wrap(errors.New("the file has it in a form that chrunctl cannot change; edit the file"))
 }
 
 func parseTOML(data []byte) (t map[string]any, err error) {
@@ -205,7 +205,7 @@ func (e *Edit) applyTo(t map[string]any) error {
 		inner, ok := t[name].(map[string]any)
 		switch {
 		case !ok && t[name] != nil && e.Op != Unset:
-			return fmt.Errorf("%q is no table in the file", name)
+			return fmt.Errorf("%q is not a table in the file", name)
 		case !ok:
 			return errNotSet
 		}
@@ -228,7 +228,7 @@ func (e *Edit) applyTo(t map[string]any) error {
 	}
 	list, ok := old.([]any)
 	if !ok {
-		return errors.New("it is no list in the file")
+		return errors.New("it is not a list in the file")
 	}
 	t[name] = append(list, e.missingFrom(list)...)
 	return nil
@@ -236,7 +236,7 @@ func (e *Edit) applyTo(t map[string]any) error {
 
 var (
 	errNotSet  = errors.New("it is not set")
-	errNotUTF8 = errors.New("TOML holds UTF-8 alone")
+	errNotUTF8 = errors.New("TOML allows only UTF-8")
 )
 
 // missingFrom returns the elements of the edit that list does not have.

@@ -101,20 +101,20 @@ func TestEditMistakes(t *testing.T) {
 		{"", "=x", "cannot set : unknown key" + keys},
 		{"", "env.=x", "cannot set env.: unknown key" + keys},
 		{"", "app.=x", "cannot set app.: unknown key" + keys},
-		{"", "user+=x", "cannot add to user: it is no list: user=VALUE"},
-		{"", "env.A+=x", "cannot add to env.A: it is no list: env.A=VALUE"},
+		{"", "user+=x", "cannot add to user: it is not a list: user=VALUE"},
+		{"", "env.A+=x", "cannot add to env.A: it is not a list: env.A=VALUE"},
 		{"", "env=x", "cannot set env: it is a table: env.NAME=VALUE"},
 		{"", "app=x", "cannot set app: it is a table: app.COMMAND.KEY=VALUE"},
 		{"", "app.x=x", "cannot set app.x: it is a table: app.x.KEY=VALUE"},
 		{"", "app.x.path=x", "cannot set app.x.path: it is a table: app.x.path.KEY=VALUE"},
 		{"", "app.x.env=x", "cannot set app.x.env: it is a table: app.x.env.NAME=VALUE"},
-		{"", "user=\xff", "cannot set user: TOML holds UTF-8 alone"},
+		{"", "user=\xff", "cannot set user: TOML allows only UTF-8"},
 		{"", "user", "cannot unset user: it is not set"},
 		{"env.A='1'", "env.B", "cannot unset env.B: it is not set"},
-		{"env='1'", "env.B=x", `cannot set env.B: "env" is no table in the file`},
-		{"bind='1'", "bind+=x", "cannot add to bind: it is no list in the file"},
+		{"env='1'", "env.B=x", `cannot set env.B: "env" is not a table in the file`},
+		{"bind='1'", "bind+=x", "cannot add to bind: it is not a list in the file"},
 		{"user.x='1'", "user=x", "cannot set user: it is a table in the file"},
-		{"[[app]]\n", "app.x.user=x", `cannot set app.x.user: "app" is no table in the file`},
+		{"[[app]]\n", "app.x.user=x", `cannot set app.x.user: "app" is not a table in the file`},
 	} {
 		if got, err := edit(c.file, c.change); err == nil || err.Error() != c.want {
 			t.Errorf("%q with %q: %q\ngot  %v\nwant %s", c.file, c.change, got, err, c.want)
@@ -174,7 +174,7 @@ func FuzzEdit(f *testing.F) {
 				t.Fatalf("error %T %v", err, err)
 			}
 			// Every file that chrun accepts can be edited.
-			if strings.Contains(err.Error(), "only an editor") && decode(&Source{Home: func() string { return "/h" }}, "F", []byte(file), chrootKeys, &c) == nil {
+			if strings.Contains(err.Error(), "edit the file") && decode(&Source{Home: func() string { return "/h" }}, "F", []byte(file), chrootKeys, &c) == nil {
 				t.Fatalf("%q cannot have %q: %v", file, change, err)
 			}
 			return

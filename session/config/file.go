@@ -88,8 +88,8 @@ func checkTrust(f *os.File, file string) error {
 	if err != nil {
 		return &UntrustedError{file, file, err.Error()}
 	}
-	if why := whyChangeable(st); why != "" {
-		return &UntrustedError{file, file, why}
+	if err := checkOnlyRootWrites(st); err != nil {
+		return &UntrustedError{file, file, err.Error()}
 	}
 	childIsDir := st.IsDir()
 	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
@@ -101,14 +101,14 @@ func checkTrust(f *os.File, file string) error {
 		if err != nil {
 			return &UntrustedError{file, dir, err.Error()}
 		}
-		why := whyChangeable(st)
+		err = checkOnlyRootWrites(st)
 		// In a sticky directory (/tmp) others cannot replace a directory that
 		// belongs to root. They can create hard links to root's files there.
-		if why == othersWrite && childIsDir && st.Mode()&fs.ModeSticky != 0 {
-			why = ""
+		if err == errOthersWrite && childIsDir && st.Mode()&fs.ModeSticky != 0 {
+			err = nil
 		}
-		if why != "" {
-			return &UntrustedError{file, dir, why}
+		if err != nil {
+			return &UntrustedError{file, dir, err.Error()}
 		}
 		if dir == "/" {
 			return nil
@@ -117,16 +117,16 @@ func checkTrust(f *os.File, file string) error {
 	}
 }
 
-const othersWrite = "others than root can write it"
+var errOthersWrite = errors.New("users other than root can write to it")
 
-// whyChangeable returns why others than root can change a file, or "". An ACL
-// that permits writing shows in the permission bits of the group.
-func whyChangeable(st fs.FileInfo) string {
+// checkOnlyRootWrites returns why users other than root can change a file. An
+// ACL that permits writing shows in the permission bits of the group.
+func checkOnlyRootWrites(st fs.FileInfo) error {
 	if uid := st.Sys().(*syscall.Stat_t).Uid; uid != 0 {
-		return fmt.Sprintf("it is owned by uid %d, not by root", uid)
+		return fmt.Errorf("it is owned by uid %d, not by root", uid)
 	}
 	if st.Mode().Perm()&0o022 != 0 {
-		return othersWrite
+		return errOthersWrite
 	}
-	return ""
+	return nil
 }

@@ -29,7 +29,7 @@ func alphanumeric(c byte) bool {
 }
 
 func errBadName(name string) error {
-	return fmt.Errorf("%q is no name for a chroot (letters, digits and . _ + -, at most %d)", name, maxName)
+	return fmt.Errorf("%q is not a valid name for a chroot (letters, digits and . _ + -, at most %d)", name, maxName)
 }
 
 // escapePath turns the absolute path of a chroot into a file name that is unique
@@ -67,7 +67,7 @@ func ParseBind(s string) (source, dest string, ro bool, err error) {
 		return "", "", false, fmt.Errorf("%q: %s; the form is SRC[:DST][:ro]", s, why)
 	}
 	if strings.Contains(s, "\x00") {
-		return fail("it holds a NUL")
+		return fail("it contains a NUL byte")
 	}
 	var parts []string
 	var part []byte
@@ -92,7 +92,7 @@ func ParseBind(s string) (source, dest string, ro bool, err error) {
 	case len(parts) == 1:
 		return parts[0], "", ro, nil
 	case len(parts) > 2:
-		return fail(`there are too many colons (\: is a colon in a path)`)
+		return fail(`too many colons (write \: for a colon in a path)`)
 	case !path.IsAbs(parts[1]):
 		return fail(fmt.Sprintf("the destination %q is not an absolute path", parts[1]))
 	}

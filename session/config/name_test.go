@@ -71,10 +71,10 @@ func TestParseBind(t *testing.T) {
 		{s: "/a:", err: `the destination "" is not an absolute path`},
 		{s: "/a:b", err: `the destination "b" is not an absolute path`},
 		{s: "/a::ro", err: `the destination "" is not an absolute path`},
-		{s: "/a:/b:/c", err: "there are too many colons"},
-		{s: "/a:ro:/b", err: "there are too many colons"},
+		{s: "/a:/b:/c", err: "too many colons"},
+		{s: "/a:ro:/b", err: "too many colons"},
 		{s: "/a:/b/..", err: "the destination would cover the whole chroot"},
-		{s: "/a\x00", err: "it holds a NUL"},
+		{s: "/a\x00", err: "it contains a NUL byte"},
 	} {
 		source, dest, ro, err := ParseBind(c.s)
 		if source != c.source || dest != c.dest || ro != c.ro || (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {

@@ -22,7 +22,7 @@ type UnknownError struct {
 func (e *UnknownError) Error() string {
 	from := ""
 	if e.From != "" {
-		from = " of " + e.From
+		from = " from " + e.From
 	}
 	return fmt.Sprintf("cannot find the chroot %q%s: %s", e.Name, from, describeNames(e.Known))
 }
@@ -52,11 +52,13 @@ func (e *NoChoiceError) Hint() string {
 func describeNames(names []string) string {
 	switch {
 	case len(names) == 0:
-		return "none is configured"
+		return "no chroot is configured"
+	case len(names) == 1:
+		return "the only configured chroot is " + names[0]
 	case len(names) > 20:
-		return fmt.Sprintf("known are %s and %d more", strings.Join(names[:20], ", "), len(names)-20)
+		return fmt.Sprintf("configured chroots are %s and %d more", strings.Join(names[:20], ", "), len(names)-20)
 	}
-	return "known are " + strings.Join(names, ", ")
+	return "configured chroots are " + strings.Join(names, ", ")
 }
 
 // Select finds the chroot that flag (-c) names, else env ($CHRUN_CHROOT), else
@@ -93,7 +95,7 @@ func (c *Config) resolve(s, from string) (*Chroot, error) {
 	}
 	dir, err := c.src.expandHome(s)
 	if err == nil && !path.IsAbs(dir) && c.src.Cwd == "" {
-		err = errors.New("the working directory cannot be named")
+		err = errors.New("the path of the working directory is unknown")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot use chroot %q: %w", s, err)

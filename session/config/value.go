@@ -16,9 +16,9 @@ func parseText(v any) (string, error) {
 	case !ok:
 		return "", errors.New("it must be a string")
 	case s == "":
-		return "", errors.New("it is empty")
+		return "", errors.New("it must not be empty")
 	case strings.ContainsAny(s, "\x00\n"):
-		return "", fmt.Errorf("%q holds a NUL or a newline", s)
+		return "", fmt.Errorf("%q contains a NUL byte or a newline", s)
 	}
 	return s, nil
 }
@@ -57,11 +57,11 @@ func parseEnv(v any) (map[string]string, error) {
 		var err error
 		switch {
 		case name == "" || strings.ContainsAny(name, "=\x00"):
-			err = fmt.Errorf("%q is no name of a variable", name)
+			err = fmt.Errorf("%q is not a valid variable name", name)
 		case !ok:
 			err = errors.New("it must be a string")
 		case strings.Contains(value, "\x00"):
-			err = errors.New("it holds a NUL")
+			err = errors.New("it contains a NUL byte")
 		}
 		if err != nil {
 			bad = bad.add(name, err, nil)
@@ -106,14 +106,14 @@ func (s *Source) expandHome(p string) (string, error) {
 	}
 	rest := p[1:]
 	if rest != "" && rest[0] != '/' {
-		return "", fmt.Errorf("%q: only ~/ is understood, not the home of others", p)
+		return "", fmt.Errorf("%q: only ~/ is supported, not the homes of other users", p)
 	}
 	home := ""
 	if s.Home != nil {
 		home = s.Home()
 	}
 	if !path.IsAbs(home) {
-		return "", fmt.Errorf("%q: the home is not known", p)
+		return "", fmt.Errorf("%q: the home directory is unknown", p)
 	}
 	return path.Join(home, rest), nil
 }
