@@ -28,13 +28,16 @@ const firstFile = 3
 // Start starts a helper process with env: as cred if that is not nil, with files
 // as its descriptors from 3 on. The caller may wait for it.
 func Start(files []int, cred *syscall.Credential, env []string, words ...string) (pid int, err error) {
+	return start(files, &syscall.SysProcAttr{Setsid: true, Credential: cred}, env, words...)
+}
+
+func start(files []int, sys *syscall.SysProcAttr, env []string, words ...string) (pid int, err error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer unix.Close(null)
-	attr := &syscall.ProcAttr{Dir: "/", Env: env, Files: []uintptr{uintptr(null), uintptr(null), uintptr(null)},
-		Sys: &syscall.SysProcAttr{Setsid: true, Credential: cred}}
+	attr := &syscall.ProcAttr{Dir: "/", Env: env, Files: []uintptr{uintptr(null), uintptr(null), uintptr(null)}, Sys: sys}
 	for _, fd := range files {
 		attr.Files = append(attr.Files, uintptr(fd))
 	}
@@ -92,11 +95,12 @@ const noGroup = 65534
 // StartXhost starts a helper process that makes a request of an X server. It is
 // an xhost.StartFunc.
 func StartXhost(uid, socket int) (pid int, err error) {
-	var cred *syscall.Credential
+	// Whoever sweeps after us must not be overtaken by a change of ours.
+	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
 	if uid != unix.Geteuid() {
-		cred = credential(uid, noGroup, nil)
+		sys.Credential = credential(uid, noGroup, nil)
 	}
-	return Start([]int{socket}, cred, xhost.Env, "xhost")
+	return start([]int{socket}, sys, xhost.Env, "xhost")
 }
 
 // answerTime is how long the desktop may take to answer.

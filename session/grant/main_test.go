@@ -164,7 +164,8 @@ func startXhost(_, socket int) (int, error) {
 	}
 	defer null.Close()
 	return syscall.ForkExec("/proc/self/exe", []string{xhostName},
-		&syscall.ProcAttr{Env: xhost.Env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(socket)}})
+		&syscall.ProcAttr{Env: xhost.Env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(socket)},
+			Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}})
 }
 
 // realTable applies and revokes both kinds.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/xproto"
+	"golang.org/x/sys/unix"
 )
 
 // Serve is the main function of a helper process: it carries out the request
@@ -24,7 +25,7 @@ func Serve(socket int) (status int) {
 	var file *os.File
 	go func() {
 		var err error
-		has, file, err = r.run()
+		has, file, err = r.run(socket)
 		done <- err
 	}()
 	var a answer
@@ -45,8 +46,9 @@ func Serve(socket int) (status int) {
 	return 0
 }
 
-// run carries out the request. The file is the connection of opConnect.
-func (r *request) run() (has bool, file *os.File, err error) {
+// run carries out the request of the process at the other end of client. The file
+// is the connection of opConnect.
+func (r *request) run(client int) (has bool, file *os.File, err error) {
 	checked := r.Operation == opHas || r.Operation == opAdd || r.Operation == opRemove
 	if checked {
 		if start, err := startTime(r.Server.PID); err != nil || start != r.Server.Start {
@@ -69,6 +71,9 @@ func (r *request) run() (has bool, file *os.File, err error) {
 	if err := c.setUp(r.Cookie); err != nil {
 		return false, nil, err
 	}
+	if hasEnded(client) {
+		return false, nil, errEndOfFile
+	}
 	switch r.Operation {
 	case opOpen:
 	case opConnect:
@@ -83,6 +88,15 @@ func (r *request) run() (has bool, file *os.File, err error) {
 		err = fmt.Errorf("unknown operation %q", r.Operation)
 	}
 	return has, file, err
+}
+
+// hasEnded reports whether the process at the other end of the socket has ended.
+// Then nobody expects the change any more, and another process may already have
+// revoked it.
+func hasEnded(socket int) bool {
+	fds := []unix.PollFd{{Fd: int32(socket)}} // POLLHUP is always reported
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0
 }
 
 // localUser returns the address that admits a user of this machine (xserver,

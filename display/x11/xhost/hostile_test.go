@@ -216,6 +216,36 @@ func TestHostileHelper(t *testing.T) {
 	}
 }
 
+// A helper process whose client has ended makes no change.
+func TestClientEnded(t *testing.T) {
+	changed := make(chan bool, 1)
+	client := make(chan int, 1)
+	d := serveHostile(t, func(c net.Conn) {
+		c.Read(make([]byte, 200))
+		unix.Close(<-client)
+		io.WriteString(c, accepted)
+		n, _ := c.Read(make([]byte, 200))
+		changed <- n > 0
+	})
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := send(pair[0], request{Operation: opAdd, Display: d, Limit: 20 * time.Second, Server: self(t), UID: 12345}, nil); err != nil {
+		t.Fatal(err)
+	}
+	pid, err := start(os.Getuid(), pair[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(pair[1])
+	client <- pair[0]
+	unix.Wait4(pid, nil, 0, nil)
+	if <-changed {
+		t.Error("it sent a request")
+	}
+}
+
 func FuzzServer(f *testing.F) {
 	for _, answer := range []string{reply, overflow, wrapped, event + reply, "\x05\x00\x06\x00a\x00b\x00cd\x00\x00", "\x05\x00\xff\xff"} {
 		f.Add([]byte(accepted), []byte(answer))

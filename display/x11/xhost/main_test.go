@@ -28,9 +28,10 @@ func start(uid, socket int) (int, error) {
 		return 0, err
 	}
 	defer null.Close()
-	attr := &syscall.ProcAttr{Env: Env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(socket)}}
+	attr := &syscall.ProcAttr{Env: Env, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(socket)},
+		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
 	if uid != os.Getuid() {
-		attr.Sys = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: 65534}}
+		attr.Sys.Credential = &syscall.Credential{Uid: uint32(uid), Gid: 65534}
 	}
 	return syscall.ForkExec("/proc/self/exe", []string{helperName}, attr)
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -34,8 +35,9 @@ const defaultLimit = 3 * time.Second
 // that calls Serve on HelperFD, which is a duplicate of socket. The Client waits
 // for the process and kills it if it takes too long.
 //
-// That process must not be one that its user can trace with ptrace(2): the
-// Client trusts its answers.
+// Its user must not be able to trace the process with ptrace(2), because the
+// Client trusts its answers. It should be killed when the calling thread ends
+// (PR_SET_PDEATHSIG), so that no change is made later.
 type StartFunc func(uid, socket int) (pid int, err error)
 
 // A Client makes requests of one X server.
@@ -147,6 +149,8 @@ func (c *Client) do(r request) (has bool, file *os.File, err error) {
 		limit = defaultLimit
 	}
 	deadline := time.Now().Add(limit)
+	runtime.LockOSThread() // its end would kill the helper process
+	defer runtime.UnlockOSThread()
 	r.Display, r.Cookie, r.Limit = c.Display, c.Cookie, limit
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
