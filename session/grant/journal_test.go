@@ -211,7 +211,43 @@ func TestPlantedFile(t *testing.T) {
 	journal := filepath.Join(dir, "journal")
 	table := realTable()
 	line, _ := grants[0].line()
-	good := string(line)
+	for what, do := range plants(dir, line) {
+		j := openJournal(t, dir)
+		// The grants of a dead launch are revoked all the same.
+		l := beginLaunch(t, j)
+		must(t, l.Grant(table, grants[1]))
+		must(t, l.Close())
+		run(t, "setfacl", "-m", "u:12345:rw", grants[0].ACL.Path)
+		must(t, do())
+		var planted string
+		names, _ := os.ReadDir(journal)
+		for _, n := range names {
+			if n.Name() != l.name {
+				planted = filepath.Join(journal, n.Name())
+			}
+		}
+		err := j.Sweep(table)
+		if err == nil || !strings.Contains(err.Error(), "cannot use "+planted+" of the journal: ") {
+			t.Errorf("%s: %v", what, err)
+		} else {
+			t.Logf("%s: %s", what, strings.ReplaceAll(err.Error(), dir, ""))
+		}
+		got := readSockets(t, dir)
+		if got["s0"].permOf(grantee) == "" {
+			t.Errorf("%s: its grant was revoked", what)
+		}
+		if got["s1"].permOf(grantee) != "" {
+			t.Errorf("%s: the grant of the dead launch was not revoked", what)
+		}
+		must(t, os.RemoveAll(planted))
+		expectEmpty(t, dir)
+	}
+}
+
+// plants returns functions that each plant a file with the given line, or a
+// change of it, in the journal in dir.
+func plants(dir string, line []byte) map[string]func() error {
+	journal, good := filepath.Join(dir, "journal"), string(line)
 	name := func(n string) string { return filepath.Join(journal, filePrefix+strings.Repeat("0", 16-len(n))+n) }
 	write := func(file, text string) func() error {
 		return func() error { return os.WriteFile(file, []byte(text), 0o600) }
@@ -247,37 +283,7 @@ func TestPlantedFile(t *testing.T) {
 	if os.Getuid() == 0 {
 		plant["owner"] = func() error { return errors.Join(write(name("15"), good)(), os.Chown(name("15"), 12345, 0)) }
 	}
-	for what, do := range plant {
-		j := openJournal(t, dir)
-		// The grants of a dead launch are revoked all the same.
-		l := beginLaunch(t, j)
-		must(t, l.Grant(table, grants[1]))
-		must(t, l.Close())
-		run(t, "setfacl", "-m", "u:12345:rw", grants[0].ACL.Path)
-		must(t, do())
-		var planted string
-		names, _ := os.ReadDir(journal)
-		for _, n := range names {
-			if n.Name() != l.name {
-				planted = filepath.Join(journal, n.Name())
-			}
-		}
-		err := j.Sweep(table)
-		if err == nil || !strings.Contains(err.Error(), "cannot use "+planted+" of the journal: ") {
-			t.Errorf("%s: %v", what, err)
-		} else {
-			t.Logf("%s: %s", what, strings.ReplaceAll(err.Error(), dir, ""))
-		}
-		got := readSockets(t, dir)
-		if got["s0"].permOf(grantee) == "" {
-			t.Errorf("%s: its grant was revoked", what)
-		}
-		if got["s1"].permOf(grantee) != "" {
-			t.Errorf("%s: the grant of the dead launch was not revoked", what)
-		}
-		must(t, os.RemoveAll(planted))
-		expectEmpty(t, dir)
-	}
+	return plant
 }
 
 // A grant that the journal could not read again is refused.

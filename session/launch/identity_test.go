@@ -14,7 +14,8 @@ import (
 	"chrun/session"
 )
 
-// Supplementary groups keep their rights, though they cannot be named inside.
+// The program keeps the rights of supplementary groups, although these have no
+// number inside.
 func TestGroups(t *testing.T) {
 	headless.Root(t)
 	c := plain(t)
@@ -22,15 +23,15 @@ func TestGroups(t *testing.T) {
 	group := c.GID + 7
 	secret := tree.file("etc/secret", "for the group\n", 0o640)
 	tree.check(os.Chown(secret, 0, group))
-	outside := filepath.Join(tree.other("share"), "secret")
+	outside := filepath.Join(tree.outside("share"), "secret")
 	tree.check(os.WriteFile(outside, []byte("shared\n"), 0o640))
 	tree.check(os.Chown(outside, 0, group))
 	tree.check(os.Chmod(outside, 0o640))
 	s := setup{Caller: c, Groups: []int{group}, Request: tree.request("probe", "read", "/etc/secret")}
-	perform(t, s).want(t, 0, "for the group\n")
+	perform(t, s).expect(t, 0, "for the group\n")
 	s.Request = tree.request("probe", "read", "/mnt/secret")
 	s.Request.Binds = []session.Bind{{Source: session.HostPath(tree.dir + "/share"), Dest: "/mnt", Required: true}}
-	perform(t, s).want(t, 0, "shared\n")
+	perform(t, s).expect(t, 0, "shared\n")
 	s.Request = tree.request("probe", "report")
 	if got := perform(t, s).report(t); !slices.Equal(got.Groups, []int{65534}) {
 		t.Errorf("groups inside: %v", got.Groups)
@@ -41,16 +42,17 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// Both uid and gid are mapped and the root is a mount's, so that a nested user
-// namespace can be had: the sandboxes of browsers need it.
+// Programs can make nested user namespaces, which the sandboxes of browsers need:
+// uid and gid are mapped, and the root directory is the root of a mount.
 func TestNestedNamespace(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
-		perform(t, setup{Caller: c, Request: tree.request("probe", "userns")}).want(t, 0, "nested\n")
+		perform(t, setup{Caller: c, Request: tree.request("probe", "userns")}).expect(t, 0, "nested\n")
 	})
 }
 
-// The user's other processes may look at the program: portals do.
+// The user's other processes, such as portals, have access to the program's
+// entries in /proc.
 func TestProcRoot(t *testing.T) {
 	c := plain(t)
 	tree := newTree(t)
@@ -65,12 +67,12 @@ func TestProcRoot(t *testing.T) {
 	tree.check(err)
 	pid := strings.TrimSpace(strings.TrimPrefix(line, "ready "))
 	for _, p := range []string{"root", "root/etc", "fd", "root/proc/" + pid + "/root/home"} {
-		perform(t, setup{Caller: c, Argv: []string{probe, "reach", "/proc/" + pid + "/" + p}}).want(t, 0, "reached\n")
+		perform(t, setup{Caller: c, Argv: []string{probe, "reach", "/proc/" + pid + "/" + p}}).expect(t, 0, "reached\n")
 	}
 }
 
-// Signals that are sent to chrun reach the program, in their order; each once.
-func TestForwarded(t *testing.T) {
+// chrun forwards each signal to the program once, in order.
+func TestForwardSignals(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
 		cmd := command(t, setup{Caller: c, Request: tree.request("probe", "signals")})
@@ -94,7 +96,7 @@ func TestForwarded(t *testing.T) {
 		for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM} {
 			tree.check(cmd.Process.Signal(s))
 			if got := next(); got != "<"+unix.SignalName(s)+">" {
-				t.Errorf("%v: the program saw %s", s, got)
+				t.Errorf("%v: the program received %s", s, got)
 			}
 		}
 		in.Close()
@@ -107,8 +109,8 @@ func TestForwarded(t *testing.T) {
 	})
 }
 
-// A program that dies of a forwarded signal is followed.
-func TestForwardedDeath(t *testing.T) {
+// When the program dies of a forwarded signal, chrun dies of it, too.
+func TestForwardedSignalKills(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
 		machine, code := pause(t)
@@ -119,7 +121,7 @@ func TestForwardedDeath(t *testing.T) {
 			cmd := command(t, setup{Caller: c, Request: tree.request("pause")})
 			cmd.SysProcAttr.Setsid = true
 			tree.check(cmd.Start())
-			until(t, "the program runs", func() bool {
+			waitFor(t, "the program runs", func() bool {
 				for _, p := range append(children(cmd), cmd.Process.Pid) {
 					if got, err := os.Stat("/proc/" + itoa(p) + "/exe"); err == nil && os.SameFile(got, want) {
 						return true

@@ -17,16 +17,16 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// What a program inherits through chrun is what it inherits without:
-// arguments byte for byte, umask, descriptors, process group, ids.
-func TestInherited(t *testing.T) {
+// A program inherits the same as without chrun: arguments byte for byte, umask,
+// descriptors, process group, ids.
+func TestInheritance(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
 		tree.seal()
 		probe, _ := tools(t)
 		words := []string{"report", "", " ", "-c", "--", "a b", "'\"\\$`\n\t", "\xff\xfe", "ä", strings.Repeat("x", 60000)}
 		s := setup{Caller: c, Umask: 0o027}
-		do := func(s setup) *report {
+		runReport := func(s setup) *report {
 			t.Helper()
 			cmd := command(t, s)
 			r, w, err := os.Pipe()
@@ -40,9 +40,9 @@ func TestInherited(t *testing.T) {
 			return wait(t, cmd, []byte{}).report(t)
 		}
 		s.Argv = append([]string{probe}, words...)
-		bare := do(s)
+		bare := runReport(s)
 		s.Argv, s.Request = nil, tree.request(append([]string{"/bin/probe"}, words...)...)
-		got := do(s)
+		got := runReport(s)
 		for i, w := range words {
 			if i+1 < len(got.Args) && string(got.Args[i+1]) != w {
 				t.Errorf("argument %d is %.80q, not %.80q", i+1, got.Args[i+1], w)
@@ -76,9 +76,9 @@ func TestInherited(t *testing.T) {
 	})
 }
 
-// held starts what s describes, whose program is the pause program at path,
-// waits for that, and returns what /proc says of it.
-func held(t *testing.T, s setup, path string) (status, limits map[string]string) {
+// readProcess starts a process, waits until it executes the pause program at
+// path, and returns tables from that program's /proc/PID/status and limits.
+func readProcess(t *testing.T, s setup, path string) (status, limits map[string]string) {
 	t.Helper()
 	cmd := command(t, s)
 	cmd.Stdin = nil
@@ -94,21 +94,22 @@ func held(t *testing.T, s setup, path string) (status, limits map[string]string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	is := func(p int) bool {
+	isProgram := func(p int) bool {
 		got, err := os.Stat("/proc/" + itoa(p) + "/exe")
 		return err == nil && os.SameFile(got, want)
 	}
-	until(t, "the program runs", func() bool {
+	waitFor(t, "the program runs", func() bool {
 		for _, p := range append(children(cmd), cmd.Process.Pid) {
-			if is(p) {
+			if isProgram(p) {
 				pid = p
 			}
 		}
 		return pid != 0
 	})
-	return table(t, pid, "status", ":"), table(t, pid, "limits", "  ")
+	return readTable(t, pid, "status", ":"), readTable(t, pid, "limits", "  ")
 }
 
+// children returns the children of a process.
 func children(cmd *exec.Cmd) (pids []int) {
 	tasks, _ := filepath.Glob("/proc/" + itoa(cmd.Process.Pid) + "/task/*/children")
 	for _, task := range tasks {
@@ -121,7 +122,8 @@ func children(cmd *exec.Cmd) (pids []int) {
 	return pids
 }
 
-func table(t *testing.T, pid int, file, separator string) map[string]string {
+// readTable reads a file in /proc/PID whose lines have a name and a value.
+func readTable(t *testing.T, pid int, file, separator string) map[string]string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/" + itoa(pid) + "/" + file)
 	if err != nil {
@@ -135,8 +137,8 @@ func table(t *testing.T, pid int, file, separator string) map[string]string {
 	return m
 }
 
-// Limits, signal mask and dispositions are the caller's. The program has no
-// runtime of its own that would change them.
+// The program inherits the caller's limits, signal mask and dispositions. It is a
+// program without a runtime, which might change them.
 func TestLimitsAndSignals(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
@@ -146,13 +148,13 @@ func TestLimitsAndSignals(t *testing.T) {
 			Limits: map[int]unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: 300, Max: 3000}, unix.RLIMIT_CORE: {Cur: 0, Max: 4096},
 				unix.RLIMIT_STACK: {Cur: 4 << 20, Max: 64 << 20}},
 			Block: []syscall.Signal{unix.SIGUSR1, unix.SIGWINCH, syscall.Signal(40)},
-			// HUP INT CONT TSTP TTIN TTOU: what the Go runtime keeps.
+			// The signals whose disposition the Go runtime does not change.
 			Ignore: []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU},
 		}
 		s.Argv = []string{at}
-		bare, bareLimits := held(t, s, at)
+		bare, bareLimits := readProcess(t, s, at)
 		s.Argv, s.Request = nil, tree.request("pause")
-		got, limits := held(t, s, at)
+		got, limits := readProcess(t, s, at)
 		for _, k := range []string{"SigBlk", "SigIgn", "SigCgt", "Umask", "NoNewPrivs", "Seccomp"} {
 			if got[k] != bare[k] || bare[k] == "" {
 				t.Errorf("%s is %s, without chrun %s", k, got[k], bare[k])
@@ -165,14 +167,13 @@ func TestLimitsAndSignals(t *testing.T) {
 			t.Errorf("open files: %s", nofile)
 		}
 	})
-	// And with nothing special at all.
-	t.Run("ordinary", func(t *testing.T) {
+	t.Run("default", func(t *testing.T) {
 		c := plain(t)
 		tree := newTree(t)
 		machine, code := pause(t)
 		at := tree.file("bin/pause", elf(machine, code, ""), 0o755)
-		bare, bareLimits := held(t, setup{Caller: c, Argv: []string{at}}, at)
-		got, limits := held(t, setup{Caller: c, Request: tree.request("pause")}, at)
+		bare, bareLimits := readProcess(t, setup{Caller: c, Argv: []string{at}}, at)
+		got, limits := readProcess(t, setup{Caller: c, Request: tree.request("pause")}, at)
 		for _, k := range []string{"SigBlk", "SigIgn", "SigCgt", "SigPnd", "Umask"} {
 			if got[k] != bare[k] {
 				t.Errorf("%s is %s, without chrun %s", k, got[k], bare[k])
@@ -184,7 +185,8 @@ func TestLimitsAndSignals(t *testing.T) {
 	})
 }
 
-func number(t *testing.T, s string) int {
+// parseInt parses a decimal number.
+func parseInt(t *testing.T, s string) int {
 	t.Helper()
 	n, err := strconv.Atoi(s)
 	if err != nil {

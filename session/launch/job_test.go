@@ -7,23 +7,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pid reads the number behind "ready ".
-func (t *terminal) ready() string {
+// readyPID waits for "ready PID" and returns the PID.
+func (t *terminal) readyPID() string {
 	t.Helper()
 	t.expect("ready ")
 	return strings.TrimSpace(t.expect("\n"))
 }
 
-// ^C arrives once at a program that catches it, and chrun lives.
+// A program that catches ^C receives it once, and chrun survives.
 func TestInterruptOnce(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /probe signals; echo status=$?")
-	pid := term.ready()
+	term.typeLine("chrun /probe signals; echo status=$?")
+	pid := term.readyPID()
 	for _, key := range []struct{ byte, name string }{{"\x03", "<SIGINT>"}, {"\x1c", "<SIGQUIT>"}} {
 		term.send(key.byte)
 		term.expect(key.name)
-		// Whatever chrun forwards comes in order: had it forwarded the key
-		// too, that would come before this.
+		// chrun forwards signals in order. If it had forwarded the key's signal,
+		// too, the program would receive that before this one.
 		term.check(unix.Kill(parent(t, pid), unix.SIGUSR1))
 		if more := term.expect("<SIGUSR1>"); strings.Contains(more, "<") {
 			t.Errorf("%s twice: %q", key.name, more)
@@ -34,40 +34,41 @@ func TestInterruptOnce(t *testing.T) {
 	term.expect("status=0")
 }
 
-// parent is the process that started pid.
+// parent returns the parent of a process.
 func parent(t *testing.T, pid string) int {
 	t.Helper()
-	return number(t, table(t, number(t, pid), "status", ":")["PPid"])
+	return parseInt(t, readTable(t, parseInt(t, pid), "status", ":")["PPid"])
 }
 
-// ^C at a program that dies of it: chrun does too, so that a shell's loop ends.
+// When ^C kills the program, chrun dies of SIGINT, too, so that a loop in the
+// shell ends.
 func TestInterruptEndsLoop(t *testing.T) {
 	term := newTerminal(t)
-	term.say("for i in 1 2 3; do echo turn=$i; chrun /probe sleep; done; echo after")
+	term.typeLine("for i in 1 2 3; do echo turn=$i; chrun /probe sleep; done; echo after")
 	term.expect("turn=1")
-	term.ready()
+	term.readyPID()
 	term.send("\x03")
 	if more := term.expect("$ "); strings.Contains(more, "turn=2") || strings.Contains(more, "after") {
 		t.Errorf("the loop goes on: %q", more)
 	}
-	term.say("echo status=$?")
+	term.typeLine("echo status=$?")
 	term.expect("status=130")
 }
 
-// ^Z stops program and chrun, fg continues both, as often as one likes.
+// ^Z stops the program and chrun, and fg continues both, repeatedly.
 func TestStopAndContinue(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /probe lines; echo status=$?")
+	term.typeLine("chrun /probe lines; echo status=$?")
 	term.expect("reading")
 	for _, line := range []string{"one", "two"} {
 		term.send("\x1a")
 		term.expect("Stopped")
 		term.expect("$ ")
-		term.say("jobs -l")
+		term.typeLine("jobs -l")
 		if jobs := term.expect("$ "); !strings.Contains(jobs, "Stopped") {
 			t.Errorf("jobs: %q", jobs)
 		}
-		term.say("fg")
+		term.typeLine("fg")
 		term.send(line + "\n")
 		term.expect("line <" + line + ">")
 	}
@@ -75,75 +76,75 @@ func TestStopAndContinue(t *testing.T) {
 	term.expect("$ ")
 }
 
-// A background job that reads the terminal stops, and reads on in the
+// A background job that reads the terminal stops, and continues to read in the
 // foreground.
 func TestBackgroundRead(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /probe lines &")
+	term.typeLine("chrun /probe lines &")
 	term.expect("reading")
-	term.say("wait %1")
+	term.typeLine("wait %1")
 	term.expect("Stopped")
 	term.expect("$ ")
-	term.say("fg")
+	term.typeLine("fg")
 	term.send("hello\n")
 	term.expect("line <hello>")
 	term.send("end\n")
 	term.expect("$ ")
-	term.say("echo status=$?")
+	term.typeLine("echo status=$?")
 	term.expect("status=0")
 }
 
-// bg lets a stopped program run on; kill %1 ends it.
+// bg continues a stopped program; kill %1 ends it.
 func TestBackground(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /probe sleep")
-	pid := term.ready()
+	term.typeLine("chrun /probe sleep")
+	pid := term.readyPID()
 	term.send("\x1a")
 	term.expect("Stopped")
 	term.expect("$ ")
-	term.say("bg")
-	until(t, "it runs", func() bool { return strings.HasPrefix(table(t, number(t, pid), "status", ":")["State"], "S") })
-	term.say("kill %1; wait %1; echo status=$?")
+	term.typeLine("bg")
+	waitFor(t, "it runs", func() bool { return strings.HasPrefix(readTable(t, parseInt(t, pid), "status", ":")["State"], "S") })
+	term.typeLine("kill %1; wait %1; echo status=$?")
 	term.expect("status=143")
 }
 
-// A shell inside does its own job control, suspends, and comes back.
+// A shell inside has job control, can suspend itself and be continued.
 func TestShellInside(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /usr/bin/bash --noprofile --norc -i; echo status=$?")
+	term.typeLine("chrun /usr/bin/bash --noprofile --norc -i; echo status=$?")
 	term.expect("$ ")
-	term.say("PS1='inside> '")
+	term.typeLine("PS1='inside> '")
 	term.expect("inside> ")
-	term.say("/probe lines")
+	term.typeLine("/probe lines")
 	term.expect("reading")
 	term.send("\x1a")
 	term.expect("Stopped")
 	term.expect("inside> ")
-	term.say("fg")
+	term.typeLine("fg")
 	term.send("x\n")
 	term.expect("line <x>")
 	term.send("\x03")
 	term.expect("inside> ")
-	term.say("suspend -f")
+	term.typeLine("suspend -f")
 	term.expect("Stopped")
 	term.expect("$ ")
-	term.say("echo out''side")
+	term.typeLine("echo out''side")
 	term.expect("outside")
 	term.expect("$ ")
-	term.say("fg")
+	term.typeLine("fg")
 	term.expect("inside> ")
-	term.say("echo a''gain")
+	term.typeLine("echo a''gain")
 	term.expect("again")
 	term.expect("inside> ")
-	term.say("exit 3")
+	term.typeLine("exit 3")
 	term.expect("$ ")
 }
 
-// A change of the window's size is the terminal's own doing.
+// The program receives SIGWINCH from the terminal.
 func TestWindowSize(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /probe signals")
-	term.ready()
+	term.typeLine("chrun /probe signals")
+	term.readyPID()
 	term.control(func(fd int) error {
 		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 33, Col: 77})
 	})
@@ -152,28 +153,28 @@ func TestWindowSize(t *testing.T) {
 	term.expect("end")
 }
 
-// The terminal is hung up: nothing stays.
+// When the terminal hangs up, the program ends.
 func TestHangup(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /probe sleep")
-	pid := number(t, term.ready())
+	term.typeLine("chrun /probe sleep")
+	pid := parseInt(t, term.readyPID())
 	term.master.Close()
-	until(t, "the program ends", func() bool { return unix.Kill(pid, 0) == unix.ESRCH })
+	waitFor(t, "the program ends", func() bool { return unix.Kill(pid, 0) == unix.ESRCH })
 }
 
-// SIGCONT to chrun alone continues the program too.
-func TestContinueAlone(t *testing.T) {
+// SIGCONT sent only to chrun also continues the program.
+func TestContinueOnlyChrun(t *testing.T) {
 	term := newTerminal(t)
-	term.say("chrun /probe sleep")
-	pid := term.ready()
+	term.typeLine("chrun /probe sleep")
+	pid := term.readyPID()
 	state := func(s string) func() bool {
-		return func() bool { return strings.HasPrefix(table(t, number(t, pid), "status", ":")["State"], s) }
+		return func() bool { return strings.HasPrefix(readTable(t, parseInt(t, pid), "status", ":")["State"], s) }
 	}
 	term.send("\x1a")
 	term.expect("Stopped")
-	until(t, "it stops", state("T"))
+	waitFor(t, "it stops", state("T"))
 	chrun := parent(t, pid)
-	defer unix.Kill(chrun, unix.SIGKILL) // in the background, nobody hangs up
+	defer unix.Kill(chrun, unix.SIGKILL) // in the background it gets no hangup
 	term.check(unix.Kill(chrun, unix.SIGCONT))
-	until(t, "it continues", state("S"))
+	waitFor(t, "it continues", state("S"))
 }

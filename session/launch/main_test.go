@@ -20,9 +20,9 @@ import (
 	"chrun/session/rootfs"
 )
 
-// The test binary plays three parts: the tests, what prepares a process as a
-// caller would be (setup), and a launcher (request). The last two are processes
-// of their own, since they change themselves.
+// The test binary has three roles: it runs the tests, it prepares a process as a
+// caller's shell would (setup), and it launches (request). For the last two it
+// runs in a process of its own, because they change the process.
 const (
 	setupVar   = "CHRUN_TEST_SETUP"
 	requestVar = "CHRUN_TEST_REQUEST"
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		prepareCaller(text)
 	}
 	if text := os.Getenv(requestVar); text != "" {
-		launcher(text)
+		launchAndExit(text)
 	}
 	status := m.Run()
 	if shared.dir != "" {
@@ -45,8 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// shared holds the probe and a copy of the test binary where every user
-// reaches them.
+// shared has the probe and a copy of the test binary in a directory that every
+// user can read.
 var shared struct {
 	sync.Once
 	dir, probe, self string
@@ -77,12 +77,12 @@ func tools(t testing.TB) (probe, self string) {
 	return s.probe, s.self
 }
 
-// setup is what a process does to itself before it executes Argv, or plays the
-// launcher.
+// setup describes what a process does to itself before it executes Argv or
+// carries out Request.
 type setup struct {
-	Caller  *caller    // who to become; nil: stays
-	Groups  []int      // supplementary
-	Mounts  [][]string // of a private mount namespace: fstype (or bind), source, target, option
+	Caller  *caller    // the user to become, or nil
+	Groups  []int      // supplementary groups
+	Mounts  [][]string // in a private mount namespace: fstype (or bind), source, target, option
 	Dir     string
 	Umask   int
 	Limits  map[int]unix.Rlimit
@@ -90,8 +90,8 @@ type setup struct {
 	Ignore  []syscall.Signal
 	Argv    []string
 	Request *request
-	// Watch runs the rest as a child, kills it with SIGKILL when it says
-	// "ready PID", and prints a sighting.
+	// Watch does the rest in a child, kills that with SIGKILL when it has printed
+	// "ready PID", and prints an observation.
 	Watch bool
 }
 
@@ -100,18 +100,18 @@ type caller struct {
 	UID, GID int
 }
 
-// prepareCaller carries out a setup. It does not return.
+// prepareCaller carries out a setup and replaces the process.
 func prepareCaller(text string) {
 	var s setup
-	need(json.Unmarshal([]byte(text), &s))
+	must(json.Unmarshal([]byte(text), &s))
 	for _, m := range s.Mounts {
 		if m[0] == "bind" {
-			need(unix.Mount(m[1], m[2], "", unix.MS_BIND, ""))
+			must(unix.Mount(m[1], m[2], "", unix.MS_BIND, ""))
 		} else {
-			need(unix.Mount(m[1], m[2], m[0], 0, ""))
+			must(unix.Mount(m[1], m[2], m[0], 0, ""))
 		}
 		if m[3] == "noexec" {
-			need(unix.Mount("", m[2], "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_NOEXEC, ""))
+			must(unix.Mount("", m[2], "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_NOEXEC, ""))
 		}
 	}
 	if s.Watch {
@@ -119,15 +119,15 @@ func prepareCaller(text string) {
 		watchMounts(&s)
 	}
 	for which, l := range s.Limits {
-		need(unix.Setrlimit(which, &l))
+		must(unix.Setrlimit(which, &l))
 	}
 	if s.Caller != nil && os.Getuid() == 0 {
-		need(syscall.Setgroups(s.Groups))
-		need(syscall.Setresgid(s.Caller.GID, s.Caller.GID, s.Caller.GID))
-		need(syscall.Setresuid(s.Caller.UID, s.Caller.UID, s.Caller.UID))
+		must(syscall.Setgroups(s.Groups))
+		must(syscall.Setresgid(s.Caller.GID, s.Caller.GID, s.Caller.GID))
+		must(syscall.Setresuid(s.Caller.UID, s.Caller.UID, s.Caller.UID))
 	}
 	if s.Dir != "" {
-		need(os.Chdir(s.Dir))
+		must(os.Chdir(s.Dir))
 	}
 	if s.Umask != 0 {
 		unix.Umask(s.Umask)
@@ -142,20 +142,20 @@ func prepareCaller(text string) {
 	}
 	sigprocmask(&mask, nil)
 	if s.Request != nil {
-		// A new process image, as chrun's is: the runtime has set itself up
-		// with the limits, mask and dispositions of now.
+		// Execute the binary again, so that the Go runtime initializes itself
+		// with these limits, mask and dispositions, as in chrun.
 		data, err := json.Marshal(s.Request)
-		need(err)
+		must(err)
 		os.Setenv(requestVar, string(data))
 		s.Argv = []string{shared.self}
 		if s.Request.Self != "" {
 			s.Argv[0] = s.Request.Self
 		}
 	}
-	need(syscall.Exec(s.Argv[0], s.Argv, os.Environ()))
+	must(syscall.Exec(s.Argv[0], s.Argv, os.Environ()))
 }
 
-func need(err error) {
+func must(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chrun-test: setup:", err)
 		os.Exit(96)
@@ -164,9 +164,9 @@ func need(err error) {
 
 // request is one launch.
 type request struct {
-	Self       string // the launcher
+	Self       string // the copy of the test binary
 	Tree       string
-	Argv       [][]byte // nil: the launcher's own arguments
+	Argv       [][]byte // nil: the arguments of the process
 	Cwd        string
 	Home       session.HomeMode
 	HomeStore  string
@@ -176,18 +176,18 @@ type request struct {
 	Deny       []string
 	Network    bool
 	NoOverlay  bool
-	Verbose    bool // print what the fall-back did
+	Verbose    bool // print that the overlay was refused
 }
 
 const testHome = "/home/tester"
 
-// launcher is a small chrun: facts, plan, launch. It does not return.
-func launcher(text string) {
+// launchAndExit launches like a small chrun: facts, plan, Run.
+func launchAndExit(text string) {
 	var r request
-	need(json.Unmarshal([]byte(text), &r))
+	must(json.Unmarshal([]byte(text), &r))
 	os.Unsetenv(requestVar)
 	root, err := rootfs.Open(rootfs.HostPath(r.Tree))
-	need(err)
+	must(err)
 	status, err := r.launch(root)
 	if err != nil {
 		code := 125
@@ -201,10 +201,41 @@ func launcher(text string) {
 	os.Exit(Die(status))
 }
 
+// launch plans and runs the launch, again without overlay if that is refused.
 func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
-	cwd, err := os.Getwd()
+	f, err := r.facts(root)
 	if err != nil {
 		return 0, err
+	}
+	req := r.planRequest()
+	offers := []session.Offer{{Feature: session.Feature{Name: "test"}, Allowed: true, Share: session.Share{Files: r.Files}}}
+	env := session.Environment{Keep: func(string, string) (bool, string) { return true, "" },
+		Login: []session.Var{{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bin"}}}
+	for {
+		plan, err := session.Decide(f, req, offers, env)
+		if err != nil {
+			return 0, err
+		}
+		plan.Network = r.Network
+		before, _ := json.Marshal(plan)
+		status, err := Run(plan, root, nil, func(string) {})
+		if after, _ := json.Marshal(plan); string(after) != string(before) {
+			return 0, errors.New("Run has changed its plan")
+		}
+		if err == ErrOverlay && !req.NoOverlay {
+			if req.NoOverlay = true; r.Verbose {
+				fmt.Fprintln(os.Stderr, "no overlay")
+			}
+			continue
+		}
+		return status, err
+	}
+}
+
+func (r *request) facts(root *rootfs.Root) (*session.Facts, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, err
 	}
 	uid, gid := os.Getuid(), os.Getgid()
 	a := account.Account{Name: "tester", UID: uid, GID: gid, Home: testHome, Shell: "/bin/sh"}
@@ -219,12 +250,17 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 		f.Identity = session.Identity{Kind: session.AsRoot}
 	}
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	passwd, _ := root.Read("/etc/passwd")
 	if data, changed := account.PatchPasswd(passwd, a); changed {
 		f.AccountFiles = append(f.AccountFiles, session.File{Path: "/etc/passwd", Data: data})
 	}
+	return f, nil
+}
+
+func (r *request) planRequest() session.Request {
+	uid := os.Getuid()
 	req := session.Request{Home: r.Home, HomeStore: session.HostPath(r.HomeStore), Binds: r.Binds, Cwd: session.Path(r.Cwd),
 		Root: uid == 0, Bare: uid == 0, NoOverlay: r.NoOverlay}
 	if req.Home == "" {
@@ -239,22 +275,5 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 	if r.Argv == nil {
 		req.Argv = os.Args[1:]
 	}
-	offers := []session.Offer{{Feature: session.Feature{Name: "test"}, Allowed: true, Share: session.Share{Files: r.Files}}}
-	env := session.Environment{Keep: func(string, string) (bool, string) { return true, "" },
-		Login: []session.Var{{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bin"}}}
-	for {
-		plan, err := session.Decide(f, req, offers, env)
-		if err != nil {
-			return 0, err
-		}
-		plan.Network = r.Network
-		status, err := Run(plan, root, nil, func(string) {})
-		if err == ErrOverlay && !req.NoOverlay {
-			if req.NoOverlay = true; r.Verbose {
-				fmt.Fprintln(os.Stderr, "no overlay")
-			}
-			continue
-		}
-		return status, err
-	}
+	return req
 }

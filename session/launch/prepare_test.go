@@ -14,7 +14,7 @@ import (
 	"chrun/session/rootfs"
 )
 
-// openTree opens a small tree with the given skel.
+// openTree makes a directory with a small tree and opens that.
 func openTree(t *testing.T) (*rootfs.Root, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -29,15 +29,15 @@ func openTree(t *testing.T) (*rootfs.Root, string) {
 	return root, dir
 }
 
-// A skel is copied as it is: links are not followed, nothing but files,
-// directories and links is taken, and every file can be written by its owner.
+// The files, directories and symlinks of the skeleton are copied, and nothing
+// else. Symlinks are not followed. The owner can write every file.
 func TestSkel(t *testing.T) {
 	root, dir := openTree(t)
 	skel := filepath.Join(dir, "tree/etc/skel")
 	secret := filepath.Join(dir, "secret")
 	for _, err := range []error{
 		os.MkdirAll(filepath.Join(skel, "sub"), 0o755),
-		os.WriteFile(secret, []byte("of the host"), 0o600),
+		os.WriteFile(secret, []byte("on the host"), 0o600),
 		os.WriteFile(filepath.Join(skel, ".profile"), []byte("p"), 0o444),
 		os.WriteFile(filepath.Join(skel, "sub/run"), []byte("x"), 0o755),
 		os.Symlink(secret, filepath.Join(skel, "secret")),
@@ -65,17 +65,17 @@ func TestSkel(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(home, "fifo")); !os.IsNotExist(err) {
 		t.Errorf("fifo: %v", err)
 	}
-	// What is there stays as it is.
+	// An existing home is not changed.
 	os.Remove(filepath.Join(home, ".profile"))
 	if err := makeHome(rootfs.HostPath(home), "/etc/skel", root); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(filepath.Join(home, ".profile")); !os.IsNotExist(err) {
-		t.Error("filled twice")
+		t.Error("the home was filled again")
 	}
 }
 
-// A skel that is too large, a link or no directory.
+// The skeleton can have large files, be a symlink, a FIFO, or deep.
 func TestHostileSkel(t *testing.T) {
 	old := maxSkel
 	maxSkel = 1000
@@ -90,7 +90,7 @@ func TestHostileSkel(t *testing.T) {
 		t.Errorf("large: %v", err)
 	}
 	if list, _ := os.ReadDir(string(home)); len(list) != 1 || list[0].Name() != "small" {
-		t.Errorf("taken of a large file and a small one: %v", list)
+		t.Errorf("copied from a large file and a small one: %v", list)
 	}
 	os.RemoveAll(string(home))
 	os.RemoveAll(skel)
@@ -101,7 +101,7 @@ func TestHostileSkel(t *testing.T) {
 		t.Error(err)
 	}
 	if list, _ := os.ReadDir(string(home)); len(list) != 0 {
-		t.Errorf("taken from the host: %v", list)
+		t.Errorf("copied from the host: %v", list)
 	}
 	os.Remove(skel)
 	unix.Mkfifo(skel, 0o644)
@@ -119,8 +119,8 @@ func TestHostileSkel(t *testing.T) {
 	}
 }
 
-// Launches at once agree on one home.
-func TestHomeRace(t *testing.T) {
+// Concurrent launches make one home.
+func TestConcurrentHome(t *testing.T) {
 	root, dir := openTree(t)
 	os.MkdirAll(filepath.Join(dir, "tree/etc/skel"), 0o755)
 	os.WriteFile(filepath.Join(dir, "tree/etc/skel/x"), []byte("x"), 0o644)
@@ -140,11 +140,11 @@ func TestHomeRace(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	os.WriteFile(file, nil, 0o644)
 	if err := makeHome(rootfs.HostPath(file), "/etc/skel", root); !errors.Is(err, unix.ENOTDIR) {
-		t.Errorf("a file is there: %v", err)
+		t.Errorf("a file in place of the home: %v", err)
 	}
 }
 
-// Mount points are made in the tree, never through a link.
+// makeInTree makes directories and never follows a symlink.
 func TestMakeInTree(t *testing.T) {
 	root, dir := openTree(t)
 	if err := makeInTree(root, "/home/a/b"); err != nil {
@@ -160,15 +160,15 @@ func TestMakeInTree(t *testing.T) {
 		os.Remove(link)
 		os.Symlink(target, link)
 		if err := makeInTree(root, "/link/x"); err == nil {
-			t.Errorf("through a link to %s", target)
+			t.Errorf("followed a symlink to %s", target)
 		}
 	}
 	if list, _ := os.ReadDir(outside); len(list) != 0 {
-		t.Errorf("made on the host: %v", list)
+		t.Errorf("made outside the tree: %v", list)
 	}
 }
 
-// What is read from a file that could not be executed.
+// interpreter finds the interpreter in the beginning of a file.
 func TestInterpreter(t *testing.T) {
 	for head, want := range map[string]string{
 		"#!/bin/sh\n":               "/bin/sh",
@@ -189,7 +189,7 @@ func TestInterpreter(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, looking at it is harmless.
+// No file content makes the functions panic.
 func FuzzInterpreter(f *testing.F) {
 	f.Add([]byte(elf(62, nil, "/lib/ld.so")))
 	f.Add([]byte("#!/bin/sh -x\n"))

@@ -11,7 +11,7 @@ import (
 	"chrun/internal/headless"
 )
 
-// The status is the program's, and its death by a signal is ours.
+// chrun exits with the program's status, or dies of the same signal.
 func TestStatus(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
@@ -30,7 +30,7 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// Why a program cannot be executed, in the words of the person.
+// The error says why a program cannot be executed.
 func TestCannotRun(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
@@ -71,22 +71,22 @@ func TestCannotRun(t *testing.T) {
 				t.Errorf("%s: status %d, %q%q; want %d, %q", x.name, got.status, got.out, got.err, x.status, x.err)
 			}
 		}
-		// The first that runs wins, though one before it is not executable.
+		// A file along PATH that is not executable is passed over.
 		tree.check(os.Link(filepath.Join(tree.at, "bin/probe"), filepath.Join(tree.at, "bin/twice")))
-		perform(t, setup{Caller: c, Request: tree.request("twice", "say", "second")}).want(t, 0, "second\n")
-		// A text without "#!" is the shell's, with its arguments (execvp(3)).
+		perform(t, setup{Caller: c, Request: tree.request("twice", "say", "second")}).expect(t, 0, "second\n")
+		// The shell runs a text file without "#!" line (execvp(3)).
 		tree.file("bin/text", "say this\n", 0o755)
 		got := perform(t, setup{Caller: c, Request: tree.request("text", "a", "b c")})
-		got.want(t, 126, "")
+		got.expect(t, 126, "")
 		if got.err != `chrun-test: cannot run "text": /bin/text is a text file without an interpreter line, and /bin/sh cannot be executed`+"\n" {
 			t.Errorf("text, without a shell: %q", got.err)
 		}
 		tree.file("bin/sh", "#!/bin/probe say\n", 0o755)
-		perform(t, setup{Caller: c, Request: tree.request("text", "a", "b c")}).want(t, 0, "/bin/sh /bin/text a b c\n")
+		perform(t, setup{Caller: c, Request: tree.request("text", "a", "b c")}).expect(t, 0, "/bin/sh /bin/text a b c\n")
 	})
 }
 
-// A tree that is mounted noexec.
+// A tree can be on a file system mounted noexec.
 func TestNoexec(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		if os.Getuid() != 0 {
@@ -100,7 +100,7 @@ func TestNoexec(t *testing.T) {
 	})
 }
 
-// A tree that its caller cannot search fails before anything is made.
+// A program in a directory that the caller cannot search cannot be executed.
 func TestUnreadable(t *testing.T) {
 	headless.Root(t) // in a tree of its own the caller may override permissions until it executes something
 	c := plain(t)
@@ -113,7 +113,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// The working directory must be in the tree.
+// The program starts in the requested directory, which must exist inside.
 func TestCwd(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)

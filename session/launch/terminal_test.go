@@ -16,19 +16,19 @@ import (
 	"chrun/session"
 )
 
-// terminal is a pseudoterminal (pty(7)) with an interactive bash of a plain
-// user on it, which is the leader of its session.
+// terminal is a pseudoterminal (pty(7)) on which an interactive bash of a plain
+// user runs as session leader.
 type terminal struct {
 	*tree
 	master *os.File
 	shell  *exec.Cmd
 	mu     sync.Mutex
-	seen   []byte // not yet expected
+	unread []byte // output that expect has not consumed
 	all    []byte
 }
 
-// newTerminal starts bash, which knows the words "chrun" (a launch in the
-// tree) and the host's programs.
+// newTerminal starts bash. The command "chrun" runs a program in the tree, where
+// the host's programs are mounted.
 func newTerminal(t *testing.T) *terminal {
 	t.Helper()
 	c := plain(t)
@@ -52,12 +52,12 @@ func newTerminal(t *testing.T) *terminal {
 	tree.check(err)
 	defer slave.Close()
 
-	// The word: its arguments are the program and the program's.
+	// The arguments of this script are the program and its arguments.
 	text, err := json.Marshal(&request{Tree: tree.at, Binds: hostPrograms(tree)})
 	tree.check(err)
-	word := filepath.Join(tree.dir, "chrun")
-	tree.check(os.WriteFile(word, []byte("#!/bin/sh\nexport "+requestVar+"="+session.Quote(string(text))+"\nexec "+self+` "$@"`+"\n"), 0o755))
-	tree.check(os.Chmod(word, 0o755))
+	script := filepath.Join(tree.dir, "chrun")
+	tree.check(os.WriteFile(script, []byte("#!/bin/sh\nexport "+requestVar+"="+session.Quote(string(text))+"\nexec "+self+` "$@"`+"\n"), 0o755))
+	tree.check(os.Chmod(script, 0o755))
 
 	rc := filepath.Join(tree.dir, "bashrc")
 	tree.check(os.WriteFile(rc, []byte("PS1='$ '\nPATH="+tree.dir+":$PATH\nunset HISTFILE\nbind 'set enable-bracketed-paste off' 2>/dev/null\n"), 0o644))
@@ -75,21 +75,21 @@ func newTerminal(t *testing.T) *terminal {
 				return
 			}
 			term.mu.Lock()
-			term.seen, term.all = append(term.seen, buf[:n]...), append(term.all, buf[:n]...)
+			term.unread, term.all = append(term.unread, buf[:n]...), append(term.all, buf[:n]...)
 			term.mu.Unlock()
 		}
 	}()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		master.Close() // hangs up
+		master.Close() // hangs up the terminal
 	})
 	term.expect("$ ")
 	return term
 }
 
-// control works on the descriptor, and leaves it to the poller: else closing it
-// would wait for the reader.
+// control calls f with the descriptor but leaves it non-blocking, because Close
+// would otherwise wait for the reader.
 func (t *terminal) control(f func(fd int) error) {
 	t.Helper()
 	c, err := t.master.SyscallConn()
@@ -98,8 +98,8 @@ func (t *terminal) control(f func(fd int) error) {
 	t.check(err)
 }
 
-// hostPrograms makes the host's own programs those of the tree, since some tests
-// need a shell inside. The probe is at /probe then.
+// hostPrograms returns binds of the host's programs, for tests that need a shell
+// inside. It moves the probe to /probe.
 func hostPrograms(t *tree) (binds []session.Bind) {
 	t.check(os.Link(filepath.Join(t.at, "bin/probe"), filepath.Join(t.at, "probe")))
 	for _, p := range []string{"/usr", "/bin", "/lib", "/lib64"} {
@@ -118,22 +118,22 @@ func hostPrograms(t *tree) (binds []session.Bind) {
 	return binds
 }
 
-// send types a text; a line ends with "\n".
+// send types text.
 func (t *terminal) send(text string) {
 	t.Helper()
 	_, err := t.master.WriteString(text)
 	t.check(err)
 }
 
-// expect waits until text is printed, and forgets everything up to it. It
-// returns what stood before.
+// expect waits until text is printed and consumes the output up to it. It returns
+// the output before text.
 func (t *terminal) expect(text string) string {
 	t.Helper()
 	for end := time.Now().Add(deadline / 3); ; time.Sleep(time.Millisecond) {
 		t.mu.Lock()
-		if i := bytes.Index(t.seen, []byte(text)); i >= 0 {
-			before := string(t.seen[:i])
-			t.seen = t.seen[i+len(text):]
+		if i := bytes.Index(t.unread, []byte(text)); i >= 0 {
+			before := string(t.unread[:i])
+			t.unread = t.unread[i+len(text):]
 			t.mu.Unlock()
 			return before
 		}
@@ -145,8 +145,8 @@ func (t *terminal) expect(text string) string {
 	}
 }
 
-// say types a line and skips its echo.
-func (t *terminal) say(line string) {
+// typeLine types a line and consumes its echo.
+func (t *terminal) typeLine(line string) {
 	t.Helper()
 	t.send(line + "\n")
 	t.expect(line)

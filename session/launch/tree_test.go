@@ -27,12 +27,11 @@ import (
 	"chrun/internal/headless"
 )
 
-// deadline is for one launch: nothing may hang.
+// deadline is how long a launch may take.
 const deadline = time.Minute
 
-// nobody is a uid that no account has. It differs from run to run, and from
-// that of anybody's files.
-var nobody = sync.OnceValue(func() int {
+// unusedUID returns a uid without an account. It differs between concurrent runs.
+var unusedUID = sync.OnceValue(func() int {
 	for uid := 61300 + os.Getpid()%4000; ; uid++ {
 		if _, err := user.LookupId(strconv.Itoa(uid)); err != nil {
 			return uid
@@ -40,34 +39,35 @@ var nobody = sync.OnceValue(func() int {
 	}
 })
 
-// plain is an ordinary user: us, or for root one without an account.
+// plain returns an ordinary user: the one who runs the tests or, if that is root,
+// a user without an account.
 func plain(t *testing.T) *caller {
 	t.Helper()
 	c := &caller{"user", os.Getuid(), os.Getgid()}
 	if c.UID == 0 {
-		c.UID, c.GID = nobody(), nobody()+1
+		c.UID, c.GID = unusedUID(), unusedUID()+1
 	}
-	headless.Must(t, "userns", userns(t, c))
+	headless.Must(t, "userns", probeUserns(t, c))
 	return c
 }
 
-// userns finds out by doing whether a user may make namespaces here.
-func userns(t *testing.T, c *caller) error {
+// probeUserns returns an error if a user cannot make namespaces here.
+func probeUserns(t *testing.T, c *caller) error {
 	probe, _ := tools(t)
-	probing.Do(func() {
+	usernsProbe.Do(func() {
 		if got := perform(t, setup{Caller: c, Argv: []string{probe, "userns"}}); got.status != 0 {
-			probing.err = errors.New(got.err)
+			usernsProbe.err = errors.New(got.err)
 		}
 	})
-	return probing.err
+	return usernsProbe.err
 }
 
-var probing struct {
+var usernsProbe struct {
 	sync.Once
 	err error
 }
 
-// eachCaller runs a test as a plain user and, when root runs us, as root.
+// eachCaller runs a test as a plain user and, if root runs the tests, as root.
 func eachCaller(t *testing.T, f func(*testing.T, *caller)) {
 	t.Run("user", func(t *testing.T) { f(t, plain(t)) })
 	t.Run("root", func(t *testing.T) {
@@ -76,15 +76,15 @@ func eachCaller(t *testing.T, f func(*testing.T, *caller)) {
 	})
 }
 
-// tree is a small chroot that its callers may read only.
+// tree is a small chroot tree that plain users cannot write.
 type tree struct {
 	*testing.T
-	dir string // of the test
+	dir string // the parent of the tree
 	at  string // the tree
 }
 
-// newTree makes one, without the directories in lacks.
-func newTree(t *testing.T, lacks ...string) *tree {
+// newTree makes a tree without the directories in omit.
+func newTree(t *testing.T, omit ...string) *tree {
 	t.Helper()
 	probe, _ := tools(t)
 	dir, err := os.MkdirTemp("/tmp", "chrun-tree-")
@@ -107,7 +107,7 @@ func newTree(t *testing.T, lacks ...string) *tree {
 	for _, d := range []string{"usr", "bin", "etc/ssl", "dev", "proc", "sys", "run", "tmp", "home/tester", "root"} {
 		tr.mkdir(d)
 	}
-	for _, d := range lacks {
+	for _, d := range omit {
 		tr.check(os.RemoveAll(filepath.Join(tr.at, d)))
 	}
 	tr.check(os.Link(probe, filepath.Join(tr.at, "bin/probe")))
@@ -140,24 +140,24 @@ func (t *tree) file(p, content string, mode os.FileMode) string {
 	return p
 }
 
-// other makes a directory beside the tree, on the host.
-func (t *tree) other(name string) string {
+// outside makes a directory on the host, outside the tree.
+func (t *tree) outside(name string) string {
 	t.Helper()
 	p := filepath.Join(t.dir, name)
 	t.check(os.MkdirAll(p, 0o755))
 	return p
 }
 
-// own gives a file to a caller.
-func (t *tree) own(c *caller, paths ...string) {
+// chown makes a caller the owner of files.
+func (t *tree) chown(c *caller, paths ...string) {
 	t.Helper()
 	for _, p := range paths {
 		t.check(os.Lchown(p, c.UID, c.GID))
 	}
 }
 
-// seal takes the right to write from the owner too: the tree of a test that
-// root does not run belongs to its caller.
+// seal removes the owner's write permission, because the tree belongs to the
+// caller if a plain user runs the tests.
 func (t *tree) seal() {
 	if os.Getuid() == 0 {
 		return
@@ -178,7 +178,7 @@ func (t *tree) request(argv ...string) *request {
 	return r
 }
 
-// sum is a checksum of everything that the tree says of itself.
+// sum returns a checksum of the content and attributes of all files in the tree.
 func (t *tree) sum() string {
 	t.Helper()
 	h := sha256.New()
@@ -206,7 +206,7 @@ type result struct {
 	signal   syscall.Signal
 }
 
-// command makes the process that s describes.
+// command prepares the process that s describes.
 func command(t testing.TB, s setup) *exec.Cmd {
 	t.Helper()
 	_, self := tools(t)
@@ -230,12 +230,13 @@ func command(t testing.TB, s setup) *exec.Cmd {
 	return cmd
 }
 
-// perform makes that process and waits for its end.
+// perform starts the process that s describes and waits until it ends.
 func perform(t testing.TB, s setup) result {
 	t.Helper()
 	return wait(t, command(t, s), nil)
 }
 
+// wait runs cmd with the given standard input, nil for none.
 func wait(t testing.TB, cmd *exec.Cmd, in []byte) result {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -246,7 +247,7 @@ func wait(t testing.TB, cmd *exec.Cmd, in []byte) result {
 	start := time.Now()
 	err := cmd.Run()
 	if time.Since(start) >= deadline {
-		t.Fatalf("hangs: %s%s", out.String(), errs.String())
+		t.Fatalf("it hangs: %s%s", out.String(), errs.String())
 	}
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		t.Fatal(err)
@@ -263,35 +264,35 @@ func outcome(cmd *exec.Cmd, out, errs string) result {
 	return r
 }
 
-// want fails unless the process ended with status and printed out.
-func (r result) want(t testing.TB, status int, out string) {
+// expect checks the exit status and the standard output.
+func (r result) expect(t testing.TB, status int, out string) {
 	t.Helper()
 	if r.status != status || r.out != out || status == 0 && r.err != "" {
 		t.Errorf("status %d, stdout %q, stderr %q; want %d, %q", r.status, r.out, r.err, status, out)
 	}
 }
 
-// until polls.
-func until(t testing.TB, what string, ok func() bool) {
+// waitFor waits until ok returns true.
+func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(deadline / 2); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
+			t.Fatalf("it did not happen: %s", what)
 		}
 	}
 }
 
-// stop kills a process that a test left behind.
-func stopProcess(t testing.TB, pid string) {
+// killProcess kills a process that a test has left running.
+func killProcess(t testing.TB, pid string) {
 	t.Helper()
 	n, err := strconv.Atoi(pid)
 	if err != nil || n < 2 {
-		t.Fatalf("%q is no process", pid)
+		t.Fatalf("%q is not a process id", pid)
 	}
 	unix.Kill(n, unix.SIGKILL)
 }
 
-// elf is an ELF program of 64 bits with the given code, and an interpreter
+// elf returns a 64-bit ELF program with the given code, and with an interpreter
 // unless that is "".
 func elf(machine uint16, code []byte, interpreter string) string {
 	const head, ph, base = 64, 56, 0x400000
@@ -328,8 +329,8 @@ func elf(machine uint16, code []byte, interpreter string) string {
 	return string(append(b, code...))
 }
 
-// machine is this machine's e_machine; pause is the code of a program that
-// does nothing, with nothing of a runtime about it.
+// pause returns this machine's e_machine and the code of a program that does
+// nothing and has no runtime.
 func pause(t testing.TB) (machine uint16, code []byte) {
 	switch runtime.GOARCH {
 	case "amd64": // 1: mov $34,%eax (pause); syscall; jmp 1b
@@ -344,7 +345,7 @@ func pause(t testing.TB) (machine uint16, code []byte) {
 	return 0, nil
 }
 
-// report is what "probe report" prints.
+// report is the output of "probe report".
 type report struct {
 	Args, Env [][]byte
 	Cwd       string
@@ -360,7 +361,7 @@ func (r result) report(t testing.TB) *report {
 	t.Helper()
 	var rep report
 	if err := json.Unmarshal([]byte(r.out), &rep); err != nil {
-		t.Fatalf("no report: %v; status %d, %s%s", err, r.status, r.out, r.err)
+		t.Fatalf("cannot parse the report: %v; status %d, %s%s", err, r.status, r.out, r.err)
 	}
 	return &rep
 }

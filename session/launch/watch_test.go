@@ -13,33 +13,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sighting is what was seen of the mounts of the namespace in which chrun ran.
-type sighting struct {
+// observation has the mounts of the namespace in which chrun ran.
+type observation struct {
 	Before, During, After string
 	Gone                  bool // the program died with chrun
 }
 
-// watchMounts runs s as a child, kills that when it is ready, and prints a
-// sighting. In a private mount namespace nobody else's mounts disturb it.
+// watchMounts carries out s in a child, kills that when it is ready, and prints
+// an observation. A private mount namespace keeps other mounts out of it.
 func watchMounts(s *setup) {
 	mounts := func() string {
 		data, err := os.ReadFile("/proc/self/mountinfo")
-		need(err)
+		must(err)
 		return string(data)
 	}
-	seen := sighting{Before: mounts()}
+	seen := observation{Before: mounts()}
 	text, err := json.Marshal(s)
-	need(err)
+	must(err)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), setupVar+"="+string(text))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	need(err)
-	need(cmd.Start())
+	must(err)
+	must(cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
-	need(err)
+	must(err)
 	seen.During = mounts()
-	need(cmd.Process.Kill())
+	must(cmd.Process.Kill())
 	cmd.Wait()
 	pid := strings.TrimSpace(strings.TrimPrefix(line, "ready "))
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !seen.Gone; time.Sleep(time.Millisecond) {
@@ -52,18 +52,18 @@ func watchMounts(s *setup) {
 	os.Exit(0)
 }
 
-// kill -9 of chrun takes the first process with it; no mount was or is on the
-// host, and the tree is as it was.
+// When chrun is killed with SIGKILL, the program dies, too. At no time has chrun
+// mounted anything on the host or changed the tree.
 func TestKilled(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
 		sum := tree.sum()
 		s := setup{Caller: c, Watch: true, Request: tree.request("/bin/probe", "sleep")}
 		if os.Getuid() == 0 {
-			s.Mounts = [][]string{{"tmpfs", "tmpfs", tree.other("empty"), ""}} // a namespace of its own
+			s.Mounts = [][]string{{"tmpfs", "tmpfs", tree.outside("empty"), ""}} // a namespace of its own
 		}
 		got := perform(t, s)
-		var seen sighting
+		var seen observation
 		if err := json.Unmarshal([]byte(got.out), &seen); err != nil {
 			t.Fatalf("%v: %s %s", err, got.out, got.err)
 		}
@@ -79,8 +79,8 @@ func TestKilled(t *testing.T) {
 	})
 }
 
-// What the program leaves running keeps its root, and its mounts, alone.
-func TestDetached(t *testing.T) {
+// A process that outlives the program keeps its root and its mounts.
+func TestDetachedProcess(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
 		tree := newTree(t)
 		got := perform(t, setup{Caller: c, Request: tree.request("/bin/probe", "detach")})
@@ -90,11 +90,11 @@ func TestDetached(t *testing.T) {
 		}
 		root, err := os.Readlink(filepath.Join("/proc", pid, "cwd"))
 		if err != nil || root != "/" {
-			t.Errorf("its directory is %q, %v", root, err)
+			t.Errorf("its working directory is %q, %v", root, err)
 		}
 		if _, err := os.Stat(filepath.Join("/proc", pid, "root/bin/probe")); err != nil {
 			t.Error(err)
 		}
-		stopProcess(t, pid)
+		killProcess(t, pid)
 	})
 }

@@ -1,6 +1,6 @@
-// Probe is the program that the tests of package launch run inside a chroot.
-// It says what it sees. It is built without cgo, so that a tree needs nothing
-// else to run it.
+// Probe is the program that the tests of package launch run inside a chroot. It
+// reports what it finds there. It is built without cgo, so that it runs in a tree
+// without libraries.
 package main
 
 import (
@@ -21,14 +21,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Report is what "probe report" prints. Byte slices keep every byte in JSON.
+// Report is the output of "probe report". Byte slices preserve every byte in JSON.
 type Report struct {
 	Args, Env [][]byte
 	Cwd       string
 	UID, GID  [3]int // real, effective, saved
 	Groups    []int
 	Umask     string
-	Mounts    []string          // of mountinfo: "mountpoint fstype options"
+	Mounts    []string          // from mountinfo: "mountpoint fstype options"
 	Files     map[string]string // open descriptors
 	Pgrp      int
 }
@@ -37,12 +37,6 @@ func main() {
 	if len(os.Args) < 2 {
 		fmt.Println("probe", os.Args[0])
 		return
-	}
-	arg := func(i int) string {
-		if len(os.Args) > i {
-			return os.Args[i]
-		}
-		return ""
 	}
 	switch os.Args[1] {
 	case "report":
@@ -59,13 +53,7 @@ func main() {
 		fmt.Println(strings.Join(os.Args[2:], " "))
 	case "list":
 		for _, p := range os.Args[2:] {
-			list, err := os.ReadDir(p)
-			check(err)
-			for _, e := range list {
-				st, err := os.Lstat(filepath.Join(p, e.Name()))
-				check(err)
-				fmt.Println(filepath.Join(p, e.Name()), st.Mode().Type())
-			}
+			list(p)
 		}
 	case "read":
 		data, err := os.ReadFile(arg(2))
@@ -73,50 +61,41 @@ func main() {
 		os.Stdout.Write(data)
 	case "write":
 		check(os.WriteFile(arg(2), []byte(arg(3)), 0o600))
-	case "reach": // as another process would: /proc/PID/root
+	case "reach": // access a directory such as /proc/PID/root
 		_, err := os.ReadDir(arg(2))
 		check(err)
 		fmt.Println("reached")
 	case "userns":
-		cmd := exec.Command("/proc/self/exe", "nested")
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}}
-		check(cmd.Run())
+		makeUserNamespace()
 	case "nested": // in a user namespace that "userns" made
 		check(unix.Mount("tmpfs", "/tmp", "tmpfs", 0, ""))
 		fmt.Println("nested")
 	case "net":
-		list, err := net.Interfaces()
-		check(err)
-		for _, i := range list {
-			fmt.Println(i.Name, i.Flags&net.FlagUp != 0)
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		check(err)
-		_, err = net.Dial("tcp", l.Addr().String())
-		check(err)
+		useNetwork()
 	case "sleep":
 		fmt.Println("ready", os.Getpid())
 		time.Sleep(time.Minute)
-	case "detach": // a process that lives on
+	case "detach": // leave a process running
 		cmd := exec.Command("/proc/self/exe", "sleep")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		check(cmd.Start())
 		fmt.Println(cmd.Process.Pid)
 	case "signals":
-		watch()
-	case "lines": // echoes lines of stdin until "end"
-		fmt.Println("reading")
-		in := bufio.NewScanner(os.Stdin)
-		for in.Scan() && in.Text() != "end" {
-			fmt.Printf("line <%s>\n", in.Text())
-		}
+		printSignals()
+	case "lines":
+		echoLines()
 	default:
 		fmt.Fprintln(os.Stderr, "probe: unknown", os.Args[1])
 		os.Exit(99)
 	}
+}
+
+// arg returns an argument, or "" if there are fewer.
+func arg(i int) string {
+	if len(os.Args) > i {
+		return os.Args[i]
+	}
+	return ""
 }
 
 func check(err error) {
@@ -126,8 +105,51 @@ func check(err error) {
 	}
 }
 
-// watch prints every signal that arrives; a line on stdin ends it.
-func watch() {
+// list prints the entries of a directory and their types.
+func list(dir string) {
+	list, err := os.ReadDir(dir)
+	check(err)
+	for _, e := range list {
+		st, err := os.Lstat(filepath.Join(dir, e.Name()))
+		check(err)
+		fmt.Println(filepath.Join(dir, e.Name()), st.Mode().Type())
+	}
+}
+
+// makeUserNamespace runs "nested" in a new user namespace.
+func makeUserNamespace() {
+	cmd := exec.Command("/proc/self/exe", "nested")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}}
+	check(cmd.Run())
+}
+
+// useNetwork prints the network interfaces and connects to itself over TCP.
+func useNetwork() {
+	list, err := net.Interfaces()
+	check(err)
+	for _, i := range list {
+		fmt.Println(i.Name, i.Flags&net.FlagUp != 0)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	_, err = net.Dial("tcp", l.Addr().String())
+	check(err)
+}
+
+// echoLines prints lines from stdin until "end".
+func echoLines() {
+	fmt.Println("reading")
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() && in.Text() != "end" {
+		fmt.Printf("line <%s>\n", in.Text())
+	}
+}
+
+// printSignals prints every signal that it receives. A line on stdin ends it.
+func printSignals() {
 	c := make(chan os.Signal, 100)
 	signal.Notify(c, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT, unix.SIGWINCH)
 	lines := make(chan string)
@@ -191,7 +213,7 @@ func report() *Report {
 		}
 		flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		target, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-		if flags&unix.FD_CLOEXEC == 0 { // else the runtime's own
+		if flags&unix.FD_CLOEXEC == 0 { // others belong to the Go runtime
 			r.Files[strconv.Itoa(fd)] = target
 		}
 	}
