@@ -52,9 +52,9 @@ check: ## what must hold for every commit: format, vet, both architectures, race
 fuzz: ## run each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: build ## compare chrun's speed with that of others; the table goes into README.md
+bench: build ## compare chrun's speed with that of others; the tables go into docs/benchmarks.md
 	@scripts/install.sh chroot desktop demo clients bench
-	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench -write README.md
+	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench -write docs/benchmarks.md
 
 test-kernels: ## boot distribution kernels (6.1, 6.12, arm64) in qemu, run the mount tests there (KERNELS=SUITE/ARCH…)
 	@scripts/install.sh build chroot kernels
@@ -64,13 +64,13 @@ PREFIX := /usr/local
 
 # What is installed below PREFIX, and what that is here.
 FILES := bin/chrun=bin/chrun bin/chrunctl=bin/chrunctl \
-	share/man/man1/chrun.1=man/chrun.1 share/man/man1/chrunctl.1=man/chrunctl.1 \
-	share/man/man5/chrun.toml.5=man/chrun.toml.5 \
-	share/bash-completion/completions/chrun=completions/chrun.bash \
+	share/man/man1/chrun.1=dist/man/chrun.1 share/man/man1/chrunctl.1=dist/man/chrunctl.1 \
+	share/man/man5/chrun.toml.5=dist/man/chrun.toml.5 \
+	share/bash-completion/completions/chrun=dist/completions/chrun.bash \
 	share/bash-completion/completions/chrunctl=bin/chrunctl.bash \
-	share/zsh/site-functions/_chrun=completions/chrun.zsh \
+	share/zsh/site-functions/_chrun=dist/completions/chrun.zsh \
 	share/zsh/site-functions/_chrunctl=bin/chrunctl.zsh \
-	share/fish/vendor_completions.d/chrun.fish=completions/chrun.fish \
+	share/fish/vendor_completions.d/chrun.fish=dist/completions/chrun.fish \
 	share/fish/vendor_completions.d/chrunctl.fish=bin/chrunctl.fish
 
 # fish looks into /usr/local only where XDG_DATA_DIRS names it: not on a console.
@@ -89,7 +89,7 @@ install: bin/chrunctl.fish ## install programs, man pages, completion, and the A
 		done
 	@[ ! -e /etc/apparmor.d/abi/4.0 ] && [ -z "$(DESTDIR)" ] || { \
 		to="$(DESTDIR)/etc/apparmor.d/chrun"; echo "$$to"; \
-		install -D -m 0644 etc/apparmor "$$to" && sed -i 's|@PREFIX@|$(PREFIX)|' "$$to" && \
+		install -D -m 0644 dist/apparmor "$$to" && sed -i 's|@PREFIX@|$(PREFIX)|' "$$to" && \
 		{ [ -n "$(DESTDIR)" ] || apparmor_parser -r "$$to" || true; }; \
 	}
 

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chrun/desktop"
+	"chrun/internal/cli"
 	"chrun/session/config"
 )
 
@@ -34,33 +35,27 @@ type completion struct {
 	chroot string // the value of -c
 }
 
-// A chrunFlag is a flag of chrun.
-type chrunFlag struct {
-	long, short string
-	about       string
-	value       func(c *completion, prefix, word string) // nil if it takes none
-	optional    bool                                     // a value stands behind "=" alone
+// values completes the value of a flag of each kind.
+var values = map[cli.ValueKind]func(c *completion, prefix, word string){
+	cli.ChrootValue:    (*completion).chroots,
+	cli.AccountValue:   (*completion).accounts,
+	cli.DirectoryValue: (*completion).directories,
+	cli.IdentityValue:  choices(cli.IdentityKinds),
+	cli.HomeValue:      (*completion).homes,
+	cli.BindValue:      (*completion).binds,
+	cli.VariableValue:  (*completion).variables,
+	cli.FeatureValue:   (*completion).features,
+	cli.AppValue:       func(*completion, string, string) {}, // cannot be listed
+	cli.FormValue:      choices(cli.Forms),
 }
 
-// chrunFlags are as chrun --help has them; a test compares.
-var chrunFlags = []chrunFlag{
-	{long: "chroot", short: "c", about: "which chroot", value: (*completion).chroots},
-	{long: "user", short: "u", about: "account inside", value: (*completion).accounts},
-	{long: "cwd", short: "C", about: "working directory inside", value: (*completion).directories},
-	{long: "identity", about: "whose uid", value: (*completion).identities},
-	{long: "home", about: "which home", value: (*completion).homes},
-	{long: "bind", about: "more to share", value: (*completion).binds},
-	{long: "env", about: "set a variable, or pass yours", value: (*completion).variables},
-	{long: "unset-env", about: "take a variable away", value: (*completion).variables},
-	{long: "allow", about: "features or groups", value: (*completion).features},
-	{long: "deny", about: "features or groups", value: (*completion).features},
-	{long: "app", about: "the entry of the menu", value: (*completion).anything},
-	{long: "dry-run", short: "n", about: "print the plan, run nothing", value: (*completion).forms, optional: true},
-	{long: "list", short: "l", about: "list the known chroots"},
-	{long: "verbose", short: "v", about: "say what is shared"},
-	{long: "quiet", short: "q", about: "no warnings"},
-	{long: "version", short: "V", about: "print the version"},
-	{long: "help", short: "h", about: "print help"},
+// choices completes one of a table's values.
+func choices(table []cli.Choice) func(c *completion, prefix, word string) {
+	return func(c *completion, prefix, word string) {
+		for _, choice := range table {
+			c.offer(prefix, word, choice.Name, choice.Usage)
+		}
+	}
 }
 
 // line completes the last word.
@@ -83,24 +78,24 @@ func (c *completion) line(words []string) {
 		value := strings.TrimPrefix(word, prefix)
 		if !glued {
 			if i++; i == last {
-				f.value(c, "", words[i])
+				values[f.Kind](c, "", words[i])
 				return
 			}
 			value = words[i]
 		}
-		if f.long == "chroot" {
+		if f.Kind == cli.ChrootValue {
 			c.chroot = value
 		}
 	}
 	word := words[last]
 	switch f, prefix, glued := split(word); {
 	case glued:
-		f.value(c, prefix, word[len(prefix):])
+		values[f.Kind](c, prefix, word[len(prefix):])
 	case strings.HasPrefix(word, "-"):
-		for _, f := range chrunFlags {
-			c.offer("", word, "--"+f.long, f.about)
-			if f.short != "" {
-				c.offer("", word, "-"+f.short, f.about)
+		for _, f := range cli.ChrunFlags {
+			c.offer("", word, "--"+f.Name, f.About)
+			if f.Short != "" {
+				c.offer("", word, "-"+f.Short, f.About)
 			}
 		}
 	default:
@@ -120,11 +115,11 @@ func (c *completion) behind(words []string, n int) {
 // split finds the flag with a value in a word. What stands before the value is
 // prefix; if it is not glued to that, the value is the next word. The flag is
 // nil if there is none, or the word is complete without one.
-func split(word string) (f *chrunFlag, prefix string, glued bool) {
+func split(word string) (f *cli.Flag, prefix string, glued bool) {
 	if strings.HasPrefix(word, "--") {
 		name, _, equals := strings.Cut(word, "=")
-		for i := range chrunFlags {
-			if f := &chrunFlags[i]; "--"+f.long == name && f.value != nil && (equals || !f.optional) {
+		for i := range cli.ChrunFlags {
+			if f := &cli.ChrunFlags[i]; "--"+f.Name == name && f.Kind != cli.NoValue && (equals || f.Default == "") {
 				return f, name + "=", equals
 			}
 		}
@@ -134,13 +129,13 @@ func split(word string) (f *chrunFlag, prefix string, glued bool) {
 		return nil, "", false
 	}
 	for at := 1; at < len(word); at++ {
-		for i := range chrunFlags {
-			f, rest := &chrunFlags[i], word[at+1:]
+		for i := range cli.ChrunFlags {
+			f, rest := &cli.ChrunFlags[i], word[at+1:]
 			switch equals := strings.HasPrefix(rest, "="); {
-			case f.short != word[at:at+1] || f.value == nil:
+			case f.Short != word[at:at+1] || f.Kind == cli.NoValue:
 			case equals:
 				return f, word[:at+2], true
-			case !f.optional:
+			case f.Default == "":
 				return f, word[:at+1], rest != ""
 			}
 		}
@@ -180,20 +175,8 @@ func (c *completion) chroots(prefix, word string) {
 }
 
 func (c *completion) homes(prefix, word string) {
-	c.offer(prefix, word, "auto", "the chroot's own if you can write it, else private")
-	c.offer(prefix, word, "private", "one that chrun keeps for the chroot")
-	c.offer(prefix, word, "host", "your whole home")
-	c.offer(prefix, word, "temporary", "an empty one that is gone afterwards")
+	choices(cli.HomeModes)(c, prefix, word)
 	fmt.Fprintln(c.out, ":directories", prefix)
-}
-
-func (c *completion) identities(prefix, word string) {
-	c.offer(prefix, word, "auto", "the simplest that works")
-	c.offer(prefix, word, "match", "your uid, seen as it is")
-	c.offer(prefix, word, "remap", "your uid, seen as the account's number")
-	c.offer(prefix, word, "subid", "a tree of your subordinate ids")
-	c.offer(prefix, word, "idmap", "files carry the account's number; for root")
-	c.offer(prefix, word, "grant", "the account's own uid; for root")
 }
 
 func (c *completion) binds(prefix, word string) {
@@ -234,12 +217,3 @@ func (c *completion) features(prefix, word string) {
 		c.offer(prefix, word, group, about)
 	}
 }
-
-func (c *completion) forms(prefix, word string) {
-	c.offer(prefix, word, "text", "for people")
-	c.offer(prefix, word, "shell", "as mount commands")
-	c.offer(prefix, word, "json", "for programs")
-}
-
-// anything is for what cannot be listed.
-func (c *completion) anything(string, string) {}

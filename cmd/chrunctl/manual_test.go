@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"chrun/desktop"
+	"chrun/internal/cli"
 	"chrun/internal/headless"
 	"chrun/session/config"
 )
@@ -22,7 +23,7 @@ func pages(t *testing.T) map[string]string {
 	_, err := exec.LookPath("man")
 	headless.Must(t, "desktop", err)
 	text := map[string]string{}
-	files, _ := filepath.Glob("../../man/*")
+	files, _ := filepath.Glob("../../dist/man/*")
 	for _, file := range files {
 		var errs strings.Builder
 		cmd := exec.Command("man", "--warnings", "--encoding=UTF-8", "--nh", "--nj", "--local-file", file)
@@ -40,23 +41,6 @@ func pages(t *testing.T) map[string]string {
 	return text
 }
 
-// usageOfChrun is what chrun --help prints.
-func usageOfChrun(t *testing.T) string {
-	t.Helper()
-	data, err := os.ReadFile("../chrun/flags.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ := strings.Cut(string(data), "const usage = `")
-	text, _, ok := strings.Cut(text, "`")
-	if !ok {
-		t.Fatal("no usage text")
-	}
-	return text
-}
-
-var flagLine = regexp.MustCompile(`(?m)^  (?:-(\w), )? *--([a-z-]+)(?: ([A-Z][^ ]*)|\[=(\S+)\])?`)
-
 // The pages name all that there is, and man(1) has nothing to say of them.
 func TestManual(t *testing.T) {
 	text := pages(t)
@@ -66,11 +50,11 @@ func TestManual(t *testing.T) {
 			t.Errorf("%s does not name %s", page, word)
 		}
 	}
-	for _, f := range flagLine.FindAllStringSubmatch(usageOfChrun(t), -1) {
-		if f[1] != "" {
-			has("chrun.1", "-"+f[1])
+	for _, f := range cli.ChrunFlags {
+		if f.Short != "" {
+			has("chrun.1", "-"+f.Short)
 		}
-		has("chrun.1", "--"+f[2])
+		has("chrun.1", "--"+f.Name)
 	}
 	for _, f := range desktop.Features {
 		has("chrun.1", f.Name)
@@ -109,22 +93,5 @@ func TestManual(t *testing.T) {
 	for _, section := range []string{"FILES", "ENVIRONMENT", "EXIT STATUS"} {
 		has("chrun.1", section)
 		has("chrunctl.1", section)
-	}
-}
-
-// What completion knows of chrun's flags is what chrun --help says.
-func TestFlagsOfChrun(t *testing.T) {
-	found := flagLine.FindAllStringSubmatch(usageOfChrun(t), -1)
-	if len(found) != len(chrunFlags) {
-		t.Errorf("%d flags in the usage, %d in completion", len(found), len(chrunFlags))
-	}
-	for i, f := range found {
-		if i >= len(chrunFlags) {
-			break
-		}
-		got := chrunFlags[i]
-		if got.long != f[2] || got.short != f[1] || (got.value != nil) != (f[3]+f[4] != "") || got.optional != (f[4] != "") {
-			t.Errorf("--%s -%s %s%s is %+v", f[2], f[1], f[3], f[4], got)
-		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/config"
 	"chrun/session/rootfs"
@@ -133,11 +134,11 @@ func (c *command) values(chroot, key, value string) (list []string) {
 	comp, prefix := &completion{command: &asks, chroot: chroot}, key+"="
 	name := strings.TrimSuffix(key[strings.LastIndexByte(key, '.')+1:], "+")
 	if name == "personality" {
-		return []string{prefix + "linux32", prefix + "linux64"}
+		choices(cli.Personalities)(comp, prefix, value)
 	}
-	for _, f := range chrunFlags {
-		if f.long == name && f.value != nil {
-			f.value(comp, prefix, value)
+	for _, f := range cli.ChrunFlags {
+		if f.Name == name && f.Kind != cli.NoValue {
+			values[f.Kind](comp, prefix, value)
 		}
 	}
 	for line := range strings.Lines(out.String()) {
