@@ -105,10 +105,10 @@ func hexDigit(c byte) int {
 	return strings.IndexByte("0123456789abcdef", c)
 }
 
-// reachable chooses the addresses of a list at which a bus answers a program
+// chooseReachable chooses the addresses of a list at which a bus answers a program
 // inside, and the binds that takes. The rest goes with a reason: starting a
 // bus, by whatever means, is not sharing one.
-func reachable(f *session.Facts, list, why string) (reached []address, binds []session.Bind, notes []string) {
+func chooseReachable(f *session.Facts, list, why string) (reached []address, binds []session.Bind, notes []string) {
 	for _, a := range parseAddresses(list) {
 		p, abstract := a.get("path"), a.get("abstract")
 		reason := ""
@@ -142,8 +142,8 @@ func reachable(f *session.Facts, list, why string) (reached []address, binds []s
 	return reached, binds, notes
 }
 
-// join writes addresses as a list.
-func join(addresses []address) string {
+// joinAddresses writes addresses as a list.
+func joinAddresses(addresses []address) string {
 	list := make([]string, len(addresses))
 	for i, a := range addresses {
 		list[i] = a.String()
@@ -151,12 +151,12 @@ func join(addresses []address) string {
 	return strings.Join(list, ";")
 }
 
-// unixPath is the address of the socket at p.
-func unixPath(p string) address { return address{"unix", []param{{"path", p}}} }
+// unixAddress is the address of the socket at p.
+func unixAddress(p string) address { return address{"unix", []param{{"path", p}}} }
 
-// coverPaths are the sockets that a list names, to be covered; notes name what
+// pathsToCover are the sockets that a list names, to be covered; notes name what
 // cannot be.
-func coverPaths(list string) (paths []session.Path, notes []string) {
+func pathsToCover(list string) (paths []session.Path, notes []string) {
 	for _, a := range parseAddresses(list) {
 		if p := a.get("path"); a.transport == "unix" && path.IsAbs(p) {
 			paths = append(paths, session.Path(path.Clean(p)))

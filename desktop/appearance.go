@@ -24,12 +24,12 @@ var Appearance = session.Feature{
 	},
 }
 
-// looks are the host's data directories and the places inside that hold their
+// themeSources are the host's data directories and the places inside that hold their
 // fonts, icons and themes, and nothing else of them: whole, they would bring
 // desktop files, schemas and drivers too. The names are Flatpak's as far as it
 // has any. The older directories in the home (~/.icons) have a dot.
-func looks(c *session.Caller) []look {
-	return []look{
+func themeSources(c *session.Caller) []themeSource {
+	return []themeSource{
 		{dataHome(c), "", "/run/host/user-share", true},
 		{session.HostPath(c.Account.Home), ".", "/run/host/user-home", true},
 		{c.Host.Join("/usr/local/share"), "", "/run/host/local-share", false},
@@ -37,11 +37,11 @@ func looks(c *session.Caller) []look {
 	}
 }
 
-type look struct {
-	source session.HostPath
-	dot    string
-	dest   session.Path
-	mine   bool // the person's own
+type themeSource struct {
+	source   session.HostPath
+	dot      string
+	dest     session.Path
+	personal bool // the person's own
 }
 
 func detectAppearance(f *session.Facts) session.Share {
@@ -49,7 +49,7 @@ func detectAppearance(f *session.Facts) session.Share {
 	var s session.Share
 	var data, fonts, mine, cursors []string
 	var themes []session.HostPath
-	for _, l := range looks(c) {
+	for _, l := range themeSources(c) {
 		found := false
 		for _, kind := range []string{"fonts", "icons", "themes"} {
 			source, dest := l.source.Join(l.dot+kind), l.dest.Join(kind)
@@ -62,7 +62,7 @@ func detectAppearance(f *session.Facts) session.Share {
 			case "fonts":
 				fonts = append(fonts, string(dest))
 			case "icons":
-				if l.mine {
+				if l.personal {
 					mine = append(mine, string(dest))
 				} else {
 					cursors = append(cursors, string(dest))
@@ -89,7 +89,7 @@ func detectAppearance(f *session.Facts) session.Share {
 		dirs = append(append(dirs, mine...), "/usr/local/share/icons", "/usr/share/icons", "/usr/share/pixmaps")
 		s.Env = append(s.Env, session.Var{Name: "XCURSOR_PATH", Value: strings.Join(append(dirs, cursors...), ":")})
 	}
-	s.Files = fontconfig(f, fonts)
+	s.Files = fontconfigFiles(f, fonts)
 	shareTheme(f, &s, themes)
 	s.State = "no fonts, icons and themes on the host"
 	if len(s.Binds) > 0 {

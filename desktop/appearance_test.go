@@ -10,7 +10,7 @@ import (
 )
 
 func TestAppearance(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Home = "/home/alice"
 	s := Appearance.Detect(d.Facts)
 	wantEnv(t, s, map[string]string{})
@@ -25,7 +25,7 @@ func TestAppearance(t *testing.T) {
 	d.write("home/.icons/c/index.theme", "")
 	d.write("data/icons/d/index.theme", "")
 	d.write("host/usr/share/icons/e/index.theme", "")
-	d.env("XDG_DATA_HOME=DIR/data")
+	d.setEnv("XDG_DATA_HOME=DIR/data")
 	s = Appearance.Detect(d.Facts)
 	dir := string(d.dir)
 	wantBinds(t, s, dir+"/data/icons on /run/host/user-share/icons", dir+"/home/.icons on /run/host/user-home/icons",
@@ -50,7 +50,7 @@ func TestAppearance(t *testing.T) {
 
 func TestFontconfig(t *testing.T) {
 	const conf = "/etc/fonts/conf.d/99-chrun-host.conf"
-	d := newDesk(t)
+	d := newFixture(t)
 	d.write("host/usr/share/fonts/a.ttf", "")
 	files := func() []session.File { return Appearance.Detect(d.Facts).Files }
 	if got := files(); len(got) > 0 {
@@ -58,7 +58,7 @@ func TestFontconfig(t *testing.T) {
 	}
 	d.write("tree/etc/fonts/conf.d/10-x.conf", "")
 	if os.Getuid() == 0 { // who may write everywhere
-		if got := fontconfig(d.Facts, []string{"/run/host/share/fonts"}); len(got) > 0 && !d.Root.CanAccess("/etc", 2) {
+		if got := fontconfigFiles(d.Facts, []string{"/run/host/share/fonts"}); len(got) > 0 && !d.Root.CanAccess("/etc", 2) {
 			t.Errorf("%+v", got)
 		}
 	} else if err := os.Chmod(string(d.dir.Join("tree/etc")), 0o555); err != nil {
@@ -84,7 +84,7 @@ func TestFontconfig(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Home = "/home/alice"
 	missing := func() []string {
 		var names []string
@@ -116,7 +116,7 @@ func TestSettings(t *testing.T) {
 	}
 	d.deny()
 	d.write("cfg/gtk-4.0/gtk.css", "")
-	d.env("XDG_CONFIG_HOME=DIR/cfg") // does not pass: what lies there is in ~/.config inside
+	d.setEnv("XDG_CONFIG_HOME=DIR/cfg") // does not pass: what lies there is in ~/.config inside
 	if got := missing(); !slices.Equal(got, []string{"/home/alice/.config/gtk-4.0", "/home/alice/.gtkrc-2.0"}) {
 		t.Errorf("settings %q", got)
 	}
@@ -130,10 +130,10 @@ func TestSettings(t *testing.T) {
 }
 
 func TestTheme(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	theme := func(value, want string) {
 		t.Helper()
-		d.env("GTK_THEME=" + value)
+		d.setEnv("GTK_THEME=" + value)
 		got := ""
 		s := Appearance.Detect(d.Facts)
 		for _, v := range s.Env {

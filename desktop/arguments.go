@@ -24,7 +24,7 @@ func detectFiles(f *session.Facts) session.Share {
 	var s session.Share
 	seen := map[session.HostPath]bool{}
 	for _, arg := range f.Argv[min(1, len(f.Argv)):] {
-		p := named(arg, f.Base)
+		p := argumentPath(arg, f.Base)
 		if p == "" || seen[p] {
 			continue
 		}
@@ -41,9 +41,9 @@ func detectFiles(f *session.Facts) session.Share {
 	return s
 }
 
-// named is the path on the host that an argument may name, or "": a path, a
+// argumentPath is the path on the host that an argument may name, or "": a path, a
 // file:// URI of this machine, or either behind "--option=".
-func named(arg string, base session.HostPath) session.HostPath {
+func argumentPath(arg string, base session.HostPath) session.HostPath {
 	if strings.HasPrefix(arg, "-") {
 		_, value, ok := strings.Cut(arg, "=")
 		if !ok {
@@ -79,7 +79,7 @@ func named(arg string, base session.HostPath) session.HostPath {
 // shareFile shares p at its own path, and where its links lead.
 func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 	var st unix.Stat_t
-	real, ok := shareable(c, p)
+	real, ok := canShare(c, p)
 	if !ok || unix.Stat(string(p), &st) != nil {
 		return nil
 	}
@@ -87,7 +87,7 @@ func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		// Its folder, unless that is the home or a top-level directory.
 		folder := session.HostPath(path.Dir(string(p)))
-		_, ok := shareable(c, folder)
+		_, ok := canShare(c, folder)
 		b.Folder = ok && strings.Count(string(folder), "/") > 1
 	}
 	binds = append(binds, b)
@@ -98,9 +98,9 @@ func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 	return binds
 }
 
-// shareable says whether p may be shared, and where its links lead. They must
+// canShare says whether p may be shared, and where its links lead. They must
 // not lead to what may not be shared under its own name: /bin is /usr/bin.
-func shareable(c *session.Caller, p session.HostPath) (real session.HostPath, ok bool) {
+func canShare(c *session.Caller, p session.HostPath) (real session.HostPath, ok bool) {
 	real, err := rootfs.RealHost(p)
 	real = c.ByHome(real)
 	return real, err == nil && session.Shareable(c, p) && session.Shareable(c, real)

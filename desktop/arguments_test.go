@@ -15,11 +15,11 @@ func TestNamed(t *testing.T) {
 		"file:/x": "/x", "FILE:///x#top": "/x", "file:///x?a=b": "/x", "file:///%23": "/#", "file:x": "/w/file:x", "file:///../x": "/x",
 		"": "", "-": "", "-v": "", "--opt=": "", "file://other/x": "", "file:///%": "", "file:///%00": "", "a\x00": "",
 	} {
-		if got := named(arg, "/w"); got != want {
+		if got := argumentPath(arg, "/w"); got != want {
 			t.Errorf("%q: %q, want %q", arg, got, want)
 		}
 	}
-	if got := named("photo.png", ""); got != "" {
+	if got := argumentPath("photo.png", ""); got != "" {
 		t.Errorf("nowhere: %q", got)
 	}
 }
@@ -27,7 +27,7 @@ func TestNamed(t *testing.T) {
 // A file comes with its folder, never with the home; nothing below a dot
 // directory of that, and nothing of the host's system, through links neither.
 func TestShareFile(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, p := range []string{"home/top", "home/.dot/key", "home/work/x", "data/x"} {
 		d.write(p, "")
 	}

@@ -20,7 +20,7 @@ var SessionBus = session.Feature{
 	Detect: func(f *session.Facts) session.Share {
 		s := detectSessionBus(f)
 		shareIBus(f, &s)
-		s.Notes = append(s.Notes, noModules(f.Root, f.Caller.Env)...)
+		s.Notes = append(s.Notes, findMissingModules(f.Root, f.Caller.Env)...)
 		return s
 	},
 	Hide: func(f *session.Facts) session.Share {
@@ -36,7 +36,7 @@ var SessionBus = session.Feature{
 func detectSessionBus(f *session.Facts) session.Share {
 	const name = "DBUS_SESSION_BUS_ADDRESS"
 	list := f.Caller.Env.Get(name)
-	reached, binds, notes := reachable(f, list, "the session bus")
+	reached, binds, notes := chooseReachable(f, list, "the session bus")
 	how := ""
 	if len(reached) == 0 {
 		// As libdbus does without the variable: a socket of our uid, no link
@@ -50,7 +50,7 @@ func detectSessionBus(f *session.Facts) session.Share {
 			p := dir.Join("bus")
 			if st, err := os.Lstat(string(p)); err == nil && st.Mode()&os.ModeSocket != 0 &&
 				session.Owner(st) == f.Caller.UID && f.Caller.Listeners().Live(p) {
-				reached = []address{unixPath(string(p))}
+				reached = []address{unixAddress(string(p))}
 			}
 		}
 	}
@@ -58,19 +58,19 @@ func detectSessionBus(f *session.Facts) session.Share {
 		return session.Share{State: "no bus listens" + how, Notes: notes}
 	}
 	if f.Foreign() {
-		return relayed(reached, session.PrivateDir.Join("session-bus"), name, notes)
+		return relayBus(reached, session.PrivateDir.Join("session-bus"), name, notes)
 	}
 	// Explicit, for the libraries disagree on what an unset variable means,
 	// and libdbus may start a bus of its own (dbus-sysdeps-unix.c).
 	return session.Share{
-		State: fmt.Sprintf("%s (listening%s)", join(reached), how),
+		State: fmt.Sprintf("%s (listening%s)", joinAddresses(reached), how),
 		Binds: binds, Notes: notes,
-		Env: []session.Var{{Name: name, Value: join(reached)}},
+		Env: []session.Var{{Name: name, Value: joinAddresses(reached)}},
 	}
 }
 
-// relayed offers a bus to a program that it would not know by its uid.
-func relayed(reached []address, at session.Path, name string, notes []string) session.Share {
+// relayBus offers a bus to a program that it would not know by its uid.
+func relayBus(reached []address, at session.Path, name string, notes []string) session.Share {
 	for _, a := range reached {
 		bus := a.get("path")
 		if abstract := a.get("abstract"); abstract != "" {
@@ -82,7 +82,7 @@ func relayed(reached []address, at session.Path, name string, notes []string) se
 		return session.Share{
 			State: fmt.Sprintf("%s (listening; through chrun, for it knows you by another uid)", a),
 			Relay: &session.Relay{Bus: bus, Path: at}, Notes: notes,
-			Env: []session.Var{{Name: name, Value: unixPath(string(at)).String()}},
+			Env: []session.Var{{Name: name, Value: unixAddress(string(at)).String()}},
 		}
 	}
 	return session.Share{State: "none: that bus would not know the program by its uid", Notes: notes}
@@ -90,7 +90,7 @@ func relayed(reached []address, at session.Path, name string, notes []string) se
 
 // hideBus covers what a list of addresses names.
 func hideBus(list string) (s session.Share) {
-	s.Cover, s.Notes = coverPaths(list)
+	s.Cover, s.Notes = pathsToCover(list)
 	return s
 }
 
@@ -113,7 +113,7 @@ func detectSystemBus(f *session.Facts) session.Share {
 		why             = "the system bus"
 	)
 	list := f.Caller.Env.Get(name)
-	reached, binds, notes := reachable(f, list, why)
+	reached, binds, notes := chooseReachable(f, list, why)
 	if len(reached) == 0 {
 		source := f.Caller.Host.Join(string(dir))
 		if !f.Caller.Listens(source.Join(socketName)) {
@@ -121,16 +121,16 @@ func detectSystemBus(f *session.Facts) session.Share {
 		}
 		// The directory, so that a bus which restarts is found again. Libraries
 		// were built with /run or /var/run: the variable spares the difference.
-		reached = []address{unixPath(string(dir.Join(socketName)))}
+		reached = []address{unixAddress(string(dir.Join(socketName)))}
 		binds = []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: why}}
 	}
 	// It admits every uid, if that is what the program claims.
 	if f.Identity.Kind != "" && f.Identity.UID != f.Identity.ShownUID {
-		return relayed(reached, session.PrivateDir.Join("system-bus"), name, notes)
+		return relayBus(reached, session.PrivateDir.Join("system-bus"), name, notes)
 	}
 	return session.Share{
-		State: fmt.Sprintf("%s (listening)", join(reached)), Binds: binds, Notes: notes,
-		Env: []session.Var{{Name: name, Value: join(reached)}},
+		State: fmt.Sprintf("%s (listening)", joinAddresses(reached)), Binds: binds, Notes: notes,
+		Env: []session.Var{{Name: name, Value: joinAddresses(reached)}},
 	}
 }
 
@@ -147,11 +147,11 @@ var Accessibility = session.Feature{
 		if f.Foreign() {
 			return session.Share{State: "none: that bus would not know the program by its uid", Env: noAccessibility}
 		}
-		reached, binds, notes := reachable(f, f.Caller.Env.Get(name), "the accessibility bus")
+		reached, binds, notes := chooseReachable(f, f.Caller.Env.Get(name), "the accessibility bus")
 		if len(reached) > 0 {
 			return session.Share{
-				State: fmt.Sprintf("%s (listening)", join(reached)), Binds: binds, Notes: notes,
-				Env: []session.Var{{Name: name, Value: join(reached)}},
+				State: fmt.Sprintf("%s (listening)", joinAddresses(reached)), Binds: binds, Notes: notes,
+				Env: []session.Var{{Name: name, Value: joinAddresses(reached)}},
 			}
 		}
 		if !f.Allowed("session-bus") {

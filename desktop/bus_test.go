@@ -24,7 +24,7 @@ func TestParseAddresses(t *testing.T) {
 		{"tcp:host=h,port=1", "tcp:host=h,port=1"},
 		{"junk;:path=/x;unix:path;unix:=x;unix:path=%g0;unix:path=%a;unix:path=/a,path=/b;unix:path=/ok", "unix:path=/ok"},
 	} {
-		if got := join(parseAddresses(test.list)); got != test.want {
+		if got := joinAddresses(parseAddresses(test.list)); got != test.want {
 			t.Errorf("parseAddresses(%q) = %q, want %q", test.list, got, test.want)
 		}
 	}
@@ -38,7 +38,7 @@ func FuzzBusAddress(f *testing.F) {
 	f.Add("unix:path=/run/user/1000/bus,guid=1;unix:abstract=/x%20y;tcp:host=h,port=5")
 	f.Fuzz(func(t *testing.T, list string) {
 		once := parseAddresses(list)
-		if twice := parseAddresses(join(once)); !reflect.DeepEqual(once, twice) {
+		if twice := parseAddresses(joinAddresses(once)); !reflect.DeepEqual(once, twice) {
 			t.Errorf("%q, again %q", once, twice)
 		}
 	})
@@ -47,7 +47,7 @@ func FuzzBusAddress(f *testing.F) {
 func TestSessionBus(t *testing.T) {
 	const name = "DBUS_SESSION_BUS_ADDRESS"
 	t.Run("unset", func(t *testing.T) {
-		d := newDesk(t)
+		d := newFixture(t)
 		p := d.socket("run/bus", true)
 		s := detectSessionBus(d.Facts)
 		wantEnv(t, s, map[string]string{name: "unix:path=" + p})
@@ -59,7 +59,7 @@ func TestSessionBus(t *testing.T) {
 		wantEnv(t, detectSessionBus(d.Facts), map[string]string{})
 	})
 	t.Run("dead, and a link", func(t *testing.T) {
-		d := newDesk(t)
+		d := newFixture(t)
 		d.socket("run/bus", false)
 		if s := detectSessionBus(d.Facts); s.State != "no bus listens; "+name+" was unset" {
 			t.Error(s.State)
@@ -68,7 +68,7 @@ func TestSessionBus(t *testing.T) {
 		wantEnv(t, detectSessionBus(d.Facts), map[string]string{})
 	})
 	t.Run("list", func(t *testing.T) {
-		d := newDesk(t, name+"=unix:path=DIR/gone;unixexec:path=/bin/sh;unix:path=DIR/my%20bus/b,guid=12")
+		d := newFixture(t, name+"=unix:path=DIR/gone;unixexec:path=/bin/sh;unix:path=DIR/my%20bus/b,guid=12")
 		d.socket("my bus/b", true)
 		s := detectSessionBus(d.Facts)
 		wantEnv(t, s, map[string]string{name: "unix:path=" + string(d.dir) + "/my%20bus/b"})
@@ -78,12 +78,12 @@ func TestSessionBus(t *testing.T) {
 		}
 	})
 	t.Run("stale", func(t *testing.T) {
-		d := newDesk(t, name+"=unix:path=DIR/gone")
+		d := newFixture(t, name+"=unix:path=DIR/gone")
 		p := d.socket("run/bus", true)
 		wantEnv(t, detectSessionBus(d.Facts), map[string]string{name: "unix:path=" + p})
 	})
 	t.Run("abstract", func(t *testing.T) {
-		d := newDesk(t, name+"=unix:abstract=DIR/bus")
+		d := newFixture(t, name+"=unix:abstract=DIR/bus")
 		l, err := net.Listen("unix", "@"+string(d.dir)+"/bus")
 		if err != nil {
 			t.Fatal(err)
@@ -99,22 +99,22 @@ func TestSessionBus(t *testing.T) {
 }
 
 func TestSystemBus(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.socket("host/run/dbus/system_bus_socket", true)
 	s := detectSystemBus(d.Facts)
 	wantEnv(t, s, map[string]string{"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/dbus/system_bus_socket"})
 	wantBinds(t, s, string(d.dir)+"/host/run/dbus on /run/dbus")
-	if s := detectSystemBus(newDesk(t).Facts); s.State != "no bus listens" || len(s.Env)+len(s.Binds) > 0 {
+	if s := detectSystemBus(newFixture(t).Facts); s.State != "no bus listens" || len(s.Env)+len(s.Binds) > 0 {
 		t.Errorf("%+v", s)
 	}
 }
 
 func TestAccessibility(t *testing.T) {
-	d := newDesk(t, "AT_SPI_BUS_ADDRESS=unix:path=DIR/run/at-spi/bus_0,guid=1")
+	d := newFixture(t, "AT_SPI_BUS_ADDRESS=unix:path=DIR/run/at-spi/bus_0,guid=1")
 	p := d.socket("run/at-spi/bus_0", true)
 	s := Accessibility.Detect(d.Facts)
 	wantEnv(t, s, map[string]string{"AT_SPI_BUS_ADDRESS": "unix:path=" + p})
-	d.env()
+	d.setEnv()
 	if s := Accessibility.Detect(d.Facts); s.State != "through the session bus" {
 		t.Error(s.State)
 	}
@@ -128,7 +128,7 @@ func TestAccessibility(t *testing.T) {
 // IBus is found where the host's daemon has written its address, whichever home
 // is inside; its socket at the path that is written there.
 func TestIBus(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Home = "/home/alice"
 	wantBinds(t, SessionBus.Detect(d.Facts))
 	d.write("home/.cache/ibus/bus/registry", "")
@@ -141,7 +141,7 @@ func TestIBus(t *testing.T) {
 	if !strings.HasSuffix(s.State, ", and IBus") {
 		t.Error(s.State)
 	}
-	d.env("XDG_CONFIG_HOME=DIR/cfg", "XDG_CACHE_HOME=DIR/cache")
+	d.setEnv("XDG_CONFIG_HOME=DIR/cfg", "XDG_CACHE_HOME=DIR/cache")
 	d.write("cfg/ibus/bus/0123-unix-0", "")
 	wantBinds(t, SessionBus.Detect(d.Facts), dir+"/cfg/ibus/bus on /home/alice/.config/ibus/bus")
 	for _, b := range SessionBus.Detect(d.Facts).Binds {

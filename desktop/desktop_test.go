@@ -14,23 +14,23 @@ import (
 	"chrun/session/rootfs"
 )
 
-// desk is a caller with everything below a temporary directory: a runtime
+// fixture is a caller with everything below a temporary directory: a runtime
 // directory, a home, a host's "/" and a chroot.
-type desk struct {
+type fixture struct {
 	*testing.T
 	*session.Facts
 	dir session.HostPath
 }
 
-// newDesk makes one; "DIR/" in env stands for the temporary directory.
-func newDesk(t *testing.T, env ...string) *desk {
+// newFixture makes one; "DIR/" in env stands for the temporary directory.
+func newFixture(t *testing.T, env ...string) *fixture {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "chrun") // short: a socket's path has 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	d := &desk{T: t, dir: session.HostPath(dir)}
+	d := &fixture{T: t, dir: session.HostPath(dir)}
 	for _, sub := range []string{"run", "home", "host/etc", "tree/usr"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
@@ -50,18 +50,18 @@ func newDesk(t *testing.T, env ...string) *desk {
 		},
 		Root: root, Name: "test", Allowed: func(string) bool { return true },
 	}
-	d.env(env...)
+	d.setEnv(env...)
 	return d
 }
 
-func (d *desk) env(env ...string) {
+func (d *fixture) setEnv(env ...string) {
 	d.Caller.Env = nil
 	for _, kv := range env {
 		d.Caller.Env = append(d.Caller.Env, strings.ReplaceAll(kv, "DIR/", string(d.dir)+"/"))
 	}
 }
 
-func (d *desk) deny(names ...string) *desk {
+func (d *fixture) deny(names ...string) *fixture {
 	d.Allowed = func(f string) bool {
 		for _, n := range names {
 			if n == f {
@@ -74,9 +74,9 @@ func (d *desk) deny(names ...string) *desk {
 }
 
 // socket makes a socket at a path below the desk; a dead one has no listener.
-func (d *desk) socket(p string, live bool) string {
+func (d *fixture) socket(p string, live bool) string {
 	d.Helper()
-	p = d.parent(p)
+	p = d.makeParent(p)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p, Net: "unix"})
 	if err != nil {
 		d.Fatal(err)
@@ -90,25 +90,25 @@ func (d *desk) socket(p string, live bool) string {
 	return p
 }
 
-func (d *desk) write(p, content string) string {
+func (d *fixture) write(p, content string) string {
 	d.Helper()
-	p = d.parent(p)
+	p = d.makeParent(p)
 	if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
 		d.Fatal(err)
 	}
 	return p
 }
 
-func (d *desk) link(target, p string) {
+func (d *fixture) link(target, p string) {
 	d.Helper()
-	p = d.parent(p)
+	p = d.makeParent(p)
 	os.Remove(p)
 	if err := os.Symlink(target, p); err != nil {
 		d.Fatal(err)
 	}
 }
 
-func (d *desk) parent(p string) string {
+func (d *fixture) makeParent(p string) string {
 	d.Helper()
 	p = string(d.dir.Join(p))
 	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
@@ -169,7 +169,7 @@ func TestTable(t *testing.T) {
 				t.Errorf("%s belongs to %s and %s", v, owner[v], f.Name)
 			}
 			owner[v] = f.Name
-			if ok, _ := Keep(v, "/x", "/home/a"); !ok {
+			if ok, _ := KeepVariable(v, "/x", "/home/a"); !ok {
 				t.Errorf("%s belongs to %s and is in Dropped too", v, f.Name)
 			}
 		}
@@ -178,12 +178,12 @@ func TestTable(t *testing.T) {
 		t.Error(got)
 	}
 	for name, n := range map[string]int{"wayland": 1, "display": 2, "sound": 4, "bus": 3, "all": len(Features)} {
-		if got, err := Named(name); len(got) != n || err != nil {
+		if got, err := FeaturesNamed(name); len(got) != n || err != nil {
 			t.Errorf("Named(%q) = %d features, %v", name, len(got), err)
 		}
 	}
 	for _, name := range []string{"", "nosuch"} {
-		if _, err := Named(name); err == nil || !strings.Contains(err.Error(), "pulseaudio") {
+		if _, err := FeaturesNamed(name); err == nil || !strings.Contains(err.Error(), "pulseaudio") {
 			t.Errorf("Named(%q): %v", name, err)
 		}
 	}
@@ -192,10 +192,10 @@ func TestTable(t *testing.T) {
 // What a feature sets must be among its variables, or be one that does not
 // pass, so that it is unset where the feature is denied; and features of an empty host offer something sane.
 func TestVariablesAreDeclared(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, f := range Features {
 		for _, v := range f.Detect(d.Facts).Env {
-			if passes, _ := Keep(v.Name, "/x", "/home/a"); passes && !slices.Contains(f.Variables, v.Name) {
+			if passes, _ := KeepVariable(v.Name, "/x", "/home/a"); passes && !slices.Contains(f.Variables, v.Name) {
 				t.Errorf("%s sets %s, which is not among its variables", f.Name, v.Name)
 			}
 		}

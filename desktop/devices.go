@@ -26,7 +26,7 @@ var Gpu = session.Feature{
 				found = append(found, "/dev/"+name)
 			}
 		}
-		s := session.Share{State: strings.Join(found, ", "), Binds: parts(f, "gpu")}
+		s := session.Share{State: strings.Join(found, ", "), Binds: selectDevices(f, "gpu")}
 		if s.State == "" {
 			s.State = "none known on the host"
 		}
@@ -40,7 +40,7 @@ var Devices = session.Feature{
 	Name:   "devices",
 	Shares: "the other devices: sound cards, cameras, gamepads, disks as far as the caller may",
 	Detect: func(f *session.Facts) session.Share {
-		s := session.Share{State: "the host's /dev", Binds: parts(f, "devices")}
+		s := session.Share{State: "the host's /dev", Binds: selectDevices(f, "devices")}
 		// libudev says which device is a gamepad or camera from here.
 		if source := f.Caller.Host.Join("/run/udev"); exists(source) {
 			s.Binds = append(s.Binds, session.Bind{Source: source, Dest: "/run/udev", ReadOnly: true, Why: "what udev knows of the devices"})
@@ -59,7 +59,7 @@ var Shm = session.Feature{
 	Name:   "shm",
 	Shares: "the host's shared memory, /dev/shm",
 	Detect: func(f *session.Facts) session.Share {
-		s := session.Share{State: "the host's /dev/shm", Binds: parts(f, "shm")}
+		s := session.Share{State: "the host's /dev/shm", Binds: selectDevices(f, "shm")}
 		var st unix.Statfs_t
 		if err := unix.Statfs(string(f.Caller.Host.Join("/dev/shm")), &st); err != nil {
 			return session.Share{State: "the host has no /dev/shm"}
@@ -79,10 +79,10 @@ var Tmp = session.Feature{
 	Detect: func(f *session.Facts) session.Share { return session.Share{State: "the host's /tmp"} },
 }
 
-// parts binds what of the host's /dev belongs to a class, unless /dev is shared
+// selectDevices binds what of the host's /dev belongs to a class, unless /dev is shared
 // whole. What the caller may not open anyway is left out, and so are links: udev
 // makes them for names, not for devices.
-func parts(f *session.Facts, class string) (binds []session.Bind) {
+func selectDevices(f *session.Facts, class string) (binds []session.Bind) {
 	if session.WholeDev(f) {
 		return nil
 	}
@@ -92,7 +92,7 @@ func parts(f *session.Facts, class string) (binds []session.Bind) {
 		return nil
 	}
 	for _, e := range entries {
-		if Classify(e.Name()) != class || e.Type()&(os.ModeDevice|os.ModeDir) == 0 {
+		if classifyDevice(e.Name()) != class || e.Type()&(os.ModeDevice|os.ModeDir) == 0 {
 			continue
 		}
 		source := dev.Join(e.Name())
@@ -108,9 +108,9 @@ func exists(p session.HostPath) bool {
 	return unix.Stat(string(p), &st) == nil
 }
 
-// classes says which feature shares an entry of /dev, by patterns of
+// deviceClasses says which feature shares an entry of /dev, by patterns of
 // path.Match.
-var classes = []struct {
+var deviceClasses = []struct {
 	class    string
 	patterns []string
 }{
@@ -129,10 +129,10 @@ var classes = []struct {
 	}},
 }
 
-// Classify says what an entry of /dev belongs to: "base" (always there), "gpu",
+// classifyDevice says what an entry of /dev belongs to: "base" (always there), "gpu",
 // "shm", or "devices".
-func Classify(name string) string {
-	for _, c := range classes {
+func classifyDevice(name string) string {
+	for _, c := range deviceClasses {
 		for _, pattern := range c.patterns {
 			if ok, _ := path.Match(pattern, name); ok {
 				return c.class

@@ -10,7 +10,7 @@ func TestClassify(t *testing.T) {
 		"devices": {"snd", "input", "video0", "uinput", "hidraw0", "tty0", "ttyUSB0", "sda", "fuse", "kvm", "net", "bus", "", "nullx", "[", "*"},
 	} {
 		for _, name := range names {
-			if got := Classify(name); got != class {
+			if got := classifyDevice(name); got != class {
 				t.Errorf("Classify(%q) = %q, want %q", name, got, class)
 			}
 		}
@@ -18,7 +18,7 @@ func TestClassify(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	for _, dir := range []string{"dri", "snd", "shm", "pts"} {
 		d.write("host/dev/"+dir+"/x", "")
 	}

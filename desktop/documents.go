@@ -23,9 +23,9 @@ var Documents = session.Feature{
 	Detect: detectDocuments,
 }
 
-// usual are the names where there is no user-dirs.dirs, as with many a plain
+// defaultUserDirs are the names where there is no user-dirs.dirs, as with many a plain
 // window manager: programs save into ~/Downloads all the same.
-const usual = `XDG_DESKTOP_DIR="$HOME/Desktop"
+const defaultUserDirs = `XDG_DESKTOP_DIR="$HOME/Desktop"
 XDG_DOCUMENTS_DIR="$HOME/Documents"
 XDG_DOWNLOAD_DIR="$HOME/Downloads"
 XDG_MUSIC_DIR="$HOME/Music"
@@ -39,7 +39,7 @@ func detectDocuments(f *session.Facts) session.Share {
 	data, err := rootfs.ReadHost(source.Join("user-dirs.dirs"), 0, 0)
 	dirs := parseUserDirs(data, home)
 	if err != nil {
-		dirs = slices.DeleteFunc(parseUserDirs([]byte(usual), home), func(d userDir) bool { return !isDir(d.dir) })
+		dirs = slices.DeleteFunc(parseUserDirs([]byte(defaultUserDirs), home), func(d userDir) bool { return !isDir(d.dir) })
 		if len(dirs) == 0 {
 			return session.Share{State: "none: there is no " + string(source.Join("user-dirs.dirs"))}
 		}

@@ -31,7 +31,7 @@ XDG_PUBLICSHARE_DIR="$HOME/a/../b"
 
 // Where the directories are, and where programs inside will look for their names.
 func TestDocuments(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.Facts.Home = session.Path(d.Caller.Account.Home)
 	home := d.Caller.Account.Home
 	share := func() session.Share { return Documents.Detect(d.Facts) }
@@ -59,10 +59,10 @@ func TestDocuments(t *testing.T) {
 	}
 	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	d.write("home/cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
-	d.env("XDG_CONFIG_HOME=DIR/home/cfg") // passes
+	d.setEnv("XDG_CONFIG_HOME=DIR/home/cfg") // passes
 	check(home + "/cfg/user-dirs.dirs")
 	d.write("cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
-	d.env("XDG_CONFIG_HOME=DIR/cfg") // does not
+	d.setEnv("XDG_CONFIG_HOME=DIR/cfg") // does not
 	check(home + "/.config/user-dirs.dirs")
 }
 

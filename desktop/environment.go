@@ -7,17 +7,17 @@ import (
 	"chrun/session"
 )
 
-// Drop is a variable, or with a trailing * several, that does not pass: why is
+// droppedVariable is a variable, or with a trailing * several, that does not pass: why is
 // for --dry-run and the documentation.
-type Drop struct{ Pattern, Why string }
+type droppedVariable struct{ Pattern, Why string }
 
-// Dropped is the list of variables that do not pass into a chroot. Everything
+// droppedVariables is the list of variables that do not pass into a chroot. Everything
 // else does, what toolkits are told to choose included (MOZ_*, GDK_BACKEND,
 // GDK_SCALE, QT_QPA_PLATFORM, QT_SCALE_FACTOR, SDL_*, XCURSOR_THEME …): a
 // program should be what it is on the host. The variables of the features are
 // not here but in their rows. Source: what Flatpak drops (flatpak-run.c), and
 // what was seen to break.
-var Dropped = []Drop{
+var droppedVariables = []droppedVariable{
 	{"LD_LIBRARY_PATH", libraries}, {"LD_PRELOAD", libraries}, {"LD_AUDIT", libraries},
 	{"GCONV_PATH", libraries}, {"NLSPATH", files}, {"LADSPA_PATH", libraries}, {"LV2_PATH", libraries},
 	{"DSSI_PATH", libraries}, {"VST_PATH", libraries}, {"VST3_PATH", libraries}, {"CLAP_PATH", libraries},
@@ -83,10 +83,10 @@ const (
 // there.
 var homeDirs = []string{"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
 
-// Keep says whether a variable of the host passes into a chroot where HOME is
+// KeepVariable says whether a variable of the host passes into a chroot where HOME is
 // home, or why not.
-func Keep(name, value string, home session.Path) (ok bool, why string) {
-	for _, d := range Dropped {
+func KeepVariable(name, value string, home session.Path) (ok bool, why string) {
+	for _, d := range droppedVariables {
 		if name == "" || d.Pattern[0] != name[0] {
 			continue // most of them: a launch asks for a hundred variables
 		}

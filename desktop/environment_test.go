@@ -14,7 +14,7 @@ func TestKeep(t *testing.T) {
 		"GTK_PATHS=", "LISTEN=1", "SNAPSHOT=1", "VKEY=1",
 	} {
 		name, value, _ := strings.Cut(kv, "=")
-		if ok, why := Keep(name, value, "/home/a"); !ok {
+		if ok, why := KeepVariable(name, value, "/home/a"); !ok {
 			t.Errorf("%s does not pass: %s", kv, why)
 		}
 	}
@@ -25,12 +25,12 @@ func TestKeep(t *testing.T) {
 		"XDG_CONFIG_HOME=/data/a", "XDG_CONFIG_HOME=relative", "XDG_CACHE_HOME=/home/a/../b", "XDG_STATE_HOME=/home/ab", "XDG_DATA_HOME=",
 	} {
 		name, value, _ := strings.Cut(kv, "=")
-		if ok, why := Keep(name, value, "/home/a"); ok || why == "" {
+		if ok, why := KeepVariable(name, value, "/home/a"); ok || why == "" {
 			t.Errorf("%s passes (%q)", kv, why)
 		}
 	}
 	seen := map[string]bool{}
-	for _, d := range Dropped {
+	for _, d := range droppedVariables {
 		if seen[d.Pattern] || d.Why == "" || strings.Contains(strings.TrimSuffix(d.Pattern, "*"), "*") {
 			t.Errorf("bad entry %+v", d)
 		}
@@ -39,12 +39,12 @@ func TestKeep(t *testing.T) {
 }
 
 func TestLacks(t *testing.T) {
-	d := newDesk(t, "GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;ibus",
+	d := newFixture(t, "GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;ibus",
 		"QT_QPA_PLATFORMTHEME=qt5ct", "QT_STYLE_OVERRIDE=kvantum-dark", "XMODIFIERS=@im=fcitx")
 	got := func() string {
 		var list []string
-		for _, l := range Lacks(d.Root, d.Caller.Env) {
-			list = append(list, l.Name)
+		for _, l := range FindMissingPlugins(d.Root, d.Caller.Env) {
+			list = append(list, l.Variable)
 		}
 		return strings.Join(list, " ")
 	}
@@ -58,11 +58,11 @@ func TestLacks(t *testing.T) {
 	if got() != "" {
 		t.Errorf("lacks %q in a tree that has all", got())
 	}
-	d.env("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose", "QT_STYLE_OVERRIDE=Fusion", "QT_QPA_PLATFORMTHEME=")
+	d.setEnv("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose", "QT_STYLE_OVERRIDE=Fusion", "QT_QPA_PLATFORMTHEME=")
 	if got() != "" {
 		t.Errorf("lacks the built-in %q", got())
 	}
-	d.env("GTK_IM_MODULE=/", "QT_IM_MODULE=..", "QT_STYLE_OVERRIDE=-")
+	d.setEnv("GTK_IM_MODULE=/", "QT_IM_MODULE=..", "QT_STYLE_OVERRIDE=-")
 	if want := "GTK_IM_MODULE QT_IM_MODULE QT_STYLE_OVERRIDE"; got() != want {
 		t.Errorf("lacks %q, want %q", got(), want)
 	}
@@ -70,8 +70,8 @@ func TestLacks(t *testing.T) {
 
 // Each toolkit has modules of its own; one that the chroot has not misses none.
 func TestNoModules(t *testing.T) {
-	d := newDesk(t)
-	notes := func() string { return strings.Join(noModules(d.Root, d.Caller.Env), "\n") }
+	d := newFixture(t)
+	notes := func() string { return strings.Join(findMissingModules(d.Root, d.Caller.Env), "\n") }
 	const lib = "tree/usr/lib/x86_64-linux-gnu/"
 	d.write(lib+"libgtk-3.so.0", "")
 	d.write(lib+"libgtk-4.so.1", "")
@@ -79,7 +79,7 @@ func TestNoModules(t *testing.T) {
 	if notes() != "" {
 		t.Error("no input method is named:", notes())
 	}
-	d.env("GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;fcitx;ibus")
+	d.setEnv("GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;fcitx;ibus")
 	d.write(lib+"gtk-3.0/3.0.0/immodules/im-fcitx5.so", "")
 	if want := "the chroot's GTK 4 has no module for fcitx: it has to be installed there (Debian's fcitx5-frontend-gtk4)\n" +
 		"the chroot's Qt 6 has no module for fcitx: it has to be installed there (Debian's fcitx5-frontend-qt6)"; notes() != want {
@@ -90,7 +90,7 @@ func TestNoModules(t *testing.T) {
 	if notes() != "" {
 		t.Error(notes())
 	}
-	d.env("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose")
+	d.setEnv("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose")
 	if notes() != "" {
 		t.Error("part of the toolkit:", notes())
 	}

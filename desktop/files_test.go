@@ -7,7 +7,7 @@ import (
 )
 
 func TestNetworkFiles(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.write("host/run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n")
 	d.link("../run/systemd/resolve/stub-resolv.conf", "host/etc/resolv.conf")
 	s := NetworkFiles.Detect(d.Facts)
@@ -24,13 +24,13 @@ func TestNetworkFiles(t *testing.T) {
 func TestMachineID(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef"
 	for _, content := range []string{"", "uninitialized\n", "0123\n"} {
-		d := newDesk(t) // the id is read once a launch
+		d := newFixture(t) // the id is read once a launch
 		d.write("host/etc/machine-id", content)
 		if s := MachineID.Detect(d.Facts); len(s.Files) > 0 {
 			t.Errorf("%q was taken for an id", content)
 		}
 	}
-	d := newDesk(t)
+	d := newFixture(t)
 	d.write("host/etc/machine-id", id+"\n")
 	d.link("/etc/machine-id", "tree/var/lib/dbus/machine-id")
 	wantFiles(t, MachineID.Detect(d.Facts), map[session.Path]string{"/etc/machine-id": id + "\n"})
@@ -39,7 +39,7 @@ func TestMachineID(t *testing.T) {
 	d.deny() // the link is not followed
 	wantFiles(t, MachineID.Detect(d.Facts), map[session.Path]string{"/etc/machine-id": id + "\n"})
 
-	d = newDesk(t)
+	d = newFixture(t)
 	d.write("host/var/lib/dbus/machine-id", id)
 	d.write("tree/var/lib/dbus/machine-id", "other\n")
 	wantFiles(t, MachineID.Detect(d.Facts), map[session.Path]string{

@@ -6,10 +6,10 @@ import (
 	"chrun/session"
 )
 
-// fontconfig tells every version of fontconfig of the directories, behind the
+// fontconfigFiles tells every version of fontconfigFiles of the directories, behind the
 // chroot's own. Caches are not shared: those of another version crash some
 // programs. A chroot that may be written keeps its own /etc, see session.File.
-func fontconfig(f *session.Facts, dirs []string) []session.File {
+func fontconfigFiles(f *session.Facts, dirs []string) []session.File {
 	const conf session.Path = "/etc/fonts/conf.d"
 	for _, p := range []session.Path{"/etc/fonts", conf} {
 		// Were one a link, ours would cover it and not join it.

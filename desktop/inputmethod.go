@@ -49,15 +49,15 @@ func ibusDir(f *session.Facts) (source session.HostPath, dest session.Path) {
 	return source.Join("ibus/bus"), dest.Join("ibus/bus")
 }
 
-// toolkit is one that loads a module for the input method that a variable names.
-type toolkit struct {
+// inputToolkit is one that loads a module for the input method that a variable names.
+type inputToolkit struct {
 	name, lib string // the library by which it is known to be there
 	variables []string
 	dir       session.Path      // of the modules, below a library directory
 	packages  map[string]string // Debian's, by input method
 }
 
-var toolkits = []toolkit{
+var inputToolkits = []inputToolkit{
 	{"GTK 2", "libgtk-x11-2.0.so.0", []string{"GTK_IM_MODULE"}, gtkModules[2], map[string]string{"ibus": "ibus-gtk", "fcitx": "fcitx5-frontend-gtk2"}},
 	{"GTK 3", "libgtk-3.so.0", []string{"GTK_IM_MODULE"}, gtkModules[0], map[string]string{"ibus": "ibus-gtk3", "fcitx": "fcitx5-frontend-gtk3"}},
 	{"GTK 4", "libgtk-4.so.1", []string{"GTK_IM_MODULE"}, gtkModules[1], map[string]string{"ibus": "ibus-gtk4", "fcitx": "fcitx5-frontend-gtk4"}},
@@ -67,11 +67,11 @@ var toolkits = []toolkit{
 
 var qtVariables = []string{"QT_IM_MODULES", "QT_IM_MODULE"}
 
-// noModules says which toolkits of the chroot have no module for the person's
+// findMissingModules says which toolkits of the chroot have no module for the person's
 // input method, and what brings it: without it nobody can type Chinese there.
 // Nothing is looked for where no variable names one.
-func noModules(root *rootfs.Root, env session.Environ) (notes []string) {
-	for _, tk := range toolkits {
+func findMissingModules(root *rootfs.Root, env session.Environ) (notes []string) {
+	for _, tk := range inputToolkits {
 		var method string
 		for _, v := range tk.variables {
 			names := strings.FieldsFunc(env.Get(v), func(r rune) bool { return r == ':' || r == ';' })
@@ -83,7 +83,7 @@ func noModules(root *rootfs.Root, env session.Environ) (notes []string) {
 		if method == "" || !slices.ContainsFunc(rootfs.LibDirs, func(lib session.Path) bool { return root.Exists(lib.Join(tk.lib)) }) {
 			continue
 		}
-		if !(plugin{dirs: []session.Path{tk.dir}}).file(root, method) {
+		if !(plugin{dirs: []session.Path{tk.dir}}).hasLibrary(root, method) {
 			notes = append(notes, fmt.Sprintf("the chroot's %s has no module for %s: it has to be installed there (Debian's %s)", tk.name, method, tk.packages[method]))
 		}
 	}

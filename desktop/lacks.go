@@ -9,19 +9,19 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Lack is a variable that names what the chroot does not have.
-type Lack struct{ Name, Note string }
+// MissingPlugin is a variable that names what the chroot does not have.
+type MissingPlugin struct{ Variable, Note string }
 
 // plugin says how a theme or input module that a variable names is found in a
 // chroot. A toolkit told to use what it lacks falls back to less than its own
 // choice, or complains at each start.
 type plugin struct {
-	variable string
-	what     string
-	builtin  []string       // part of the toolkit itself
-	divider  string         // between several values, of which one suffices
-	cut      string         // what of a value is no name begins with one of these
-	dirs     []session.Path // below a library directory; a file's name holds the value
+	variable    string
+	description string
+	builtin     []string       // part of the toolkit itself
+	separator   string         // between several values, of which one suffices
+	suffixes    string         // what of a value is no name begins with one of these
+	dirs        []session.Path // below a library directory; a file's name holds the value
 }
 
 var (
@@ -34,54 +34,54 @@ var (
 // plugins is the table of what is looked for. XMODIFIERS names a program of the
 // session and passes; XCURSOR_THEME and icon themes fall back by themselves.
 var plugins = []plugin{
-	{variable: "GTK_IM_MODULE", what: "GTK input module", dirs: gtkModules, divider: ":",
+	{variable: "GTK_IM_MODULE", description: "GTK input module", dirs: gtkModules, separator: ":",
 		builtin: []string{"gtk-im-context-simple", "gtk-im-context-none", "simple", "none", "wayland", "waylandgtk", "xim", "broadway"}},
-	{variable: "QT_IM_MODULE", what: "Qt input module", dirs: qtInput,
+	{variable: "QT_IM_MODULE", description: "Qt input module", dirs: qtInput,
 		builtin: []string{"simple", "none", "xim", "compose", "wayland", "text-input-v3"}},
-	{variable: "QT_IM_MODULES", what: "Qt input module", dirs: qtInput, divider: ";",
+	{variable: "QT_IM_MODULES", description: "Qt input module", dirs: qtInput, separator: ";",
 		builtin: []string{"simple", "none", "xim", "compose", "wayland", "text-input-v3"}},
-	{variable: "QT_QPA_PLATFORMTHEME", what: "Qt platform theme", dirs: qtThemes, divider: ":",
+	{variable: "QT_QPA_PLATFORMTHEME", description: "Qt platform theme", dirs: qtThemes, separator: ":",
 		builtin: []string{"generic", "gnome", "kde"}},
-	{variable: "QT_STYLE_OVERRIDE", what: "Qt style", dirs: qtStyles, cut: "-", // kvantum-dark, of libkvantum.so
+	{variable: "QT_STYLE_OVERRIDE", description: "Qt style", dirs: qtStyles, suffixes: "-", // kvantum-dark, of libkvantum.so
 		builtin: []string{"fusion", "windows"}},
 }
 
-// Lacks lists the variables that name a theme or input module which the chroot
+// FindMissingPlugins lists the variables that name a theme or input module which the chroot
 // has not. Nothing is looked for while no such variable is set.
-func Lacks(root *rootfs.Root, env session.Environ) (lacks []Lack) {
+func FindMissingPlugins(root *rootfs.Root, env session.Environ) (lacks []MissingPlugin) {
 	for _, p := range plugins {
-		if value := env.Get(p.variable); value != "" && !p.found(root, value) {
-			lacks = append(lacks, Lack{p.variable, fmt.Sprintf("the chroot has no %s %s: %s is left out", p.what, value, p.variable)})
+		if value := env.Get(p.variable); value != "" && !p.isAvailable(root, value) {
+			lacks = append(lacks, MissingPlugin{p.variable, fmt.Sprintf("the chroot has no %s %s: %s is left out", p.description, value, p.variable)})
 		}
 	}
 	return lacks
 }
 
-func (p plugin) found(root *rootfs.Root, value string) bool {
+func (p plugin) isAvailable(root *rootfs.Root, value string) bool {
 	values := []string{value}
-	if p.divider != "" {
-		values = strings.Split(value, p.divider)
+	if p.separator != "" {
+		values = strings.Split(value, p.separator)
 	}
 	for _, name := range values {
 		if slices.ContainsFunc(p.builtin, func(b string) bool { return strings.EqualFold(b, name) }) {
 			return true
 		}
-		if p.cut != "" {
-			name, _, _ = strings.Cut(name, p.cut)
+		if p.suffixes != "" {
+			name, _, _ = strings.Cut(name, p.suffixes)
 		}
 		if name == "" || name[0] == '.' || strings.Contains(name, "/") {
 			continue
 		}
-		if p.file(root, strings.ToLower(name)) {
+		if p.hasLibrary(root, strings.ToLower(name)) {
 			return true
 		}
 	}
 	return false
 }
 
-// file looks for a library whose name holds name: im-fcitx5.so offers fcitx,
+// hasLibrary looks for a library whose name holds name: im-fcitx5.so offers fcitx,
 // libqgtk3.so gtk3. The exact names are in the libraries.
-func (p plugin) file(root *rootfs.Root, name string) bool {
+func (p plugin) hasLibrary(root *rootfs.Root, name string) bool {
 	for _, lib := range rootfs.LibDirs {
 		if !root.IsDir(lib) {
 			continue

@@ -32,7 +32,7 @@ func detectLocaleTime(f *session.Facts) session.Share {
 	}
 	shareZone(f, &s)
 	for _, name := range missing {
-		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s: C.UTF-8 in its place%s", name, makeLocale(f.Root, name)))
+		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s: C.UTF-8 in its place%s", name, localeCommand(f.Root, name)))
 	}
 	if len(locales) == 0 {
 		locales = []string{"no locale set"}
@@ -66,10 +66,10 @@ func chooseLocales(root *rootfs.Root, env session.Environ) (vars []session.Var, 
 	return vars, chosen, missing
 }
 
-// makeLocale says how a missing locale is made, where the chroot has what that
+// localeCommand says how a missing locale is made, where the chroot has what that
 // takes: of glibc localedef, and the locale's source, which Debian keeps in
 // another package.
-func makeLocale(root *rootfs.Root, name string) string {
+func localeCommand(root *rootfs.Root, name string) string {
 	source, codeset, _ := strings.Cut(name, ".")
 	codeset, modifier, ok := strings.Cut(codeset, "@")
 	if ok {
@@ -88,31 +88,31 @@ const localeDir session.Path = "/usr/lib/locale"
 // localeFinder answers whether the chroot has a locale. It looks where glibc
 // does (locale/findlocale.c), and no further than it must.
 type localeFinder struct {
-	root    *rootfs.Root
-	known   map[string]bool // by normalised name
-	archive map[string]bool
-	opened  bool
+	root        *rootfs.Root
+	known       map[string]bool // by normalised name
+	archive     map[string]bool
+	archiveRead bool
 }
 
 func (l *localeFinder) has(name string) bool {
-	name = normalLocale(name)
+	name = normalizeLocale(name)
 	found, ok := l.known[name]
 	if !ok {
-		found = l.look(name)
+		found = l.find(name)
 		l.known[name] = found
 	}
 	return found
 }
 
-func (l *localeFinder) look(name string) bool {
+func (l *localeFinder) find(name string) bool {
 	if strings.Contains(name, "/") || strings.HasPrefix(name, ".") {
 		return false // glibc refuses it too
 	}
 	if l.root.IsDir(localeDir.Join(name)) {
 		return true
 	}
-	if !l.opened {
-		l.opened = true
+	if !l.archiveRead {
+		l.archiveRead = true
 		if f, err := l.root.Open(localeDir.Join("locale-archive")); err == nil {
 			l.archive = readLocaleArchive(f)
 			f.Close()
@@ -121,10 +121,10 @@ func (l *localeFinder) look(name string) bool {
 	return l.archive[name] || usesMusl(l.root)
 }
 
-// normalLocale writes the codeset as file names do: letters and digits only, in
+// normalizeLocale writes the codeset as file names do: letters and digits only, in
 // lower case ("de_DE.UTF-8@euro" is "de_DE.utf8@euro"), after "iso" if it is
 // digits only (glibc intl/l10nflist.c, _nl_normalize_codeset).
-func normalLocale(name string) string {
+func normalizeLocale(name string) string {
 	base, modifier, hasModifier := strings.Cut(name, "@")
 	base, codeset, hasCodeset := strings.Cut(base, ".")
 	if hasCodeset {

@@ -74,14 +74,14 @@ func TestNormalLocale(t *testing.T) {
 		"C": "C", "C.UTF-8": "C.utf8", "de_DE": "de_DE", "de_DE.UTF-8": "de_DE.utf8", "de_DE.utf8": "de_DE.utf8",
 		"fr_FR.ISO-8859-15@euro": "fr_FR.iso885915@euro", "fr_FR@euro": "fr_FR@euro", "en_US.8859-1": "en_US.iso88591",
 	} {
-		if got := normalLocale(name); got != want {
+		if got := normalizeLocale(name); got != want {
 			t.Errorf("normalLocale(%q) = %q, want %q", name, got, want)
 		}
 	}
 }
 
 func TestLocale(t *testing.T) {
-	d := newDesk(t, "LANG=de_DE.UTF-8", "LC_TIME=en_DK.UTF-8", "LC_PAPER=de_DE.utf8", "LC_NUMERIC=C", "LC_CTYPE=",
+	d := newFixture(t, "LANG=de_DE.UTF-8", "LC_TIME=en_DK.UTF-8", "LC_PAPER=de_DE.utf8", "LC_NUMERIC=C", "LC_CTYPE=",
 		"LANGUAGE=de:en", "LOCPATH=/x", "TZDIR=/y", "TZ=Europe/Berlin")
 	want := map[string]string{"LANG": "C.UTF-8", "LC_TIME": "C.UTF-8", "LC_PAPER": "C.UTF-8", "LC_NUMERIC": "C",
 		"LANGUAGE": "de:en", "TZ": "Europe/Berlin"}
@@ -109,18 +109,18 @@ func TestLocale(t *testing.T) {
 	want["LC_TIME"] = "en_DK.UTF-8"
 	check(0)
 
-	d.env("LANG=../../../etc", "LC_ALL=.", "LC_TIME=..")
+	d.setEnv("LANG=../../../etc", "LC_ALL=.", "LC_TIME=..")
 	want = map[string]string{"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LC_TIME": "C.UTF-8"}
 	check(3)
 
-	d = newDesk(t, "LANG=tlh_QO.UTF-8") // musl takes every name
+	d = newFixture(t, "LANG=tlh_QO.UTF-8") // musl takes every name
 	d.write("tree/lib/ld-musl-x86_64.so.1", "")
 	want = map[string]string{"LANG": "tlh_QO.UTF-8"}
 	check(0)
 }
 
 func TestTime(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	if s := detectLocaleTime(d.Facts); s.State != "UTC, no locale set" || len(s.Files) > 0 {
 		t.Errorf("%+v", s)
 	}
@@ -147,11 +147,11 @@ func TestTime(t *testing.T) {
 // A zone that only the host has is the host's; any other TZ is left to the
 // chroot.
 func TestZone(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")
 	for value, shared := range map[string]bool{"Europe/Berlin": true, ":Europe/Berlin": true, "Europe/Nowhere": false, "CET-1CEST": false,
 		":/etc/localtime": false, "../zoneinfo/Europe/Berlin": false, ":": false} {
-		d.env("TZ=" + value)
+		d.setEnv("TZ=" + value)
 		want := map[string]string{"TZ": value}
 		if shared {
 			want["TZDIR"] = "/run/host/share/zoneinfo"
@@ -163,6 +163,6 @@ func TestZone(t *testing.T) {
 		}
 	}
 	d.write("tree/usr/share/zoneinfo/Europe/Berlin", "TZif2")
-	d.env("TZ=Europe/Berlin")
+	d.setEnv("TZ=Europe/Berlin")
 	wantEnv(t, detectLocaleTime(d.Facts), map[string]string{"TZ": "Europe/Berlin"})
 }

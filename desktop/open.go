@@ -63,7 +63,7 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 	const why = "opens links and files on the host"
 	var at []session.Path
 	for _, name := range Openers {
-		if p := overOwn(f, name); p != "" {
+		if p := openerPath(f, name); p != "" {
 			at = append(at, p)
 		}
 	}
@@ -75,7 +75,7 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 		s.Binds = append(s.Binds, session.Bind{Source: session.HostPath(exe), Dest: p, ReadOnly: true, Why: why})
 	}
 	switch {
-	case f.Identity.Kind != session.Grant && f.Allowed("session-bus") && portal(f.Caller) && BusAddress(f.Caller) != nil:
+	case f.Identity.Kind != session.Grant && f.Allowed("session-bus") && hasOpenPortal(f.Caller) && BusAddress(f.Caller) != nil:
 		s.State = "by the host's portal"
 	case f.Account.UID == 0:
 		s.State = "no: the host has no portal, and root inside no other way"
@@ -98,12 +98,12 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 	return s
 }
 
-// overOwn is where the helper is mounted so that it is found by name: a login
+// openerPath is where the helper is mounted so that it is found by name: a login
 // shell sets PATH anew. That is the chroot's own program, or where it has none
 // /usr/local/bin; nowhere for root inside and where the launch may write, since package
 // managers could not replace a file that is mounted over. A link may lead to a program
 // that is something else too (busybox).
-func overOwn(f *session.Facts, name string) session.Path {
+func openerPath(f *session.Facts, name string) session.Path {
 	own, local := session.Path("/usr/bin").Join(name), session.Path("/usr/local/bin")
 	st, err := f.Root.Lstat(own)
 	switch {
@@ -124,9 +124,9 @@ func overOwn(f *session.Facts, name string) session.Path {
 // that of wlroots alone is not enough.
 var choosers = []string{"gtk", "gnome", "kde", "pantheon"}
 
-// portal says whether the host has an OpenURI portal: the session bus can start
+// hasOpenPortal says whether the host has an OpenURI hasOpenPortal: the session bus can start
 // it, and a backend.
-func portal(c *session.Caller) bool {
+func hasOpenPortal(c *session.Caller) bool {
 	dirs := c.Env.Get("XDG_DATA_DIRS")
 	if dirs == "" {
 		dirs = "/usr/share:/usr/local/share" // Base Directory 0.8; the order does not matter

@@ -47,7 +47,7 @@ func detectRemovable(f *session.Facts) session.Share {
 		return s
 	}
 	for _, dir := range dirs {
-		if at := private(string(table), dir); at != "" {
+		if at := privateMount(string(table), dir); at != "" {
 			s.Notes = append(s.Notes, "what is plugged in later will not appear in "+dir+
 				" of a running program: the host keeps its mounts to itself. To change that: sudo mount --make-shared "+at)
 		}
@@ -55,10 +55,10 @@ func detectRemovable(f *session.Facts) session.Share {
 	return s
 }
 
-// private returns the mount point that holds dir, if what is mounted below it
+// privateMount returns the mount point that holds dir, if what is mounted below it
 // later stays unseen in other mount namespaces (proc(5), mountinfo;
 // mount_namespaces(7), "shared subtrees").
-func private(table, dir string) (at string) {
+func privateMount(table, dir string) (at string) {
 	received := false
 	for line := range strings.Lines(table) {
 		// id parent major:minor root mount-point options optional… - type …

@@ -8,9 +8,9 @@ import (
 	"chrun/session"
 )
 
-// settings are files and directories of the configuration in which toolkits
+// settingNames are files and directories of the configuration in which toolkits
 // keep what a person has chosen, and nothing that belongs to one version.
-var settings = []string{"gtk-3.0", "gtk-4.0", "fontconfig", "kdeglobals", "qt5ct", "qt6ct", "Kvantum"}
+var settingNames = []string{"gtk-3.0", "gtk-4.0", "fontconfig", "kdeglobals", "qt5ct", "qt6ct", "Kvantum"}
 
 // shareSettings shares the caller's settings, read-only, where the home inside
 // has none of its own, and returns their names.
@@ -23,7 +23,7 @@ func shareSettings(f *session.Facts, s *session.Share) (names []string) {
 			s.Binds = append(s.Binds, session.Bind{Source: source, Dest: dest, ReadOnly: true, Missing: own, Why: "the caller's settings"})
 		}
 	}
-	for _, name := range settings {
+	for _, name := range settingNames {
 		add(source.Join(name), dest.Join(name), true)
 	}
 	add(home.Join(".gtkrc-2.0"), f.Home.Join(".gtkrc-2.0"), true)
@@ -46,7 +46,7 @@ func configHome(f *session.Facts) (source session.HostPath, dest session.Path) {
 	source, dest = session.HostPath(f.Caller.Account.Home).Join(".config"), f.Home.Join(".config")
 	if dir := f.Caller.Env.Get("XDG_CONFIG_HOME"); path.IsAbs(dir) {
 		source = session.HostPath(path.Clean(dir))
-		if ok, _ := Keep("XDG_CONFIG_HOME", dir, f.Home); ok {
+		if ok, _ := KeepVariable("XDG_CONFIG_HOME", dir, f.Home); ok {
 			dest = session.Path(source)
 		}
 	}

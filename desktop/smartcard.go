@@ -47,11 +47,11 @@ func detectSmartcard(f *session.Facts) session.Share {
 	// In the runtime directory, its usual place, it needs nothing. The value has
 	// the form of D-Bus addresses (p11-kit/rpc-transport.c).
 	if list := c.Env.Get("P11_KIT_SERVER_ADDRESS"); list != "" {
-		reached, binds, notes := reachable(f, list, "the p11-kit server")
+		reached, binds, notes := chooseReachable(f, list, "the p11-kit server")
 		s.Binds, s.Notes = append(s.Binds, binds...), append(s.Notes, notes...)
 		if len(reached) > 0 {
-			state = append(state, "p11-kit at "+join(reached))
-			s.Env = append(s.Env, session.Var{Name: "P11_KIT_SERVER_ADDRESS", Value: join(reached)})
+			state = append(state, "p11-kit at "+joinAddresses(reached))
+			s.Env = append(s.Env, session.Var{Name: "P11_KIT_SERVER_ADDRESS", Value: joinAddresses(reached)})
 		}
 	}
 	s.State = strings.Join(state, ", ")

@@ -42,8 +42,8 @@ func Groups() []string {
 	return append(groups, All)
 }
 
-// Named returns the features that name means: one, those of a group, or all.
-func Named(name string) ([]session.Feature, error) {
+// FeaturesNamed returns the features that name means: one, those of a group, or all.
+func FeaturesNamed(name string) ([]session.Feature, error) {
 	var found []session.Feature
 	for _, f := range Features {
 		if name == f.Name || name == f.Group && f.Group != "" || name == All {

@@ -206,7 +206,7 @@ func (c *completion) features(prefix, word string) {
 	}
 	for _, group := range desktop.Groups() {
 		var names []string
-		found, _ := desktop.Named(group)
+		found, _ := desktop.FeaturesNamed(group)
 		for _, f := range found {
 			names = append(names, f.Name)
 		}

@@ -62,7 +62,7 @@ func newCommand(uid int, env session.Environ, system string, out, err io.Writer)
 		User: config.UserConfigDir(env.Get("XDG_CONFIG_HOME"), c.home),
 		Home: func() string { return c.home },
 		Feature: func(name string) error {
-			_, err := desktop.Named(name)
+			_, err := desktop.FeaturesNamed(name)
 			return err
 		},
 	}

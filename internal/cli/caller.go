@@ -60,7 +60,7 @@ func ConfigSource(c *session.Caller, system string, warn func(error)) config.Sou
 		User: config.UserConfigDir(c.Env.Get("XDG_CONFIG_HOME"), c.Account.Home),
 		Home: func() string { return c.Account.Home },
 		Feature: func(name string) error {
-			_, err := desktop.Named(name)
+			_, err := desktop.FeaturesNamed(name)
 			return err
 		},
 		Warn: warn,

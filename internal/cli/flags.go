@@ -323,7 +323,7 @@ type switches struct {
 
 func (s *switches) Set(v string) error {
 	for _, name := range strings.Split(v, ",") {
-		if _, err := desktop.Named(name); err != nil {
+		if _, err := desktop.FeaturesNamed(name); err != nil {
 			return fmt.Errorf("does not accept this: %w", err)
 		}
 		s.f.Switches = append(s.f.Switches, Switch{name, s.on})

@@ -61,7 +61,7 @@ func TestParseBytes(t *testing.T) {
 }
 
 func TestParseErrors(t *testing.T) {
-	_, unknown := desktop.Named("x12")
+	_, unknown := desktop.FeaturesNamed("x12")
 	for line, want := range map[string]string{
 		"--nosuch":        "unknown flag --nosuch",
 		"-z":              "unknown flag -z",

@@ -11,7 +11,7 @@ import (
 // deny wins.
 func configuredSwitches(ch *config.Chroot) (list []cli.Switch) {
 	breadth := func(name string) int {
-		found, _ := desktop.Named(name)
+		found, _ := desktop.FeaturesNamed(name)
 		switch {
 		case name == desktop.All:
 			return 0
@@ -48,7 +48,7 @@ var rootFeatures = map[string]bool{"wayland": true, "x11": true, "pipewire": tru
 func allowedFeatures(switches []cli.Switch, root, bare bool) func(feature string) bool {
 	denied := map[string]bool{}
 	for _, s := range switches {
-		found, _ := desktop.Named(s.Name)
+		found, _ := desktop.FeaturesNamed(s.Name)
 		for _, f := range found {
 			denied[f.Name] = !s.On
 		}

@@ -214,14 +214,14 @@ func (l *Launch) environment() session.Environment {
 		}
 	}
 	lacks := map[string]string{}
-	for _, k := range desktop.Lacks(l.Root, l.Caller.Env) {
-		lacks[k.Name] = k.Note
+	for _, k := range desktop.FindMissingPlugins(l.Root, l.Caller.Env) {
+		lacks[k.Variable] = k.Note
 	}
 	return session.Environment{Login: vars, Keep: func(name, value string) (bool, string) {
 		if why, ok := lacks[name]; ok {
 			return false, why
 		}
-		return desktop.Keep(name, value, l.Facts.Home)
+		return desktop.KeepVariable(name, value, l.Facts.Home)
 	}}
 }
 
