@@ -32,7 +32,7 @@ type cookies struct {
 
 func newCookies(c *session.Caller) *cookies {
 	return &cookies{c: c, servers: sync.OnceValue(func() []x11.Server {
-		return x11.Servers(c.Host.Join("proc"), c.UID)
+		return x11.FindServers(c.Host.Join("proc"), c.UID)
 	})}
 }
 
@@ -76,9 +76,9 @@ func (k *cookies) read(d x11.Display, file session.HostPath, owner, flags int) (
 		return cookie{}, cookie{}, err
 	}
 	from := "cookie from " + string(file)
-	if e := x11.Select(entries, d, k.c.Hostname, k.c.Env.Get("XAUTHLOCALHOSTNAME")); len(e) > 0 {
+	if e := x11.SelectEntries(entries, d, k.c.Hostname, k.c.Env.Get("XAUTHLOCALHOSTNAME")); len(e) > 0 {
 		found = cookie{entries: e, from: from}
-	} else if e := x11.SelectRenamed(entries, d); len(e) > 0 {
+	} else if e := x11.SelectRenamedEntries(entries, d); len(e) > 0 {
 		note := "the cookie was made for another host name than " + k.c.Hostname
 		renamed = cookie{entries: e, from: from, notes: []string{note}}
 	}
@@ -101,7 +101,7 @@ func (k *cookies) places(d x11.Display) iter.Seq2[session.HostPath, int] {
 				return
 			}
 		}
-		if d.Remote() {
+		if d.IsRemote() {
 			return
 		}
 		seen := map[session.HostPath]bool{}
@@ -119,13 +119,13 @@ func (k *cookies) places(d x11.Display) iter.Seq2[session.HostPath, int] {
 		if d.Path == "" && len(servers) == 1 && servers[0].Number == d.Number && servers[0].Auth == "" {
 			return // it asks for no cookie: sway's Xwayland, Xvfb by hand
 		}
-		for env := range x11.Environments(k.c.Host.Join("proc"), k.c.UID) {
+		for env := range x11.ReadEnvironments(k.c.Host.Join("proc"), k.c.UID) {
 			file := session.HostPath(env.Get("XAUTHORITY"))
 			if file == "" || seen[file] {
 				continue
 			}
 			e, err := x11.ParseDisplay(env.Get("DISPLAY"), session.IsSocket)
-			if err == nil && e.Same(d) && fresh(file) && !yield(file, unix.O_NOFOLLOW) {
+			if err == nil && e.IsSameServer(d) && fresh(file) && !yield(file, unix.O_NOFOLLOW) {
 				return
 			}
 		}
@@ -139,7 +139,7 @@ func (k *cookies) serving(d x11.Display) []x11.Server {
 	}
 	tmp := k.c.Host.Join(path.Dir(x11.SocketDir))
 	if d.Path == "" {
-		if s, ok := x11.LockHolder(tmp, k.c.Host.Join("proc"), d.Number, k.c.UID); ok {
+		if s, ok := x11.FindServerByLock(tmp, k.c.Host.Join("proc"), d.Number, k.c.UID); ok {
 			return []x11.Server{s}
 		}
 	}

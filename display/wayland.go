@@ -32,7 +32,7 @@ func detectWayland(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
 	if value, ok := c.Env.Lookup("WAYLAND_SOCKET"); ok {
-		fd, err := wayland.Socket(value)
+		fd, err := wayland.ParseSocketVariable(value)
 		if err == nil {
 			handOn(c, &s, fd)
 			return s
@@ -98,7 +98,7 @@ func search(c *session.Caller, s *session.Share) {
 		s.State = fmt.Sprintf("none: %s is there, but its server is gone", strings.Join(dead, ", "))
 		return
 	}
-	p, err := wayland.Path(live[0], c.RuntimeDir)
+	p, err := wayland.SocketPath(live[0], c.RuntimeDir)
 	if err == nil {
 		err = offer(c, s, p)
 	}
@@ -120,7 +120,7 @@ func search(c *session.Caller, s *session.Share) {
 // compositors names the caller's sockets in the runtime directory, the
 // preferred one first, by whether a server listens.
 func compositors(c *session.Caller) (live, dead []string) {
-	for _, n := range wayland.Names(c.RuntimeDir) {
+	for _, n := range wayland.ListSocketNames(c.RuntimeDir) {
 		p := c.RuntimeDir.Join(n)
 		st, err := os.Lstat(string(p))
 		switch {
@@ -188,7 +188,7 @@ func socketPath(c *session.Caller, name string) (session.HostPath, error) {
 	if !filepath.IsAbs(string(dir)) {
 		dir = c.RuntimeDir
 	}
-	return wayland.Path(name, dir)
+	return wayland.SocketPath(name, dir)
 }
 
 // hideWayland covers what lies in the runtime directory, live or not, and what
@@ -203,7 +203,7 @@ func hideWayland(f *session.Facts) session.Share {
 			s.Cover = append(s.Cover, session.Path(real))
 		}
 	}
-	for _, n := range wayland.Names(c.RuntimeDir) {
+	for _, n := range wayland.ListSocketNames(c.RuntimeDir) {
 		cover(c.RuntimeDir.Join(n))
 	}
 	if name, ok := c.Env.Lookup("WAYLAND_DISPLAY"); ok {

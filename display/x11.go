@@ -90,9 +90,9 @@ func reach(f *session.Facts, d x11.Display) (way, error) {
 			how:   "listening",
 			binds: []session.Bind{{Source: socket, Dest: session.Path(d.Socket()), Why: "the X server's socket"}},
 		}, nil
-	case live[d.Abstract()] && f.Allowed("network"):
+	case live[d.AbstractName()] && f.Allowed("network"):
 		return way{how: "listening on an abstract socket"}, nil
-	case live[d.Abstract()]:
+	case live[d.AbstractName()]:
 		return way{}, fmt.Errorf("its socket is abstract: %w", errNetwork)
 	case there:
 		return way{}, fmt.Errorf("the socket %s refuses us: %w", socket, refused)
@@ -147,7 +147,7 @@ func hideX11(f *session.Facts) session.Share {
 	var s session.Share
 	entries, _ := os.ReadDir(string(c.Host.Join(x11.SocketDir)))
 	for _, e := range entries {
-		if n, ok := x11.SocketNumber(e.Name()); ok && e.Type()&fs.ModeSocket != 0 {
+		if n, ok := x11.ParseSocketName(e.Name()); ok && e.Type()&fs.ModeSocket != 0 {
 			s.Cover = append(s.Cover, session.Path(x11.Display{Number: n}.Socket()))
 		}
 	}
@@ -156,7 +156,7 @@ func hideX11(f *session.Facts) session.Share {
 	}
 	if f.Allowed("network") {
 		for _, n := range listening(c) {
-			if name := (x11.Display{Number: n}).Abstract(); c.Listeners()[name] {
+			if name := (x11.Display{Number: n}).AbstractName(); c.Listeners()[name] {
 				s.Notes = append(s.Notes, fmt.Sprintf("the abstract socket %s stays reachable unless network is denied too", name))
 			}
 		}

@@ -72,7 +72,7 @@ func listening(c *session.Caller) []int {
 		if dir != "@"+x11.SocketDir && dir != string(c.Host.Join(x11.SocketDir)) {
 			continue
 		}
-		if n, ok := x11.SocketNumber(path.Base(name)); ok {
+		if n, ok := x11.ParseSocketName(path.Base(name)); ok {
 			numbers[n] = true
 		}
 	}

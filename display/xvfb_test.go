@@ -143,7 +143,7 @@ func TestXvfbLock(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	server, ok := x11.LockHolder("/tmp", "/proc", n, os.Getuid())
+	server, ok := x11.FindServerByLock("/tmp", "/proc", n, os.Getuid())
 	if want := (x11.Server{Owner: os.Getuid(), Number: n, Auth: session.HostPath(auth)}); !ok || server != want {
 		t.Errorf("by the lock: %+v, %v, want %+v", server, ok, want)
 	}

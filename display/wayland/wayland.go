@@ -1,7 +1,7 @@
-// Package wayland says which socket a Wayland client would connect to, by the
-// rules of wl_display_connect (libwayland 1.23, src/wayland-client.c). It only
-// looks: connecting would use up a WAYLAND_SOCKET or start a compositor that
-// waits for its first client. Whether a server listens is session.Listeners'.
+// Package wayland determines which socket a Wayland client would connect to, by
+// the rules of wl_display_connect (libwayland 1.23, src/wayland-client.c). It does
+// not connect: that would use up a WAYLAND_SOCKET or start a compositor that waits
+// for its first client. session.Listeners tells whether a server listens.
 package wayland
 
 import (
@@ -19,21 +19,21 @@ import (
 	"chrun/session"
 )
 
-// MaxPath is the longest path of a socket in bytes: sun_path holds 108, one of
-// them for the NUL (unix(7)).
+// MaxPath is the maximum length of a socket's path in bytes: sun_path has 108
+// bytes, including a NUL (unix(7)).
 const MaxPath = 107
 
-// Socket returns the connected descriptor that WAYLAND_SOCKET=value hands to
-// the program: digits only, and a socket that was open when chrun started.
-func Socket(value string) (int, error) {
+// ParseSocketVariable returns the descriptor in a value of WAYLAND_SOCKET. It must
+// be a socket that was open when chrun started.
+func ParseSocketVariable(value string) (int, error) {
 	if value == "" || strings.Trim(value, "0123456789") != "" {
-		return -1, fmt.Errorf("%q is no descriptor number", value)
+		return -1, fmt.Errorf("%q is not a descriptor number", value)
 	}
 	fd, err := strconv.ParseUint(value, 10, 31)
 	if err != nil {
-		return -1, fmt.Errorf("%s is no descriptor number", value)
+		return -1, fmt.Errorf("%s is not a descriptor number", value)
 	}
-	// What was inherited survived an exec; close-on-exec means one of our own.
+	// An inherited descriptor has survived an exec, so this is one of chrun's own.
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	if err != nil || flags&unix.FD_CLOEXEC != 0 {
 		return -1, fmt.Errorf("descriptor %d is not open", fd)
@@ -45,29 +45,30 @@ func Socket(value string) (int, error) {
 	return int(fd), nil
 }
 
-// Path returns the path of the socket called name, a value of WAYLAND_DISPLAY:
-// absolute, or relative to dir and then possibly with slashes. The empty name
-// is an error: a client would connect to the directory.
-func Path(name string, dir session.HostPath) (session.HostPath, error) {
+// SocketPath returns the path of the socket that name, a value of WAYLAND_DISPLAY,
+// refers to. name is absolute or relative to dir, and may contain slashes. An
+// empty name is an error: a client would connect to the directory.
+func SocketPath(name string, dir session.HostPath) (session.HostPath, error) {
 	switch {
 	case name == "":
 		return "", errors.New("it is empty")
 	case path.IsAbs(name):
 	case dir == "":
-		return "", errors.New("there is no runtime directory")
+		return "", errors.New("the caller has no runtime directory")
 	default:
 		name = string(dir) + "/" + name
 	}
 	p := path.Clean(name)
 	if len(p) > MaxPath {
-		return "", fmt.Errorf("the path has %d bytes, a socket's at most %d", len(p), MaxPath)
+		return "", fmt.Errorf("its path has %d bytes, but a socket's path has at most %d", len(p), MaxPath)
 	}
 	return session.HostPath(p), nil
 }
 
-// Names lists what is called like a compositor's socket in dir: wayland-0
-// first, then by number, then other names. Locks are left out.
-func Names(dir session.HostPath) []string {
+// ListSocketNames returns the files in dir that are named like a compositor's
+// socket: wayland-0 first, then by number, then other names. It leaves out lock
+// files.
+func ListSocketNames(dir session.HostPath) []string {
 	if dir == "" {
 		return nil
 	}
@@ -78,14 +79,14 @@ func Names(dir session.HostPath) []string {
 			names = append(names, n)
 		}
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(socketNumber(a), socketNumber(b)) })
 	return names
 }
 
-func number(name string) uint64 {
+func socketNumber(name string) uint64 {
 	n, err := strconv.ParseUint(strings.TrimPrefix(name, "wayland-"), 10, 32)
 	if err != nil {
-		return 1 << 32 // behind all numbers
+		return 1 << 32 // after all numbers
 	}
 	return n
 }

@@ -31,9 +31,9 @@ func TestPath(t *testing.T) {
 		{strings.Repeat("x", MaxPath-2), "/r", ""},
 		{strings.Repeat("x", MaxPath-3), "/r", session.HostPath("/r/" + strings.Repeat("x", MaxPath-3))},
 	} {
-		got, err := Path(tt.name, tt.dir)
+		got, err := SocketPath(tt.name, tt.dir)
 		if got != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("Path(%q, %q) = %q, %v, want %q", tt.name, tt.dir, got, err, tt.want)
+			t.Errorf("SocketPath(%q, %q) = %q, %v, want %q", tt.name, tt.dir, got, err, tt.want)
 		}
 	}
 }
@@ -45,23 +45,23 @@ func TestSocket(t *testing.T) {
 	}
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
-	unix.CloseOnExec(pair[1]) // as chrun's own descriptors are
+	unix.CloseOnExec(pair[1]) // like chrun's own descriptors
 	file, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(file)
 	good := strconv.Itoa(pair[0])
-	if fd, err := Socket(good); fd != pair[0] || err != nil {
-		t.Errorf("Socket(%s) = %d, %v", good, fd, err)
+	if fd, err := ParseSocketVariable(good); fd != pair[0] || err != nil {
+		t.Errorf("ParseSocketVariable(%s) = %d, %v", good, fd, err)
 	}
 	for _, bad := range []string{
 		"", "12x", " 3", "+3", "-1", "x", "99999", "4294967296", "99999999999999999999",
 		good + " ", "+" + good, strconv.Itoa(pair[0] + 1<<32),
 		strconv.Itoa(pair[1]), strconv.Itoa(file),
 	} {
-		if fd, err := Socket(bad); err == nil || fd != -1 {
-			t.Errorf("Socket(%q) = %d, %v, want an error", bad, fd, err)
+		if fd, err := ParseSocketVariable(bad); err == nil || fd != -1 {
+			t.Errorf("ParseSocketVariable(%q) = %d, %v, want an error", bad, fd, err)
 		}
 	}
 }
@@ -74,10 +74,10 @@ func TestNames(t *testing.T) {
 		}
 	}
 	want := []string{"wayland-0", "wayland-2", "wayland-10", "wayland-kiosk"}
-	if got := Names(session.HostPath(dir)); !slices.Equal(got, want) {
+	if got := ListSocketNames(session.HostPath(dir)); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := Names(""); got != nil {
+	if got := ListSocketNames(""); got != nil {
 		t.Errorf("without a directory: %q", got)
 	}
 }

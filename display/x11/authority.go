@@ -12,32 +12,33 @@ import (
 	"chrun/session"
 )
 
-// MaxAuthority is how much of an Xauthority file is read, in bytes.
+// MaxAuthority is the maximum size of an Xauthority file in bytes.
 const MaxAuthority = 1 << 20
 
-// Families of addresses in an Xauthority file (X11/Xauth.h) that are treated
-// apart.
+// The address families in an Xauthority file (X11/Xauth.h) that need special
+// treatment.
 const (
 	FamilyLocal = 256
 	FamilyWild  = 65535
 )
 
-// CookieName is the one protocol for local displays that every client knows.
-// XDM-AUTHORIZATION-1 is for terminals of other machines; Select keeps it for those.
+// CookieName is the only authorization protocol for local displays that every
+// client knows. XDM-AUTHORIZATION-1 is for remote displays; SelectEntries keeps
+// it for those.
 const CookieName = "MIT-MAGIC-COOKIE-1"
 
 // Entry is a record of an Xauthority file. All strings are raw bytes.
 type Entry struct {
 	Family  uint16
 	Address string
-	Number  string // of the display, decimal; "" is every one
-	Name    string // of the authorisation protocol
+	Number  string // the display number in decimal; "" matches every display
+	Name    string // the authorization protocol
 	Data    string // the cookie
 }
 
 // ParseAuthority reads the records of an Xauthority file (libXau, AuRead.c):
-// family and four strings behind their lengths, numbers in 16 bits, big-endian.
-// A truncated record ends it, as it does for clients.
+// family, then four strings, each after its length. Numbers have 16 bits and are
+// big-endian. A truncated record ends the list, as it does for clients.
 func ParseAuthority(data []byte) []Entry {
 	var entries []Entry
 	for len(data) >= 2 {
@@ -58,8 +59,8 @@ func ParseAuthority(data []byte) []Entry {
 	return entries
 }
 
-// FormatAuthority writes the records of an Xauthority file. An entry that does
-// not fit, which none from ParseAuthority does, is left out.
+// FormatAuthority returns the contents of an Xauthority file. It leaves out
+// entries with a string of 64 KiB or more, which ParseAuthority never returns.
 func FormatAuthority(entries []Entry) []byte {
 	var data []byte
 	for _, e := range entries {
@@ -75,11 +76,11 @@ func FormatAuthority(entries []Entry) []byte {
 	return data
 }
 
-// AnyOwner lets ReadAuthority read a file of whoever it is.
+// AnyOwner lets ReadAuthority read a file of any user.
 const AnyOwner = -1
 
-// ReadAuthority reads the Xauthority file at p: a regular file that owner owns.
-// It never blocks. flags may be unix.O_NOFOLLOW, for a file nobody named.
+// ReadAuthority reads the Xauthority file p. It must be a regular file of the
+// user owner. ReadAuthority never blocks. flags may be unix.O_NOFOLLOW.
 func ReadAuthority(p session.HostPath, owner, flags int) ([]Entry, error) {
 	f, err := os.OpenFile(string(p), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
@@ -90,11 +91,11 @@ func ReadAuthority(p session.HostPath, owner, flags int) ([]Entry, error) {
 	switch {
 	case err != nil:
 	case !st.Mode().IsRegular():
-		err = errors.New("not a regular file")
+		err = errors.New("it is not a regular file")
 	case owner != AnyOwner && session.Owner(st) != owner:
-		err = errors.New("it belongs to somebody else")
+		err = errors.New("it belongs to another user")
 	case st.Size() > MaxAuthority:
-		err = errors.New("too large")
+		err = errors.New("it is too large")
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "read", Path: string(p), Err: err}
@@ -103,57 +104,60 @@ func ReadAuthority(p session.HostPath, owner, flags int) ([]Entry, error) {
 	return ParseAuthority(data), err
 }
 
-// Select returns what a client of d finds in entries, for a file that only
-// serves d. host is gethostname(2), local is $XAUTHLOCALHOSTNAME, which takes
-// its place for clients of SUSE.
+// SelectEntries returns the entries that a client of d would use, for a file that
+// is only for d. host is gethostname(2). local is $XAUTHLOCALHOSTNAME, which
+// clients on SUSE use instead.
 //
-// A local display has one entry, the first that matches, and its address is
-// made wild: whatever the host is called inside or becomes, it still matches.
-// For a remote one the address of the server decides, which is not known yet:
-// all entries of its number are returned as they are.
-func Select(entries []Entry, d Display, host, local string) []Entry {
-	if d.Remote() {
+// For a local display it returns the first entry that matches, with a wildcard
+// address, so that it matches whatever the hostname is inside and even if it
+// changes. For a remote display, clients compare the address of the server,
+// which is not known yet: all entries with the display's number are returned
+// unchanged.
+func SelectEntries(entries []Entry, d Display, host, local string) []Entry {
+	if d.IsRemote() {
 		var found []Entry
 		for _, e := range entries {
-			if e.Family != FamilyLocal && e.serves(d) {
+			if e.Family != FamilyLocal && e.matchesNumber(d) {
 				found = append(found, e)
 			}
 		}
 		return found
 	}
 	for _, e := range entries {
-		if e.Name != CookieName || !e.serves(d) {
+		if e.Name != CookieName || !e.matchesNumber(d) {
 			continue
 		}
 		if e.Family == FamilyWild ||
 			e.Family == FamilyLocal && (e.Address == host || local != "" && e.Address == local) {
-			return []Entry{e.wild()}
+			return []Entry{e.withWildcard()}
 		}
 	}
 	return nil
 }
 
-// SelectRenamed returns the last entry for the local display d under whatever
-// host name: what is left when the host was renamed after login. A wrong cookie
-// does no harm, servers then go by their host list (xserver, os/connection.c).
-func SelectRenamed(entries []Entry, d Display) []Entry {
-	if d.Remote() {
+// SelectRenamedEntries returns the last entry for the local display d with any
+// hostname. It finds the cookie if the host was renamed after login. A wrong
+// cookie does no harm: the server then checks its host list (xserver,
+// os/connection.c).
+func SelectRenamedEntries(entries []Entry, d Display) []Entry {
+	if d.IsRemote() {
 		return nil
 	}
 	for i := len(entries) - 1; i >= 0; i-- {
-		if e := entries[i]; e.Name == CookieName && e.Family == FamilyLocal && e.serves(d) {
-			return []Entry{e.wild()}
+		if e := entries[i]; e.Name == CookieName && e.Family == FamilyLocal && e.matchesNumber(d) {
+			return []Entry{e.withWildcard()}
 		}
 	}
 	return nil
 }
 
-// serves compares numbers. That of a display given by path is 0, as in libxcb.
-func (e Entry) serves(d Display) bool {
+// matchesNumber reports whether e is for the display number of d. A display that
+// is given by a path has number 0, as in libxcb.
+func (e Entry) matchesNumber(d Display) bool {
 	return e.Number == "" || e.Number == strconv.Itoa(d.Number)
 }
 
-func (e Entry) wild() Entry {
+func (e Entry) withWildcard() Entry {
 	e.Family, e.Address = FamilyWild, ""
 	return e
 }

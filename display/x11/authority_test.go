@@ -14,33 +14,33 @@ import (
 	"chrun/session"
 )
 
-const data = "0123456789abcdef"
+const cookieData = "0123456789abcdef"
 
 func local(host, number string) Entry {
-	return Entry{FamilyLocal, host, number, CookieName, data + host}
+	return Entry{FamilyLocal, host, number, CookieName, cookieData + host}
 }
 
 func TestFormatAuthority(t *testing.T) {
-	want := "\xff\xff\x00\x00\x00\x010\x00\x12MIT-MAGIC-COOKIE-1\x00\x10" + data
-	e := []Entry{{Family: FamilyWild, Number: "0", Name: CookieName, Data: data}}
+	want := "\xff\xff\x00\x00\x00\x010\x00\x12MIT-MAGIC-COOKIE-1\x00\x10" + cookieData
+	e := []Entry{{Family: FamilyWild, Number: "0", Name: CookieName, Data: cookieData}}
 	if got := FormatAuthority(e); string(got) != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := ParseAuthority([]byte(want)); !slices.Equal(got, e) {
 		t.Errorf("got %+v, want %+v", got, e)
 	}
-	for n := range len(want) { // every truncation of the second record
+	for n := range len(want) { // each truncation of a second record
 		if got := ParseAuthority([]byte(want + want[:n])); !slices.Equal(got, e) {
 			t.Errorf("cut at %d: %+v", n, got)
 		}
 	}
 	if got := FormatAuthority([]Entry{{Data: strings.Repeat("x", 1<<16)}}); len(got) != 0 {
-		t.Errorf("an entry that does not fit: %d bytes", len(got))
+		t.Errorf("an entry that is too long: %d bytes", len(got))
 	}
 }
 
 func TestSelect(t *testing.T) {
-	wild := func(e Entry) Entry { e.Family, e.Address = FamilyWild, ""; return e }
+	withWildcard := func(e Entry) Entry { e.Family, e.Address = FamilyWild, ""; return e }
 	xdm := Entry{FamilyLocal, "here", "0", "XDM-AUTHORIZATION-1", "x"}
 	inet := Entry{0, "\x0a\x00\x00\x01", "0", CookieName, "tcp cookie"}
 	anyNumber := local("here", "")
@@ -51,31 +51,31 @@ func TestSelect(t *testing.T) {
 		in                  []Entry
 		want                []Entry
 	}{
-		{"host and number", ":0", "", entries, []Entry{wild(local("here", "0"))}},
-		{"ssh -X: loopback is local", "localhost:10.0", "", entries, []Entry{wild(local("here", "10"))}},
-		{"wild entries match, their address does not count", ":1", "", entries, []Entry{wild(wildOld)}},
-		{"an empty number matches all", ":9", "", entries, []Entry{wild(anyNumber)}},
-		{"XAUTHLOCALHOSTNAME", ":0", "there", entries, []Entry{wild(local("there", "0"))}},
-		{"another host's", ":0", "", []Entry{local("there", "0")}, nil},
+		{"host and number", ":0", "", entries, []Entry{withWildcard(local("here", "0"))}},
+		{"ssh -X: loopback is local", "localhost:10.0", "", entries, []Entry{withWildcard(local("here", "10"))}},
+		{"wildcard entries match with any address", ":1", "", entries, []Entry{withWildcard(wildOld)}},
+		{"an empty number matches every display", ":9", "", entries, []Entry{withWildcard(anyNumber)}},
+		{"XAUTHLOCALHOSTNAME", ":0", "there", entries, []Entry{withWildcard(local("there", "0"))}},
+		{"an entry of another host", ":0", "", []Entry{local("there", "0")}, nil},
 		{"only XDM", ":0", "", []Entry{xdm}, nil},
-		{"remote: as they are, none that is local", "box:0", "", entries, []Entry{inet}},
-		{"remote: nothing", "box:3", "", entries, nil},
-		{"path: number 0", "/sock", "", entries, []Entry{wild(local("here", "0"))}},
+		{"remote: unchanged, without local ones", "box:0", "", entries, []Entry{inet}},
+		{"remote: none", "box:3", "", entries, nil},
+		{"a path has number 0", "/sock", "", entries, []Entry{withWildcard(local("here", "0"))}},
 	} {
-		d, err := ParseDisplay(tt.display, files("/sock"))
+		d, err := ParseDisplay(tt.display, existing("/sock"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Select(tt.in, d, "here", tt.suse); !slices.Equal(got, tt.want) {
+		if got := SelectEntries(tt.in, d, "here", tt.suse); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
 	d := Display{Screen: -1}
 	renamed := []Entry{local("first", "0"), local("last", "0"), local("last", "1"), xdm}
-	if got := SelectRenamed(renamed, d); !slices.Equal(got, []Entry{wild(local("last", "0"))}) {
+	if got := SelectRenamedEntries(renamed, d); !slices.Equal(got, []Entry{withWildcard(local("last", "0"))}) {
 		t.Errorf("renamed: %+v", got)
 	}
-	if got := SelectRenamed(renamed, Display{Host: "box"}); got != nil {
+	if got := SelectRenamedEntries(renamed, Display{Host: "box"}); got != nil {
 		t.Errorf("renamed, remote: %+v", got)
 	}
 }
@@ -128,19 +128,19 @@ func FuzzAuthority(f *testing.F) {
 		entries := ParseAuthority(in)
 		out := FormatAuthority(entries)
 		if !bytes.HasPrefix(in, out) {
-			t.Errorf("%q was written as %q", in, out)
+			t.Errorf("%q was formatted as %q", in, out)
 		}
 		if again := ParseAuthority(out); !slices.Equal(again, entries) {
 			t.Errorf("%+v became %+v", entries, again)
 		}
 		for _, d := range []Display{{}, {Host: "localhost", Number: 10}} {
-			for _, e := range append(Select(entries, d, "here", ""), SelectRenamed(entries, d)...) {
+			for _, e := range append(SelectEntries(entries, d, "here", ""), SelectRenamedEntries(entries, d)...) {
 				if e.Family != FamilyWild || e.Address != "" || e.Name != CookieName {
 					t.Errorf("%v selected %+v", d, e)
 				}
 			}
 		}
-		for _, e := range Select(entries, Display{Host: "box"}, "here", "") {
+		for _, e := range SelectEntries(entries, Display{Host: "box"}, "here", "") {
 			if !slices.Contains(entries, e) {
 				t.Errorf("a remote display's entry was changed: %+v", e)
 			}

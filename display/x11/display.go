@@ -1,7 +1,8 @@
-// Package x11 knows what an X client does before it connects: the grammar of
-// DISPLAY (libxcb 1.17, src/xcb_util.c), the choice of a cookie from an
-// Xauthority file (src/xcb_auth.c; libXau, AuGetBest.c), and how the processes
-// of X servers look in /proc. It only reads, and never connects.
+// Package x11 does what an X client does before it connects: it parses DISPLAY
+// (libxcb 1.17, src/xcb_util.c) and chooses a cookie from an Xauthority file
+// (src/xcb_auth.c; libXau, AuGetBest.c). It also finds the processes of X servers
+// in /proc. It only reads files and never connects to a server; package xhost
+// does.
 package x11
 
 import (
@@ -14,29 +15,29 @@ import (
 	"chrun/session"
 )
 
-// SocketDir is where local X servers listen, socket X<number>.
+// SocketDir is the directory of the sockets X<number> of local X servers.
 const SocketDir = "/tmp/.X11-unix"
 
-// maxPath is the longest path of a Unix socket (unix(7)).
+// maxPath is the maximum length of a Unix socket's path in bytes (unix(7)).
 const maxPath = 107
 
 // Display is a parsed DISPLAY.
 type Display struct {
-	Protocol string           // "tcp", "inet", "inet6" if one was given with a Host
+	Protocol string           // "tcp", "inet" or "inet6" if given with a Host
 	Host     string           // without brackets; "" for a Unix socket
 	Path     session.HostPath // a socket outside SocketDir, instead of Host and Number
 	Number   int
-	Screen   int // -1 if none was given
+	Screen   int // -1 if not given
 }
 
-// ParseDisplay parses every form that some libxcb understands:
+// ParseDisplay parses every form that some version of libxcb understands:
 //
 //	:N[.S]  unix:N[.S]  unix/[HOST]:N[.S]      the socket X<N> of this machine
 //	[tcp/|inet/|inet6/]HOST:N[.S]              TCP port 6000+N; HOST may be IPv6
 //	/PATH[.S]  unix:/PATH[.S]                  that socket (libxcb 1.16; launchd)
 //
-// The last form needs to ask which files exist: a socket's name may end in
-// what looks like a screen.
+// The last form needs exists because a socket's name may end in what looks like
+// a screen.
 func ParseDisplay(s string, exists func(session.HostPath) bool) (Display, error) {
 	if rest := strings.TrimPrefix(s, "unix:"); strings.HasPrefix(rest, "/") {
 		return parsePath(rest, exists)
@@ -47,7 +48,7 @@ func ParseDisplay(s string, exists func(session.HostPath) bool) (Display, error)
 	}
 	i := strings.LastIndexByte(rest, ':')
 	if i < 0 {
-		return Display{}, errors.New("there is no ':'")
+		return Display{}, errors.New("it has no ':'")
 	}
 	d := Display{Screen: -1}
 	number, screen, hasScreen := strings.Cut(rest[i+1:], ".")
@@ -77,8 +78,8 @@ func ParseDisplay(s string, exists func(session.HostPath) bool) (Display, error)
 	return d, nil
 }
 
-// parsePath tells the screen from the path as libxcb does: only when the whole
-// is no file, and never for screen 0.
+// parsePath separates the screen from the path as libxcb does: only if s is not a
+// file, and never for screen 0.
 func parsePath(s string, exists func(session.HostPath) bool) (Display, error) {
 	d := Display{Path: session.HostPath(s), Screen: -1}
 	if !exists(d.Path) {
@@ -90,22 +91,23 @@ func parsePath(s string, exists func(session.HostPath) bool) (Display, error) {
 		d.Path, d.Screen = session.HostPath(s[:i]), screen
 	}
 	if len(d.Path) > maxPath {
-		return Display{}, fmt.Errorf("the path has %d bytes, a socket's at most %d", len(d.Path), maxPath)
+		return Display{}, fmt.Errorf("its path has %d bytes, but a socket's path has at most %d", len(d.Path), maxPath)
 	}
-	// Every client understands :N.
+	// Unlike a path, :N is understood by every client.
 	if p := path.Clean(string(d.Path)); path.Dir(p) == SocketDir {
-		if n, ok := SocketNumber(path.Base(p)); ok {
+		if n, ok := ParseSocketName(path.Base(p)); ok {
 			d.Path, d.Number = "", n
 		}
 	}
 	return d, nil
 }
 
-// SocketNumber returns the display number of a socket in SocketDir by its name.
-func SocketNumber(name string) (int, bool) {
+// ParseSocketName returns the display number in the name of a socket in
+// SocketDir. ok is false if the name is not that of an X server's socket.
+func ParseSocketName(name string) (number int, ok bool) {
 	digits, ok := strings.CutPrefix(name, "X")
-	n, err := parseNumber(digits)
-	return n, ok && err == nil && strconv.Itoa(n) == digits
+	number, err := parseNumber(digits)
+	return number, ok && err == nil && strconv.Itoa(number) == digits
 }
 
 func parseNumber(s string) (int, error) {
@@ -130,9 +132,9 @@ func parseHost(s string) (string, error) {
 	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '[' || r == ']' }
 	switch {
 	case host == "", host == "unix":
-		return "", errors.New("the protocol needs a host")
+		return "", errors.New("the protocol requires a host")
 	case strings.ContainsFunc(host, bad),
-		strings.Contains(host, ":") && !isIPv6(host): // host::N was DECnet
+		strings.Contains(host, ":") && !isIPv6(host): // host::N means DECnet
 		return "", fmt.Errorf("%q is not a host", s)
 	}
 	return host, nil
@@ -146,8 +148,8 @@ func isIPv6(s string) bool {
 		(!scoped || zone != "" && !strings.ContainsAny(zone, "[]/ %"))
 }
 
-// String is the form that every client understands, old or new: a Unix socket
-// is :N[.S] (unix:N is an error to libxcb 1.16).
+// String returns the form that old and new clients understand: a Unix socket is
+// :N[.S], because unix:N is an error for libxcb 1.16.
 func (d Display) String() string {
 	if d.Path != "" {
 		if d.Screen > 0 {
@@ -169,13 +171,13 @@ func (d Display) String() string {
 	return s
 }
 
-// Same says whether two names lead to the same server.
-func (d Display) Same(e Display) bool {
+// IsSameServer reports whether two displays belong to the same server.
+func (d Display) IsSameServer(e Display) bool {
 	d.Screen, d.Protocol, e.Screen, e.Protocol = 0, "", 0, ""
 	return d == e
 }
 
-// Socket is the path at which a Unix display listens; "" for TCP.
+// Socket returns the path of the display's Unix socket, or "" for TCP.
 func (d Display) Socket() session.HostPath {
 	switch {
 	case d.Path != "":
@@ -186,18 +188,18 @@ func (d Display) Socket() session.HostPath {
 	return session.HostPath(SocketDir + "/X" + strconv.Itoa(d.Number))
 }
 
-// Abstract is the abstract socket of the display as /proc/net/unix shows it; ""
-// if it can have none.
-func (d Display) Abstract() string {
+// AbstractName returns the name of the display's abstract socket as in
+// /proc/net/unix, or "" if it cannot have one.
+func (d Display) AbstractName() string {
 	if d.Path != "" || d.Host != "" {
 		return ""
 	}
 	return "@" + string(d.Socket())
 }
 
-// Remote says whether the server is another machine, as far as its cookie is
-// concerned: to libxcb, TCP to the loopback address is local (ssh -X).
-func (d Display) Remote() bool {
+// IsRemote reports whether libxcb chooses the cookie as for a server on another
+// machine. It does not for TCP to the loopback address (ssh -X).
+func (d Display) IsRemote() bool {
 	switch d.Host {
 	case "", "localhost", "localhost.localdomain", "ip6-localhost", "127.0.0.1", "::1", "::ffff:127.0.0.1":
 		return false

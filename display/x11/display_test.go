@@ -7,8 +7,8 @@ import (
 	"chrun/session"
 )
 
-// files says which paths exist in a test.
-func files(paths ...session.HostPath) func(session.HostPath) bool {
+// existing returns an exists function for ParseDisplay.
+func existing(paths ...session.HostPath) func(session.HostPath) bool {
 	return func(p session.HostPath) bool {
 		for _, q := range paths {
 			if p == q {
@@ -20,7 +20,7 @@ func files(paths ...session.HostPath) func(session.HostPath) bool {
 }
 
 func TestParseDisplay(t *testing.T) {
-	exists := files("/tmp/.X11-unix/X0", "/tmp/.X11-unix/X5", "/tmp/.X11-unix/X05", "/run/x/sock",
+	exists := existing("/tmp/.X11-unix/X0", "/tmp/.X11-unix/X5", "/tmp/.X11-unix/X05", "/run/x/sock",
 		"/run/x/sock.7", "/private/tmp/launchd.Xy/org.xquartz:0", session.HostPath("/"+strings.Repeat("x", 200)))
 	for _, tt := range []struct {
 		in     string
@@ -58,9 +58,9 @@ func TestParseDisplay(t *testing.T) {
 		{"/tmp/.X11-unix/X05", Display{Path: "/tmp/.X11-unix/X05", Screen: -1}, "/tmp/.X11-unix/X05", false},
 	} {
 		got, err := ParseDisplay(tt.in, exists)
-		if err != nil || got != tt.want || got.String() != tt.string || got.Remote() != tt.remote {
+		if err != nil || got != tt.want || got.String() != tt.string || got.IsRemote() != tt.remote {
 			t.Errorf("ParseDisplay(%q) = %+v (%s, remote %v), %v\nwant %+v (%s, remote %v)",
-				tt.in, got, got, got.Remote(), err, tt.want, tt.string, tt.remote)
+				tt.in, got, got, got.IsRemote(), err, tt.want, tt.string, tt.remote)
 		}
 	}
 	for _, bad := range []string{
@@ -84,7 +84,7 @@ func TestSockets(t *testing.T) {
 		{Display{Path: "/run/x"}, "/run/x", ""},
 		{Display{Host: "box"}, "", ""},
 	} {
-		if s, a := tt.d.Socket(), tt.d.Abstract(); string(s) != tt.socket || a != tt.abstract {
+		if s, a := tt.d.Socket(), tt.d.AbstractName(); string(s) != tt.socket || a != tt.abstract {
 			t.Errorf("%+v: %q, %q", tt.d, s, a)
 		}
 	}
@@ -95,9 +95,9 @@ func FuzzParseDisplay(f *testing.F) {
 		f.Add(s, true)
 		f.Add(s, false)
 	}
-	f.Fuzz(func(t *testing.T, s string, whole bool) {
-		// What exists: everything, or only names without a '.'.
-		exists := func(p session.HostPath) bool { return whole || !strings.Contains(string(p), ".") }
+	f.Fuzz(func(t *testing.T, s string, all bool) {
+		// Either all files exist, or only those without a '.' in their name.
+		exists := func(p session.HostPath) bool { return all || !strings.Contains(string(p), ".") }
 		d, err := ParseDisplay(s, exists)
 		if err != nil {
 			return
@@ -113,7 +113,7 @@ func FuzzParseDisplay(f *testing.F) {
 		if err != nil || again != d {
 			t.Errorf("%q became %+v, printed as %q, read as %+v, %v", s, d, out, again, err)
 		}
-		if !d.Same(again) {
+		if !d.IsSameServer(again) {
 			t.Errorf("%+v is not the same as itself", d)
 		}
 	})

@@ -16,21 +16,21 @@ import (
 	"chrun/session"
 )
 
-// maxArguments is how much is read of a command line or an environment.
+// maxArguments is the maximum size of a command line or an environment in bytes.
 const maxArguments = 1 << 20
 
 // Server is a running X server.
 type Server struct {
-	Owner  int              // uid
-	Number int              // -1 if its command line does not say (-displayfd)
-	Auth   session.HostPath // the file of its -auth option; "" if it has none
+	Owner  int              // a uid
+	Number int              // -1 if it is not on the command line (-displayfd)
+	Auth   session.HostPath // the argument of -auth, or ""
 }
 
-// Servers lists the X servers that uid or root runs, from their command lines
-// in proc.
-func Servers(proc session.HostPath, uid int) []Server {
+// FindServers returns the X servers that uid or root runs, from their command
+// lines in proc.
+func FindServers(proc session.HostPath, uid int) []Server {
 	var servers []Server
-	for dir, owner := range processes(proc) {
+	for dir, owner := range listProcesses(proc) {
 		if owner != uid && owner != 0 {
 			continue
 		}
@@ -42,18 +42,18 @@ func Servers(proc session.HostPath, uid int) []Server {
 	return servers
 }
 
-// LockHolder returns the server of display number without a walk through proc:
-// the process that its lock, tmp/.X<number>-lock, names (xserver, os/utils.c).
-// That may be a compositor of uid's, which starts Xwayland on demand, and then
-// has no Auth. False if the lock tells nothing.
-func LockHolder(tmp, proc session.HostPath, number, uid int) (Server, bool) {
+// FindServerByLock finds the server of a display without reading all of proc. It
+// is the process in the lock file tmp/.X<number>-lock (xserver, os/utils.c), which
+// may also be a compositor of uid that starts Xwayland on demand. A compositor
+// has no Auth. ok is false if the lock file does not name such a process.
+func FindServerByLock(tmp, proc session.HostPath, number, uid int) (s Server, ok bool) {
 	f, err := os.OpenFile(string(tmp.Join(fmt.Sprintf(".X%d-lock", number))),
 		unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return Server{}, false
 	}
 	defer f.Close()
-	// Anybody may make that file.
+	// Any user can create that file.
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() || session.Owner(st) != uid && session.Owner(st) != 0 {
 		return Server{}, false
 	}
@@ -69,35 +69,36 @@ func LockHolder(tmp, proc session.HostPath, number, uid int) (Server, bool) {
 		return Server{}, false
 	}
 	owner := session.Owner(st)
-	s, ok := readServer(dir)
+	s, isServer := readServer(dir)
 	switch {
-	case ok && s.Number != number && s.Number >= 0, owner != uid && owner != 0:
+	case owner != uid && owner != 0, isServer && s.Number != number && s.Number >= 0:
 		return Server{}, false // the lock is stale
-	case !ok && owner != uid:
+	case !isServer && owner != uid:
 		return Server{}, false
 	}
 	s.Owner, s.Number = owner, number
 	return s, true
 }
 
-// readServer reads the command line of the process whose directory is dir;
-// false if it is no X server.
-func readServer(dir session.HostPath) (Server, bool) {
+// readServer parses the command line of the process with the directory dir. ok is
+// false if it is not an X server.
+func readServer(dir session.HostPath) (s Server, ok bool) {
 	args := readArguments(dir.Join("cmdline"))
-	if len(args) == 0 || !isServer(args[0]) {
+	if len(args) == 0 || !isServerCommand(args[0]) {
 		return Server{}, false
 	}
-	s := parseServer(args[1:])
+	s = parseServer(args[1:])
 	if s.Auth != "" && !path.IsAbs(string(s.Auth)) {
 		s.Auth = dir.Join("cwd") + "/" + s.Auth
 	}
 	return s, true
 }
 
-// Environments yields the environment of each process of uid in proc.
-func Environments(proc session.HostPath, uid int) iter.Seq[session.Environ] {
+// ReadEnvironments yields the environment of each process of uid in proc, the
+// newest process first.
+func ReadEnvironments(proc session.HostPath, uid int) iter.Seq[session.Environ] {
 	return func(yield func(session.Environ) bool) {
-		for dir, owner := range processes(proc) {
+		for dir, owner := range listProcesses(proc) {
 			if owner == uid && !yield(readArguments(dir.Join("environ"))) {
 				return
 			}
@@ -105,9 +106,9 @@ func Environments(proc session.HostPath, uid int) iter.Seq[session.Environ] {
 	}
 }
 
-// isServer knows the servers by the name they are run by. A server may be
-// started by another name: then it has to be named in XAUTHORITY.
-func isServer(command string) bool {
+// isServerCommand reports whether command is the name of a known X server. For a
+// server with another name, users have to set XAUTHORITY.
+func isServerCommand(command string) bool {
 	switch path.Base(command) {
 	case "X", "Xorg", "Xorg.bin", "Xvfb", "Xwayland", "Xephyr", "Xnest", "Xvnc",
 		"Xtigervnc", "Xtightvnc", "Xspice", "Xdummy", "nxagent":
@@ -131,9 +132,9 @@ func parseServer(args []string) Server {
 	return s
 }
 
-// processes yields the directory and the owner of each process, the youngest
-// first: of two that tell different things, it knows today's session.
-func processes(proc session.HostPath) iter.Seq2[session.HostPath, int] {
+// listProcesses yields the directory and the owner of each process, the newest
+// first, because that belongs to the current session.
+func listProcesses(proc session.HostPath) iter.Seq2[session.HostPath, int] {
 	return func(yield func(session.HostPath, int) bool) {
 		f, err := os.Open(string(proc))
 		if err != nil {
@@ -158,8 +159,8 @@ func processes(proc session.HostPath) iter.Seq2[session.HostPath, int] {
 	}
 }
 
-// readArguments reads a list of NUL-terminated strings of /proc; a cut one is
-// left out.
+// readArguments reads a list of NUL-terminated strings from /proc. It leaves out
+// an incomplete last one.
 func readArguments(p session.HostPath) []string {
 	f, err := os.OpenFile(string(p), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

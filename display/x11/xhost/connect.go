@@ -45,7 +45,7 @@ func connect(d x11.Display, deadline time.Time) (*connection, error) {
 		return nil, errors.New("it is not on this machine")
 	}
 	fd, err := -1, error(unix.ENOENT)
-	for _, name := range []string{d.Abstract(), string(d.Socket())} {
+	for _, name := range []string{d.AbstractName(), string(d.Socket())} {
 		if name != "" && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED)) {
 			fd, err = dial(name, deadline)
 		}

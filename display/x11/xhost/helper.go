@@ -143,9 +143,9 @@ func (c *connection) explain(err error) error {
 		name, _, _ := strings.Cut(x.Error(), " ")
 		return errors.New(name)
 	}
-	// To xgb every failure to read is the end of the connection.
+	// xgb returns io.EOF when it stops reading, for whatever reason.
 	if _, failure := c.state(); failure != nil {
 		return failure
 	}
-	return plain(err)
+	return errMalformed // it is about to crash
 }

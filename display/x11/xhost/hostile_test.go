@@ -2,10 +2,12 @@ package xhost
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,8 +113,8 @@ var (
 func TestHostileAnswers(t *testing.T) {
 	for name, tt := range map[string]struct{ answer, want string }{
 		"after events":      {event + event + reply + "wait", ""},
-		"overflow":          {overflow, "crashed"},
-		"wrapped":           {wrapped, "crashed"},
+		"overflow":          {overflow, "crashed|invalid answer"},
+		"wrapped":           {wrapped, "crashed|invalid answer"},
 		"4 GiB":             {"\x01\x01\x01\x00\x00\x00\x00\x3f\x01\x00" + none + strings.Repeat("x", maxBytes) + "wait", "too long"},
 		"too few hosts":     {"\x01\x01\x01\x00\x00\x00\x00\x00\x01\x00" + none + "wait", "invalid answer"},
 		"too long a host":   {"\x01\x01\x01\x00\x01\x00\x00\x00\x02\x00" + none + "\x05\x00\xff\xff" + "wait", "invalid answer"},
@@ -138,7 +140,7 @@ func TestHostileAnswers(t *testing.T) {
 				if err != nil || !has {
 					t.Errorf("%v, %v", has, err)
 				}
-			} else if err == nil || has || !strings.Contains(err.Error(), tt.want) {
+			} else if matched, _ := regexp.MatchString(tt.want, fmt.Sprint(err)); err == nil || has || !matched {
 				t.Errorf("%v, %v", has, err)
 			}
 			if time.Since(begun) > c.Limit+time.Second {
