@@ -168,7 +168,7 @@ func TestExportRefused(t *testing.T) {
 	}
 	os.Chmod(m.tree+"/usr/bin/viewer", 0o755)
 	m.lay(m.home, map[string]string{".local/bin/viewer": "mine"})
-	if r := m.run("export", "g", "viewer", "--bin"); r.code != 1 || !strings.Contains(r.stderr, "it is not of this export") {
+	if r := m.run("export", "g", "viewer", "--bin"); r.code != 1 || !strings.Contains(r.stderr, "it does not belong to this export") {
 		t.Error(r.code, r.stderr)
 	}
 }

@@ -170,7 +170,7 @@ func (c *command) stays(ch *config.Chroot) {
 	if home := c.homeOf(ch); home != "" {
 		fmt.Fprintf(c.out, "its home stays: %s\n", home)
 	}
-	if h, err := c.host(); err == nil && h.Exported(ch.Name) {
+	if h, err := c.host(); err == nil && h.HasExports(ch.Name) {
 		fmt.Fprintf(c.out, "its programs are in the menu yet: chrunctl unexport %s --all\n", ch.Name)
 	}
 	if path.Dir(path.Dir(ch.File)) == c.src.System {

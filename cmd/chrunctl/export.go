@@ -56,12 +56,12 @@ func (c *command) export() *cobra.Command {
 			return err
 		}
 		defer root.Close()
-		return c.reexport(args[0], root, &f, func(h *export.Host, asked *export.Asked) ([]string, error) {
+		return c.reexport(args[0], root, &f, func(h *export.Host, asked *export.Selection) ([]string, error) {
 			if cmd.Flags().Changed("label") {
 				asked.Label = f.label
 			}
 			if cmd.Flags().Changed("mime") {
-				asked.Types = f.mime == "all"
+				asked.ClaimTypes = f.mime == "all"
 			}
 			return f.ask(h, root, args, asked)
 		})
@@ -104,7 +104,7 @@ func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
 }
 
 // ask adds to what is asked, and says which ids of the chroot are meant.
-func (f *exportFlags) ask(h *export.Host, root *rootfs.Root, args []string, asked *export.Asked) (ids []string, err error) {
+func (f *exportFlags) ask(h *export.Host, root *rootfs.Root, args []string, asked *export.Selection) (ids []string, err error) {
 	asked.Tree = string(root.Dir())
 	switch {
 	case f.all:
@@ -113,7 +113,7 @@ func (f *exportFlags) ask(h *export.Host, root *rootfs.Root, args []string, aske
 	case f.make:
 		return f.makeEntry(h, root, args[0], args[1], asked)
 	}
-	apps := export.Apps(root)
+	apps := export.ListApps(root)
 	for _, word := range args[1:] {
 		if f.bin {
 			if err := askBin(root, args[0], word, asked); err != nil {
@@ -141,22 +141,22 @@ func with(list []string, s string) []string {
 	return append(list, s)
 }
 
-func askBin(root *rootfs.Root, name, program string, asked *export.Asked) error {
-	if export.Program(root, program) == "" {
+func askBin(root *rootfs.Root, name, program string, asked *export.Selection) error {
+	if export.FindProgram(root, program) == "" {
 		return &menuError{session.Quote(program), "the chroot has no such program", "chrun -c " + name + " sh -c 'ls /usr/bin'"}
 	}
 	base := path.Base(program)
-	asked.Bins = slices.DeleteFunc(asked.Bins, func(b string) bool { return path.Base(b) == base })
-	asked.Bins = append(asked.Bins, program)
+	asked.Commands = slices.DeleteFunc(asked.Commands, func(b string) bool { return path.Base(b) == base })
+	asked.Commands = append(asked.Commands, program)
 	return nil
 }
 
 // findApp is the id of the one app that word means.
 func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word string) (string, error) {
-	found := export.Match(apps, word, h.Locale)
+	found := export.FindApps(apps, word, h.Locale)
 	// A program may have entries that no menu shows, beside the one that is meant.
 	if len(found) > 1 {
-		if shown := slices.DeleteFunc(slices.Clone(found), func(a export.App) bool { return a.Entry == nil || !a.Entry.Shown(h.Desktops) }); len(shown) > 0 {
+		if shown := slices.DeleteFunc(slices.Clone(found), func(a export.App) bool { return a.Entry == nil || !a.Entry.IsShown(h.Desktops) }); len(shown) > 0 {
 			found = shown
 		}
 	}
@@ -171,7 +171,7 @@ func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word st
 		return "", &menuError{session.Quote(word), "it may be " + strings.Join(ids, ", "), "chrunctl export " + name + " " + ids[0]}
 	}
 	near, why := nearest(apps, word), "the chroot has no such program"
-	has := export.Program(root, word) != ""
+	has := export.FindProgram(root, word) != ""
 	if has {
 		why = "the program has no entry in the chroot"
 	}
@@ -199,25 +199,25 @@ func nearest(apps []export.App, word string) string {
 	return ""
 }
 
-func (f *exportFlags) makeEntry(h *export.Host, root *rootfs.Root, name, program string, asked *export.Asked) ([]string, error) {
-	if export.Program(root, program) == "" {
+func (f *exportFlags) makeEntry(h *export.Host, root *rootfs.Root, name, program string, asked *export.Selection) ([]string, error) {
+	if export.FindProgram(root, program) == "" {
 		return nil, &menuError{session.Quote(program), "the chroot has no such program", "chrunctl apps " + name}
 	}
 	base := path.Base(program)
-	if found := export.Match(export.Apps(root), base, h.Locale); len(found) > 0 {
+	if found := export.FindApps(export.ListApps(root), base, h.Locale); len(found) > 0 {
 		return nil, &menuError{session.Quote(program), "it has an entry already, " + found[0].ID, "chrunctl export " + name + " " + found[0].ID}
 	}
-	m := export.Made{Program: program, Name: f.name, Icon: f.icon}
+	m := export.CustomEntry{Program: program, Name: f.name, Icon: f.icon}
 	if m.Name == "" {
 		m.Name = base
 	}
-	asked.Made = slices.DeleteFunc(asked.Made, func(o export.Made) bool { return path.Base(o.Program) == base })
-	asked.Made = append(asked.Made, m)
+	asked.CustomEntries = slices.DeleteFunc(asked.CustomEntries, func(o export.CustomEntry) bool { return path.Base(o.Program) == base })
+	asked.CustomEntries = append(asked.CustomEntries, m)
 	return []string{base}, nil
 }
 
 // reexport changes what is asked of a chroot, and makes it true.
-func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask func(*export.Host, *export.Asked) (ids []string, err error)) error {
+func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask func(*export.Host, *export.Selection) (ids []string, err error)) error {
 	debug.SetGCPercent(400) // it ends soon
 	h, err := c.host()
 	if err != nil {
@@ -228,7 +228,7 @@ func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask f
 		return &menuError{name, err.Error(), ""}
 	}
 	defer set.Close()
-	asked := set.Asked()
+	asked := set.Selection()
 	ids, err := ask(h, &asked)
 	if err != nil {
 		return err
@@ -264,13 +264,13 @@ func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask f
 func refused(h *export.Host, p *export.Plan, ids []string) error {
 	var all []error
 	for _, n := range p.Notes {
-		if n.Refused != "" && slices.Contains(ids, n.ID) {
-			all = append(all, &menuError{session.Quote(n.ID), printable(n.Refused), ""})
+		if n.Refusal != "" && slices.Contains(ids, n.ID) {
+			all = append(all, &menuError{session.Quote(n.ID), printable(n.Refusal), ""})
 		}
 	}
 	for _, s := range p.Steps {
-		if s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.Bin {
-			all = append(all, &menuError{session.Quote(path.Base(s.Path)), s.Path + " is there: " + s.Why, "if it is another chroot's: chrunctl unexport THAT --bin " + session.Quote(path.Base(s.Path))})
+		if s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.BinDir {
+			all = append(all, &menuError{session.Quote(path.Base(s.Path)), s.Path + " exists: " + s.Why.String(), "if it is another chroot's: chrunctl unexport THAT --bin " + session.Quote(path.Base(s.Path))})
 		}
 	}
 	return errors.Join(all...)
@@ -285,21 +285,21 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 		counts[s.Op]++
 		switch id, isEntry := strings.CutSuffix(path.Base(s.Path), ".desktop"); {
 		case f.dry:
-			fmt.Fprintln(c.out, printable(strings.TrimSpace(string(s.Op)+" "+s.Path+"  "+s.Why)))
-		case s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.Bin: // that is an error
+			fmt.Fprintln(c.out, printable(strings.TrimSpace(string(s.Op)+" "+s.Path+"  "+s.Why.String())))
+		case s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.BinDir: // that is an error
 		case s.Op == export.Keep:
 			fmt.Fprintf(c.err, "chrunctl: %s stays as it is: %s\n", printable(s.Path), s.Why)
 		case isEntry:
 			changed[id] = true
 			fmt.Fprintf(c.out, "%s %s\n", printable(id), map[export.Op]string{export.Write: "is in the menu", export.Replace: "has changed", export.Remove: "is out of the menu"}[s.Op])
-		case path.Dir(s.Path) == h.Bin:
+		case path.Dir(s.Path) == h.BinDir:
 			fmt.Fprintf(c.out, "%s %s\n", s.Path, map[export.Op]string{export.Write: "is there", export.Replace: "has changed", export.Remove: "is gone"}[s.Op])
 		}
 	}
 	idle := counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0
 	for _, n := range p.Notes {
 		as := p.IDs[n.ID]
-		if n.Refused != "" && slices.Contains(ids, n.ID) {
+		if n.Refusal != "" && slices.Contains(ids, n.ID) {
 			continue // that is an error
 		}
 		if f.dry || changed[as] || as == "" && (!idle || slices.Contains(ids, n.ID)) {
@@ -309,8 +309,8 @@ func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFl
 	if idle {
 		fmt.Fprintln(c.out, "nothing is to be done")
 	}
-	if f.bin && !c.onPath(h.Bin) && counts[export.Write] > 0 {
-		fmt.Fprintf(c.err, "chrunctl: %s is not on your PATH\nchrunctl: hint: in ~/.profile: PATH=$HOME/.local/bin:$PATH\n", h.Bin)
+	if f.bin && !c.onPath(h.BinDir) && counts[export.Write] > 0 {
+		fmt.Fprintf(c.err, "chrunctl: %s is not on your PATH\nchrunctl: hint: in ~/.profile: PATH=$HOME/.local/bin:$PATH\n", h.BinDir)
 	}
 }
 
@@ -322,8 +322,8 @@ func (c *command) completeApps(exported bool) cobra.CompletionFunc {
 		}
 		var words []string
 		c.offered(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
-			for _, a := range export.Apps(root) {
-				if a.Err == nil && (set.Exported(a.ID) != "") == exported {
+			for _, a := range export.ListApps(root) {
+				if a.Err == nil && (set.ExportedID(a.ID) != "") == exported {
 					words = append(words, a.ID+"\t"+printable(a.Entry.Localised("Name", h.Locale)))
 				}
 			}

@@ -48,13 +48,13 @@ func (c *command) host() (*export.Host, error) {
 		return list
 	}
 	h := &export.Host{
-		Home: c.home, StateDir: config.UserStateDir(c.env.Get("XDG_STATE_HOME"), c.home), Bin: path.Join(c.home, ".local/bin"),
+		Home: c.home, StateDir: config.UserStateDir(c.env.Get("XDG_STATE_HOME"), c.home), BinDir: path.Join(c.home, ".local/bin"),
 		Dirs: mime.Dirs{
 			ConfigHome: dir("XDG_CONFIG_HOME", ".config"), ConfigDirs: dirs("XDG_CONFIG_DIRS", "/etc/xdg"),
 			DataHome: dir("XDG_DATA_HOME", ".local/share"), DataDirs: dirs("XDG_DATA_DIRS", "/usr/local/share:/usr/share"),
 			Path: c.env.Get("PATH"),
 		},
-		RuntimeDir: c.env.Get("XDG_RUNTIME_DIR"), Launcher: launcher, Owned: c.owned,
+		RuntimeDir: c.env.Get("XDG_RUNTIME_DIR"), Launcher: launcher, BusNameOwned: c.owned,
 		Locale: cmp.Or(c.env.Get("LC_ALL"), c.env.Get("LC_MESSAGES"), c.env.Get("LANG")),
 	}
 	for _, d := range strings.Split(c.env.Get("XDG_CURRENT_DESKTOP"), ":") {
@@ -206,13 +206,13 @@ type listedApp struct {
 func listApps(h *export.Host, root *rootfs.Root, set *export.Set) []listedApp {
 	icons := icon.Open(root)
 	list := []listedApp{}
-	for _, a := range export.Apps(root) {
-		l := listedApp{ID: a.ID, Exported: set.Exported(a.ID), Types: []string{}}
+	for _, a := range export.ListApps(root) {
+		l := listedApp{ID: a.ID, Exported: set.ExportedID(a.ID), Types: []string{}}
 		if a.Err != nil {
 			l.Error = a.Err.Error()
 		} else {
 			e := a.Entry
-			l.Name, l.Program, l.Shown = e.Localised("Name", h.Locale), e.Program(), e.Shown(h.Desktops)
+			l.Name, l.Program, l.Shown = e.Localised("Name", h.Locale), e.Program(), e.IsShown(h.Desktops)
 			l.Icon = len(icons.Find(e.String("Icon"))) > 0
 			l.Types = append(l.Types, e.List("MimeType")...)
 		}

@@ -37,12 +37,12 @@ func (c *command) unexport() *cobra.Command {
 		if root != nil {
 			defer root.Close()
 		}
-		return c.reexport(args[0], root, &f, func(h *export.Host, asked *export.Asked) ([]string, error) {
-			if err != nil && !h.Exported(args[0]) { // else it has vanished
+		return c.reexport(args[0], root, &f, func(h *export.Host, asked *export.Selection) ([]string, error) {
+			if err != nil && !h.HasExports(args[0]) { // else it has vanished
 				return nil, err
 			}
 			if f.all {
-				*asked = export.Asked{Tree: asked.Tree, Label: export.AutoLabel}
+				*asked = export.Selection{Tree: asked.Tree, Label: export.AutoLabel}
 				return nil, nil
 			}
 			for _, word := range args[1:] {
@@ -57,27 +57,27 @@ func (c *command) unexport() *cobra.Command {
 }
 
 // unask takes one word from what is asked.
-func (f *exportFlags) unask(h *export.Host, root *rootfs.Root, name, word string, asked *export.Asked) error {
+func (f *exportFlags) unask(h *export.Host, root *rootfs.Root, name, word string, asked *export.Selection) error {
 	missing := &notExported{session.Quote(word), name}
 	if f.bin {
-		before := len(asked.Bins)
-		asked.Bins = slices.DeleteFunc(asked.Bins, func(b string) bool { return path.Base(b) == path.Base(word) })
-		if len(asked.Bins) == before {
+		before := len(asked.Commands)
+		asked.Commands = slices.DeleteFunc(asked.Commands, func(b string) bool { return path.Base(b) == path.Base(word) })
+		if len(asked.Commands) == before {
 			return missing
 		}
 		return nil
 	}
-	before := len(asked.Made) + len(asked.Apps)
+	before := len(asked.CustomEntries) + len(asked.Apps)
 	id := strings.TrimSuffix(strings.TrimSuffix(word, ".desktop"), "."+name)
-	asked.Made = slices.DeleteFunc(asked.Made, func(m export.Made) bool { return path.Base(m.Program) == id || m.Name == word })
+	asked.CustomEntries = slices.DeleteFunc(asked.CustomEntries, func(m export.CustomEntry) bool { return path.Base(m.Program) == id || m.Name == word })
 	asked.Apps = slices.DeleteFunc(asked.Apps, func(a string) bool { return a == id })
-	if len(asked.Made)+len(asked.Apps) < before {
+	if len(asked.CustomEntries)+len(asked.Apps) < before {
 		return nil
 	}
 	if root == nil {
 		return missing
 	}
-	id, err := findApp(h, root, export.Apps(root), name, word)
+	id, err := findApp(h, root, export.ListApps(root), name, word)
 	switch {
 	case err != nil:
 		return err
@@ -107,7 +107,7 @@ func (c *command) sync() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		names, err := h.Names()
+		names, err := h.ExportedChroots()
 		if err != nil {
 			return err
 		}
@@ -142,9 +142,9 @@ func (c *command) syncOne(name string, exported bool, f *exportFlags) error {
 	default:
 		return err
 	}
-	return c.reexport(name, root, f, func(_ *export.Host, asked *export.Asked) ([]string, error) {
+	return c.reexport(name, root, f, func(_ *export.Host, asked *export.Selection) ([]string, error) {
 		if forgotten {
-			*asked = export.Asked{Label: export.AutoLabel}
+			*asked = export.Selection{Label: export.AutoLabel}
 		}
 		return nil, nil
 	})

@@ -76,7 +76,7 @@ func TestShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range []string{"GNOME", "KDE", ""} {
-			if got := e.Shown([]string{d}); got != (strings.Contains(want, d) && (d != "" || strings.HasSuffix(want, " "))) {
+			if got := e.IsShown([]string{d}); got != (strings.Contains(want, d) && (d != "" || strings.HasSuffix(want, " "))) {
 				t.Errorf("%q on %q: %v", in, d, got)
 			}
 		}
@@ -123,7 +123,7 @@ func FuzzRewrite(f *testing.F) {
 			t.Fatalf("%q: %v", e.Bytes(), err)
 		}
 		e.Localised("Name", "de_AT@x")
-		e.Shown([]string{"GNOME"})
+		e.IsShown([]string{"GNOME"})
 		e.Program()
 		out, _, err := e.Rewrite(standard())
 		if err != nil {

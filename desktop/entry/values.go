@@ -72,9 +72,9 @@ func (e *Entry) Program() string {
 	return strings.ReplaceAll(string(words[0]), "%%", "%")
 }
 
-// Shown says whether a menu shows the entry on a desktop with the elements of
+// IsShown says whether a menu shows the entry on a desktop with the elements of
 // $XDG_CURRENT_DESKTOP.
-func (e *Entry) Shown(desktops []string) bool {
+func (e *Entry) IsShown(desktops []string) bool {
 	if e.Bool("Hidden") || e.Bool("NoDisplay") {
 		return false
 	}

@@ -34,9 +34,9 @@ type App struct {
 // maxApps bounds how many entries of a chroot are looked at.
 const maxApps = 5000
 
-// Apps lists the entries of a chroot in the order of their ids; those in
+// ListApps lists the entries of a chroot in the order of their ids; those in
 // /usr/local hide those of the same id. Deleted (Hidden) ones are not among them.
-func Apps(root *rootfs.Root) []App {
+func ListApps(root *rootfs.Root) []App {
 	seen := map[string]bool{}
 	var apps []App
 	var walk func(dir rootfs.Path, prefix string, depth int)
@@ -72,9 +72,9 @@ func read(root *rootfs.Root, id string, p rootfs.Path) App {
 	return a
 }
 
-// Match says which apps word means: an id, a program, or a shown name in the
+// FindApps says which apps word means: an id, a program, or a shown name in the
 // locale or unlocalised; whichever of these fits first.
-func Match(apps []App, word, locale string) []App {
+func FindApps(apps []App, word, locale string) []App {
 	word = strings.TrimSuffix(word, ".desktop")
 	for _, fits := range []func(a *App) bool{
 		func(a *App) bool { return a.ID == word },

@@ -11,8 +11,8 @@ import (
 // searched is where a program's name is looked for in a chroot.
 var searched = []rootfs.Path{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/games", "/usr/local/games"}
 
-// Program is the path of a program in the chroot, or "".
-func Program(root *rootfs.Root, name string) rootfs.Path {
+// FindProgram is the path of a program in the chroot, or "".
+func FindProgram(root *rootfs.Root, name string) rootfs.Path {
 	executable := func(p rootfs.Path) bool {
 		st, err := root.Stat(p)
 		return err == nil && st.Mode&0o170000 == 0o100000 && st.Mode&0o111 != 0
@@ -37,7 +37,7 @@ func Program(root *rootfs.Root, name string) rootfs.Path {
 // bin adds the command for a program: chrun, or inside this chroot, where the
 // home may be the host's, the program itself.
 func (w *wanted) bin(program string) {
-	p := Program(w.root, program)
+	p := FindProgram(w.root, program)
 	if p == "" {
 		w.note("", "%s is no longer in the chroot", program)
 		return
@@ -52,5 +52,5 @@ func (w *wanted) bin(program string) {
 		// On the host, too, CHRUN_CHROOT may say which chroot is meant.
 		"[ \"$CHRUN_CHROOT\" != " + session.Quote(w.name) + " ] || [ ! -d /run/host ] || exec " + session.Quote(string(p)) + " \"$@\"\n" +
 		"exec " + session.Quote(run...) + " \"$@\"\n"
-	w.files[path.Join(w.host.Bin, name)] = &file{mode: 0o755, data: []byte(text)}
+	w.files[path.Join(w.host.BinDir, name)] = &file{mode: 0o755, data: []byte(text)}
 }

@@ -48,7 +48,7 @@ func TestDefaultsStay(t *testing.T) {
 	if err := os.Symlink("/usr/share/mime", dir+"/d2/mime"); err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{Home: dir + "/home", StateDir: dir + "/state", Bin: dir + "/home/.local/bin", Launcher: "/usr/bin/true", RuntimeDir: dir,
+	h := &Host{Home: dir + "/home", StateDir: dir + "/state", BinDir: dir + "/home/.local/bin", Launcher: "/usr/bin/true", RuntimeDir: dir,
 		Dirs: mime.Dirs{ConfigHome: dir + "/home/.config", DataHome: data, DataDirs: []string{dir + "/d1", dir + "/d2"}, Path: os.Getenv("PATH")}}
 	ask := func() (all []string) {
 		for _, typ := range []string{"text/plain", "text/x-python", "audio/mpeg", "audio/mp3", "image/png", "image/gif", "video/mp4", "video/3gpp", "application/x-new"} {
@@ -68,7 +68,7 @@ func TestDefaultsStay(t *testing.T) {
 		}
 		return all
 	}
-	run := func(asked Asked) []string {
+	run := func(asked Selection) []string {
 		t.Helper()
 		s, err := Open(h, "box", true)
 		if err != nil {
@@ -90,7 +90,7 @@ func TestDefaultsStay(t *testing.T) {
 		return snapshot(t, data)
 	}
 	tree, before := snapshot(t, data), ask()
-	first := run(Asked{Tree: dir + "/tree", All: true, Label: AutoLabel})
+	first := run(Selection{Tree: dir + "/tree", All: true, Label: AutoLabel})
 	for i, now := range ask() {
 		if was := before[i]; now != was && !strings.HasSuffix(was, " ") {
 			t.Errorf("%q, was %q", now, was)
@@ -98,10 +98,10 @@ func TestDefaultsStay(t *testing.T) {
 			t.Errorf("%q: what had none gains one", now)
 		}
 	}
-	if again := run(Asked{Tree: dir + "/tree", All: true, Label: AutoLabel}); !slices.Equal(again, first) {
+	if again := run(Selection{Tree: dir + "/tree", All: true, Label: AutoLabel}); !slices.Equal(again, first) {
 		t.Errorf("again: %v, not %v", again, first)
 	}
-	if after := run(Asked{Label: AutoLabel}); !slices.Equal(after, tree) {
+	if after := run(Selection{Label: AutoLabel}); !slices.Equal(after, tree) {
 		t.Errorf("left: %v, not %v", after, tree)
 	}
 }

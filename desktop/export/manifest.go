@@ -17,21 +17,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Asked is what a person wants of a chroot: it is kept, so that sync needs no
+// Selection is what a person wants of a chroot: it is kept, so that sync needs no
 // words.
-type Asked struct {
-	Tree   string   // the chroot's canonical path
-	All    bool     // every app that menus show
-	Apps   []string // ids in the chroot
-	Except []string // ids, of All
-	Bins   []string // programs, as they were typed
-	Made   []Made   // entries for programs that have none
-	Label  string   // AutoLabel, or what stands behind each name
-	Types  bool     // types whose default moves, too
+type Selection struct {
+	Tree          string        // the chroot's canonical path
+	All           bool          // every app that menus show
+	Apps          []string      // ids in the chroot
+	Except        []string      // ids, of All
+	Commands      []string      // programs, as they were typed
+	CustomEntries []CustomEntry // entries for programs that have none
+	Label         string        // AutoLabel, or what stands behind each name
+	ClaimTypes    bool          // types whose default moves, too
 }
 
-// Made is an entry that the chroot has not.
-type Made struct{ Program, Name, Icon string }
+// CustomEntry is an entry that the chroot has not.
+type CustomEntry struct{ Program, Name, Icon string }
 
 // AutoLabel is the label " (NAME)" where the host shows the same name.
 const AutoLabel = "auto"
@@ -47,7 +47,7 @@ type written struct {
 // manifest is what was written for one chroot, a file in $XDG_STATE_HOME.
 type manifest struct {
 	file  string
-	asked Asked
+	asked Selection
 	files map[string]written // by path
 	dirs  []string           // that we made
 	// generated are what the update tools make, where there was none: "cache" of
@@ -91,7 +91,7 @@ func (m *manifest) encode() []byte {
 	if m.asked.All {
 		line("all")
 	}
-	if m.asked.Types {
+	if m.asked.ClaimTypes {
 		line("types")
 	}
 	for _, l := range m.lists() {
@@ -99,7 +99,7 @@ func (m *manifest) encode() []byte {
 			line(l.word, s)
 		}
 	}
-	for _, e := range m.asked.Made {
+	for _, e := range m.asked.CustomEntries {
 		line("made", e.Program, e.Name, e.Icon)
 	}
 	for _, p := range slices.Sorted(maps.Keys(m.files)) {
@@ -117,12 +117,12 @@ type list struct {
 // lists are the kinds of lines that have one word.
 func (m *manifest) lists() []list {
 	a := &m.asked
-	return []list{{"app", &a.Apps}, {"except", &a.Except}, {"bin", &a.Bins}, {"dir", &m.dirs}, {"generated", &m.generated}}
+	return []list{{"app", &a.Apps}, {"except", &a.Except}, {"bin", &a.Commands}, {"dir", &m.dirs}, {"generated", &m.generated}}
 }
 
 // load reads a manifest; one that is not there is empty.
 func load(file string) (*manifest, error) {
-	m := &manifest{file: file, files: map[string]written{}, asked: Asked{Label: AutoLabel}}
+	m := &manifest{file: file, files: map[string]written{}, asked: Selection{Label: AutoLabel}}
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -169,7 +169,7 @@ func (m *manifest) line(words []string) bool {
 	case words[0] == "all":
 		a.All = true
 	case words[0] == "types":
-		a.Types = true
+		a.ClaimTypes = true
 	case words[0] == "tree" && len(words) == 2:
 		a.Tree = words[1]
 	case words[0] == "state" && len(words) == 2:
@@ -177,7 +177,7 @@ func (m *manifest) line(words []string) bool {
 	case words[0] == "label" && len(words) == 2:
 		a.Label = words[1]
 	case words[0] == "made" && len(words) == 4:
-		a.Made = append(a.Made, Made{words[1], words[2], words[3]})
+		a.CustomEntries = append(a.CustomEntries, CustomEntry{words[1], words[2], words[3]})
 	default:
 		return false
 	}
@@ -232,7 +232,7 @@ func (m *manifest) clear() {
 // empty says that nothing is asked and nothing is there.
 func (m *manifest) empty() bool {
 	a := m.asked
-	return !a.All && len(a.Apps)+len(a.Bins)+len(a.Made) == 0 && len(m.files) == 0
+	return !a.All && len(a.Apps)+len(a.Commands)+len(a.CustomEntries) == 0 && len(m.files) == 0
 }
 
 func sum(data []byte) string {

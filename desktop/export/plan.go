@@ -74,11 +74,11 @@ func (s *Set) Close() error {
 
 func (h *Host) manifest(name string) string { return filepath.Join(h.StateDir, "exports", name) }
 
-// Exported says whether something of the chroot is exported.
-func (h *Host) Exported(name string) bool { return slices.Contains(h.names(), name) }
+// HasExports says whether something of the chroot is exported.
+func (h *Host) HasExports(name string) bool { return slices.Contains(h.names(), name) }
 
-// Names are the chroots of which something is exported, in order.
-func (h *Host) Names() ([]string, error) {
+// ExportedChroots are the chroots of which something is exported, in order.
+func (h *Host) ExportedChroots() ([]string, error) {
 	lock, err := h.lock()
 	if err != nil {
 		return nil, err
@@ -99,18 +99,18 @@ func (h *Host) names() []string {
 	return names
 }
 
-// Asked is what was asked for, a copy.
-func (s *Set) Asked() Asked {
+// Selection is what was asked for, a copy.
+func (s *Set) Selection() Selection {
 	a := s.had.asked
-	for _, list := range []*[]string{&a.Apps, &a.Except, &a.Bins} {
+	for _, list := range []*[]string{&a.Apps, &a.Except, &a.Commands} {
 		*list = slices.Clone(*list)
 	}
-	a.Made = slices.Clone(a.Made)
+	a.CustomEntries = slices.Clone(a.CustomEntries)
 	return a
 }
 
-// Exported says under which id an app of the chroot is in the menu, or "".
-func (s *Set) Exported(id string) string {
+// ExportedID says under which id an app of the chroot is in the menu, or "".
+func (s *Set) ExportedID(id string) string {
 	for _, as := range []string{id, id + "." + s.name} {
 		if _, ok := s.had.files[s.host.DataHome+"/applications/"+as+".desktop"]; ok {
 			return as
@@ -122,8 +122,7 @@ func (s *Set) Exported(id string) string {
 // Op is what a step does to a file of the host.
 type Op string
 
-// What a step does. Keep is for a file that is not as it was written, or not
-// ours.
+// Keep is for a file that was edited after the export, or is not part of it.
 const (
 	Write   Op = "write"
 	Replace Op = "replace"
@@ -131,14 +130,27 @@ const (
 	Keep    Op = "keep"
 )
 
-// Foreign is why a file that is not of this chroot's export stays.
-const Foreign = "it is not of this export"
+// Reason is why a step keeps a file.
+type Reason int
 
-// Step is a change, or why there is none.
+// The reasons of Keep.
+const (
+	Edited  Reason = iota + 1 // the user changed the file after the export
+	Foreign                   // the file does not belong to this chroot's export
+)
+
+func (r Reason) String() string {
+	return [...]string{"", "you have changed it", "it does not belong to this export"}[r]
+}
+
+// MarshalText returns the reason as text, for JSON.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// Step is a change to a file, or says why the file is kept.
 type Step struct {
 	Op   Op
 	Path string
-	Why  string `json:",omitempty"`
+	Why  Reason `json:",omitempty"`
 }
 
 // Plan is the difference between what is there and what shall be.
@@ -146,7 +158,7 @@ type Plan struct {
 	Steps []Step
 	Notes []Note
 	IDs   map[string]string // of exported apps, by that in the chroot
-	asked Asked
+	asked Selection
 	files map[string]*file
 	next  map[string]written
 	tree  string // treeState, "" without a chroot
@@ -158,7 +170,7 @@ const maxBytes = 256 << 20
 
 // Plan decides what is to be done for what is asked. root is the chroot, nil if
 // it has vanished: then everything goes. It reads and changes nothing.
-func (s *Set) Plan(root *rootfs.Root, asked Asked) (*Plan, error) {
+func (s *Set) Plan(root *rootfs.Root, asked Selection) (*Plan, error) {
 	p := &Plan{asked: asked, files: map[string]*file{}, next: map[string]written{}}
 	if root != nil {
 		p.tree = s.treeState(root, &asked)
@@ -198,7 +210,7 @@ func (s *Set) Plan(root *rootfs.Root, asked Asked) (*Plan, error) {
 		case same, changed:
 			p.Steps = append(p.Steps, Step{Op: Remove, Path: at})
 		case edited:
-			p.Steps = append(p.Steps, Step{Keep, at, "you have changed it"})
+			p.Steps = append(p.Steps, Step{Keep, at, Edited})
 		}
 	}
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.Path, b.Path) })
@@ -216,7 +228,7 @@ func (p *Plan) decide(at string, f *file, old written, state state) {
 		delete(p.files, at)
 		return
 	case edited:
-		p.Steps = append(p.Steps, Step{Keep, at, "you have changed it"})
+		p.Steps = append(p.Steps, Step{Keep, at, Edited})
 		p.next[at] = old
 		return
 	default:
@@ -276,7 +288,7 @@ func (s *Set) nothing(p *Plan) bool {
 	same := func(a, b written) bool {
 		return a.size == b.size && a.mtime == b.mtime && a.from == b.from && slices.Equal(a.sums, b.sums)
 	}
-	return reflect.DeepEqual(s.Asked(), p.asked) && maps.EqualFunc(s.had.files, p.next, same)
+	return reflect.DeepEqual(s.Selection(), p.asked) && maps.EqualFunc(s.had.files, p.next, same)
 }
 
 func gone(err error) error {

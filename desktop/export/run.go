@@ -256,7 +256,7 @@ func (s *Set) finish(m *manifest, p *Plan, pending bool) error {
 	if err := m.remove(); err != nil {
 		return err
 	}
-	s.had = &manifest{file: m.file, files: map[string]written{}, asked: Asked{Label: AutoLabel}}
+	s.had = &manifest{file: m.file, files: map[string]written{}, asked: Selection{Label: AutoLabel}}
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (w *wanted) service(a *App, id string) (ok bool, argv []string) {
 		w.note(id, "is started by its Exec: the host has a D-Bus service of that name")
 		return false, nil
 	}
-	if !ours && w.host.Owned != nil && w.host.Owned(id) {
+	if !ours && w.host.BusNameOwned != nil && w.host.BusNameOwned(id) {
 		w.note(id, "is started by its Exec: a program has its D-Bus name now")
 		return false, nil
 	}

@@ -37,12 +37,12 @@ func newSide(t *testing.T, files map[string]string) *side {
 			t.Fatal(err)
 		}
 	}
-	return &side{&Host{Home: dir + "/home", StateDir: dir + "/home/state/chrun", Bin: dir + "/home/bin", Launcher: dir + "/chrun", RuntimeDir: dir,
+	return &side{&Host{Home: dir + "/home", StateDir: dir + "/home/state/chrun", BinDir: dir + "/home/bin", Launcher: dir + "/chrun", RuntimeDir: dir,
 		Dirs: mime.Dirs{ConfigHome: dir + "/home/.config", DataHome: dir + "/home/share", DataDirs: []string{dir + "/host"}, Path: os.Getenv("PATH")}}, t, dir}
 }
 
 // run makes what is asked true.
-func (s *side) run(asked Asked) (*Plan, []error) {
+func (s *side) run(asked Selection) (*Plan, []error) {
 	s.t.Helper()
 	set, err := Open(s.Host, "box", true)
 	if err != nil {
@@ -73,8 +73,8 @@ func TestWrapperOnHost(t *testing.T) {
 		t.Skip("this is a chroot of chrun's")
 	}
 	s := newSide(t, map[string]string{"chrun": "#!/bin/sh\necho \"$@\"\n", "tree/usr/bin/true": "#!/bin/sh\n"})
-	s.run(Asked{Bins: []string{"true"}})
-	c := exec.Command(s.Bin+"/true", "a b")
+	s.run(Selection{Commands: []string{"true"}})
+	c := exec.Command(s.BinDir+"/true", "a b")
 	c.Env = []string{"CHRUN_CHROOT=box"}
 	if out, err := c.CombinedOutput(); err != nil || string(out) != "-c box true a b\n" {
 		t.Errorf("%q, %v", out, err)
@@ -86,7 +86,7 @@ func TestOneID(t *testing.T) {
 		"tree/usr/share/applications/viewer.desktop":                           viewer,
 		"tree/usr/share/applications/viewer.box.desktop":                       strings.Replace(viewer, "Viewer", "Other", 1),
 		"tree/usr/share/applications/" + strings.Repeat("x", 161) + ".desktop": viewer})
-	plan, _ := s.run(Asked{All: true, Label: AutoLabel})
+	plan, _ := s.run(Selection{All: true, Label: AutoLabel})
 	refused := 0
 	for _, n := range plan.Notes {
 		if strings.HasPrefix(n.Text, "is not exported: ") {
@@ -107,7 +107,7 @@ func TestToolLater(t *testing.T) {
 		"tree/usr/share/mime/packages/v.xml": `<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info"><mime-type type="application/x-none"><glob pattern="*.none"/></mime-type></mime-info>`})
 	path := os.Getenv("PATH")
 	t.Setenv("PATH", s.dir)
-	asked := Asked{All: true, Label: AutoLabel}
+	asked := Selection{All: true, Label: AutoLabel}
 	for range 2 {
 		if _, failed := s.run(asked); len(failed) != 1 || !strings.Contains(failed[0].Error(), "update-mime-database") {
 			t.Errorf("without the tool: %v", failed)
@@ -131,7 +131,7 @@ func TestToolLater(t *testing.T) {
 // What a person has edited stays what opens its types, also afterwards.
 func TestEditedStaysCached(t *testing.T) {
 	s := newSide(t, map[string]string{"tree/usr/share/applications/viewer.desktop": viewer})
-	s.run(Asked{All: true, Label: AutoLabel})
+	s.run(Selection{All: true, Label: AutoLabel})
 	entry := s.DataHome + "/applications/viewer.desktop"
 	data, err := os.ReadFile(entry)
 	if err == nil {
@@ -140,7 +140,7 @@ func TestEditedStaysCached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.run(Asked{Label: AutoLabel})
+	s.run(Selection{Label: AutoLabel})
 	if _, err := os.Stat(entry); err != nil {
 		t.Error(err)
 	}

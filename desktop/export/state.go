@@ -18,7 +18,7 @@ import (
 
 // asDone says whether a plan would find nothing to do: the same is asked, all
 // that it looks at is as after the last run, and so is what that wrote.
-func (s *Set) asDone(asked *Asked, tree string) bool {
+func (s *Set) asDone(asked *Selection, tree string) bool {
 	if s.had.pending || s.had.state == "" || fmt.Sprint(*asked) != fmt.Sprint(s.had.asked) {
 		return false
 	}
@@ -77,7 +77,7 @@ func (s *Set) state(tree string) string {
 }
 
 // treeState is that of the chroot, and of what is asked.
-func (s *Set) treeState(root *rootfs.Root, asked *Asked) string {
+func (s *Set) treeState(root *rootfs.Root, asked *Selection) string {
 	h := &looker{sha256.New()}
 	host := s.host
 	fmt.Fprintln(h, *asked, host.Launcher, host.Locale, host.Dirs, host.RuntimeDir)
@@ -92,8 +92,8 @@ func (s *Set) treeState(root *rootfs.Root, asked *Asked) string {
 			h.tree(root, sub.Join(e.Name()))
 		}
 	}
-	for _, b := range asked.Bins {
-		fmt.Fprintln(h, Program(root, b))
+	for _, b := range asked.Commands {
+		fmt.Fprintln(h, FindProgram(root, b))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -21,20 +21,20 @@ import (
 type Host struct {
 	Home     string
 	StateDir string // where manifests are: DIR/exports
-	Bin      string // ~/.local/bin
+	BinDir   string // ~/.local/bin
 	mime.Dirs
 	RuntimeDir string
 	Launcher   string // absolute path of chrun
 	Locale     string
-	// Owned says whether a name is owned on the session bus.
-	Owned func(name string) bool
+	// BusNameOwned says whether a name is owned on the session bus.
+	BusNameOwned func(name string) bool
 }
 
 // Note is something that a person should know of an export.
 type Note struct {
 	ID      string // of an app in the chroot, or ""
 	Text    string
-	Refused string `json:"-"` // why the app is not exported at all, or ""
+	Refusal string `json:"-"` // why the app is not exported at all, or ""
 }
 
 // file is what shall be at a path.
@@ -50,7 +50,7 @@ type wanted struct {
 	host    *Host
 	root    *rootfs.Root
 	name    string // of the chroot
-	asked   *Asked
+	asked   *Selection
 	had     *manifest
 	files   map[string]*file
 	notes   []Note
@@ -76,11 +76,11 @@ func (w *wanted) note(id, format string, args ...any) {
 // refuse says why an app is not exported.
 func (w *wanted) refuse(id, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
-	w.notes = append(w.notes, Note{ID: id, Text: "is not exported: " + why, Refused: why})
+	w.notes = append(w.notes, Note{ID: id, Text: "is not exported: " + why, Refusal: why})
 }
 
 // want computes what shall be there.
-func want(h *Host, root *rootfs.Root, name string, asked *Asked, had *manifest) *wanted {
+func want(h *Host, root *rootfs.Root, name string, asked *Selection, had *manifest) *wanted {
 	w := &wanted{host: h, root: root, name: name, asked: asked, had: had, files: map[string]*file{}, ids: map[string]string{},
 		types: map[string]bool{}, named: map[string]string{}, used: map[string]bool{}, claimed: map[string]bool{}}
 	apps := w.apps()
@@ -92,7 +92,7 @@ func want(h *Host, root *rootfs.Root, name string, asked *Asked, had *manifest) 
 		w.app(a)
 	}
 	w.packages()
-	for _, b := range asked.Bins {
+	for _, b := range asked.Commands {
 		w.bin(b)
 	}
 	return w
@@ -100,7 +100,7 @@ func want(h *Host, root *rootfs.Root, name string, asked *Asked, had *manifest) 
 
 // apps are those that are asked for and there.
 func (w *wanted) apps() []App {
-	all := Apps(w.root)
+	all := ListApps(w.root)
 	asked := func(a App) bool {
 		switch {
 		case slices.Contains(w.asked.Apps, a.ID):
@@ -119,7 +119,7 @@ func (w *wanted) apps() []App {
 			w.note(id, "is no longer in the chroot")
 		}
 	}
-	for _, m := range w.asked.Made {
+	for _, m := range w.asked.CustomEntries {
 		e, err := entry.New(m.Name, m.Icon, entry.Literal(m.Program))
 		apps = append(apps, App{ID: path.Base(m.Program), Entry: e, Err: err})
 	}
@@ -143,7 +143,7 @@ func (w *wanted) look() {
 		if err != nil {
 			continue
 		}
-		if e, err := entry.Parse(data); err == nil && e.Shown(w.host.Desktops) {
+		if e, err := entry.Parse(data); err == nil && e.IsShown(w.host.Desktops) {
 			w.shown[e.Localised("Name", w.host.Locale)] = id
 			w.shown[e.String("Name")] = id
 		}
@@ -177,7 +177,7 @@ func (w *wanted) settle(apps []App) {
 		return all
 	}
 	w.opens = ids()
-	if w.asked.Types {
+	if w.asked.ClaimTypes {
 		return
 	}
 	kept, _, claims := w.mimes.Settle(w.opens)
@@ -226,7 +226,7 @@ func (w *wanted) app(a App) {
 		w.refuse(a.ID, "%v", a.Err)
 		return
 	}
-	if try := a.Entry.String("TryExec"); try != "" && Program(w.root, try) == "" {
+	if try := a.Entry.String("TryExec"); try != "" && FindProgram(w.root, try) == "" {
 		w.refuse(a.ID, "the chroot lacks the program that it tries, %.80q", try)
 		return
 	}
