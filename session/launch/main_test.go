@@ -62,7 +62,7 @@ func tools(t testing.TB) (probe, self string) {
 			return
 		}
 		s.probe, s.self = filepath.Join(s.dir, "probe"), filepath.Join(s.dir, "self")
-		build := exec.Command("go", "build", "-o", s.probe, "./testdata/probe")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", s.probe, "./testdata/probe")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 		if out, err := build.CombinedOutput(); err != nil {
 			s.err = fmt.Errorf("%w: %s", err, out)
