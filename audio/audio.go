@@ -19,7 +19,7 @@ const group = "sound"
 // host's /run is bound whole, so that its next socket is found too; the rest is
 // as for any socket.
 func socketBinds(c *session.Caller, p session.HostPath, system session.Path, why string) []session.Bind {
-	if dir := c.Host.Join(string(system)); p.Below(dir) {
+	if dir := c.Host.Join(string(system)); p.IsBelow(dir) {
 		return []session.Bind{{Source: dir, Dest: system, ReadOnly: true, Why: why}}
 	}
 	return session.SocketBinds(c, p, why)

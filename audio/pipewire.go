@@ -32,7 +32,7 @@ func detectPipewire(f *session.Facts) session.Share {
 	s := session.Share{State: fmt.Sprintf("%s (listening%s)", strings.Join(found, ", "), note)}
 	for _, p := range found {
 		p := session.HostPath(p)
-		if p[0] == '@' || c.RuntimeDir != "" && p.Below(c.RuntimeDir) && !c.Private {
+		if p[0] == '@' || c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir) && !c.Private {
 			continue
 		}
 		s.Binds = addBinds(s.Binds, socketBinds(c, p, systemPipewire, "PipeWire")...)

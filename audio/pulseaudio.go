@@ -188,7 +188,7 @@ func hidePulse(f *session.Facts) session.Share {
 	c := f.Caller
 	var paths []session.HostPath
 	for _, place := range pulsePlaces {
-		if p := place(c); p != "" && !p.Below(c.Host.Join(string(systemPulse))) {
+		if p := place(c); p != "" && !p.IsBelow(c.Host.Join(string(systemPulse))) {
 			paths = append(paths, p)
 		}
 	}

@@ -39,7 +39,7 @@ func detectAgents(f *session.Facts) session.Share {
 	var state []string
 	if given := c.Env.Get("SSH_AUTH_SOCK"); given != "" {
 		// Where links end: people keep one in ~/.ssh for tmux.
-		socket, err := rootfs.RealHost(session.HostPath(given))
+		socket, err := rootfs.ResolveHost(session.HostPath(given))
 		if err == nil && path.IsAbs(given) && c.Listens(socket) {
 			state = append(state, "ssh-agent at "+string(socket))
 			s.Env = append(s.Env, session.Var{Name: "SSH_AUTH_SOCK", Value: string(socket)})
@@ -82,7 +82,7 @@ func detectAgents(f *session.Facts) session.Share {
 // lie keys (~/.ssh) or what the chroot has its own of.
 func agentBinds(c *session.Caller, socket session.HostPath) []session.Bind {
 	const why = "the caller's ssh-agent"
-	if socket.Below(session.HostPath(c.Account.Home)) {
+	if socket.IsBelow(session.HostPath(c.Account.Home)) {
 		return []session.Bind{{Source: socket, Dest: session.Path(socket), Why: why}}
 	}
 	return session.SocketBinds(c, socket, why)

@@ -101,7 +101,7 @@ func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 // canShare says whether p may be shared, and where its links lead. They must
 // not lead to what may not be shared under its own name: /bin is /usr/bin.
 func canShare(c *session.Caller, p session.HostPath) (real session.HostPath, ok bool) {
-	real, err := rootfs.RealHost(p)
+	real, err := rootfs.ResolveHost(p)
 	real = c.ByHome(real)
 	return real, err == nil && session.Shareable(c, p) && session.Shareable(c, real)
 }

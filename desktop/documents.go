@@ -51,7 +51,7 @@ func detectDocuments(f *session.Facts) session.Share {
 		fmt.Fprintf(&text, "%s=\"%s\"\n", d.name, shellEscape.Replace(string(d.dir)))
 		// A directory equal to the home is the documented way to have none.
 		switch {
-		case home.Below(d.dir):
+		case home.IsBelow(d.dir):
 			continue
 		case !isDir(d.dir):
 			s.Notes = append(s.Notes, fmt.Sprintf("%s, which is %s, does not exist: xdg-user-dirs-update makes it", d.dir, d.name))

@@ -96,7 +96,7 @@ func KeepVariable(name, value string, home session.Path) (ok bool, why string) {
 		}
 	}
 	for _, dir := range homeDirs {
-		if name == dir && !(path.IsAbs(value) && session.Path(path.Clean(value)).Below(home)) {
+		if name == dir && !(path.IsAbs(value) && session.Path(path.Clean(value)).IsBelow(home)) {
 			return false, homeDir
 		}
 	}

@@ -64,7 +64,7 @@ func privateMount(table, dir string) (at string) {
 		// id parent major:minor root mount-point options optional… - type …
 		head, _, _ := strings.Cut(line, " - ")
 		fields := strings.Fields(head)
-		if len(fields) < 6 || len(fields[4]) < len(at) || !session.Path(dir).Below(session.Path(fields[4])) {
+		if len(fields) < 6 || len(fields[4]) < len(at) || !session.Path(dir).IsBelow(session.Path(fields[4])) {
 			continue
 		}
 		// "shared:N", or "master:N": a slave of such a one.

@@ -15,7 +15,7 @@ func shareTime(f *session.Facts, s *session.Share) (name string) {
 	const localtime, timezone session.Path = "/etc/localtime", "/etc/timezone"
 	// Where links end: the file's name is the zone's, and a path that holds
 	// "zoneinfo/" is how ICU and Qt learn it.
-	real, err := rootfs.RealHost(f.Caller.Host.Join(string(localtime)))
+	real, err := rootfs.ResolveHost(f.Caller.Host.Join(string(localtime)))
 	if err != nil {
 		return "UTC" // localtime(5): so it is without the file
 	}

@@ -150,7 +150,7 @@ func offer(c *session.Caller, s *session.Share, p session.HostPath) error {
 		return err
 	}
 	name := string(real)
-	if p != c.RuntimeDir && c.RuntimeDir != "" && p.Below(c.RuntimeDir) {
+	if p != c.RuntimeDir && c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir) {
 		name = strings.TrimPrefix(string(p), string(c.RuntimeDir)+"/")
 	}
 	s.State = name

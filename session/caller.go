@@ -74,10 +74,10 @@ func (c *Caller) MachineID() string {
 // lies in it is seen and judged under that name.
 func (c *Caller) ByHome(p HostPath) HostPath {
 	home := HostPath(c.Account.Home)
-	if p.Below(home) {
+	if p.IsBelow(home) {
 		return p
 	}
-	if real, err := rootfs.RealHost(home); err == nil && real != "/" && p.Below(real) {
+	if real, err := rootfs.ResolveHost(home); err == nil && real != "/" && p.IsBelow(real) {
 		return home.Join(strings.TrimPrefix(string(p), string(real)))
 	}
 	return p
@@ -92,7 +92,7 @@ func (c *Caller) Listens(p HostPath) bool { return IsSocket(p) && c.Listeners().
 func FindRuntimeDir(env Environ, uid int) HostPath {
 	if dir := env.Get("XDG_RUNTIME_DIR"); path.IsAbs(dir) {
 		if st, err := os.Stat(dir); err == nil && st.IsDir() && Owner(st) == uid {
-			if real, err := rootfs.RealHost(HostPath(dir)); err == nil {
+			if real, err := rootfs.ResolveHost(HostPath(dir)); err == nil {
 				return real // a place of that name need not be had inside
 			}
 		}
@@ -172,7 +172,7 @@ func (l Listeners) Live(p HostPath) bool {
 
 // realpath resolves the directories of p, not p itself.
 func realpath(p string) (string, error) {
-	dir, err := rootfs.RealHost(HostPath(path.Dir(p)))
+	dir, err := rootfs.ResolveHost(HostPath(path.Dir(p)))
 	return path.Join(string(dir), path.Base(p)), err
 }
 

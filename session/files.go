@@ -52,7 +52,7 @@ func (b *builder) file(feature string, f File) {
 			b.note("%s: %s is as of launch", feature, f.Path)
 		}
 	}
-	if b.overlaid && f.Path.Below("/etc") {
+	if b.overlaid && f.Path.IsBelow("/etc") {
 		link()
 		node.Path = "etc" + strings.TrimPrefix(string(f.Path), "/etc")
 		b.add(node)
@@ -99,13 +99,13 @@ func (b *builder) live(p HostPath) (string, bool) {
 	if p == "" {
 		return "", false
 	}
-	final, err := rootfs.RealHost(p)
+	final, err := rootfs.ResolveHost(p)
 	if err != nil {
 		return "", false
 	}
 	real := string(final)
 	dir := path.Dir(real)
-	if dir == "/" || HostPath(b.f.Caller.Account.Home).Below(HostPath(dir)) {
+	if dir == "/" || HostPath(b.f.Caller.Account.Home).IsBelow(HostPath(dir)) {
 		return "", false
 	}
 	if strings.HasPrefix(dir, "/etc/") {
@@ -164,7 +164,7 @@ func (b *builder) shareCwd() {
 	if !Shareable(b.f.Caller, c) {
 		return
 	}
-	if st, err := os.Stat(string(c)); err != nil || Owner(st) != b.f.Caller.UID && !c.Below(HostPath(b.f.Caller.Account.Home)) {
+	if st, err := os.Stat(string(c)); err != nil || Owner(st) != b.f.Caller.UID && !c.IsBelow(HostPath(b.f.Caller.Account.Home)) {
 		return
 	}
 	b.bind("files", Bind{Source: c, Dest: Path(c), Why: "the working directory"})
@@ -175,12 +175,12 @@ func (b *builder) shareCwd() {
 // the whole home, and nothing below a dot directory of it.
 func Shareable(c *Caller, p HostPath) bool {
 	for _, own := range ownTrees {
-		if p.Below(HostPath(own)) {
+		if p.IsBelow(HostPath(own)) {
 			return false
 		}
 	}
 	home := HostPath(c.Account.Home)
-	if p == "/" || home.Below(p) {
+	if p == "/" || home.IsBelow(p) {
 		return false
 	}
 	below, ok := strings.CutPrefix(string(p), string(home)+"/")
@@ -199,7 +199,7 @@ func (b *builder) visible(p HostPath) (Path, bool) {
 	if p == "" {
 		return "", false
 	}
-	if rest, ok := strings.CutPrefix(string(p), string(b.plan.Tree)); ok && p.Below(b.plan.Tree) {
+	if rest, ok := strings.CutPrefix(string(p), string(b.plan.Tree)); ok && p.IsBelow(b.plan.Tree) {
 		return Path("/" + strings.TrimPrefix(rest, "/")), true // in the chroot already
 	}
 	at, f, _, rest, err := b.walk(Path(p))
@@ -207,7 +207,7 @@ func (b *builder) visible(p HostPath) (Path, bool) {
 		return "", false
 	}
 	own := func(dir Path) bool { return Path(p) == dir }
-	if own(b.f.Home) || slices.ContainsFunc(ownNames, own) || slices.ContainsFunc(ownTrees, Path(p).Below) {
+	if own(b.f.Home) || slices.ContainsFunc(ownNames, own) || slices.ContainsFunc(ownTrees, Path(p).IsBelow) {
 		return Path(p), true
 	}
 	m, source := b.owner(at)

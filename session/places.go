@@ -51,7 +51,7 @@ func ReadPlaces(data []byte) (p Places) {
 func (p Places) Host(inside Path) HostPath {
 	best, found := "", ""
 	for _, m := range p {
-		if inside.Below(Path(m[0])) && len(m[0]) >= len(best) {
+		if inside.IsBelow(Path(m[0])) && len(m[0]) >= len(best) {
 			best, found = m[0], m[1]
 		}
 	}

@@ -15,13 +15,13 @@ func SocketBinds(c *Caller, p HostPath, why string) []Bind {
 	switch {
 	case c.Private:
 		return []Bind{{Source: p, Dest: Path(p), Why: why}}
-	case c.RuntimeDir != "" && p.Below(c.RuntimeDir):
+	case c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir):
 		return nil
 	}
 	dir := HostPath(path.Dir(string(p)))
 	st, err := os.Lstat(string(dir))
 	if err == nil && st.IsDir() && Owner(st) == c.UID &&
-		!HostPath(c.Account.Home).Below(dir) && strings.Count(string(dir), "/") > 1 {
+		!HostPath(c.Account.Home).IsBelow(dir) && strings.Count(string(dir), "/") > 1 {
 		return []Bind{{Source: dir, Dest: Path(dir), Why: why}}
 	}
 	return []Bind{{Source: p, Dest: Path(p), Why: why}}

@@ -178,11 +178,11 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	}
 	defer services.End()
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
-	status, err := launch.Run(plan, l.Root, &services.Services, c.note)
+	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)
 	if errors.Is(err, launch.ErrOverlay) && !l.Request.NoOverlay {
 		l.Request.NoOverlay = true
 		if plan, err = l.Plan(); err == nil {
-			status, err = launch.Run(plan, l.Root, &services.Services, c.note)
+			status, err = launch.Run(plan, l.Root, &services.Resources, c.note)
 		}
 	}
 	if err != nil {

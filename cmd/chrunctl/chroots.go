@@ -180,7 +180,7 @@ func (c *command) stays(ch *config.Chroot) {
 
 // homeOf is the caller's private home of a chroot, "" if there is none.
 func (c *command) homeOf(ch *config.Chroot) rootfs.HostPath {
-	tree, err := rootfs.RealHost(ch.Path)
+	tree, err := rootfs.ResolveHost(ch.Path)
 	if err != nil {
 		tree = rootfs.HostPath(path.Clean(string(ch.Path))) // it is not mounted
 	}

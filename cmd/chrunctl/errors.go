@@ -80,7 +80,7 @@ func (c *command) hint(err error) string {
 }
 
 func (c *command) isSystem(file string) bool {
-	return rootfs.HostPath(path.Clean(file)).Below(rootfs.HostPath(c.src.System))
+	return rootfs.HostPath(path.Clean(file)).IsBelow(rootfs.HostPath(c.src.System))
 }
 
 func treeHint(e *treeError) string {

@@ -37,7 +37,7 @@ func NewCaller(uid, gid int, env session.Environ) *session.Caller {
 	c.Hostname, _ = os.Hostname()
 	c.RuntimeDir = session.FindRuntimeDir(env, c.UID)
 	if named := env.Get("XDG_RUNTIME_DIR"); c.RuntimeDir != "" && path.IsAbs(named) && path.Clean(named) != string(c.RuntimeDir) {
-		if real, err := rootfs.RealHost(session.HostPath(named)); err == nil && real == c.RuntimeDir { // a link to it
+		if real, err := rootfs.ResolveHost(session.HostPath(named)); err == nil && real == c.RuntimeDir { // a link to it
 			c.Env = append(session.Environ{"XDG_RUNTIME_DIR=" + string(real)}, env...)
 		}
 	}

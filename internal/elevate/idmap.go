@@ -53,7 +53,7 @@ func idmapTree(c Call, u account.Account, choice *request.Choice) (fd int, err e
 	if gid := session.SafeGID(a, request.HostHasGroup); gid >= 0 {
 		gids = account.MapSwap(gid, u.GID)
 	}
-	fd, err = launch.Idmapped(root.Dir(), account.MapSwap(a.UID, u.UID), gids)
+	fd, err = launch.CloneIdmapped(root.Dir(), account.MapSwap(a.UID, u.UID), gids)
 	if err != nil {
 		return -1, refuse(fmt.Sprintf("the kernel or the file system refuses it: %v", err))
 	}

@@ -80,7 +80,7 @@ func Table(start xhost.StartFunc) grant.Table {
 // ForSocket returns the grant that gives uid access to a socket of the desktop
 // user owner, or of root.
 func ForSocket(a session.Admission, owner, uid int) (g grant.Grant, err error) {
-	real, err := rootfs.RealHost(a.Socket)
+	real, err := rootfs.ResolveHost(a.Socket)
 	if err != nil {
 		return g, err
 	}

@@ -16,7 +16,7 @@ import (
 
 // Services are the helper processes of one launch.
 type Services struct {
-	launch.Services
+	launch.Resources
 	plan   *session.Plan
 	env    session.Environ // the desktop user's
 	warn   func(text string)
@@ -28,7 +28,7 @@ type Services struct {
 // the program starts. tree is the descriptor of an idmapped tree, or -1; env is
 // the desktop user's environment. warn is told what an earlier launch has left.
 func Prepare(plan *session.Plan, tree int, env session.Environ, warn func(text string)) (s *Services, err error) {
-	s = &Services{Services: launch.Services{Tree: tree}, plan: plan, env: env, warn: warn, relays: -1}
+	s = &Services{Resources: launch.Resources{Tree: tree}, plan: plan, env: env, warn: warn, relays: -1}
 	if len(plan.Relays) == 0 && len(plan.Admit) == 0 {
 		return s, nil
 	}
@@ -57,16 +57,16 @@ func (s *Services) listen() (err error) {
 		if err != nil {
 			return os.NewSyscallError("socket", err)
 		}
-		s.Buses = append(s.Buses, fd)
+		s.RelaySockets = append(s.RelaySockets, fd)
 	}
-	if s.relays, err = launch.NewEnd(); err != nil {
+	if s.relays, err = launch.NewEndWatch(); err != nil {
 		return err
 	}
-	s.Ends = append(s.Ends, s.relays)
+	s.EndWatches = append(s.EndWatches, s.relays)
 	if s.plan.Identity.Kind == session.AsRoot {
 		return s.startRelays()
 	}
-	s.Clients = func() { s.startRelays() }
+	s.OnFirstClient = func() { s.startRelays() }
 	return nil
 }
 
@@ -87,11 +87,11 @@ func (s *Services) grant() error {
 		return err
 	}
 	defer entry.Close() // the helper holds it
-	end, err := launch.NewEnd()
+	end, err := launch.NewEndWatch()
 	if err != nil {
 		return err
 	}
-	s.Ends = append(s.Ends, end)
+	s.EndWatches = append(s.EndWatches, end)
 	id := s.plan.Identity
 	words := []string{"revoke", strconv.Itoa(s.plan.CallerUID), strconv.Itoa(id.UID)}
 	files := []int{end, s.alive[0], int(entry.File().Fd())}
@@ -134,7 +134,7 @@ func (s *Services) startRelays() error {
 		return nil
 	}
 	id := s.plan.Identity
-	files, words := append([]int{s.relays, s.alive[0]}, s.Buses...), []string{"relay", strconv.Itoa(id.ShownUID), strconv.Itoa(id.UID)}
+	files, words := append([]int{s.relays, s.alive[0]}, s.RelaySockets...), []string{"relay", strconv.Itoa(id.ShownUID), strconv.Itoa(id.UID)}
 	var env []string
 	for _, r := range s.plan.Relays {
 		if r.Opens {
@@ -163,7 +163,7 @@ func (s *Services) startRelays() error {
 
 // End is called when the first process has ended, or could not be started.
 func (s *Services) End() {
-	if s.relays >= 0 && !launch.Ended(s.relays) {
+	if s.relays >= 0 && !launch.HasEnded(s.relays) {
 		s.startRelays()
 	}
 }

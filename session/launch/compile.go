@@ -14,7 +14,7 @@ import (
 type compiled struct {
 	*program
 	plan       *session.Plan
-	svc        *Services
+	res        *Resources
 	steps      []stepStart
 	layers     layers
 	mapped     [2]int      // a pipe: newuidmap has mapped the ids
@@ -77,8 +77,8 @@ func (l layers) close() {
 
 // compile turns the plan into system calls: gather in the old root, enter, place
 // in the new root, execute. mapped is used only if newuidmap maps the ids.
-func compile(plan *session.Plan, l layers, mapped [2]int, svc *Services) *compiled {
-	c := &compiled{program: &program{}, plan: plan, svc: svc, layers: l, mapped: mapped}
+func compile(plan *session.Plan, l layers, mapped [2]int, res *Resources) *compiled {
+	c := &compiled{program: &program{}, plan: plan, res: res, layers: l, mapped: mapped}
 	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+3*len(plan.Programs))
 	umask := c.register()
 	c.beginStep(StepNamespaces)
@@ -87,8 +87,8 @@ func compile(plan *session.Plan, l layers, mapped [2]int, svc *Services) *compil
 	root := c.gather()
 	c.enter(root)
 	c.place()
-	c.beginStep(StepServices)
-	c.services()
+	c.beginStep(StepListen)
+	c.setUpResources()
 	c.beginStep(StepProcess)
 	c.process(umask)
 	c.beginStep(StepChdir) // with the program's rights

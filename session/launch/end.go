@@ -14,14 +14,14 @@ import (
 // that is no longer mounted anywhere get an event (inotify(7), IN_UNMOUNT). So it
 // does not matter who is the parent of the processes, and none can escape.
 
-// NewEnd returns an inotify instance for Services.Ends. The caller closes it.
-func NewEnd() (fd int, err error) {
+// NewEndWatch returns an inotify instance for Resources.EndWatches. The caller closes it.
+func NewEndWatch() (fd int, err error) {
 	fd, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	return fd, os.NewSyscallError("inotify_init1", err)
 }
 
-// Ended reports whether the launch has ended or has not begun.
-func Ended(fd int) bool {
+// HasEnded reports whether the launch has ended or has not begun.
+func HasEnded(fd int) bool {
 	return readEnd(fd) || !isWatching(fd)
 }
 

@@ -36,7 +36,7 @@ const (
 	StepNamespaces             // make the namespaces
 	StepMount                  // mount everything and enter the tree
 	StepOverlay                // mount the overlay
-	StepServices               // listen for relays, watch for the end
+	StepListen                 // listen for relays, watch for the end
 	StepProcess                // restore what the program inherits, set its ids
 	StepChdir                  // change to the working directory
 	StepExecute                // execute the program

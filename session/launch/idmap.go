@@ -12,11 +12,11 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Idmapped returns a detached copy of the mount at tree in which the owners of
+// CloneIdmapped returns a detached copy of the mount at tree in which the owners of
 // files are mapped (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12; the file
 // system must support it). Mounts below the tree are included but not mapped. It
 // requires root. The caller closes the result.
-func Idmapped(tree rootfs.HostPath, uids, gids account.IDMap) (fd int, err error) {
+func CloneIdmapped(tree rootfs.HostPath, uids, gids account.IDMap) (fd int, err error) {
 	ns, err := userNamespace(uids, gids)
 	if err != nil {
 		return -1, err

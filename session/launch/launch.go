@@ -17,13 +17,13 @@ import (
 // Run carries out the plan and returns the program's wait status. When the
 // program has started, it calls note for each optional part that failed. Plans
 // of kind AsRoot replace this process by the program, so Run returns only
-// errors. svc may be nil. The calling goroutine must be locked to a thread that
+// errors. res may be nil. The calling goroutine must be locked to a thread that
 // outlives the program.
 //
 // Errors: ErrOverlay, *SetupError, *ExecError, *NamespaceError.
-func Run(plan *session.Plan, root *rootfs.Root, svc *Services, note func(string)) (unix.WaitStatus, error) {
-	if svc == nil {
-		svc = &Services{Tree: -1}
+func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string)) (unix.WaitStatus, error) {
+	if res == nil {
+		res = &Resources{Tree: -1}
 	}
 	if err := prepare(plan, root); err != nil {
 		return 0, err
@@ -31,7 +31,7 @@ func Run(plan *session.Plan, root *rootfs.Root, svc *Services, note func(string)
 	if plan.Identity.Kind != session.AsRoot {
 		defer asCaller(plan, func() error { removePlaceholders(plan); return nil })
 	}
-	status, err := run(plan, svc, note)
+	status, err := run(plan, res, note)
 	var script, shell *ExecError
 	if !errors.As(err, &script) || script.Reason != ReasonScript {
 		return status, err
@@ -43,7 +43,7 @@ func Run(plan *session.Plan, root *rootfs.Root, svc *Services, note func(string)
 		c.runInPlace()
 		err = c.explain()
 	} else {
-		status, err = run(plan, svc, note)
+		status, err = run(plan, res, note)
 	}
 	if errors.As(err, &shell) {
 		script.Why += ", and /bin/sh cannot be executed"
@@ -61,7 +61,7 @@ func withShell(plan *session.Plan, script session.Path) *session.Plan {
 	return &p
 }
 
-func run(plan *session.Plan, svc *Services, note func(string)) (unix.WaitStatus, error) {
+func run(plan *session.Plan, res *Resources, note func(string)) (unix.WaitStatus, error) {
 	l, err := reserveLayers()
 	if err != nil {
 		return 0, err
@@ -74,7 +74,7 @@ func run(plan *session.Plan, svc *Services, note func(string)) (unix.WaitStatus,
 		}
 		defer mapper.close()
 	}
-	c := compile(plan, l, mapper.mapped, svc)
+	c := compile(plan, l, mapper.mapped, res)
 	if plan.Identity.Kind == session.AsRoot {
 		c.runInPlace()
 		return 0, c.explain()
@@ -91,7 +91,7 @@ func run(plan *session.Plan, svc *Services, note func(string)) (unix.WaitStatus,
 		c.noteOmissions(note)
 	}
 	c.keep = nil // chrun stays as long as the program, but needs this no more
-	status := follow(pid, signals, svc)
+	status := follow(pid, signals, res)
 	if c.failed() >= 0 {
 		return 0, c.explain()
 	}

@@ -22,7 +22,7 @@ func (c *compiled) gather() int {
 	// serves, unless root handed over the tree: then the caller may not have
 	// access to that directory.
 	stage := string(c.plan.Tree)
-	if c.svc.Tree >= 0 {
+	if c.res.Tree >= 0 {
 		stage = "/dev"
 	}
 	c.openAt("open the chroot "+stage, num(cwd), stage, unix.O_PATH|unix.O_DIRECTORY, 0, at)
@@ -34,8 +34,8 @@ func (c *compiled) gather() int {
 		}
 	})
 	// The tree is cloned before anything is attached to its directory.
-	if c.svc.Tree >= 0 {
-		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_DUP, num(c.svc.Tree)).into(tree)
+	if c.res.Tree >= 0 {
+		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_DUP, num(c.res.Tree)).into(tree)
 	} else {
 		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_OPEN_TREE, reg(at), c.cstring(""),
 			num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(tree)

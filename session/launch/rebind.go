@@ -15,7 +15,7 @@ import (
 
 // Rebind replaces the mount on dest in a running launch by the file that is at
 // source on the host now: a socket that its server has made again. end is one of
-// the launch's Services.Ends. It requires root.
+// the launch's Resources.EndWatches. It requires root.
 func Rebind(end int, source session.HostPath, dest session.Path) error {
 	pid, err := findProcess(end)
 	if err != nil {

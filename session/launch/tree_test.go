@@ -335,7 +335,7 @@ func pause(t testing.TB) (machine uint16, code []byte) {
 	switch runtime.GOARCH {
 	case "amd64": // 1: mov $34,%eax (pause); syscall; jmp 1b
 		return 62, []byte{0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7}
-	case "arm64": // mov x0..x3,#0; mov x8,#73 (ppoll); svc #0; b to the first
+	case "arm64": // mov x0..x3,#0; mov x8,#73 (ppoll); res #0; b to the first
 		for _, w := range []uint32{0xd2800000, 0xd2800001, 0xd2800002, 0xd2800003, 0xd2800928, 0xd4000001, 0x17fffffa} {
 			code = binary.LittleEndian.AppendUint32(code, w)
 		}

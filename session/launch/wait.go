@@ -69,10 +69,10 @@ func watchSignals() (signals int, err error) {
 
 // follow waits for the program as a shell waits for a job. It forwards signals,
 // read from the result of watchSignals, stops when the program stops, and
-// continues the program when it is continued itself. It calls svc.Clients when
+// continues the program when it is continued itself. It calls res.OnFirstClient when
 // the first client connects. The calling goroutine must be locked to its thread.
-func follow(pid, signals int, svc *Services) unix.WaitStatus {
-	onFirstClient := svc.Clients
+func follow(pid, signals int, res *Resources) unix.WaitStatus {
+	onFirstClient := res.OnFirstClient
 	for {
 		var status unix.WaitStatus
 		got, err := unix.Wait4(pid, &status, unix.WUNTRACED|unix.WNOHANG, nil)
@@ -88,7 +88,7 @@ func follow(pid, signals int, svc *Services) unix.WaitStatus {
 			return status
 		}
 		if onFirstClient != nil {
-			signal, client := pollSockets(signals, svc.Buses)
+			signal, client := pollSockets(signals, res.RelaySockets)
 			if client {
 				onFirstClient()
 				onFirstClient = nil

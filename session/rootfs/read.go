@@ -122,9 +122,9 @@ func readRegular(fd int, name string, limit int) ([]byte, error) {
 	}
 }
 
-// RealHost returns the path of the file on the host to which p leads after all
+// ResolveHost returns the path of the file on the host to which p leads after all
 // symlinks.
-func RealHost(p HostPath) (HostPath, error) {
+func ResolveHost(p HostPath) (HostPath, error) {
 	fd, err := unix.Open(string(p), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", &os.PathError{Op: "open", Path: string(p), Err: err}

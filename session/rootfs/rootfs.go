@@ -34,11 +34,11 @@ func (p HostPath) Join(elem ...string) HostPath {
 	return HostPath(path.Join(append([]string{string(p)}, elem...)...))
 }
 
-// Below reports whether p is dir or lies below it.
-func (p Path) Below(dir Path) bool { return below(string(p), string(dir)) }
+// IsBelow reports whether p is dir or lies below it.
+func (p Path) IsBelow(dir Path) bool { return below(string(p), string(dir)) }
 
-// Below reports whether p is dir or lies below it.
-func (p HostPath) Below(dir HostPath) bool { return below(string(p), string(dir)) }
+// IsBelow reports whether p is dir or lies below it.
+func (p HostPath) IsBelow(dir HostPath) bool { return below(string(p), string(dir)) }
 
 func below(p, dir string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")

@@ -186,7 +186,7 @@ func TestReadHost(t *testing.T) {
 		t.Errorf("a file in /proc above the limit: %v", err)
 	}
 	for p, want := range map[string]string{"link": "f", "f": "f"} {
-		if real, err := RealHost(at(p)); real != at(want) {
+		if real, err := ResolveHost(at(p)); real != at(want) {
 			t.Errorf("%s leads to %s, %v", p, real, err)
 		}
 	}
@@ -256,7 +256,7 @@ func TestPaths(t *testing.T) {
 		p, dir string
 		want   bool
 	}{{"/a", "/a", true}, {"/a/b", "/a", true}, {"/ab", "/a", false}, {"/a", "/", true}, {"/", "/", true}, {"/", "/a", false}} {
-		if Path(x.p).Below(Path(x.dir)) != x.want || HostPath(x.p).Below(HostPath(x.dir)) != x.want {
+		if Path(x.p).IsBelow(Path(x.dir)) != x.want || HostPath(x.p).IsBelow(HostPath(x.dir)) != x.want {
 			t.Errorf("%s below %s", x.p, x.dir)
 		}
 	}

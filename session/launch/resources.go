@@ -8,26 +8,27 @@ import (
 	"chrun/session"
 )
 
-// Services are the resources that a launch shares with helper processes.
-type Services struct {
-	// Buses are unbound sockets, one for each of the plan's Relays. They listen
-	// when the program starts. Clients, if not nil, is called when the first
-	// client connects.
-	Buses   []int
-	Clients func()
-	// Ends are results of NewEnd.
-	Ends []int
-	// Tree is a detached mount of an idmapped tree, or -1.
+// Resources are descriptors that the caller has prepared for a launch, mostly for
+// its helper processes.
+type Resources struct {
+	// RelaySockets are unbound sockets, one for each of the plan's Relays. They
+	// listen when the program starts. OnFirstClient, if not nil, is called when
+	// the first client connects to one of them.
+	RelaySockets  []int
+	OnFirstClient func()
+	// EndWatches are results of NewEndWatch.
+	EndWatches []int
+	// Tree is a detached mount of the idmapped tree, or -1.
 	Tree int
 }
 
-// endDir is the mount point of the file system that Services.Ends watch.
+// endDir is the mount point of the file system that Resources.EndWatches watch.
 const endDir = string(session.PrivateDir) + "/end"
 
-// services sets the services up, in the new root.
-func (c *compiled) services() {
+// setUpResources adds the operations that need the new root.
+func (c *compiled) setUpResources() {
 	c.watchEnd()
-	for i, socket := range c.svc.Buses {
+	for i, socket := range c.res.RelaySockets {
 		c.listen(socket, c.plan.Relays[i].Path)
 	}
 }
@@ -35,7 +36,7 @@ func (c *compiled) services() {
 // watchEnd mounts a file system and watches it. The file system of /run would
 // not do, because listening sockets in it keep it alive.
 func (c *compiled) watchEnd() {
-	if len(c.svc.Ends) == 0 {
+	if len(c.res.EndWatches) == 0 {
 		return
 	}
 	const at = endDir
@@ -43,7 +44,7 @@ func (c *compiled) watchEnd() {
 	c.add("make "+at, unix.SYS_MKDIRAT, num(cwd), c.cstring(at), num(0o755))
 	c.mountTmpfs(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0555", mount)
 	c.add("mount on "+at, unix.SYS_MOVE_MOUNT, reg(mount), c.cstring(""), num(cwd), c.cstring(at), num(unix.MOVE_MOUNT_F_EMPTY_PATH))
-	for _, fd := range c.svc.Ends {
+	for _, fd := range c.res.EndWatches {
 		c.add("watch for the end", unix.SYS_INOTIFY_ADD_WATCH, num(fd), c.cstring(at), num(unix.IN_DELETE_SELF))
 	}
 }
