@@ -2,9 +2,13 @@
 # this machine lacks is installed with apt-get, through sudo when not root.
 
 export PATH := $(PATH):/usr/local/go/bin
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+# Go 1.21 or newer fetches the version that go.mod asks for. A packager without
+# a network sets GOTOOLCHAIN=local.
+export GOTOOLCHAIN ?= auto
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X chrun/internal/cli.linkedVersion=$(VERSION))'
 FUZZTIME := 1m
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # What the tests may not skip: what `make test` has just provided, and on a CI
 # machine everything.
@@ -13,7 +17,7 @@ ifdef CI
 MUST := userns,root,desktop,chroot,i386
 endif
 
-SOURCES  := go.mod go.sum $(shell find audio cmd desktop display session \( -name '*.go' -o -name '*.s' \) ! -name '*_test.go')
+SOURCES  := go.mod go.sum $(shell find audio cmd desktop display internal session \( -name '*.go' -o -name '*.s' \) ! -name '*_test.go')
 
 build: ## build bin/chrun, bin/chrunctl and chrunctl's completion scripts
 	@scripts/install.sh build
@@ -41,13 +45,25 @@ test: build ## run every test, with real servers and programs in a real chroot
 		CHRUN_TEST_CHROOT=$$chroot CHRUN_TEST_CHROOT32=$$chroot32 CHRUN_TEST_MUST=$(MUST) \
 		go test -p 1 -count 1 -timeout 20m ./...
 
-check: ## what must hold for every commit: format, vet, both architectures, races, fuzz seeds
-	@scripts/install.sh build race
+check: ## what must hold for every commit: format, vet, staticcheck, the module's rules, both architectures
+	@scripts/install.sh build
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	go vet ./...
+	go run $(STATICCHECK) ./...
+	go test .
 	GOARCH=amd64 $(GO_BUILD) -o /dev/null ./...
 	GOARCH=arm64 $(GO_BUILD) -o /dev/null ./...
-	CGO_ENABLED=1 go test -race ./...
+
+# Packages with goroutines of their own.
+RACE := ./cmd/... ./desktop/... ./display/x11/... ./internal/... ./session/grant/... ./session/launch/... ./session/relay/...
+
+race: ## the race detector over the packages with goroutines
+	@scripts/install.sh build race
+	CGO_ENABLED=1 go test -race $(RACE)
+
+cover: ## print how much of each package its tests run in the test process
+	@scripts/install.sh build
+	go test -cover ./...
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
@@ -110,4 +126,4 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-clean test check fuzz bench test-kernels install uninstall help
+.PHONY: build demo demo-clean test check race cover fuzz bench test-kernels install uninstall help

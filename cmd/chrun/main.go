@@ -29,9 +29,6 @@ import (
 	"chrun/session/rootfs"
 )
 
-// version is set by the Makefile.
-var version = "unknown"
-
 func main() {
 	if len(os.Args) > 0 && os.Args[0] == helper.Name {
 		os.Exit(helper.Main(os.Args[1:], session.Environ(os.Environ())))
@@ -46,7 +43,7 @@ func main() {
 	case flags.Help:
 		os.Stdout.WriteString(cli.Usage())
 	case flags.Version:
-		os.Stdout.WriteString("chrun " + version + "\n")
+		os.Stdout.WriteString("chrun " + cli.Version() + "\n")
 	default:
 		err = c.run()
 	}

@@ -52,7 +52,7 @@ func openOnHost(name string, args []string) (status int) {
 		os.Stdout.WriteString(usage)
 		return 0
 	case args[0] == "--version":
-		fmt.Printf("%s of chrun %s\n", name, version)
+		fmt.Printf("%s of chrun %s\n", name, cli.Version())
 		return 0
 	case strings.HasPrefix(args[0], "-"):
 		return fail(openSyntax, fmt.Errorf("unexpected option %q", args[0]))

@@ -21,14 +21,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
+	"chrun/internal/cli"
 	"chrun/internal/helper"
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/config"
 )
-
-// version is set by the Makefile.
-var version = "unknown"
 
 func main() {
 	if os.Args[0] == helper.Name { // gc starts helper processes
@@ -127,7 +125,7 @@ func (c *command) cobra() *cobra.Command {
 			return err
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		Version:       version,
+		Version:       cli.Version(),
 		SilenceErrors: true, SilenceUsage: true,
 		SuggestionsMinimumDistance: 2, DisableFlagsInUseLine: true,
 	}
