@@ -24,10 +24,10 @@ var Pulseaudio = session.Feature{
 	Hide:   hidePulse,
 }
 
-const (
-	systemPulse session.Path = "/run/pulse" // where a system-wide server listens
-	cookieSize               = 256          // PA_NATIVE_COOKIE_LENGTH
-)
+// systemPulse is the directory in which a system-wide server listens.
+const systemPulse session.Path = "/run/pulse"
+
+const cookieSize = 256 // PA_NATIVE_COOKIE_LENGTH
 
 func detectPulse(f *session.Facts) session.Share {
 	c := f.Caller

@@ -68,7 +68,7 @@ func Start(o Options) (_ *Session, err error) {
 		}
 	}()
 
-	release := func() error { return nil }
+	var release func() error
 	if s.RuntimeDir, release, err = claim(o.User, o.Private); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,7 @@ type rule uint8
 
 const (
 	// mustSucceed ends the program after an error: the launch has failed.
+	//lint:ignore U1000 it is the zero value
 	mustSucceed rule = iota
 	// maySkip records the errno of an error and skips op.skip operations.
 	maySkip
@@ -186,6 +187,8 @@ type cloneArgs struct {
 }
 
 // childProgram is the program that the next child runs.
+//
+//lint:ignore U1000 childMain uses it
 var childProgram *program
 
 // clone3 makes the system call. The child runs childMain on its own stack and
@@ -195,6 +198,8 @@ var childProgram *program
 //go:noescape
 func clone3(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno)
 
+//
+//lint:ignore U1000 the assembly of clone3 calls it
 //go:nosplit
 //go:norace
 func childMain() {

@@ -18,6 +18,7 @@ var watched = []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIG
 // For the assembly: the descriptor to which the handler writes. From the
 // assembly: the handler and the sa_restorer.
 var (
+	//lint:ignore U1000 the assembly reads it
 	signalPipe        int32
 	handler, restorer uintptr
 )
