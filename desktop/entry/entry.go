@@ -21,8 +21,8 @@ import (
 // Limits of what an entry may hold. Those of an office suite in 120 languages
 // have a few hundred lines, of at most 8 KiB.
 const (
-	MaxSize  = 1 << 20 // bytes
-	MaxLine  = 64 << 10
+	maxSize  = 1 << 20 // bytes
+	maxLine  = 64 << 10
 	maxLines = 10000
 )
 
@@ -56,8 +56,8 @@ type Dropped struct{ Group, Key, Why string }
 func Parse(data []byte) (*Entry, error) {
 	e := &Entry{}
 	switch {
-	case len(data) > MaxSize:
-		return nil, fmt.Errorf("it is longer than %d KiB", MaxSize>>10)
+	case len(data) > maxSize:
+		return nil, fmt.Errorf("it is longer than %d KiB", maxSize>>10)
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		return nil, errors.New("it is UTF-16, not UTF-8")
 	case bytes.IndexByte(data, 0) >= 0:
@@ -76,13 +76,13 @@ func Parse(data []byte) (*Entry, error) {
 	}
 	returns := false
 	for i, text := range lines {
-		if len(text) > MaxLine {
-			return nil, fmt.Errorf("line %d is longer than %d KiB", i+1, MaxLine>>10)
+		if len(text) > maxLine {
+			return nil, fmt.Errorf("line %d is longer than %d KiB", i+1, maxLine>>10)
 		}
 		if t, ok := strings.CutSuffix(text, "\r"); ok {
 			text, returns = t, true
 		}
-		if err := e.add(text); err != nil {
+		if err := e.parseLine(text); err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
@@ -95,11 +95,11 @@ func Parse(data []byte) (*Entry, error) {
 	return e, nil
 }
 
-// add takes one line of the file.
-func (e *Entry) add(text string) error {
+// parseLine takes one line of the file.
+func (e *Entry) parseLine(text string) error {
 	trimmed := strings.TrimLeft(text, " \t")
 	if trimmed == "" || trimmed[0] == '#' {
-		if !clean(text) {
+		if !isPlainText(text) {
 			text = "#"
 		}
 		lines := &e.head
@@ -110,7 +110,7 @@ func (e *Entry) add(text string) error {
 		return nil
 	}
 	if trimmed[0] == '[' {
-		return e.open(strings.TrimRight(trimmed, " \t"))
+		return e.openGroup(strings.TrimRight(trimmed, " \t"))
 	}
 	name, value, ok := strings.Cut(trimmed, "=")
 	switch {
@@ -125,7 +125,7 @@ func (e *Entry) add(text string) error {
 		return err
 	}
 	l := line{key, locale, strings.TrimLeft(value, " \t")}
-	if !clean(l.value) || !clean(unescape(l.value)) && key != "Exec" {
+	if !isPlainText(l.value) || !isPlainText(unescape(l.value)) && key != "Exec" {
 		if locale == "" {
 			return fmt.Errorf("%s holds control characters, or bytes that are not UTF-8", key)
 		}
@@ -143,10 +143,10 @@ func (e *Entry) add(text string) error {
 	return nil
 }
 
-func (e *Entry) open(header string) error {
+func (e *Entry) openGroup(header string) error {
 	name := strings.TrimSuffix(header[1:], "]")
 	switch {
-	case !strings.HasSuffix(header, "]"), strings.ContainsAny(name, "[]"), !clean(name):
+	case !strings.HasSuffix(header, "]"), strings.ContainsAny(name, "[]"), !isPlainText(name):
 		return errors.New("it is no name of a group")
 	case len(e.groups) == 0 && name != mainGroup:
 		return fmt.Errorf("the first group is [%.50s], not [Desktop Entry]", name)
@@ -161,18 +161,18 @@ func (e *Entry) open(header string) error {
 func cutLocale(name string) (key, locale string, err error) {
 	key, rest, ok := strings.Cut(name, "[")
 	if ok {
-		if locale, ok = strings.CutSuffix(rest, "]"); !ok || !only(locale, "_.@-") || locale == "" {
+		if locale, ok = strings.CutSuffix(rest, "]"); !ok || !hasOnly(locale, "_.@-") || locale == "" {
 			return "", "", fmt.Errorf("%.50q has no proper locale", name)
 		}
 	}
-	if key == "" || !only(key, "-") {
+	if key == "" || !hasOnly(key, "-") {
 		return "", "", fmt.Errorf("%.50q is no name of a key", name)
 	}
 	return key, locale, nil
 }
 
-// only says whether s holds ASCII letters, digits and bytes of more alone.
-func only(s, more string) bool {
+// hasOnly says whether s holds ASCII letters, digits and bytes of more alone.
+func hasOnly(s, more string) bool {
 	for i := range len(s) {
 		c := s[i] | 0x20
 		if !('a' <= c && c <= 'z' || '0' <= s[i] && s[i] <= '9' || strings.IndexByte(more, s[i]) >= 0) {
@@ -182,8 +182,8 @@ func only(s, more string) bool {
 	return true
 }
 
-// clean says whether s is UTF-8 without control characters but tabs.
-func clean(s string) bool {
+// isPlainText says whether s is UTF-8 without control characters but tabs.
+func isPlainText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r < ' ' && r != '\t' || 0x7f <= r && r < 0xa0 || r == 0x2028 || r == 0x2029
 	})

@@ -44,7 +44,7 @@ func ParseExec(value string) ([]Word, error) {
 	var words []Word
 	files := 0
 	for _, t := range texts {
-		w, n, err := t.word()
+		w, n, err := t.parseCodes()
 		files += n
 		switch {
 		case err != nil:
@@ -53,7 +53,7 @@ func ParseExec(value string) ([]Word, error) {
 			return nil, errors.New("Exec has more than one of %f, %F, %u and %U")
 		case w == "" && t.text != "": // a deprecated code
 			continue
-		case len(words) == 0 && t.codes():
+		case len(words) == 0 && t.hasCodes():
 			return nil, errors.New("the program in Exec is a field code")
 		}
 		words = append(words, w)
@@ -69,15 +69,15 @@ func ParseExec(value string) ([]Word, error) {
 	return words, nil
 }
 
-// text is a word with its quotes taken off, and which of its bytes were in them.
-type text struct {
+// token is a word with its quotes taken off, and which of its bytes were in them.
+type token struct {
 	text   string
 	quoted []bool
 }
 
 // split takes a command line apart.
-func split(s string) (texts []text, err error) {
-	var t text
+func split(s string) (texts []token, err error) {
+	var t token
 	if strings.IndexByte(s, 0) >= 0 {
 		return nil, errors.New("Exec holds a NUL byte")
 	}
@@ -104,7 +104,7 @@ func split(s string) (texts []text, err error) {
 			put(s[i])
 		case c == ' ', c == '\t', c == '\n':
 			if in {
-				texts, t, in = append(texts, t), text{}, false
+				texts, t, in = append(texts, t), token{}, false
 			}
 		default:
 			put(c)
@@ -119,13 +119,13 @@ func split(s string) (texts []text, err error) {
 	return texts, nil
 }
 
-// codes says whether a word has field codes.
-func (t *text) codes() bool {
+// hasCodes says whether a word has field hasCodes.
+func (t *token) hasCodes() bool {
 	return strings.Contains(strings.ReplaceAll(t.text, "%%", ""), "%")
 }
 
-// word checks the field codes; files counts those for files.
-func (t *text) word() (w Word, files int, err error) {
+// parseCodes checks the field codes; files counts those for files.
+func (t *token) parseCodes() (w Word, files int, err error) {
 	var b strings.Builder
 	for i := 0; i < len(t.text); i++ {
 		c := t.text[i]

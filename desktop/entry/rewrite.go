@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// Rewrite says how an entry of a chroot becomes one of the host.
-type Rewrite struct {
+// RewriteOptions says how an entry of a chroot becomes one of the host.
+type RewriteOptions struct {
 	ID       string // of the exported file, without ".desktop"
-	Original string // in the chroot, without ".desktop"
+	OriginalID string // in the chroot, without ".desktop"
 	Launcher string // absolute path of chrun
 	Chroot   string // its NAME
 	Label    string // put behind the shown names in every language; may be ""
-	// Icon gives the exported name of an icon; "" leaves the key out.
-	Icon func(name string) string
-	// Type says whether a type in MimeType stays; nil keeps all.
-	Type func(t string) bool
-	// Bus says that the D-Bus service of ID is exported too.
-	Bus bool
+	// MapIcon gives the exported name of an icon; "" leaves the key out.
+	MapIcon func(name string) string
+	// KeepType says whether a type in MimeType stays; nil keeps all.
+	KeepType func(t string) bool
+	// HasService says that the D-HasService service of ID is exported too.
+	HasService bool
 }
 
 // Rewrite makes the entry one of the host's, and says what it leaves out. The
 // error says why it refuses.
-func (e *Entry) Rewrite(r Rewrite) (*Entry, []Dropped, error) {
+func (e *Entry) Rewrite(r RewriteOptions) (*Entry, []Dropped, error) {
 	w := rewriter{r: r, out: &Entry{head: e.head}, dropped: slices.Clone(e.repairs)}
 	main := &e.groups[0]
 	switch t := e.String("Type"); {
@@ -38,7 +38,7 @@ func (e *Entry) Rewrite(r Rewrite) (*Entry, []Dropped, error) {
 		return nil, nil, errors.New("its encoding is Legacy-Mixed, not UTF-8")
 	}
 	w.path = e.String("Path")
-	w.bus = r.Bus && e.Bool("DBusActivatable")
+	w.bus = r.HasService && e.Bool("DBusActivatable")
 	if _, ok := main.get("Exec"); !ok && !w.bus {
 		if e.Bool("DBusActivatable") {
 			return nil, nil, errors.New("it is started by D-Bus alone, and has no Exec in its place")
@@ -51,8 +51,8 @@ func (e *Entry) Rewrite(r Rewrite) (*Entry, []Dropped, error) {
 	}
 	g := &w.out.groups[0]
 	g.set("TryExec", escape(r.Launcher))
-	if r.ID != r.Original && !e.Has("StartupWMClass") {
-		g.set("StartupWMClass", escape(r.Original))
+	if r.ID != r.OriginalID && !e.Has("StartupWMClass") {
+		g.set("StartupWMClass", escape(r.OriginalID))
 	}
 	g.lines = slices.DeleteFunc(g.lines, func(l line) bool { return l.key == "Actions" && len(w.kept) == 0 })
 	if len(w.kept) > 0 {
@@ -62,7 +62,7 @@ func (e *Entry) Rewrite(r Rewrite) (*Entry, []Dropped, error) {
 }
 
 type rewriter struct {
-	r             Rewrite
+	r             RewriteOptions
 	out           *Entry
 	dropped       []Dropped
 	path          string
@@ -151,13 +151,13 @@ func (w *rewriter) group(g *group, action bool) (*group, error) {
 
 // line is the new value of a line; nil leaves it out.
 func (w *rewriter) line(group string, l line, action bool) (value *string, err error) {
-	known := keys[l.key] || Inert[l.key]
+	known := keys[l.key] || harmless[l.key]
 	if action {
-		known = actionKeys[l.key] || Inert[l.key]
+		known = actionKeys[l.key] || harmless[l.key]
 	}
 	switch {
 	case !known:
-		reason := why[l.key]
+		reason := dropReasons[l.key]
 		if reason == "" {
 			reason = "not a key of the specification, nor one that is known to be harmless"
 		}
@@ -177,7 +177,7 @@ func (w *rewriter) line(group string, l line, action bool) (value *string, err e
 			v += escape("x" + w.r.Label)[1:] // no \s: it is not at the front
 		}
 	case "Icon":
-		if v = escape(w.r.Icon(unescape(v))); v == "" {
+		if v = escape(w.r.MapIcon(unescape(v))); v == "" {
 			w.drop(group, l.name(), "the chroot has no such icon")
 			return nil, nil
 		}
@@ -206,12 +206,12 @@ func (w *rewriter) exec(value string) (string, error) {
 	}
 	// Where the file lies on the host means nothing inside.
 	words = slices.DeleteFunc(words, func(word Word) bool { return word == "%k" })
-	return FormatExec(append(Command(w.r.Launcher, w.r.Chroot, w.r.ID, w.path), guard(words)...)), nil
+	return FormatExec(append(LaunchCommand(w.r.Launcher, w.r.Chroot, w.r.ID, w.path), guard(words)...)), nil
 }
 
-// Command are the words before a program's own: chrun, and what is to be known
+// LaunchCommand are the words before a program's own: chrun, and what is to be known
 // of the launch. dir is where it runs, or "".
-func Command(launcher, chroot, id, dir string) []Word {
+func LaunchCommand(launcher, chroot, id, dir string) []Word {
 	words := Literal(launcher, "-c", chroot, "--app", id)
 	if dir != "" {
 		words = append(words, Literal("-C", dir)...)
@@ -235,7 +235,7 @@ func (w *rewriter) types(group, value string) string {
 		case !validType(t):
 			w.drop(group, "MimeType", fmt.Sprintf("%.80q is no type", t))
 		case slices.Contains(kept, t):
-		case w.r.Type == nil || w.r.Type(t):
+		case w.r.KeepType == nil || w.r.KeepType(t):
 			kept = append(kept, t)
 		}
 	}
@@ -245,8 +245,8 @@ func (w *rewriter) types(group, value string) string {
 // validType says whether t is TYPE/SUBTYPE (RFC 6838, 4.2).
 func validType(t string) bool {
 	media, sub, ok := strings.Cut(t, "/")
-	first := func(s string) bool { return s != "" && only(s[:1], "") }
-	return ok && first(media) && first(sub) && len(t) < 256 && only(media, "!#$&-^_.+") && only(sub, "!#$&-^_.+")
+	first := func(s string) bool { return s != "" && hasOnly(s[:1], "") }
+	return ok && first(media) && first(sub) && len(t) < 256 && hasOnly(media, "!#$&-^_.+") && hasOnly(sub, "!#$&-^_.+")
 }
 
 // New makes an entry for a program that has none.

@@ -10,15 +10,15 @@ import (
 )
 
 // standard is how the tests rewrite: chrun lies in /usr/bin, the chroot is g.
-func standard() Rewrite {
-	return Rewrite{ID: "app", Original: "app", Launcher: "/usr/bin/chrun", Chroot: "g",
-		Icon: func(name string) string {
+func standard() RewriteOptions {
+	return RewriteOptions{ID: "app", OriginalID: "app", Launcher: "/usr/bin/chrun", Chroot: "g",
+		MapIcon: func(name string) string {
 			if strings.HasPrefix(name, "no-") {
 				return ""
 			}
 			return strings.TrimPrefix(strings.TrimSuffix(name, ".png"), "/opt/")
 		},
-		Type: func(t string) bool { return t != "text/html" }}
+		KeepType: func(t string) bool { return t != "text/html" }}
 }
 
 const top = "[Desktop Entry]\nType=Application\nName=App\n"
@@ -168,7 +168,7 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
-func rewritten(in string, r Rewrite) (string, []Dropped, error) {
+func rewritten(in string, r RewriteOptions) (string, []Dropped, error) {
 	e, err := Parse([]byte(in))
 	if err != nil {
 		return "", nil, err
@@ -202,7 +202,7 @@ func TestDropped(t *testing.T) {
 // An entry whose id the host has: its window still belongs to it.
 func TestRenamed(t *testing.T) {
 	r := standard()
-	r.ID, r.Label, r.Bus = "app.g", " (g)", true
+	r.ID, r.Label, r.HasService = "app.g", " (g)", true
 	out, _, err := rewritten(top+"Name[de]=Ding\nDBusActivatable=true\nExec=app\nActions=x\n[Desktop Action x]\nName=X\n", r)
 	if err != nil {
 		t.Fatal(err)

@@ -305,7 +305,7 @@ func (m *manifest) ungenerate(data string) {
 		os.Remove(cache) // nobody else has put something into it
 	}
 	if packages, _ := os.ReadDir(data + "/mime/packages"); slices.Contains(m.generated, mimeMade) && len(packages) == 0 {
-		for _, name := range mime.Generated(data + "/mime") {
+		for _, name := range mime.ListGenerated(data + "/mime") {
 			os.Remove(filepath.Join(data, "mime", name))
 		}
 	}

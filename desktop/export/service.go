@@ -15,13 +15,13 @@ func (w *wanted) service(a *App, id string) (ok bool, argv []string) {
 	if !a.Entry.Bool("DBusActivatable") || id != a.ID {
 		return false, nil
 	}
-	argv, ok = service.Find(w.root, id)
+	argv, ok = service.FindCommand(w.root, id)
 	file := w.host.DataHome + "/dbus-1/services/" + id + ".service"
 	_, ours := w.had.files[file]
 	if !ok || strings.HasPrefix(argv[0], "-") {
 		return false, nil
 	}
-	if _, starts := service.Activatable(slices.Concat([]string{w.host.DataHome}, w.host.DataDirs), w.host.RuntimeDir, id, file); starts {
+	if _, starts := service.FindOnHost(slices.Concat([]string{w.host.DataHome}, w.host.DataDirs), w.host.RuntimeDir, id, file); starts {
 		w.note(id, "is started by its Exec: the host has a D-Bus service of that name")
 		return false, nil
 	}

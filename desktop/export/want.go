@@ -180,18 +180,18 @@ func (w *wanted) settle(apps []App) {
 	if w.asked.ClaimTypes {
 		return
 	}
-	kept, _, claims := w.mimes.Settle(w.opens)
+	kept, _, claims := w.mimes.KeepDefaults(w.opens)
 	if len(claims) > 0 {
 		for id := range claims {
 			w.claimed[id] = true
 		}
-		kept, _, _ = w.mimes.Settle(ids())
+		kept, _, _ = w.mimes.KeepDefaults(ids())
 	}
 	all := ids()
 	for id, types := range kept {
 		kept[id] = append(slices.Clone(types), w.opened(id, types, all[id])...)
 	}
-	w.opens, _, _ = w.now.Settle(kept)
+	w.opens, _, _ = w.now.KeepDefaults(kept)
 }
 
 // opened are the types of those that an entry of an earlier export opens, and
@@ -230,7 +230,7 @@ func (w *wanted) app(a App) {
 		w.refuse(a.ID, "the chroot lacks the program that it tries, %.80q", try)
 		return
 	}
-	r := entry.Rewrite{ID: a.ID, Original: a.ID, Launcher: w.host.Launcher, Chroot: w.name, Icon: func(n string) string { return w.icon(a.ID, n) }}
+	r := entry.RewriteOptions{ID: a.ID, OriginalID: a.ID, Launcher: w.host.Launcher, Chroot: w.name, MapIcon: func(n string) string { return w.icon(a.ID, n) }}
 	if r.ID = w.id(&a); w.claimed[a.ID+".desktop"] {
 		w.note(a.ID, "is called %s: the host's lists of defaults name %s, and a default would move", r.ID, a.ID)
 	} else if file, taken := w.there[a.ID+".desktop"]; taken {
@@ -243,11 +243,11 @@ func (w *wanted) app(a App) {
 	}
 	r.Label = w.label(&a)
 	bus, argv := w.service(&a, r.ID)
-	r.Bus = bus
+	r.HasService = bus
 	var opens, moved []string
-	r.Type = func(t string) bool {
+	r.KeepType = func(t string) bool {
 		if !slices.Contains(w.opens[r.ID+".desktop"], t) {
-			from := cmp.Or(w.mimes.Default(t), w.mimes.XDG(t))
+			from := cmp.Or(w.mimes.GLibDefault(t), w.mimes.XDGDefault(t))
 			moved = append(moved, t+" ("+strings.TrimSuffix(from, ".desktop")+")")
 			return false
 		}
@@ -275,8 +275,8 @@ func (w *wanted) app(a App) {
 	w.ids[a.ID] = r.ID
 	w.files[target] = &file{mode: 0o644, data: out.Bytes()}
 	if bus {
-		words := append(entry.Command(w.host.Launcher, w.name, r.ID, ""), entry.Literal(argv...)...)
-		w.files[w.host.DataHome+"/dbus-1/services/"+r.ID+".service"] = &file{mode: 0o644, data: service.Text(r.ID, arguments(words))}
+		words := append(entry.LaunchCommand(w.host.Launcher, w.name, r.ID, ""), entry.Literal(argv...)...)
+		w.files[w.host.DataHome+"/dbus-1/services/"+r.ID+".service"] = &file{mode: 0o644, data: service.Format(r.ID, arguments(words))}
 	}
 }
 
@@ -303,7 +303,7 @@ func (w *wanted) packages() {
 	}
 	dir := rootfs.Path("/usr/share/mime/packages")
 	entries, _ := w.root.List(dir)
-	p := w.mimes.Package(func(t string) bool { return w.types[t] })
+	p := w.mimes.NewPackage(func(t string) bool { return w.types[t] })
 	for _, e := range entries {
 		data, err := w.root.Read(dir.Join(e.Name()))
 		if err != nil || path.Ext(e.Name()) != ".xml" {

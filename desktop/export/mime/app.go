@@ -13,14 +13,14 @@ import (
 
 const entryGroup = "Desktop Entry"
 
-// starts says whether GLib would start the entry at file
+// canStart says whether GLib would start the entry at file
 // (g_desktop_app_info_load_from_keyfile). A Hidden one too, where a list names
 // it.
-func (h *Host) starts(file string) bool {
+func (h *Host) canStart(file string) bool {
 	ok, known := h.apps[file]
 	if !known {
 		k := readKeyFile(file)
-		ok = k != nil && h.loads(k)
+		ok = k != nil && h.isStartable(k)
 		h.apps[file] = ok
 	}
 	return ok
@@ -34,27 +34,27 @@ func readKeyFile(file string) *keyFile {
 	return parseKeyFile(string(data))
 }
 
-func (h *Host) loads(k *keyFile) bool {
-	kind, _, _ := k.str(entryGroup, "Type")
+func (h *Host) isStartable(k *keyFile) bool {
+	kind, _, _ := k.getString(entryGroup, "Type")
 	if k.first != entryGroup || kind != "Application" {
 		return false
 	}
-	dir, _, bad1 := k.str(entryGroup, "Path")
-	try, _, bad2 := k.str(entryGroup, "TryExec")
-	exec, _, bad3 := k.str(entryGroup, "Exec")
-	if bad1 || bad2 || bad3 || try != "" && !h.finds(try, dir) {
+	dir, _, bad1 := k.getString(entryGroup, "Path")
+	try, _, bad2 := k.getString(entryGroup, "TryExec")
+	exec, _, bad3 := k.getString(entryGroup, "Exec")
+	if bad1 || bad2 || bad3 || try != "" && !h.hasProgram(try, dir) {
 		return false
 	}
 	if exec == "" {
 		return true
 	}
-	argv, err := service.Argv(exec)
-	return err == nil && h.finds(argv[0], dir)
+	argv, err := service.SplitCommand(exec)
+	return err == nil && h.hasProgram(argv[0], dir)
 }
 
-// finds says whether g_find_program_for_path finds the program; dir is the
+// hasProgram says whether g_find_program_for_path hasProgram the program; dir is the
 // entry's Path.
-func (h *Host) finds(program, dir string) bool {
+func (h *Host) hasProgram(program, dir string) bool {
 	executable := func(p string) bool {
 		if !filepath.IsAbs(p) && dir != "" {
 			p = filepath.Join(dir, p)

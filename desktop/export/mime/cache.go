@@ -35,26 +35,26 @@ func parseList(file, text, added string, plain bool) list {
 	return l
 }
 
-// recache puts into DataHome's cache what h is with and without.
-func (h *Host) recache() {
-	old := h.dir[h.home]
+// updateCache puts into DataHome's cache what h is with and without.
+func (h *Host) updateCache() {
+	old := h.searched[h.home]
 	p, last := *old, len(old.lists)-1
 	p.lists = slices.Clone(old.lists)
-	p.lists[last] = parseList(old.lists[last].file, h.edit(old.lists[last].text), cacheGroup, true)
+	p.lists[last] = parseList(old.lists[last].file, h.editCache(old.lists[last].text), cacheGroup, true)
 	p.raw = maps.Clone(p.lists[last].first)
 	maps.Copy(p.raw, old.lists[last-1].first) // defaults.list is asked first
-	h.dir[h.home] = &p
+	h.searched[h.home] = &p
 	h.combine(&p)
 }
 
-// edit takes the entries that h is without and with out of the text of a
+// editCache takes the entries that h is without and with out of the text of a
 // cache, and puts those that it is with where update-desktop-database would:
 // types in order, and the ids of one.
-func (h *Host) edit(text string) string {
+func (h *Host) editCache(text string) string {
 	add := map[string][]string{}
-	for id, types := range h.ours {
+	for id, types := range h.added {
 		for i, t := range types {
-			if !slices.Contains(types[:i], t) && Valid(t) {
+			if !slices.Contains(types[:i], t) && isValidType(t) {
 				add[t] = append(add[t], id)
 			}
 		}
@@ -95,7 +95,7 @@ func (h *Host) edit(text string) string {
 		}
 		ids := strings.Split(strings.TrimSuffix(value, ";"), ";")
 		n := len(ids)
-		ids = slices.DeleteFunc(ids, func(id string) bool { _, ours := h.ours[id]; return ours || h.gone[id] })
+		ids = slices.DeleteFunc(ids, func(id string) bool { _, ours := h.added[id]; return ours || h.removed[id] })
 		if len(ids) == n && add[t] == nil {
 			b.WriteString(old)
 		} else {
@@ -115,7 +115,7 @@ func (h *Host) edit(text string) string {
 // 0.26, which need not run then. It is better that it does not: entries of the
 // user's that no cache listed would get their types, and the defaults move.
 func (h *Host) Cache() []byte {
-	lists := h.dir[h.home].lists
+	lists := h.searched[h.home].lists
 	return []byte(lists[len(lists)-1].text)
 }
 
@@ -125,8 +125,8 @@ func (h *Host) Cache() []byte {
 var media = []string{"application", "audio", "chemical", "font", "image", "inode", "message", "model", "multipart", "text",
 	"video", "x-content", "x-directory", "x-scheme-handler"}
 
-// Valid says whether update-desktop-database takes t for a type.
-func Valid(t string) bool {
+// isValidType says whether update-desktop-database takes t for a type.
+func isValidType(t string) bool {
 	kind, sub, ok := strings.Cut(t, "/")
 	if !ok || sub == "" || strings.ContainsFunc(sub, notToken) {
 		return false

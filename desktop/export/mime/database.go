@@ -35,19 +35,19 @@ func readDatabase(dirs []string) database {
 		all = cached
 	}
 	for _, dir := range all {
-		lines(dir+"/types", func(t string) { d.types[t] = true })
-		lines(dir+"/aliases", func(line string) {
+		forEachLine(dir+"/types", func(t string) { d.types[t] = true })
+		forEachLine(dir+"/aliases", func(line string) {
 			alias, t, _ := strings.Cut(line, " ")
 			if _, there := d.aliases[alias]; !there && t != "" {
 				d.aliases[alias] = t
 			}
 		})
-		lines(dir+"/subclasses", func(line string) {
+		forEachLine(dir+"/subclasses", func(line string) {
 			if t, parent, ok := strings.Cut(line, " "); ok {
 				d.parents[t] = expand(append([]string{}, d.parents[t]...), []string{parent}, nil)
 			}
 		})
-		lines(dir+"/globs2", func(line string) { // weight:type:glob[:flags]
+		forEachLine(dir+"/globs2", func(line string) { // weight:type:glob[:flags]
 			if f := strings.Split(line, ":"); len(f) >= 3 {
 				glob := strings.ToLower(f[2])
 				d.globs[glob] = true
@@ -60,7 +60,7 @@ func readDatabase(dirs []string) database {
 	return d
 }
 
-func lines(file string, each func(string)) {
+func forEachLine(file string, each func(string)) {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	if err != nil {
 		return
@@ -72,7 +72,7 @@ func lines(file string, each func(string)) {
 	}
 }
 
-func (d database) unalias(t string) string {
+func (d database) resolveAlias(t string) string {
 	if real, ok := d.aliases[t]; ok {
 		return real
 	}
@@ -88,18 +88,18 @@ func (d database) knows(t string) bool {
 // (get_list_of_mimetypes in gdesktopappinfo.c). GLib takes no text/plain for
 // text/*, nor application/octet-stream, where the database does not say so.
 func (d database) lineage(t string) []string {
-	list := []string{d.unalias(t)}
+	list := []string{d.resolveAlias(t)}
 	for i := 0; i < len(list); i++ {
-		t := d.unalias(list[i])
+		t := d.resolveAlias(list[i])
 		list = expand(list, []string{t}, nil)
 		list = expand(list, d.parents[t], nil)
 	}
 	return list
 }
 
-// names says whether the host already gives files of this glob a type: by it,
+// hasGlobFor says whether the host already gives files of this glob a type: by it,
 // by a shorter suffix, or by a pattern that matches it.
-func (d database) names(glob string) bool {
+func (d database) hasGlobFor(glob string) bool {
 	glob = strings.ToLower(glob)
 	if d.globs[glob] {
 		return true

@@ -12,11 +12,11 @@ import (
 var databaseFiles = []string{"XMLnamespaces", "aliases", "generic-icons", "globs", "globs2", "icons", "magic", "mime.cache",
 	"subclasses", "treemagic", "types", "version"}
 
-// Generated lists what update-mime-database has made in the directory dir,
+// ListGenerated lists what update-mime-database has made in the directory dir,
 // usually DataHome/mime, as paths in it: files first, then the directories of
 // kinds, to be removed if they are empty. Where dir/packages is not empty,
 // update-mime-database is to be run instead.
-func Generated(dir string) []string {
+func ListGenerated(dir string) []string {
 	var files, kinds []string
 	list, _ := os.ReadDir(dir)
 	for _, e := range list {

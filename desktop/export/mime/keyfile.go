@@ -94,8 +94,8 @@ func (k *keyFile) keys(name string) []string {
 	return nil
 }
 
-// str is g_key_file_get_string: ok without err means that the key is there.
-func (k *keyFile) str(name, key string) (value string, ok, bad bool) {
+// getString is g_key_file_get_string: ok without err means that the key is there.
+func (k *keyFile) getString(name, key string) (value string, ok, bad bool) {
 	g := k.groups[name]
 	if g == nil {
 		return "", false, false
@@ -110,9 +110,9 @@ func (k *keyFile) str(name, key string) (value string, ok, bad bool) {
 	return strings.Join(list, ""), true, false
 }
 
-// list is g_key_file_get_string_list: nil for a key that is not there or
+// getList is g_key_file_get_string_list: nil for a key that is not there or
 // cannot be read, and not nil for one that is empty (expand tells them apart).
-func (k *keyFile) list(name, key string) []string {
+func (k *keyFile) getList(name, key string) []string {
 	if g := k.groups[name]; g != nil {
 		if value, ok := g.values[key]; ok {
 			if list, ok := split(value, ';'); ok {

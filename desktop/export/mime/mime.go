@@ -28,20 +28,20 @@ type Dirs struct {
 // entries later; it is not for two goroutines at once.
 type Host struct {
 	dirs      Dirs
-	dir       []*place // in GLib's order: config, then data
+	searched       []*directory // in GLib's order: config, then data
 	home      int      // the index of DataHome's in dir
 	base      database
 	sys       *database           // of DataDirs alone, once it was needed
 	apps      map[string]bool     // whether GLib starts the entry, by file
-	ours      map[string][]string // entries that are as if there
-	gone      map[string]bool     // entries that are as if not there
+	added      map[string][]string // entries that are as if there
+	removed      map[string]bool     // entries that are as if not there
 	found     fallback            // xdg-mime's last resort in DataDirs, once it was asked
 	asked     map[string]string   // answers of Default
 	foundHome fallback            // and in DataHome; nil before
 }
 
-// place is a directory that has a mimeapps.list.
-type place struct {
+// directory is a directory that has a mimeapps.list.
+type directory struct {
 	path   string
 	config bool // has no entries
 	files  map[string]string
@@ -76,17 +76,17 @@ func Read(d Dirs) *Host {
 	h := &Host{dirs: d, apps: map[string]bool{}, found: fallback{}, asked: map[string]string{}}
 	h.base = readDatabase(append([]string{d.DataHome}, d.DataDirs...))
 	for _, p := range append([]string{d.ConfigHome}, d.ConfigDirs...) {
-		h.dir = append(h.dir, h.readPlace(p, true))
+		h.searched = append(h.searched, h.readPlace(p, true))
 	}
-	h.home = len(h.dir)
+	h.home = len(h.searched)
 	for _, p := range append([]string{d.DataHome}, d.DataDirs...) {
-		h.dir = append(h.dir, h.readPlace(filepath.Join(p, "applications"), false))
+		h.searched = append(h.searched, h.readPlace(filepath.Join(p, "applications"), false))
 	}
 	return h
 }
 
-func (h *Host) readPlace(path string, config bool) *place {
-	p := &place{path: path, config: config}
+func (h *Host) readPlace(path string, config bool) *directory {
+	p := &directory{path: path, config: config}
 	for _, d := range h.dirs.Desktops {
 		if d != "" && !strings.ContainsFunc(d, func(r rune) bool { return !isWord(r) }) {
 			p.lists = append(p.lists, readList(filepath.Join(path, asciiLower(d)+"-mimeapps.list"), addedGroup, false))
@@ -126,10 +126,10 @@ func asciiLower(s string) string {
 
 // combine makes one table of p's lists: what came first wins, by GLib's rules
 // (desktop_file_dir_unindexed_read_mimeapps_list).
-func (h *Host) combine(p *place) {
+func (h *Host) combine(p *directory) {
 	p.tweaks = map[string]*tweak{}
 	at := func(t string) *tweak {
-		t = h.base.unalias(t)
+		t = h.base.resolveAlias(t)
 		if p.tweaks[t] == nil {
 			p.tweaks[t] = &tweak{}
 		}
@@ -142,16 +142,16 @@ func (h *Host) combine(p *place) {
 		if l.plain {
 			for _, t := range l.keys.keys(l.added) {
 				w := at(t)
-				w.added = expand(w.added, l.keys.list(l.added, t), w.removed)
+				w.added = expand(w.added, l.keys.getList(l.added, t), w.removed)
 			}
 			for _, t := range l.keys.keys(removedGroup) {
 				w := at(t)
-				w.removed = expand(w.removed, l.keys.list(removedGroup, t), w.added)
+				w.removed = expand(w.removed, l.keys.getList(removedGroup, t), w.added)
 			}
 		}
 		for _, t := range l.keys.keys(defaultGroup) {
 			w := at(t)
-			w.defaults = expand(w.defaults, l.keys.list(defaultGroup, t), nil)
+			w.defaults = expand(w.defaults, l.keys.getList(defaultGroup, t), nil)
 		}
 	}
 }
@@ -170,38 +170,38 @@ func expand(list, more, blocked []string) []string {
 	return list
 }
 
-// Default is the desktop id with which GLib opens the type t (or
+// GLibDefault is the desktop id with which GLib opens the type t (or
 // "x-scheme-handler/SCHEME"), "" for none.
-func (h *Host) Default(t string) string {
+func (h *Host) GLibDefault(t string) string {
 	var blocked []string
 	for _, t := range h.base.lineage(t) {
 		var failed []string // as good as GLib's list: what loads ends the search
-		for _, p := range h.dir {
+		for _, p := range h.searched {
 			if w := p.tweaks[t]; w != nil {
 				for _, id := range w.defaults {
-					if h.loadable(id) {
+					if h.canLoad(id) {
 						return id
 					}
 					failed = append(failed, id)
 				}
 			}
 		}
-		for i, p := range h.dir {
+		for i, p := range h.searched {
 			w := p.tweaks[t]
 			if w == nil {
 				continue
 			}
 			for _, id := range w.added {
-				if slices.Contains(blocked, id) || slices.Contains(failed, id) || h.masked(i, id) {
+				if slices.Contains(blocked, id) || slices.Contains(failed, id) || h.isMasked(i, id) {
 					continue
 				}
-				if h.loadable(id) {
+				if h.canLoad(id) {
 					return id
 				}
 				failed = append(failed, id)
 			}
 			for _, id := range w.removed {
-				if !slices.Contains(failed, id) && !h.masked(i, id) {
+				if !slices.Contains(failed, id) && !h.isMasked(i, id) {
 					blocked = append(blocked, id)
 				}
 			}
@@ -210,42 +210,38 @@ func (h *Host) Default(t string) string {
 	return ""
 }
 
-// masked says whether an entry of that id lies in a place before the i-th.
-func (h *Host) masked(i int, id string) bool {
+// isMasked says whether an entry of that id lies in a place before the i-th.
+func (h *Host) isMasked(i int, id string) bool {
 	for at := range i {
-		if h.has(at, id) {
+		if h.hasEntry(at, id) {
 			return true
 		}
 	}
 	return false
 }
 
-// has says whether the place at i holds the entry.
-func (h *Host) has(i int, id string) bool {
+// hasEntry says whether the place at i holds the entry.
+func (h *Host) hasEntry(i int, id string) bool {
 	if i == h.home {
-		if _, ours := h.ours[id]; ours || h.gone[id] {
+		if _, ours := h.added[id]; ours || h.removed[id] {
 			return ours
 		}
 	}
-	_, ok := h.dir[i].files[id]
+	_, ok := h.searched[i].files[id]
 	return ok
 }
 
-func (h *Host) loadable(id string) bool {
-	for i := h.home; i < len(h.dir); i++ {
-		if !h.has(i, id) {
+func (h *Host) canLoad(id string) bool {
+	for i := h.home; i < len(h.searched); i++ {
+		if !h.hasEntry(i, id) {
 			continue
 		}
-		if _, ours := h.ours[id]; ours && i == h.home || h.starts(h.dir[i].files[id]) {
+		if _, ours := h.added[id]; ours && i == h.home || h.canStart(h.searched[i].files[id]) {
 			return true
 		}
 	}
 	return false
 }
-
-// Knows says whether the host's shared-mime-info has the type, under this or
-// another name.
-func (h *Host) Knows(t string) bool { return h.base.knows(t) }
 
 // With is the host as if the entries (ids with ".desktop") with these types
 // were in DataHome/applications, in the place of those that are there, and in
@@ -253,10 +249,10 @@ func (h *Host) Knows(t string) bool { return h.base.knows(t) }
 func (h *Host) With(ids map[string][]string) *Host {
 	n := h.clone()
 	for id, types := range ids {
-		n.ours[id] = types
-		delete(n.gone, id)
+		n.added[id] = types
+		delete(n.removed, id)
 	}
-	n.recache()
+	n.updateCache()
 	return n
 }
 
@@ -265,19 +261,19 @@ func (h *Host) With(ids map[string][]string) *Host {
 func (h *Host) Without(ids []string) *Host {
 	n := h.clone()
 	for _, id := range ids {
-		delete(n.ours, id)
-		n.gone[id] = true
+		delete(n.added, id)
+		n.removed[id] = true
 	}
-	n.recache()
+	n.updateCache()
 	return n
 }
 
 func (h *Host) clone() *Host {
 	n := *h
-	n.ours, n.gone = map[string][]string{}, map[string]bool{}
-	maps.Copy(n.ours, h.ours)
-	maps.Copy(n.gone, h.gone)
-	n.dir, n.foundHome, n.asked = slices.Clone(h.dir), nil, map[string]string{}
+	n.added, n.removed = map[string][]string{}, map[string]bool{}
+	maps.Copy(n.added, h.added)
+	maps.Copy(n.removed, h.removed)
+	n.searched, n.foundHome, n.asked = slices.Clone(h.searched), nil, map[string]string{}
 	return &n
 }
 
@@ -285,9 +281,9 @@ func (h *Host) clone() *Host {
 // what h is without, nor what an earlier directory hides.
 func (h *Host) Entries() map[string]string {
 	all := map[string]string{}
-	for i := len(h.dir) - 1; i >= h.home; i-- {
-		for id, file := range h.dir[i].files {
-			if h.has(i, id) {
+	for i := len(h.searched) - 1; i >= h.home; i-- {
+		for id, file := range h.searched[i].files {
+			if h.hasEntry(i, id) {
 				all[id] = file
 			}
 		}

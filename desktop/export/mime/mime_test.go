@@ -87,10 +87,10 @@ func (h host) update() { h.run("update-desktop-database", h.dirs.DataHome+"/appl
 func (h host) agree(m *Host, types []string) {
 	h.Helper()
 	for _, t := range types {
-		if got, want := m.Default(t), h.gio(t); got != want {
+		if got, want := m.GLibDefault(t), h.gio(t); got != want {
 			h.Errorf("gio mime %s: %q, not %q", t, want, got)
 		}
-		if got, want := m.XDG(t), h.xdg(t); got != want {
+		if got, want := m.XDGDefault(t), h.xdg(t); got != want {
 			h.Errorf("xdg-mime query default %s: %q, not %q", t, want, got)
 		}
 	}
@@ -158,7 +158,7 @@ func TestDefault(t *testing.T) {
 			h := newHost(t, c.files)
 			m := Read(h.dirs)
 			for typ, want := range c.want {
-				if got := m.Default(typ); got != want {
+				if got := m.GLibDefault(typ); got != want {
 					t.Errorf("%s: %q, not %q", typ, got, want)
 				}
 				h.agree(m, []string{typ})
@@ -181,7 +181,7 @@ func TestSettle(t *testing.T) {
 		"new.desktop":  {"text/plain", "text/x-python", "text/html", "image/gif", "application/x-new", "application/pdf"},
 		"lost.desktop": {"application/x-new"},
 	}
-	kept, left, claims := m.Settle(ids)
+	kept, left, claims := m.KeepDefaults(ids)
 	if got, want := fmt.Sprint(kept), "map[lost.desktop:[application/x-new] new.desktop:[text/html image/gif application/x-new application/pdf]]"; got != want {
 		t.Errorf("kept %s", got)
 	}
@@ -213,11 +213,13 @@ func TestSettle(t *testing.T) {
 		t.Errorf("a type that had none has %q", got)
 	}
 	// Exported, it stays as it is.
-	again, left, _ := Read(h.dirs).Settle(kept)
+	again, left, _ := Read(h.dirs).KeepDefaults(kept)
 	if fmt.Sprint(again) != fmt.Sprint(kept) || len(left) > 0 {
 		t.Errorf("again: %v, left %v", again, left)
 	}
-	if moved := Moved(m, m.With(map[string][]string{"x.desktop": {"text/plain"}}), nil); !slices.Contains(moved, "text/plain") ||
+	var moved []string
+	findMoved(m, m.With(map[string][]string{"x.desktop": {"text/plain"}}), m.listTypes(), func(t, _, _ string) { moved = append(moved, t) })
+	if !slices.Contains(moved, "text/plain") ||
 		!slices.Contains(moved, "text/x-python") || slices.Contains(moved, "text/html") {
 		t.Errorf("moved: %v", moved)
 	}
@@ -251,18 +253,18 @@ func TestLineage(t *testing.T) {
 	h := newHost(t, files)
 	m = Read(h.dirs)
 	for _, typ := range two {
-		if got, want := m.Default(typ), h.gio(typ); got != want {
+		if got, want := m.GLibDefault(typ), h.gio(typ); got != want {
 			t.Errorf("gio mime %s: %q, not %q of %v", typ, want, got, m.base.parents[typ])
 		}
 	}
-	if !m.Knows("application/acrobat") || !m.Knows("text/plain") || m.Knows("text/x-nothing") {
+	if !m.base.knows("application/acrobat") || !m.base.knows("text/plain") || m.base.knows("text/x-nothing") {
 		t.Error("what the host knows")
 	}
 }
 
 // bigHost has n entries in the host's own directory, of 300 types.
 func bigHost(t testing.TB, n int) host {
-	files, types := map[string]string{}, Read(newHost(t, nil).dirs).Types()
+	files, types := map[string]string{}, Read(newHost(t, nil).dirs).listTypes()
 	for i := range n {
 		var mine []string
 		for j := range 8 {
@@ -284,7 +286,7 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkSettle(b *testing.B) {
 	h := bigHost(b, 1000)
-	types := Read(h.dirs).Types()
+	types := Read(h.dirs).listTypes()
 	ids := map[string][]string{}
 	for i := range 1000 {
 		for j := range 5 {
@@ -293,7 +295,7 @@ func BenchmarkSettle(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		Read(h.dirs).Settle(ids)
+		Read(h.dirs).KeepDefaults(ids)
 	}
 }
 
@@ -320,8 +322,8 @@ func FuzzKeyFile(f *testing.F) {
 		}
 		for name, g := range k.groups {
 			for _, key := range g.keys {
-				k.list(name, key)
-				if s, ok, bad := k.str(name, key); ok && bad {
+				k.getList(name, key)
+				if s, ok, bad := k.getString(name, key); ok && bad {
 					t.Errorf("%q", s)
 				}
 			}

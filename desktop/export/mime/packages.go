@@ -42,8 +42,8 @@ type Package struct {
 	depth int
 }
 
-// Package begins one with the types that want is true for.
-func (h *Host) Package(want func(t string) bool) *Package {
+// NewPackage begins one with the types that want is true for.
+func (h *Host) NewPackage(want func(t string) bool) *Package {
 	return &Package{host: h.system(), want: want, done: map[string]bool{}}
 }
 
@@ -187,7 +187,7 @@ func (p *Package) child(t string, e *xml.StartElement) (string, error) {
 func (p *Package) glob(e *xml.StartElement) string {
 	pattern := attribute(e, "pattern")
 	name := strings.TrimPrefix(pattern, "*.")
-	if name == "" || strings.ContainsAny(name, "*?[]/:\n") || p.host.names(pattern) {
+	if name == "" || strings.ContainsAny(name, "*?[]/:\n") || p.host.hasGlobFor(pattern) {
 		return ""
 	}
 	weight := attribute(e, "weight")
@@ -242,7 +242,7 @@ func attribute(e *xml.StartElement, name string) string {
 // KIND/SUB.xml there.
 func plainType(t string) bool {
 	kind, sub, _ := strings.Cut(t, "/")
-	return len(t) < 200 && Valid(t) && !strings.ContainsFunc(kind+sub, notName) && sub[0] != '.'
+	return len(t) < 200 && isValidType(t) && !strings.ContainsFunc(kind+sub, notName) && sub[0] != '.'
 }
 
 func notName(r rune) bool { return !isWord(r) && r != '.' && r != '+' }

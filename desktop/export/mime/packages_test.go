@@ -16,7 +16,7 @@ const head = `<?xml version="1.0"?><!DOCTYPE mime-info [<!ELEMENT mime-info (mim
 func all(string) bool { return true }
 
 func (h *Host) weakened(data []byte, want func(string) bool) ([]byte, error) {
-	p := h.Package(want)
+	p := h.NewPackage(want)
 	err := p.Add(data)
 	return p.Bytes(), err
 }
@@ -101,7 +101,7 @@ func TestGenerated(t *testing.T) {
 		"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/plain=e.desktop\n", "file.new": "text"})
 	h.run("update-mime-database", dir)
 	m := Read(h.dirs)
-	if !m.Knows("application/x-new") || !m.Knows("application/x-old") {
+	if !m.base.knows("application/x-new") || !m.base.knows("application/x-old") {
 		t.Error("the new type is not known")
 	}
 	h.agree(m, []string{"application/x-new", "application/x-old"})
@@ -109,7 +109,7 @@ func TestGenerated(t *testing.T) {
 		t.Errorf("%s", info)
 	}
 	os.RemoveAll(dir + "/packages")
-	for _, name := range Generated(dir) {
+	for _, name := range ListGenerated(dir) {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// Types are those that the host's lists, caches and shared-mime-info name, in
+// listTypes are those that the host's lists, caches and shared-mime-info name, in
 // order.
-func (h *Host) Types() []string {
+func (h *Host) listTypes() []string {
 	all := maps.Clone(h.base.types)
 	for t := range h.base.aliases {
 		all[t] = true
 	}
-	for _, p := range h.dir {
+	for _, p := range h.searched {
 		for t := range p.tweaks {
 			all[t] = true
 		}
@@ -25,66 +25,51 @@ func (h *Host) Types() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// Moved are those of the types whose default, by GLib or by xdg-mime, is one
-// entry before and another after. One that had none may gain one, and one that
-// xdg-mime names though it is nowhere counts as none. Types nil asks for every
-// type of both hosts: one that is exported moves those that are kinds of it.
-func Moved(before, after *Host, types []string) []string {
-	var moved []string
-	each(before, after, types, func(t, _, _ string) { moved = append(moved, t) })
-	return moved
-}
-
-// each calls found with a type that moved, from where and where to.
-func each(before, after *Host, types []string, found func(t, was, is string)) {
-	if types == nil {
-		types = slices.Concat(before.Types(), after.Types())
-		slices.Sort(types)
-		types = slices.Compact(types)
-	}
+// findMoved calls found with a type that moved, from where and where to.
+func findMoved(before, after *Host, types []string, found func(t, was, is string)) {
 	for _, t := range types {
 		was, there := before.asked[t]
 		if !there {
-			was = before.Default(t)
+			was = before.GLibDefault(t)
 			before.asked[t] = was
 		}
-		if is := after.Default(t); was != "" && is != "" && is != was {
+		if is := after.GLibDefault(t); was != "" && is != "" && is != was {
 			found(t, was, is)
 		} else if is = after.xdgListed(t); is != "" {
-			if was = before.XDG(t); was != "" && was != is && !before.dead(was) {
+			if was = before.XDGDefault(t); was != "" && was != is && !before.isMissing(was) {
 				found(t, was, is)
 			}
 		}
 	}
 }
 
-// Settle parts the types of entries to be exported (by id, with ".desktop"):
+// KeepDefaults parts the types of entries to be exported (by id, with ".desktop"):
 // with those that are kept no default of h moves; those left out would move
 // one. An id in claims is named by a mimeapps.list of the host, for the types
 // given, so that its mere presence moves their default: it needs another id.
 //
 // h may hold these entries as exported before: a default that is one of them
 // already does not move.
-func (h *Host) Settle(ids map[string][]string) (kept, left, claims map[string][]string) {
+func (h *Host) KeepDefaults(ids map[string][]string) (kept, left, claims map[string][]string) {
 	kept, left = maps.Clone(ids), map[string][]string{}
-	types := h.With(ids).Types()
+	types := h.With(ids).listTypes()
 	for again := true; again; {
 		again, claims = false, map[string][]string{}
 		after, with := h.With(kept), maps.Clone(kept)
-		each(h, after, types, func(t, was, id string) {
+		findMoved(h, after, types, func(t, was, id string) {
 			types, ours := with[id]
 			if !ours {
 				return
 			}
 			for _, u := range append(h.base.lineage(t), t) {
-				same := func(v string) bool { return v == u || h.base.unalias(v) == u }
+				same := func(v string) bool { return v == u || h.base.resolveAlias(v) == u }
 				if !slices.ContainsFunc(types, same) {
 					continue
 				}
 				again = true
 				// Without it, the next of ours would take its place. In a line of
 				// the cache they stand in order, some perhaps behind what was.
-				front := func(other string) bool { return other == id || other < was || !h.caches(was, u) }
+				front := func(other string) bool { return other == id || other < was || !h.isCached(was, u) }
 				for other, types := range kept {
 					if i := slices.IndexFunc(types, same); i >= 0 && front(other) {
 						left[other] = append(left[other], types[i])
@@ -102,8 +87,8 @@ func (h *Host) Settle(ids map[string][]string) (kept, left, claims map[string][]
 	return kept, left, claims
 }
 
-// caches says whether DataHome's cache gives the type to the entry.
-func (h *Host) caches(id, t string) bool {
-	w := h.dir[h.home].tweaks[h.base.unalias(t)]
+// isCached says whether DataHome's cache gives the type to the entry.
+func (h *Host) isCached(id, t string) bool {
+	w := h.searched[h.home].tweaks[h.base.resolveAlias(t)]
 	return w != nil && slices.Contains(w.added, id)
 }

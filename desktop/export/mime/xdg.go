@@ -12,12 +12,12 @@ import (
 	"chrun/session/rootfs"
 )
 
-// XDG is the desktop id that `xdg-mime query default` names for t, "" for
+// XDGDefault is the desktop id that `xdg-mime query default` names for t, "" for
 // none: xdg-utils 1.1.3 and 1.2, where no desktop's own program answers
 // instead (KDE's ktraderclient). It knows neither aliases nor parents, asks
 // the first entry of a default alone, and takes what a cache says unseen.
 // Its patterns are taken as plain text, and $XDG_MENU_PREFIX as not set.
-func (h *Host) XDG(t string) string {
+func (h *Host) XDGDefault(t string) string {
 	if id := h.xdgListed(t); id != "" {
 		return id
 	}
@@ -29,7 +29,7 @@ func (h *Host) xdgListed(t string) string {
 	if id := h.xdgNamed(t); id != "" {
 		return id
 	}
-	for _, p := range h.dir[h.home:] {
+	for _, p := range h.searched[h.home:] {
 		if id := p.raw[t]; id != "" {
 			return id
 		}
@@ -39,9 +39,9 @@ func (h *Host) xdgListed(t string) string {
 
 // xdgNamed is what a mimeapps.list says (check_mimeapps_list).
 func (h *Host) xdgNamed(t string) string {
-	for _, p := range h.dir {
+	for _, p := range h.searched {
 		for _, l := range p.lists {
-			if id := l.first[t]; l.added == addedGroup && !strings.HasSuffix(l.file, "defaults.list") && id != "" && h.xdgRuns(id) {
+			if id := l.first[t]; l.added == addedGroup && !strings.HasSuffix(l.file, "defaults.list") && id != "" && h.xdgAccepts(id) {
 				return id
 			}
 		}
@@ -49,16 +49,16 @@ func (h *Host) xdgNamed(t string) string {
 	return ""
 }
 
-// xdgRuns says whether the entry's program is there (desktop_file_to_binary).
-func (h *Host) xdgRuns(id string) bool {
-	for i := h.home; i < len(h.dir); i++ {
-		p := h.dir[i]
+// xdgAccepts says whether the entry's program is there (desktop_file_to_binary).
+func (h *Host) xdgAccepts(id string) bool {
+	for i := h.home; i < len(h.searched); i++ {
+		p := h.searched[i]
 		file := p.files[id]
 		if i == h.home {
-			if _, ours := h.ours[id]; ours {
+			if _, ours := h.added[id]; ours {
 				return true
 			}
-			if h.gone[id] {
+			if h.removed[id] {
 				file = ""
 			}
 		}
@@ -68,20 +68,20 @@ func (h *Host) xdgRuns(id string) bool {
 			}
 		}
 		if unix.Access(file, unix.R_OK) == nil {
-			return h.which(file)
+			return h.execExists(file)
 		}
 	}
 	return false
 }
 
-// which says whether the first word of the first Exec line is a program.
-func (h *Host) which(file string) bool {
+// execExists says whether the first word of the first Exec line is a program.
+func (h *Host) execExists(file string) bool {
 	data, _ := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	for line := range strings.SplitSeq(string(data), "\n") {
 		key, value, ok := strings.Cut(line, "=")
 		if ok && (key == "Exec" || strings.HasPrefix(key, "Exec[") && strings.IndexByte(key, ']') == len(key)-1) {
 			words := strings.Fields(value)
-			return len(words) > 0 && h.finds(words[0], "")
+			return len(words) > 0 && h.hasProgram(words[0], "")
 		}
 	}
 	return false
@@ -100,13 +100,13 @@ type choice struct {
 func (h *Host) xdgFound(t string) string {
 	if h.foundHome == nil {
 		h.foundHome = fallback{}
-		h.foundHome.scan(h.dir[h.home].path, func(id string) bool {
-			_, ours := h.ours[id]
-			return ours || h.gone[id]
+		h.foundHome.scan(h.searched[h.home].path, func(id string) bool {
+			_, ours := h.added[id]
+			return ours || h.removed[id]
 		}, 0)
 	}
 	if len(h.found) == 0 {
-		for _, p := range h.dir[h.home+1:] {
+		for _, p := range h.searched[h.home+1:] {
 			h.found.scan(p.path, func(string) bool { return false }, 0)
 		}
 		h.found[""] = choice{} // read, whatever was there
@@ -160,15 +160,15 @@ func (f fallback) read(file, id string) {
 	}
 }
 
-// dead says whether no entry of that id is anywhere: what xdg-mime names then
+// isMissing says whether no entry of that id is anywhere: what xdg-mime names then
 // opens nothing.
-func (h *Host) dead(id string) bool {
-	for i := h.home; i < len(h.dir); i++ {
-		if h.has(i, id) {
+func (h *Host) isMissing(id string) bool {
+	for i := h.home; i < len(h.searched); i++ {
+		if h.hasEntry(i, id) {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(h.dir[h.home:], func(p *place) bool {
+	return !slices.ContainsFunc(h.searched[h.home:], func(p *directory) bool {
 		list, _ := filepath.Glob(p.path + "/*/" + id)
 		return len(list) > 0
 	})

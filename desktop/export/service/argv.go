@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Argv parts a command line as g_shell_parse_argv and _dbus_shell_parse_argv
+// SplitCommand parts a command line as g_shell_parse_argv and _dbus_shell_parse_argv
 // do, which are one and the same: quotes and backslashes of the shell, comments,
 // and nothing is ever expanded. A line without a word is an error.
-func Argv(line string) ([]string, error) {
+func SplitCommand(line string) ([]string, error) {
 	var argv []string
 	var word []byte // nil between words
 	end := func() {

@@ -20,12 +20,12 @@ const (
 	maxFiles = 5000     // of one directory
 )
 
-// Find is the command of the chroot's service of that name, as the chroot's
+// FindCommand is the command of the chroot's service of that name, as the chroot's
 // session bus would start it: NAME.service below /usr/local/share or
 // /usr/share, which says Name=NAME. (dbus-daemon reads others' names too;
 // dbus-broker does not.)
-func Find(root *rootfs.Root, name string) (argv []string, ok bool) {
-	if !ValidName(name) {
+func FindCommand(root *rootfs.Root, name string) (argv []string, ok bool) {
+	if !isValidName(name) {
 		return nil, false
 	}
 	for _, data := range []rootfs.Path{"/usr/local/share", "/usr/share"} {
@@ -38,17 +38,17 @@ func Find(root *rootfs.Root, name string) (argv []string, ok bool) {
 			continue
 		}
 		if f, ok := parse(string(text)); ok && f.name == name {
-			argv, err := Argv(f.exec)
+			argv, err := SplitCommand(f.exec)
 			return argv, err == nil
 		}
 	}
 	return nil, false
 }
 
-// Activatable is the service file by which the host's session bus starts the
+// FindOnHost is the service file by which the host's session bus starts the
 // name: of $XDG_RUNTIME_DIR (may be ""), then of the data directories,
 // $XDG_DATA_HOME first. The file ours does not count.
-func Activatable(dataDirs []string, runtimeDir, name, ours string) (file string, ok bool) {
+func FindOnHost(dataDirs []string, runtimeDir, name, ours string) (file string, ok bool) {
 	dirs := dataDirs
 	if runtimeDir != "" {
 		dirs = append([]string{runtimeDir}, dirs...)
@@ -73,10 +73,10 @@ func Activatable(dataDirs []string, runtimeDir, name, ours string) (file string,
 	return "", false
 }
 
-// Text is a service file that starts argv for the name. It belongs at
+// Format is a service file that starts argv for the name. It belongs at
 // dbus-1/services/NAME.service in $XDG_DATA_HOME; a running bus reads it when
 // it is next asked for a name it does not know.
-func Text(name string, argv []string) []byte {
+func Format(name string, argv []string) []byte {
 	words := make([]string, len(argv))
 	for i, a := range argv {
 		words[i] = quote(a)
@@ -96,9 +96,9 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'"
 }
 
-// ValidName says whether name is a well-known bus name (D-Bus specification,
+// isValidName says whether name is a well-known bus name (D-Bus specification,
 // "Bus names"), and so no path either.
-func ValidName(name string) bool {
+func isValidName(name string) bool {
 	parts := strings.Split(name, ".")
 	for _, p := range parts {
 		if p == "" || p[0] >= '0' && p[0] <= '9' || strings.ContainsFunc(p, func(r rune) bool {

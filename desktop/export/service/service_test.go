@@ -64,7 +64,7 @@ func TestActivation(t *testing.T) {
 	if err := os.MkdirAll(services, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text := Text("org.example.Ours", append([]string{os.Args[0]}, hard...))
+	text := Format("org.example.Ours", append([]string{os.Args[0]}, hard...))
 	if err := os.WriteFile(services+"/org.example.Ours.service", text, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -125,12 +125,12 @@ func TestFind(t *testing.T) {
 		"org.a.B": {"/usr/bin/b", "--gapplication-service", "x y"}, "org.a.Both": {`a\b`}, "org.a.Other": nil, "org.a.Group": nil,
 		"org.a.Quote": nil, "org.a.Large": nil, "org.a.Secret": nil, "../services/org.a.B": nil, "": nil, "org.a.None": nil,
 	} {
-		if got, ok := Find(root, name); !reflect.DeepEqual(got, want) || ok != (want != nil) {
+		if got, ok := FindCommand(root, name); !reflect.DeepEqual(got, want) || ok != (want != nil) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
 	for name, want := range map[string]string{"org.a.B": "org.a.B.service", "org.a.Large": "", "org.a.Group": "", "org.a.Secret": "org.a.Secret.service", "org.a": ""} {
-		got, ok := Activatable([]string{dir + "/none", dir + "/tree/usr/local/share", dir + "/tree/usr/share"}, "", name, "")
+		got, ok := FindOnHost([]string{dir + "/none", dir + "/tree/usr/local/share", dir + "/tree/usr/share"}, "", name, "")
 		if ok != (want != "") || ok && filepath.Base(got) != want {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -140,7 +140,7 @@ func TestFind(t *testing.T) {
 func TestValidName(t *testing.T) {
 	for name, want := range map[string]bool{"org.a": true, "org.a-b._c1": true, "org": false, "org.1a": false, "org..a": false, ":1.2": false,
 		"org/a.b": false, ".org.a": false, "org.a.": false, "org.ä": false, "": false, "a." + strings.Repeat("b", 254): false} {
-		if ValidName(name) != want {
+		if isValidName(name) != want {
 			t.Errorf("%q", name)
 		}
 	}
@@ -151,12 +151,12 @@ func FuzzText(f *testing.F) {
 		f.Add("/usr/bin/chrun", a)
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		text := string(Text("org.a.B", []string{a, b}))
+		text := string(Format("org.a.B", []string{a, b}))
 		if strings.ContainsAny(a+b, "\x00") || strings.ToValidUTF8(text, "") != text {
 			return // cannot be an argument, or in the file
 		}
 		s, ok := parse(text)
-		argv, err := Argv(s.exec)
+		argv, err := SplitCommand(s.exec)
 		if !ok || err != nil || s.name != "org.a.B" || !slices.Equal(argv, []string{a, b}) {
 			t.Errorf("%q: %q, %v", text, argv, err)
 		}
@@ -167,7 +167,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("[D-BUS Service]\nName=a.b\nExec=x 'y' # z\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if s, ok := parse(text); ok {
-			Argv(s.exec)
+			SplitCommand(s.exec)
 		}
 	})
 }
