@@ -1,11 +1,11 @@
-// Package headless starts a desktop that nobody sees — a session bus, a Wayland
-// compositor, an X server, PipeWire with a sink whose monitor can be recorded —
-// as the processes of an ordinary user, for the tests and the demo.
+// Package headless starts a desktop without a screen for the tests and the demo:
+// a session bus, a Wayland compositor, an X server, and PipeWire with a sink
+// whose monitor can be recorded. They run as an ordinary user.
 //
 // It never touches a running session: the runtime directory, the display number
-// and the environment are its own, built from nothing, and its session manager
-// opens no sound hardware. Close leaves nothing behind: no process, no mount, no
-// socket. The servers are the real ones; this package is no fake of any.
+// and the environment are its own, and its session manager opens no sound
+// hardware. Close leaves no process, mount or socket behind. The servers are the
+// real ones.
 package headless
 
 import (
@@ -53,7 +53,7 @@ type Session struct {
 	undo       []func() error
 }
 
-// Start starts a desktop; every server of it answers when Start returns.
+// Start starts a desktop. All its servers answer when Start returns.
 func Start(o Options) (_ *Session, err error) {
 	if o.User.Name == "" {
 		if o.User, err = TestUser(); err != nil {
@@ -68,9 +68,21 @@ func Start(o Options) (_ *Session, err error) {
 		}
 	}()
 
-	var release func() error
-	if s.RuntimeDir, release, err = claim(o.User, o.Private); err != nil {
+	if err := s.prepare(o); err != nil {
 		return nil, err
+	}
+	if err := s.startServers(o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare makes the session's directories and its environment.
+func (s *Session) prepare(o Options) error {
+	var release func() error
+	var err error
+	if s.RuntimeDir, release, err = claim(o.User, o.Private); err != nil {
+		return err
 	}
 	s.undo = append(s.undo, release)
 	if s.log = o.Log; s.log == "" {
@@ -82,7 +94,7 @@ func Start(o Options) (_ *Session, err error) {
 	}
 	for _, dir := range []string{s.log, home} {
 		if err := o.User.mkdir(dir); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.id = fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano())
@@ -91,34 +103,36 @@ func Start(o Options) (_ *Session, err error) {
 		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "LANG=C.UTF-8",
 		"XDG_RUNTIME_DIR=" + s.RuntimeDir, "CHRUN_HEADLESS=" + s.id,
 	}
+	return nil
+}
+
+func (s *Session) startServers(o Options) error {
 	if o.Bus || o.Sound {
 		if err := s.startBus(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if o.Compositor != "" {
 		if err := s.startCompositor(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if o.X11 {
 		if err := s.startX(o.XArgs); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if o.Bus || o.Sound {
-		// As every session does, so that what the bus starts finds the displays: a
-		// portal without one keeps its callers waiting.
+		// As every session does, so that services that the bus starts find the
+		// displays: a portal without one keeps its callers waiting.
 		if _, err := s.Output("dbus-update-activation-environment", "--all"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if o.Sound {
-		if err := s.startSound(); err != nil {
-			return nil, err
-		}
+		return s.startSound()
 	}
-	return s, nil
+	return nil
 }
 
 // Command is exec.CommandContext as the session's user, in the session's

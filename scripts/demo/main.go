@@ -45,44 +45,56 @@ func run(chroot, chrun, out string) (ok bool, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	d := &demo{ctx: ctx, out: out}
+	defer d.close()
+	if err := d.prepare(chroot, chrun); err != nil {
+		return false, err
+	}
+	return d.show()
+}
+
+// prepare finds the chroot, the launcher and the desktop.
+func (d *demo) prepare(chroot, chrun string) (err error) {
 	if chroot == "" {
-		return false, errors.New("which chroot? -chroot DIR")
+		return errors.New("which chroot? -chroot DIR")
 	}
 	if d.chroot, err = filepath.Abs(chroot); err != nil {
-		return false, err
+		return err
 	}
 	if _, err := os.ReadDir(d.chroot); err != nil {
-		return false, err
+		return err
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return false, err
+	if err := os.MkdirAll(d.out, 0o755); err != nil {
+		return err
 	}
 	user, err := who()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if d.shared, err = os.MkdirTemp("/tmp", "chrun-demo-"); err != nil {
-		return false, err
+		return err
 	}
-	defer os.RemoveAll(d.shared)
 	if err := os.Chmod(d.shared, 0o755); err != nil {
-		return false, err
+		return err
 	}
 	// The checkout may be in root's home, where an ordinary user cannot go.
 	d.chrun = filepath.Join(d.shared, "chrun")
 	if data, err := os.ReadFile(chrun); err != nil {
-		return false, err
+		return err
 	} else if err := os.WriteFile(d.chrun, data, 0o755); err != nil {
-		return false, err
+		return err
 	}
+	return d.openDesktop(user)
+}
 
+// openDesktop joins the user's running desktop, or starts a headless one.
+func (d *demo) openDesktop(user headless.User) (err error) {
 	if user.UID != 0 {
 		d.session = headless.Join(user, os.Environ())
 	}
 	if d.session == nil {
 		if user.UID == 0 {
 			if user, err = headless.TestUser(); err != nil {
-				return false, err
+				return err
 			}
 		}
 		d.headless = true
@@ -93,15 +105,29 @@ func run(chroot, chrun, out string) (ok bool, err error) {
 			if display := os.Getenv("WAYLAND_DISPLAY") + os.Getenv("DISPLAY"); display != "" {
 				err = fmt.Errorf("%w\nhint: nothing answers on %s: env -u DISPLAY -u WAYLAND_DISPLAY make demo", err, display)
 			}
-			return false, err
+			return err
 		}
-		defer d.session.Close()
 	}
+	return nil
+}
+
+// close ends a headless desktop and removes the copy of the launcher.
+func (d *demo) close() {
+	if d.headless && d.session != nil {
+		d.session.Close()
+	}
+	if d.shared != "" {
+		os.RemoveAll(d.shared)
+	}
+}
+
+// show runs the steps and prints their results.
+func (d *demo) show() (ok bool, err error) {
 	kind := "your desktop"
 	if d.headless {
 		kind = "a headless desktop"
 	}
-	fmt.Printf("chroot %s, %s of %s (uid %d)\n", d.chroot, kind, user.Name, user.UID)
+	fmt.Printf("chroot %s, %s of %s (uid %d)\n", d.chroot, kind, d.session.User.Name, d.session.User.UID)
 
 	ok = true
 	for _, step := range []struct {
@@ -113,15 +139,15 @@ func run(chroot, chrun, out string) (ok bool, err error) {
 		{"sound", d.sound},
 		{"traces", d.traces(mounts())},
 	} {
-		said, err := step.show()
+		report, err := step.show()
 		result := "PASS"
 		switch {
-		case ctx.Err() != nil:
-			return false, ctx.Err()
+		case d.ctx.Err() != nil:
+			return false, d.ctx.Err()
 		case err != nil:
-			result, said, ok = "FAIL", err.Error(), false
+			result, report, ok = "FAIL", err.Error(), false
 		}
-		fmt.Printf("%s  %-8s %s\n", result, step.name, said)
+		fmt.Printf("%s  %-8s %s\n", result, step.name, report)
 	}
 	return ok, nil
 }

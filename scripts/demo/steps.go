@@ -130,25 +130,16 @@ func (d *demo) firefox() (string, error) {
 		args = append(args, "--new-instance", "--profile", dir)
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, painted, stop, err := servePage(map[string]string{
+		"Chroot": d.chroot, "Firefox": program, "User": d.session.User.Name, "Display": display,
+	})
 	if err != nil {
 		return "", err
 	}
-	painted := make(chan struct{})
-	said := sync.OnceFunc(func() { close(painted) })
-	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
-		template.Must(template.New("").Parse(page)).Execute(w, map[string]string{
-			"Chroot": d.chroot, "Firefox": program, "User": d.session.User.Name, "Display": display,
-		})
-	})
-	mux.HandleFunc("/painted", func(http.ResponseWriter, *http.Request) { said() })
-	server := &http.Server{Handler: mux}
-	go server.Serve(listener)
-	defer server.Close()
+	defer stop()
 
 	begin := time.Now()
-	ended, end, err := d.launch("firefox", !d.headless, append(args, "http://"+listener.Addr().String())...)
+	ended, end, err := d.launch("firefox", !d.headless, append(args, "http://"+address)...)
 	if err != nil {
 		return "", err
 	}
@@ -177,6 +168,25 @@ func (d *demo) firefox() (string, error) {
 		}
 		return err
 	})
+}
+
+// servePage serves the page with these values on a local port. painted is closed
+// when the page reports that it was painted.
+func servePage(values map[string]string) (address string, painted chan struct{}, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, nil, err
+	}
+	painted = make(chan struct{})
+	report := sync.OnceFunc(func() { close(painted) })
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		template.Must(template.New("").Parse(page)).Execute(w, values)
+	})
+	mux.HandleFunc("/painted", func(http.ResponseWriter, *http.Request) { report() })
+	server := &http.Server{Handler: mux}
+	go server.Serve(listener)
+	return listener.Addr().String(), painted, func() { server.Close() }, nil
 }
 
 // x11 opens a small program that knows nothing but X11.

@@ -116,6 +116,26 @@ func host() error {
 			return fmt.Errorf("mount %s: %w", m[1], err)
 		}
 	}
+	if err := writeFiles(); err != nil {
+		return err
+	}
+	for _, root := range []string{"", tree} {
+		if out, err := exec.Command("/bin/busybox", "--install", "-s", root+"/bin").CombinedOutput(); err != nil {
+			return fmt.Errorf("busybox: %w: %s", err, out)
+		}
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("ip: %w: %s", err, out)
+	}
+	// As every distribution does; the kernel's default of 4096 is low.
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1024, Max: 524288}); err != nil {
+		return os.NewSyscallError("setrlimit", err)
+	}
+	return loadOverlay()
+}
+
+// writeFiles writes the accounts and the other files of the host and the chroot.
+func writeFiles() error {
 	const accounts = "root:x:0:0::/root:/bin/sh\n"
 	for name, text := range map[string]string{
 		"/etc/passwd":               accounts + fmt.Sprintf("tester:x:%d:%d::%s:/bin/sh\n", uid, uid, home),
@@ -142,18 +162,10 @@ func host() error {
 			return err
 		}
 	}
-	for _, root := range []string{"", tree} {
-		if out, err := exec.Command("/bin/busybox", "--install", "-s", root+"/bin").CombinedOutput(); err != nil {
-			return fmt.Errorf("busybox: %w: %s", err, out)
-		}
-	}
-	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		return fmt.Errorf("ip: %w: %s", err, out)
-	}
-	// As every distribution does; the kernel's own 4096 are few.
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1024, Max: 524288}); err != nil {
-		return os.NewSyscallError("setrlimit", err)
-	}
+	return nil
+}
+
+func loadOverlay() error {
 	module, err := os.Open("/overlay.ko")
 	if err != nil {
 		return err
