@@ -1,14 +1,15 @@
 #!/bin/sh
 # Installs what building, testing or the demo needs and this machine lacks, and
-# says what. On a distribution without apt it says what is missing.
+# prints what. On a distribution without apt it only prints what is missing.
 #
 #   scripts/install.sh build|chroot|demo|desktop|clients|kernels|bench|race …
 set -eu
 
-# What each need is: the program that must be there, and Debian's package of it.
+# What each need consists of: a program or file, and Debian's package of it.
 needs() {
 	case $1 in
-	build) echo "git git" ;;
+	build) echo "git git
+		/etc/ssl/certs/ca-certificates.crt ca-certificates" ;;
 	chroot) echo "mmdebstrap mmdebstrap" ;;
 	demo) echo "parec pulseaudio-utils
 		pactl pulseaudio-utils
@@ -84,15 +85,28 @@ needs() {
 say() { echo "install: $*" >&2; }
 
 PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
-command -v go >/dev/null || {
-	say "Go is missing: chrun needs version 1.26 or newer, from https://go.dev/dl"
-	exit 1
+
+# Go 1.21 fetches the version that go.mod asks for.
+go_is_new_enough() { # VERSION, as 1.26.8 or 1.21~2
+	major=${1%%.*} minor=${1#*.} minor=${minor%%[!0-9]*}
+	[ "$major" -gt 1 ] || { [ "$major" = 1 ] && [ "${minor:-0}" -ge 21 ]; }
+}
+go_is_ready() { command -v go >/dev/null && go_is_new_enough "$(GOTOOLCHAIN=local go env GOVERSION | sed 's/^go//')"; }
+golang=
+go_is_ready || {
+	candidate=$(apt-cache policy golang-go 2>/dev/null | sed -n 's/^ *Candidate: *2:\([0-9.]*\).*/\1/p')
+	if [ -n "$candidate" ] && go_is_new_enough "$candidate" && ! command -v go >/dev/null; then
+		golang=golang-go
+	else
+		say "Go 1.21 or newer is missing: unpack the archive from https://go.dev/dl in /usr/local"
+		exit 1
+	fi
 }
 
-missing=$(for need; do needs "$need"; done | while read -r program package; do
+missing=$golang\ $(for need; do needs "$need"; done | while read -r program package; do
 	command -v "$program" >/dev/null || [ -f "$program" ] || echo "$package"
 done | sort -u | tr '\n' ' ')
-[ -n "$missing" ] || exit 0
+[ -n "${missing# }" ] || exit 0
 
 command -v apt-get >/dev/null || {
 	say "missing here, by Debian's names: $missing"
@@ -105,8 +119,8 @@ if [ "$(id -u)" != 0 ]; then
 fi
 say "apt-get install $missing"
 export DEBIAN_FRONTEND=noninteractive
-install() { # errors are on stderr, and all the unpacking is not worth a line
+install() { # errors are on stderr; the unpacking is not worth a line
 	$sudo apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
 }
-# The lists may be there and fresh, be old, or not be there at all.
+# The package lists may be fresh, old or missing.
 install 2>/dev/null || { $sudo apt-get update -qq </dev/null >/dev/null && install; }
