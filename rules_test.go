@@ -77,12 +77,13 @@ var homes = []struct{ path, homes, why string }{
 	{"chrun/cmd", "", "commands are the top"},
 	{"chrun/internal", "cmd internal scripts", "it serves the commands, tests and tools"},
 	{"chrun/internal/headless", "internal/bench scripts", "it is for tests and tools"},
+	{"chrun/internal/fakedesk", "", "it is for tests"},
 	{"github.com/pelletier/go-toml", "session/config", "each third-party module has one home"},
 	{"github.com/spf13", "cmd/chrunctl internal/cli", "each third-party module has one home"},
 	{"github.com/pkg/xattr", "session/acl", "each third-party module has one home"},
 	{"github.com/jezek/xgb", "display/x11/xhost", "a hostile server can make it panic, so it runs only in a helper process"},
 	{"github.com/godbus/dbus", "desktop", "each third-party module has one home"},
-	{"testing", "internal/headless", "tests' helpers do not belong into a program"},
+	{"testing", "internal/headless internal/fakedesk", "tests' helpers do not belong into a program"},
 }
 
 func TestImports(t *testing.T) {

@@ -8,54 +8,54 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Alsa lets programs that know only ALSA play through the sound server: the
-// hardware is busy with it, or mixes nothing.
+// Alsa lets programs that only support ALSA play through the sound server, which
+// usually keeps the hardware busy.
 var Alsa = session.Feature{
 	Name:      "alsa",
 	Group:     group,
-	Shares:    "the sound server to programs that know only ALSA",
+	Shares:    "the sound server for programs that only support ALSA",
 	Variables: []string{"ALSA_CONFIG_PATH"},
 	Detect:    detectAlsa,
 }
 
-// alsaConfig is alsa-lib's own configuration; ours is read after it. Only then
-// do the hooks of the first one load the system's and the person's additions,
-// so that whatever they choose as default wins over ours.
+// alsaConfig is the configuration that comes with alsa-lib. Ours is read after it.
+// After both, alsa-lib loads the files of the system and of the user, so that the
+// default in those takes precedence over ours.
 const alsaConfig session.Path = "/usr/share/alsa/alsa.conf"
 
 func detectAlsa(f *session.Facts) session.Share {
 	var s session.Share
 	if list := f.Caller.Env.Get("ALSA_CONFIG_PATH"); list != "" {
-		missing := missingConfig(f, list)
+		missing := findMissingConfig(f, list)
 		if missing == "" {
-			return session.Share{State: "as ALSA_CONFIG_PATH says", Env: []session.Var{{Name: "ALSA_CONFIG_PATH", Value: list}}}
+			return session.Share{State: "configured by ALSA_CONFIG_PATH", Env: []session.Var{{Name: "ALSA_CONFIG_PATH", Value: list}}}
 		}
-		s.Notes = append(s.Notes, "ALSA_CONFIG_PATH is left out: the chroot has no "+missing)
+		s.Notes = append(s.Notes, "ALSA_CONFIG_PATH is not passed on: the chroot has no "+missing)
 	}
 	if f.Root.Exists("/etc/asound.conf") {
-		s.State = "as the chroot's /etc/asound.conf says"
+		s.State = "configured by the chroot's /etc/asound.conf"
 		return s
 	}
-	server, wanted := alsaServer(f)
+	plugin, servers := choosePlugin(f)
 	switch {
-	case server == "" && wanted == "":
+	case plugin == "" && len(servers) == 0:
 		s.State = "no sound server"
-	case server == "":
-		s.State = "the chroot has no ALSA plugin for " + wanted
+	case plugin == "":
+		s.State = "the chroot has no ALSA plugin for " + strings.Join(servers, " or ")
 	case !f.Root.Exists(alsaConfig):
 		s.State = "the chroot has no " + string(alsaConfig)
 	default:
 		file := session.PrivateDir.Join("alsa.conf")
-		s.State = "through " + server
-		s.Files = []session.File{{Path: file, Data: []byte(alsaDefault(server)), Why: "ALSA plays through " + server}}
+		s.State = "through " + plugin
+		s.Files = []session.File{{Path: file, Data: []byte(formatConfig(plugin)), Why: "ALSA plays through " + plugin}}
 		s.Env = []session.Var{{Name: "ALSA_CONFIG_PATH", Value: string(alsaConfig) + ":" + string(file)}}
 	}
 	return s
 }
 
-// missingConfig is the first file of an ALSA_CONFIG_PATH (divided by ':' or
-// ' ') that the chroot lacks.
-func missingConfig(f *session.Facts, list string) string {
+// findMissingConfig returns the first file of an ALSA_CONFIG_PATH, which ':' or ' '
+// separate, that the chroot does not have.
+func findMissingConfig(f *session.Facts, list string) string {
 	for _, p := range strings.FieldsFunc(list, func(r rune) bool { return r == ':' || r == ' ' }) {
 		if p[0] != '/' || !f.Root.Exists(session.Path(p)) {
 			return p
@@ -64,33 +64,33 @@ func missingConfig(f *session.Facts, list string) string {
 	return ""
 }
 
-// alsaServer is the plugin type to use, "pipewire" or "pulse"; or, without
-// one, the servers for which it was wanted.
-func alsaServer(f *session.Facts) (server, wanted string) {
-	var want []string
+// choosePlugin returns the type of the ALSA plugin to use, "pipewire" or "pulse".
+// It is "" if the chroot has no plugin for any of the servers that are running.
+func choosePlugin(f *session.Facts) (plugin string, servers []string) {
 	if f.Allowed("pipewire") {
 		if found, _ := findPipewire(f); len(found) > 0 {
-			want = append(want, "pipewire")
+			servers = append(servers, "pipewire")
 		}
 	}
 	if f.Allowed("pulseaudio") {
 		if found, _ := findPulse(f); len(found) > 0 {
-			want = append(want, "pulse")
+			servers = append(servers, "pulse")
 		}
 	}
-	for _, name := range want {
+	for _, name := range servers {
 		for _, dir := range rootfs.LibDirs {
 			if f.Root.Exists(dir.Join("alsa-lib", "libasound_module_pcm_"+name+".so")) {
-				return name, ""
+				return name, servers
 			}
 		}
 	}
-	return "", strings.Join(want, " or ")
+	return "", servers
 }
 
-// alsaDefault makes server the default device. It names no socket: the plugins
-// find theirs as every client does, by PIPEWIRE_REMOTE and PULSE_SERVER.
-func alsaDefault(server string) string {
+// formatConfig returns a configuration that makes the plugin the default device. It
+// contains no socket: like every client, the plugins read PIPEWIRE_REMOTE and
+// PULSE_SERVER.
+func formatConfig(plugin string) string {
 	return fmt.Sprintf(`# Made by chrun for this launch.
 pcm.!default {
 	type %[1]s
@@ -102,5 +102,5 @@ pcm.!default {
 ctl.!default {
 	type %[1]s
 }
-`, server)
+`, plugin)
 }

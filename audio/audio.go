@@ -1,9 +1,8 @@
-// Package audio shares the host's sound: PipeWire, PulseAudio, ALSA programs
-// through either of them, and JACK. It looks for servers as their own clients
-// do and says what it found; it connects to none, starts none, and speaks none
-// of their protocols. Sources: PipeWire module-protocol-native/local-socket.c,
-// PulseAudio pulse/context.c and pulsecore/parseaddr.c, alsa-lib src/conf.c,
-// JACK2 common/JackConstants.h.
+// Package audio has the features that share the host's sound: PipeWire,
+// PulseAudio, ALSA through either of them, and JACK. It finds servers by the rules
+// of their own clients. It does not connect to a server or start one. Sources:
+// PipeWire module-protocol-native/local-socket.c, PulseAudio pulse/context.c and
+// pulsecore/parseaddr.c, alsa-lib src/conf.c, JACK2 common/JackConstants.h.
 package audio
 
 import (
@@ -12,12 +11,12 @@ import (
 	"chrun/session"
 )
 
-// group is the name by which all of sound is allowed or denied.
+// group is the group of all features in this package.
 const group = "sound"
 
-// socketBinds shares the socket p. A system-wide server's directory in the
-// host's /run is bound whole, so that its next socket is found too; the rest is
-// as for any socket.
+// socketBinds shares the socket p. If p is in the directory system, where a
+// system-wide server listens, it shares that directory, so that the socket is still
+// found after the server restarts.
 func socketBinds(c *session.Caller, p session.HostPath, system session.Path, why string) []session.Bind {
 	if dir := c.Host.Join(string(system)); p.IsBelow(dir) {
 		return []session.Bind{{Source: dir, Dest: system, ReadOnly: true, Why: why}}
@@ -25,12 +24,12 @@ func socketBinds(c *session.Caller, p session.HostPath, system session.Path, why
 	return session.SocketBinds(c, p, why)
 }
 
-// addBinds appends what has no bind at the same place yet.
+// addBinds appends the binds whose destination binds does not have yet.
 func addBinds(binds []session.Bind, more ...session.Bind) []session.Bind {
 next:
 	for _, b := range more {
-		for _, have := range binds {
-			if have.Dest == b.Dest {
+		for _, old := range binds {
+			if old.Dest == b.Dest {
 				continue next
 			}
 		}
@@ -39,8 +38,8 @@ next:
 	return binds
 }
 
-// covers lists the sockets among paths, once each.
-func covers(paths []session.HostPath) []session.Path {
+// listSockets returns the sockets among paths, without duplicates, to be covered.
+func listSockets(paths []session.HostPath) []session.Path {
 	var list []session.Path
 	seen := map[session.HostPath]bool{}
 	for _, p := range paths {
@@ -52,7 +51,8 @@ func covers(paths []session.HostPath) []session.Path {
 	return list
 }
 
-// home is the caller's home on the host, as libpulse finds it (pa_get_home_dir).
+// home returns the caller's home on the host, by the rules of libpulse
+// (pa_get_home_dir).
 func home(c *session.Caller) session.HostPath {
 	if h := c.Env.Get("HOME"); path.IsAbs(h) {
 		return session.HostPath(path.Clean(h))
@@ -60,8 +60,8 @@ func home(c *session.Caller) session.HostPath {
 	return session.HostPath(c.Account.Home)
 }
 
-// configHome is $XDG_CONFIG_HOME on the host (Base Directory 0.8: a relative
-// value is ignored).
+// configHome returns $XDG_CONFIG_HOME on the host. Like the XDG Base Directory
+// Specification, it ignores a relative value.
 func configHome(c *session.Caller) session.HostPath {
 	if dir := c.Env.Get("XDG_CONFIG_HOME"); path.IsAbs(dir) {
 		return session.HostPath(path.Clean(dir))

@@ -9,18 +9,18 @@ import (
 	"chrun/session"
 )
 
-// Pipewire is the host's PipeWire daemon: sound, MIDI, cameras, screen casts.
+// Pipewire shares the host's PipeWire daemon: sound, MIDI, cameras, screen casts.
 var Pipewire = session.Feature{
 	Name:   "pipewire",
 	Group:  group,
 	Shares: "PipeWire: play, record, MIDI, cameras",
-	// PIPEWIRE_CORE and PIPEWIRE_DAEMON make a client play the server.
+	// With PIPEWIRE_CORE or PIPEWIRE_DAEMON a client would be a server.
 	Variables: []string{"PIPEWIRE_REMOTE", "PIPEWIRE_RUNTIME_DIR", "PIPEWIRE_CORE", "PIPEWIRE_DAEMON"},
 	Detect:    detectPipewire,
 	Hide:      hidePipewire,
 }
 
-// systemPipewire is where a system-wide daemon listens.
+// systemPipewire is the directory in which a system-wide daemon listens.
 const systemPipewire session.Path = "/run/pipewire"
 
 func detectPipewire(f *session.Facts) session.Share {
@@ -37,14 +37,14 @@ func detectPipewire(f *session.Facts) session.Share {
 		}
 		s.Binds = addBinds(s.Binds, socketBinds(c, p, systemPipewire, "PipeWire")...)
 		if c.Private {
-			continue // not its manager's, which would give all rights
+			continue // the manager's socket would give another uid all rights
 		}
-		for _, other := range pipewireSockets(session.HostPath(path.Dir(string(p)))) {
+		for _, other := range listPipewireSockets(session.HostPath(path.Dir(string(p)))) {
 			s.Binds = addBinds(s.Binds, socketBinds(c, other, systemPipewire, "PipeWire")...)
 		}
 	}
-	// What the caller chose stays as it is: the client tries a list anew at
-	// every connection, and the sockets are at the same paths inside.
+	// The values stay as they are: clients try all of a list for each connection,
+	// and the sockets have the same paths inside.
 	for _, name := range []string{"PIPEWIRE_REMOTE", "PIPEWIRE_RUNTIME_DIR"} {
 		if v := c.Env.Get(name); v != "" && note == "" {
 			s.Env = append(s.Env, session.Var{Name: name, Value: v})
@@ -53,14 +53,15 @@ func detectPipewire(f *session.Facts) session.Share {
 	return s
 }
 
-// findPipewire says which sockets answer a client now, abstract ones with '@';
-// and, for the report, that what the environment names does not.
+// findPipewire returns the sockets to which a client would connect, with '@' if
+// they are abstract. The note, for State, is not empty if no server listens on those
+// in the environment.
 func findPipewire(f *session.Facts) (found []string, note string) {
 	c := f.Caller
 	remote, dir := c.Env.Get("PIPEWIRE_REMOTE"), c.Env.Get("PIPEWIRE_RUNTIME_DIR")
 	find := func(names []string, dirs ...session.HostPath) {
 		for _, name := range names {
-			for _, p := range pipewireCandidates(name, dirs) {
+			for _, p := range listCandidates(name, dirs) {
 				if p[0] == '@' && f.Allowed("network") && c.Listeners()[p] ||
 					p[0] == '/' && c.Listens(session.HostPath(p)) {
 					found = append(found, p)
@@ -79,15 +80,15 @@ func findPipewire(f *session.Facts) (found []string, note string) {
 	}
 	find(names, first, c.Host.Join(string(systemPipewire)))
 	if len(found) == 0 && (remote != "" || dir != "") {
-		// A stale environment (tmux, screen, sudo) is no reason for silence.
-		note = "; PIPEWIRE_REMOTE and PIPEWIRE_RUNTIME_DIR lead to no server"
+		// The environment may be stale (tmux, screen, sudo).
+		note = "; no server listens on PIPEWIRE_REMOTE in PIPEWIRE_RUNTIME_DIR"
 		find([]string{"pipewire-0"}, c.RuntimeDir, c.Host.Join(string(systemPipewire)))
 	}
 	return found, note
 }
 
-// pipewireCandidates are the sockets a client tries for one name, in order.
-func pipewireCandidates(name string, dirs []session.HostPath) (list []string) {
+// listCandidates returns the sockets that a client tries for one name, in order.
+func listCandidates(name string, dirs []session.HostPath) (list []string) {
 	switch name[0] {
 	case '@':
 		return []string{name}
@@ -102,11 +103,11 @@ func pipewireCandidates(name string, dirs []session.HostPath) (list []string) {
 	return list
 }
 
-// separators end a bare word in SPA-JSON, which is JSON with optional quotes
+// separators end an unquoted word in SPA-JSON, which is JSON with optional quotes
 // and commas (spa/utils/json.h).
 const separators = " \t\r\n,:="
 
-// parseRemote reads $PIPEWIRE_REMOTE: one name, or a SPA-JSON array of them.
+// parseRemote parses $PIPEWIRE_REMOTE: a name, or a SPA-JSON array of names.
 func parseRemote(value string) (names []string) {
 	rest, list := strings.CutPrefix(strings.TrimLeft(value, separators), "[")
 	if !list {
@@ -124,7 +125,7 @@ func parseRemote(value string) (names []string) {
 		case rest[0] == '#':
 			_, rest, _ = strings.Cut(rest, "\n")
 		case rest[0] == '"':
-			name, rest = quoted(rest[1:])
+			name, rest = cutQuoted(rest[1:])
 		default:
 			n := strings.IndexAny(rest, separators+"[]{}\"#")
 			if n < 0 {
@@ -138,9 +139,9 @@ func parseRemote(value string) (names []string) {
 	}
 }
 
-// quoted reads up to the closing quote. An escaped character stands for itself:
-// no socket's name holds a control character.
-func quoted(s string) (value, rest string) {
+// cutQuoted returns the string up to the closing quote. It takes an escaped
+// character literally, because the names of sockets contain no control characters.
+func cutQuoted(s string) (value, rest string) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -156,9 +157,9 @@ func quoted(s string) (value, rest string) {
 	return "", "" // not closed
 }
 
-// pipewireSockets lists the sockets pipewire-* in dir: the daemon's, its
-// manager's, and those of filters and second daemons.
-func pipewireSockets(dir session.HostPath) (list []session.HostPath) {
+// listPipewireSockets returns the sockets pipewire-* in dir: those of the daemon,
+// its manager, filters and other daemons.
+func listPipewireSockets(dir session.HostPath) (list []session.HostPath) {
 	entries, err := os.ReadDir(string(dir))
 	if err != nil {
 		return nil
@@ -175,15 +176,15 @@ func hidePipewire(f *session.Facts) session.Share {
 	c := f.Caller
 	var paths []session.HostPath
 	if c.RuntimeDir != "" {
-		paths = pipewireSockets(c.RuntimeDir)
+		paths = listPipewireSockets(c.RuntimeDir)
 	}
 	dir := session.HostPath(c.Env.Get("PIPEWIRE_RUNTIME_DIR"))
 	for _, name := range parseRemote(c.Env.Get("PIPEWIRE_REMOTE")) {
-		for _, p := range pipewireCandidates(name, []session.HostPath{dir, c.RuntimeDir}) {
+		for _, p := range listCandidates(name, []session.HostPath{dir, c.RuntimeDir}) {
 			if p[0] == '/' {
 				paths = append(paths, session.HostPath(p))
 			}
 		}
 	}
-	return session.Share{Cover: covers(paths)}
+	return session.Share{Cover: listSockets(paths)}
 }

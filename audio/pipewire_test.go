@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"chrun/internal/fakedesk"
 	"chrun/session"
 )
 
@@ -45,77 +46,77 @@ func FuzzPipewireRemote(f *testing.F) {
 
 func TestPipewire(t *testing.T) {
 	t.Run("default", func(t *testing.T) {
-		d := newDesk(t)
-		p := d.socket("run/pipewire-0", true)
+		d := fakedesk.New(t)
+		p := d.Socket("run/pipewire-0", true)
 		s := detectPipewire(d.Facts)
 		if s.State != p+" (listening)" {
 			t.Error(s.State)
 		}
-		wantEnv(t, s, map[string]string{})
-		wantBinds(t, s)
+		fakedesk.WantEnv(t, s, map[string]string{})
+		fakedesk.WantBinds(t, s)
 	})
 	t.Run("dead", func(t *testing.T) {
-		d := newDesk(t)
-		d.socket("run/pipewire-0", false)
+		d := fakedesk.New(t)
+		d.Socket("run/pipewire-0", false)
 		if s := detectPipewire(d.Facts); s.State != "no server listens" {
 			t.Error(s.State)
 		}
 	})
 	t.Run("remote list", func(t *testing.T) {
-		d := newDesk(t, `PIPEWIRE_REMOTE=[ "gone", "DIR/other/pipewire-5" ]`)
-		d.socket("other/pipewire-5", true)
+		d := fakedesk.New(t, `PIPEWIRE_REMOTE=[ "gone", "DIR/other/pipewire-5" ]`)
+		d.Socket("other/pipewire-5", true)
 		s := detectPipewire(d.Facts)
-		wantEnv(t, s, map[string]string{"PIPEWIRE_REMOTE": d.Caller.Env.Get("PIPEWIRE_REMOTE")})
-		wantBinds(t, s, string(d.dir)+"/other on "+string(d.dir)+"/other")
+		fakedesk.WantEnv(t, s, map[string]string{"PIPEWIRE_REMOTE": d.Caller.Env.Get("PIPEWIRE_REMOTE")})
+		fakedesk.WantBinds(t, s, string(d.Dir)+"/other on "+string(d.Dir)+"/other")
 	})
 	t.Run("runtime dir", func(t *testing.T) {
-		d := newDesk(t, "PIPEWIRE_RUNTIME_DIR=DIR/pw", "PIPEWIRE_CORE=x")
-		d.socket("pw/pipewire-0", true)
+		d := fakedesk.New(t, "PIPEWIRE_RUNTIME_DIR=DIR/pw", "PIPEWIRE_CORE=x")
+		d.Socket("pw/pipewire-0", true)
 		s := detectPipewire(d.Facts)
-		wantEnv(t, s, map[string]string{"PIPEWIRE_RUNTIME_DIR": string(d.dir) + "/pw"})
-		wantBinds(t, s, string(d.dir)+"/pw on "+string(d.dir)+"/pw")
+		fakedesk.WantEnv(t, s, map[string]string{"PIPEWIRE_RUNTIME_DIR": string(d.Dir) + "/pw"})
+		fakedesk.WantBinds(t, s, string(d.Dir)+"/pw on "+string(d.Dir)+"/pw")
 	})
 	t.Run("stale environment", func(t *testing.T) {
-		d := newDesk(t, "PIPEWIRE_REMOTE=pipewire-7", "PIPEWIRE_RUNTIME_DIR=")
-		d.socket("run/pipewire-0", true)
+		d := fakedesk.New(t, "PIPEWIRE_REMOTE=pipewire-7", "PIPEWIRE_RUNTIME_DIR=")
+		d.Socket("run/pipewire-0", true)
 		s := detectPipewire(d.Facts)
-		wantEnv(t, s, map[string]string{})
-		if !strings.Contains(s.State, "lead to no server") {
+		fakedesk.WantEnv(t, s, map[string]string{})
+		if !strings.Contains(s.State, "no server listens on PIPEWIRE_REMOTE") {
 			t.Error(s.State)
 		}
 	})
 	t.Run("system-wide", func(t *testing.T) {
-		d := newDesk(t)
-		d.socket("host/run/pipewire/pipewire-0", true)
-		wantBinds(t, detectPipewire(d.Facts), string(d.dir)+"/host/run/pipewire on /run/pipewire")
+		d := fakedesk.New(t)
+		d.Socket("host/run/pipewire/pipewire-0", true)
+		fakedesk.WantBinds(t, detectPipewire(d.Facts), string(d.Dir)+"/host/run/pipewire on /run/pipewire")
 	})
 	t.Run("abstract", func(t *testing.T) {
-		d := newDesk(t, "PIPEWIRE_REMOTE=@DIR/pw")
-		l, err := net.Listen("unix", "@"+string(d.dir)+"/pw")
+		d := fakedesk.New(t, "PIPEWIRE_REMOTE=@DIR/pw")
+		l, err := net.Listen("unix", "@"+string(d.Dir)+"/pw")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
 		s := detectPipewire(d.Facts)
-		wantEnv(t, s, map[string]string{"PIPEWIRE_REMOTE": "@" + string(d.dir) + "/pw"})
-		wantBinds(t, s)
-		if s := detectPipewire(d.deny("network").Facts); len(s.Env) > 0 {
-			t.Error("offered without the network:", s.Env)
+		fakedesk.WantEnv(t, s, map[string]string{"PIPEWIRE_REMOTE": "@" + string(d.Dir) + "/pw"})
+		fakedesk.WantBinds(t, s)
+		if s := detectPipewire(d.Deny("network").Facts); len(s.Env) > 0 {
+			t.Error("shared without the network:", s.Env)
 		}
 	})
 	t.Run("hidden", func(t *testing.T) {
-		d := newDesk(t, "PIPEWIRE_REMOTE=special")
-		d.write("run/pipewire-0.lock", "")
+		d := fakedesk.New(t, "PIPEWIRE_REMOTE=special")
+		d.Write("run/pipewire-0.lock", "")
 		var want []session.Path
 		for _, p := range []string{"run/pipewire-0", "run/pipewire-0-manager", "run/special"} {
-			want = append(want, session.Path(d.socket(p, true)))
+			want = append(want, session.Path(d.Socket(p, true)))
 		}
 		if s := hidePipewire(d.Facts); !reflect.DeepEqual(s.Cover, want) {
 			t.Errorf("covered %q, want %q", s.Cover, want)
 		}
 	})
 	t.Run("no runtime directory", func(t *testing.T) {
-		d := newDesk(t)
+		d := fakedesk.New(t)
 		d.Caller.RuntimeDir = ""
 		for _, detect := range []func(*session.Facts) session.Share{
 			detectPipewire, hidePipewire, detectPulse, hidePulse, detectAlsa, detectJack, hideJack} {

@@ -12,13 +12,13 @@ import (
 	"chrun/session"
 )
 
-// Pulseaudio is the host's PulseAudio server, or PipeWire's stand-in for it.
+// Pulseaudio shares the host's PulseAudio server, or PipeWire's replacement for it.
 var Pulseaudio = session.Feature{
 	Name:   "pulseaudio",
 	Group:  group,
 	Shares: "PulseAudio, or PipeWire in its place: play, record",
 	Variables: []string{"PULSE_SERVER", "PULSE_COOKIE", "PULSE_RUNTIME_PATH",
-		// Paths of the host.
+		// Paths on the host.
 		"PULSE_BINARY", "PULSE_CLIENTCONFIG", "PULSE_CONFIG_PATH", "PULSE_STATE_PATH", "PULSE_SCRIPT", "PULSE_DLPATH"},
 	Detect: detectPulse,
 	Hide:   hidePulse,
@@ -35,8 +35,8 @@ func detectPulse(f *session.Facts) session.Share {
 	if len(servers) == 0 {
 		s := session.Share{State: "no server listens" + note}
 		if c.RuntimeDir != "" {
-			// Named all the same: a server that starts later is found, and
-			// libpulse starts none inside, for PULSE_SERVER stops that.
+			// It is set anyway, for a server that starts later, and so that libpulse
+			// does not start one inside.
 			s.Env = []session.Var{{Name: "PULSE_SERVER", Value: "unix:" + string(c.RuntimeDir.Join("pulse/native"))}}
 		}
 		return s
@@ -47,17 +47,16 @@ func detectPulse(f *session.Facts) session.Share {
 			s.Binds = addBinds(s.Binds, socketBinds(c, session.HostPath(p), systemPulse, "PulseAudio")...)
 		}
 	}
-	// A socket below another "/" (tests) is the host's own inside.
+	// In tests, the host's "/" is another directory.
 	for i, server := range servers {
 		if p, ok := strings.CutPrefix(server, "unix:"+string(c.Host.Join(string(systemPulse)))+"/"); ok {
 			servers[i] = "unix:" + string(systemPulse.Join(p))
 		}
 	}
-	// Said explicitly, so that no lookup inside depends on the home, the
-	// owner of a directory or the chroot's client.conf.
+	// With it, the result inside does not depend on the home, the owner of a
+	// directory or the chroot's client.conf.
 	s.Env = append(s.Env, session.Var{Name: "PULSE_SERVER", Value: strings.Join(servers, " ")})
-	// The caller's own server asks for no cookie; one over TCP, or of another
-	// uid, does.
+	// A server over TCP or of another uid requires the cookie.
 	if cookie := readCookie(c); cookie != nil {
 		file := session.PrivateDir.Join("pulse-cookie")
 		s.Files = append(s.Files, session.File{Path: file, Data: cookie, Mode: 0o600, Why: "the PulseAudio cookie"})
@@ -66,8 +65,8 @@ func detectPulse(f *session.Facts) session.Share {
 	return s
 }
 
-// findPulse says which servers there are, in the form of $PULSE_SERVER: what
-// the variable names, else the first of the places where libpulse looks.
+// findPulse returns the servers in the form of $PULSE_SERVER: those in the
+// variable, or else the first that listens where libpulse tries to connect.
 func findPulse(f *session.Facts) (servers []string, note string) {
 	c := f.Caller
 	if list := c.Env.Get("PULSE_SERVER"); list != "" {
@@ -80,19 +79,19 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 		if len(servers) > 0 {
 			return servers, ""
 		}
-		note = "; PULSE_SERVER leads to no server"
+		note = "; no server listens on PULSE_SERVER"
 	}
-	for _, place := range pulsePlaces {
-		if p := place(c); p != "" && c.Listens(p) {
+	for _, socket := range pulseSockets {
+		if p := socket(c); p != "" && c.Listens(p) {
 			return []string{"unix:" + string(p)}, note
 		}
 	}
 	return nil, note
 }
 
-// pulsePlaces are the sockets that libpulse tries without PULSE_SERVER. They
-// are computed one by one: the third needs the machine id.
-var pulsePlaces = []func(c *session.Caller) session.HostPath{
+// pulseSockets return the sockets that libpulse tries without PULSE_SERVER. They
+// are functions because the third one has to read the machine ID.
+var pulseSockets = []func(c *session.Caller) session.HostPath{
 	func(c *session.Caller) session.HostPath {
 		if dir := c.Env.Get("PULSE_RUNTIME_PATH"); path.IsAbs(dir) {
 			return session.HostPath(path.Join(dir, "native"))
@@ -113,8 +112,8 @@ var pulsePlaces = []func(c *session.Caller) session.HostPath{
 	},
 }
 
-// localNames are what a {prefix} may hold to mean this machine: its id, and
-// its name as old servers wrote it.
+// localNames returns the strings that mean this machine in a {prefix}: its ID and,
+// from old servers, its hostname.
 func localNames(c *session.Caller, list string) []string {
 	if !strings.Contains(list, "{") {
 		return nil
@@ -122,11 +121,11 @@ func localNames(c *session.Caller, list string) []string {
 	return []string{c.MachineID(), c.Hostname}
 }
 
-// parseServers reads a $PULSE_SERVER list: entries between blanks, each with an
-// optional {machine}, then unix:PATH, PATH, tcp:, tcp4:, tcp6: and HOST, or
-// HOST, with an optional port. Entries for other machines than local are
-// dropped, the prefix too: inside, the machine id may be another. A PATH is
-// returned as unix:PATH.
+// parseServers parses $PULSE_SERVER. It is a list of entries with spaces in between.
+// An entry is an optional {MACHINE} and then unix:PATH, PATH, or HOST with an
+// optional port and an optional prefix tcp:, tcp4: or tcp6:. parseServers leaves out
+// entries for machines other than local. It also removes {MACHINE}, because the
+// machine ID may be different inside. A PATH is returned as unix:PATH.
 func parseServers(list string, local ...string) (servers []string) {
 	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }) {
 		if rest, ok := strings.CutPrefix(s, "{"); ok {
@@ -148,8 +147,8 @@ func parseServers(list string, local ...string) (servers []string) {
 	return servers
 }
 
-// isHost says whether s is [tcp:|tcp4:|tcp6:]HOST[:PORT]. Where the name leads
-// is the resolver's matter.
+// isHost reports whether s has the form [tcp:|tcp4:|tcp6:]HOST[:PORT]. It does not
+// resolve HOST.
 func isHost(s string) bool {
 	for _, prefix := range []string{"tcp:", "tcp4:", "tcp6:"} {
 		s = strings.TrimPrefix(s, prefix)
@@ -157,15 +156,15 @@ func isHost(s string) bool {
 	return s != "" && !strings.ContainsAny(s, "{}/") && s[0] != ':'
 }
 
-// readCookie reads the caller's cookie as libpulse finds it; nil if there is
-// none. A link to it is followed (people keep such files elsewhere): the file
-// must be regular, the caller's own, and of a cookie's size.
+// readCookie returns the caller's cookie, which it finds by the rules of libpulse,
+// or nil. The file must be a regular one of the caller with the size of a cookie. It
+// may be a symlink, because some users keep such files elsewhere.
 func readCookie(c *session.Caller) []byte {
-	places := []session.HostPath{configHome(c).Join("pulse/cookie"), home(c).Join(".pulse-cookie")}
+	files := []session.HostPath{configHome(c).Join("pulse/cookie"), home(c).Join(".pulse-cookie")}
 	if p := c.Env.Get("PULSE_COOKIE"); path.IsAbs(p) {
-		places = append([]session.HostPath{session.HostPath(p)}, places...)
+		files = append([]session.HostPath{session.HostPath(p)}, files...)
 	}
-	for _, p := range places {
+	for _, p := range files {
 		f, err := os.OpenFile(string(p), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
 		if err != nil {
 			continue
@@ -187,8 +186,8 @@ func readCookie(c *session.Caller) []byte {
 func hidePulse(f *session.Facts) session.Share {
 	c := f.Caller
 	var paths []session.HostPath
-	for _, place := range pulsePlaces {
-		if p := place(c); p != "" && !p.IsBelow(c.Host.Join(string(systemPulse))) {
+	for _, socket := range pulseSockets {
+		if p := socket(c); p != "" && !p.IsBelow(c.Host.Join(string(systemPulse))) {
 			paths = append(paths, p)
 		}
 	}
@@ -198,5 +197,5 @@ func hidePulse(f *session.Facts) session.Share {
 			paths = append(paths, session.HostPath(p))
 		}
 	}
-	return session.Share{Cover: covers(paths)}
+	return session.Share{Cover: listSockets(paths)}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"chrun/internal/fakedesk"
 	"chrun/session"
 )
 
@@ -29,11 +30,11 @@ func TestParseServers(t *testing.T) {
 		}
 	}
 	if got := parseServers("{}/a", ""); got != nil {
-		t.Errorf("a machine without an id took %q for itself", got)
+		t.Errorf("a machine without an ID accepted %q", got)
 	}
 }
 
-// What is written is read again as the same: it becomes PULSE_SERVER inside.
+// The result becomes PULSE_SERVER inside, so it must be parsed to the same.
 func FuzzPulseServer(f *testing.F) {
 	f.Add("{" + testID + "}unix:/a//b/../c tcp:[::1]:4713 {x}y z")
 	f.Fuzz(func(t *testing.T, list string) {
@@ -46,56 +47,56 @@ func FuzzPulseServer(f *testing.F) {
 
 func TestPulse(t *testing.T) {
 	t.Run("default, with cookie", func(t *testing.T) {
-		d := newDesk(t)
-		p := d.socket("run/pulse/native", true)
+		d := fakedesk.New(t)
+		p := d.Socket("run/pulse/native", true)
 		cookie := strings.Repeat("c", cookieSize)
-		d.write("home/.config/pulse/cookie", cookie)
+		d.Write("home/.config/pulse/cookie", cookie)
 		s := detectPulse(d.Facts)
-		wantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p, "PULSE_COOKIE": "/run/chrun/pulse-cookie"})
-		wantBinds(t, s)
+		fakedesk.WantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p, "PULSE_COOKIE": "/run/chrun/pulse-cookie"})
+		fakedesk.WantBinds(t, s)
 		if len(s.Files) != 1 || string(s.Files[0].Data) != cookie || s.Files[0].Mode != 0o600 {
 			t.Errorf("files = %+v", s.Files)
 		}
 	})
-	t.Run("dead: named for a later start, and against autospawn", func(t *testing.T) {
-		d := newDesk(t)
-		p := d.socket("run/pulse/native", false)
+	t.Run("dead: set for a later start, and against autospawn", func(t *testing.T) {
+		d := fakedesk.New(t)
+		p := d.Socket("run/pulse/native", false)
 		s := detectPulse(d.Facts)
-		wantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p})
+		fakedesk.WantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p})
 		if s.State != "no server listens" {
 			t.Error(s.State)
 		}
 	})
 	t.Run("list", func(t *testing.T) {
-		d := newDesk(t, "PULSE_SERVER={"+testID+"}unix:DIR/x/live {"+testID+"}unix:DIR/x/dead {other}unix:DIR/x/live tcp:far:4713")
-		d.write("host/etc/machine-id", testID+"\n")
-		p := d.socket("x/live", true)
-		d.socket("x/dead", false)
+		d := fakedesk.New(t, "PULSE_SERVER={"+testID+"}unix:DIR/x/live {"+testID+"}unix:DIR/x/dead {other}unix:DIR/x/live tcp:far:4713")
+		d.Write("host/etc/machine-id", testID+"\n")
+		p := d.Socket("x/live", true)
+		d.Socket("x/dead", false)
 		s := detectPulse(d.Facts)
-		wantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p + " tcp:far:4713"})
-		wantBinds(t, s, string(d.dir)+"/x on "+string(d.dir)+"/x")
-		if s := detectPulse(d.deny("network").Facts); env(s)["PULSE_SERVER"] != "unix:"+p {
-			t.Error("without the network:", env(s))
+		fakedesk.WantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p + " tcp:far:4713"})
+		fakedesk.WantBinds(t, s, string(d.Dir)+"/x on "+string(d.Dir)+"/x")
+		if s := detectPulse(d.Deny("network").Facts); fakedesk.Value(s, "PULSE_SERVER") != "unix:"+p {
+			t.Error("without the network:", s.Env)
 		}
 	})
 	t.Run("stale list", func(t *testing.T) {
-		d := newDesk(t, "PULSE_SERVER=unix:DIR/gone")
-		p := d.socket("run/pulse/native", true)
+		d := fakedesk.New(t, "PULSE_SERVER=unix:DIR/gone")
+		p := d.Socket("run/pulse/native", true)
 		s := detectPulse(d.Facts)
-		wantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p})
-		if !strings.Contains(s.State, "PULSE_SERVER leads to no server") {
+		fakedesk.WantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:" + p})
+		if !strings.Contains(s.State, "no server listens on PULSE_SERVER") {
 			t.Error(s.State)
 		}
 	})
 	t.Run("order", func(t *testing.T) {
-		d := newDesk(t, "PULSE_RUNTIME_PATH=DIR/prp")
-		d.write("host/etc/machine-id", testID+"\n")
+		d := fakedesk.New(t, "PULSE_RUNTIME_PATH=DIR/prp")
+		d.Write("host/etc/machine-id", testID+"\n")
 		for _, p := range []string{"host/run/pulse/native", "home/.config/pulse/" + testID + "-runtime/native", "run/pulse/native", "prp/native"} {
-			want := "unix:" + d.socket(p, true)
+			want := "unix:" + d.Socket(p, true)
 			if p == "host/run/pulse/native" {
 				want = "unix:/run/pulse/native"
 			}
-			if got := env(detectPulse(d.Facts))["PULSE_SERVER"]; got != want {
+			if got := fakedesk.Value(detectPulse(d.Facts), "PULSE_SERVER"); got != want {
 				t.Errorf("PULSE_SERVER=%s, want %s", got, want)
 			}
 		}
@@ -106,32 +107,32 @@ func TestPulse(t *testing.T) {
 }
 
 func TestCookie(t *testing.T) {
-	d := newDesk(t)
+	d := fakedesk.New(t)
 	if readCookie(d.Caller) != nil {
-		t.Error("found a cookie in an empty home")
+		t.Error("read a cookie from an empty home")
 	}
-	good := d.write("elsewhere/cookie", strings.Repeat("g", cookieSize))
-	short := d.write("elsewhere/short", "g")
-	place := string(d.dir.Join("home/.pulse-cookie"))
+	good := d.Write("elsewhere/cookie", strings.Repeat("g", cookieSize))
+	short := d.Write("elsewhere/short", "g")
+	link := string(d.Dir.Join("home/.pulse-cookie"))
 	for _, test := range []struct {
 		target string
 		want   bool
-	}{{good, true}, {short, false}, {string(d.dir), false}, {"/dev/zero", false}, {place, false}} {
-		os.Remove(place)
-		if err := os.Symlink(test.target, place); err != nil {
+	}{{good, true}, {short, false}, {string(d.Dir), false}, {"/dev/zero", false}, {link, false}} {
+		os.Remove(link)
+		if err := os.Symlink(test.target, link); err != nil {
 			t.Fatal(err)
 		}
 		if got := readCookie(d.Caller) != nil; got != test.want {
 			t.Errorf("a link to %s: %v, want %v", test.target, got, test.want)
 		}
 	}
-	os.Remove(place)
+	os.Remove(link)
 	d.Caller.Env = session.Environ{"PULSE_COOKIE=" + good}
 	if readCookie(d.Caller) == nil {
 		t.Error("PULSE_COOKIE was not read")
 	}
 	d.Caller.UID++
 	if readCookie(d.Caller) != nil {
-		t.Error("took a file of another uid")
+		t.Error("read a file of another uid")
 	}
 }

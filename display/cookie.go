@@ -16,29 +16,29 @@ import (
 	"chrun/session"
 )
 
-// cookie is what admits a client to one display.
+// cookie admits a client to one display.
 type cookie struct {
-	entries []x11.Entry // none: there is no cookie
-	from    string      // where it was found, for people
+	entries []x11.Entry // empty if no cookie was found
+	source  string      // the file it is from, for -v
 	notes   []string
 }
 
-// cookies finds cookies for a caller. What takes a walk through /proc is done
-// when all else failed, and once.
-type cookies struct {
+// cookieFinder finds cookies for a caller. It reads all of /proc at most once,
+// and only if nothing else helps.
+type cookieFinder struct {
 	c       *session.Caller
 	servers func() []x11.Server
 }
 
-func newCookies(c *session.Caller) *cookies {
-	return &cookies{c: c, servers: sync.OnceValue(func() []x11.Server {
+func newCookieFinder(c *session.Caller) *cookieFinder {
+	return &cookieFinder{c: c, servers: sync.OnceValue(func() []x11.Server {
 		return x11.FindServers(c.Host.Join("proc"), c.UID)
 	})}
 }
 
-// find looks for the cookie of d: in the file that XAUTHORITY names, else where
-// one is left by those who start X servers.
-func (k *cookies) find(d x11.Display) cookie {
+// find finds the cookie of d: in the file that XAUTHORITY names, or else in the
+// files that programs make when they start an X server.
+func (k *cookieFinder) find(d x11.Display) cookie {
 	var notes []string
 	if file, ok := k.c.Env.Lookup("XAUTHORITY"); ok {
 		found, renamed, err := k.read(d, session.HostPath(file), x11.AnyOwner, 0)
@@ -49,12 +49,12 @@ func (k *cookies) find(d x11.Display) cookie {
 			return found
 		}
 		if err == nil {
-			err = fmt.Errorf("it holds no cookie for %v", d)
+			err = fmt.Errorf("it contains no cookie for %v", d)
 		}
-		notes = []string{fmt.Sprintf("XAUTHORITY=%q is of no use: %v", file, err)}
+		notes = []string{fmt.Sprintf("XAUTHORITY=%q is not used: %v", file, err)}
 	}
 	var best cookie
-	for file, flags := range k.places(d) {
+	for file, flags := range k.listFiles(d) {
 		found, renamed, _ := k.read(d, file, k.c.UID, flags)
 		if len(found.entries) > 0 {
 			best = found
@@ -68,26 +68,27 @@ func (k *cookies) find(d x11.Display) cookie {
 	return best
 }
 
-// read selects the cookie of d from one file; renamed is one under another host
-// name, to be used when there is no better one anywhere.
-func (k *cookies) read(d x11.Display, file session.HostPath, owner, flags int) (found, renamed cookie, err error) {
+// read selects the cookie of d from one file. renamed is one for another
+// hostname, which is used only if no file has a better one.
+func (k *cookieFinder) read(d x11.Display, file session.HostPath, owner, flags int) (found, renamed cookie, err error) {
 	entries, err := x11.ReadAuthority(file, owner, flags)
 	if err != nil {
 		return cookie{}, cookie{}, err
 	}
-	from := "cookie from " + string(file)
+	source := "cookie from " + string(file)
 	if e := x11.SelectEntries(entries, d, k.c.Hostname, k.c.Env.Get("XAUTHLOCALHOSTNAME")); len(e) > 0 {
-		found = cookie{entries: e, from: from}
+		found = cookie{entries: e, source: source}
 	} else if e := x11.SelectRenamedEntries(entries, d); len(e) > 0 {
-		note := "the cookie was made for another host name than " + k.c.Hostname
-		renamed = cookie{entries: e, from: from, notes: []string{note}}
+		note := "the cookie was made for a hostname other than " + k.c.Hostname
+		renamed = cookie{entries: e, source: source, notes: []string{note}}
 	}
 	return found, renamed, nil
 }
 
-// places yields the files that may hold a cookie for d, and how to open them,
-// from cheap to dear. Only the first, libXau's own default, may be a symlink.
-func (k *cookies) places(d x11.Display) iter.Seq2[session.HostPath, int] {
+// listFiles yields the files that may contain a cookie for d, with the flags to
+// open them, starting with those that are fastest to find. Only the first one, the
+// default of libXau, may be a symlink.
+func (k *cookieFinder) listFiles(d x11.Display) iter.Seq2[session.HostPath, int] {
 	return func(yield func(session.HostPath, int) bool) {
 		home := k.c.Env.Get("HOME")
 		if home == "" {
@@ -96,7 +97,7 @@ func (k *cookies) places(d x11.Display) iter.Seq2[session.HostPath, int] {
 		if path.IsAbs(home) && !yield(session.HostPath(home).Join(".Xauthority"), 0) {
 			return
 		}
-		for _, file := range runtimeCookies(k.c.RuntimeDir) {
+		for _, file := range listRuntimeCookies(k.c.RuntimeDir) {
 			if !yield(file, unix.O_NOFOLLOW) {
 				return
 			}
@@ -105,19 +106,19 @@ func (k *cookies) places(d x11.Display) iter.Seq2[session.HostPath, int] {
 			return
 		}
 		seen := map[session.HostPath]bool{}
-		fresh := func(file session.HostPath) bool {
+		isNew := func(file session.HostPath) bool {
 			old := seen[file]
 			seen[file] = true
 			return !old && path.IsAbs(string(file))
 		}
-		servers := k.serving(d)
+		servers := k.findServers(d)
 		for _, s := range servers {
-			if fresh(s.Auth) && !yield(s.Auth, unix.O_NOFOLLOW) {
+			if isNew(s.Auth) && !yield(s.Auth, unix.O_NOFOLLOW) {
 				return
 			}
 		}
 		if d.Path == "" && len(servers) == 1 && servers[0].Number == d.Number && servers[0].Auth == "" {
-			return // it asks for no cookie: sway's Xwayland, Xvfb by hand
+			return // it requires no cookie, such as the Xwayland of sway
 		}
 		for env := range x11.ReadEnvironments(k.c.Host.Join("proc"), k.c.UID) {
 			file := session.HostPath(env.Get("XAUTHORITY"))
@@ -125,15 +126,16 @@ func (k *cookies) places(d x11.Display) iter.Seq2[session.HostPath, int] {
 				continue
 			}
 			e, err := x11.ParseDisplay(env.Get("DISPLAY"), session.IsSocket)
-			if err == nil && e.IsSameServer(d) && fresh(file) && !yield(file, unix.O_NOFOLLOW) {
+			if err == nil && e.IsSameServer(d) && isNew(file) && !yield(file, unix.O_NOFOLLOW) {
 				return
 			}
 		}
 	}
 }
 
-// serving returns the servers that d may be, its own where that is known.
-func (k *cookies) serving(d x11.Display) []x11.Server {
+// findServers returns the server of d or, if it is not known, all that it could
+// be.
+func (k *cookieFinder) findServers(d x11.Display) []x11.Server {
 	if d.Host != "" {
 		return nil
 	}
@@ -143,24 +145,24 @@ func (k *cookies) serving(d x11.Display) []x11.Server {
 			return []x11.Server{s}
 		}
 	}
-	var sure, unsure []x11.Server
+	var certain, possible []x11.Server
 	for _, s := range k.servers() {
 		switch {
 		case d.Path == "" && s.Number == d.Number:
-			sure = append(sure, s)
+			certain = append(certain, s)
 		case d.Path != "" || s.Number < 0:
-			unsure = append(unsure, s)
+			possible = append(possible, s)
 		}
 	}
-	if len(sure) > 0 {
-		return sure
+	if len(certain) > 0 {
+		return certain
 	}
-	return unsure
+	return possible
 }
 
-// runtimeCookies lists the files that mutter and KWin make for their Xwayland,
-// the newest first: a crashed session leaves its own behind.
-func runtimeCookies(dir session.HostPath) []session.HostPath {
+// listRuntimeCookies returns the files that mutter and KWin make for their
+// Xwayland, the newest first, because crashed sessions leave theirs behind.
+func listRuntimeCookies(dir session.HostPath) []session.HostPath {
 	if dir == "" {
 		return nil
 	}

@@ -1,6 +1,6 @@
-// Package display is what a launch shares of the host's windows: Wayland and
-// X11. It finds and describes; it never connects to a server. The protocols'
-// own rules are in the packages wayland and x11.
+// Package display has the features that let programs open windows on the host:
+// Wayland and X11. It finds and describes the servers and never connects to one.
+// The rules of the protocols are in the packages wayland and x11.
 package display
 
 import (
@@ -34,25 +34,25 @@ func detectWayland(f *session.Facts) session.Share {
 	if value, ok := c.Env.Lookup("WAYLAND_SOCKET"); ok {
 		fd, err := wayland.ParseSocketVariable(value)
 		if err == nil {
-			handOn(c, &s, fd)
+			shareDescriptor(c, &s, fd)
 			return s
 		}
-		// A client would give up here; the variable is stale, so unset it.
-		s.Notes = append(s.Notes, fmt.Sprintf("WAYLAND_SOCKET is left out: %v", err))
+		// With this stale variable a client would not try WAYLAND_DISPLAY.
+		s.Notes = append(s.Notes, fmt.Sprintf("WAYLAND_SOCKET is not passed on: %v", err))
 	}
 	if name, ok := c.Env.Lookup("WAYLAND_DISPLAY"); ok {
-		named(c, &s, name)
+		shareNamed(c, &s, name)
 		return s
 	}
-	search(c, &s)
+	searchWayland(c, &s)
 	return s
 }
 
-// handOn passes WAYLAND_SOCKET. It is good for one connection; what the
-// program starts next uses WAYLAND_DISPLAY, if the caller gave one.
-func handOn(c *session.Caller, s *session.Share, fd int) {
+// shareDescriptor passes WAYLAND_SOCKET on. Only one program can use it; others
+// use WAYLAND_DISPLAY, if the caller has set it.
+func shareDescriptor(c *session.Caller, s *session.Share, fd int) {
 	if name, ok := c.Env.Lookup("WAYLAND_DISPLAY"); ok {
-		named(c, s, name)
+		shareNamed(c, s, name)
 	}
 	state := fmt.Sprintf("descriptor %d (WAYLAND_SOCKET)", fd)
 	if s.State != "" {
@@ -62,12 +62,12 @@ func handOn(c *session.Caller, s *session.Share, fd int) {
 	s.Env = append(s.Env, session.Var{Name: "WAYLAND_SOCKET", Value: strconv.Itoa(fd)})
 }
 
-// named offers the socket that WAYLAND_DISPLAY names, or none: another one in
-// its place might be another screen.
-func named(c *session.Caller, s *session.Share, name string) {
+// shareNamed shares the socket that WAYLAND_DISPLAY names. If it cannot, it shares
+// none: another socket might be another screen.
+func shareNamed(c *session.Caller, s *session.Share, name string) {
 	p, err := socketPath(c, name)
 	if err == nil {
-		err = offer(c, s, p)
+		err = shareSocket(c, s, p)
 	}
 	if err == nil {
 		s.State += " (listening)"
@@ -75,38 +75,37 @@ func named(c *session.Caller, s *session.Share, name string) {
 	}
 	s.State = fmt.Sprintf("none: WAYLAND_DISPLAY=%q: %v", name, err)
 	if errors.Is(err, fs.ErrPermission) {
-		s.Warn = append(s.Warn, fmt.Sprintf("no Wayland: the socket %s refuses us", p))
+		s.Warn = append(s.Warn, fmt.Sprintf("no Wayland: you have no permission to use the socket %s", p))
 	}
-	if live, _ := compositors(c); len(live) > 0 {
+	if live, _ := listCompositors(c); len(live) > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("listening: %s (used when WAYLAND_DISPLAY is unset)", strings.Join(live, ", ")))
 	}
 }
 
-// search offers the socket a client without WAYLAND_DISPLAY should have: its
-// environment got lost on the way (ssh, cron, su, a systemd unit).
-func search(c *session.Caller, s *session.Share) {
-	const unset = "WAYLAND_DISPLAY was unset"
-	live, dead := compositors(c)
+// searchWayland shares a socket if WAYLAND_DISPLAY is unset because the desktop's
+// environment was lost (ssh, cron, su, a systemd unit).
+func searchWayland(c *session.Caller, s *session.Share) {
+	live, dead := listCompositors(c)
 	switch {
 	case c.RuntimeDir == "":
-		s.State = "none: there is no runtime directory"
+		s.State = "none: the caller has no runtime directory"
 		return
 	case len(live) == 0 && len(dead) == 0:
 		s.State = fmt.Sprintf("none: no compositor's socket in %s", c.RuntimeDir)
 		return
 	case len(live) == 0:
-		s.State = fmt.Sprintf("none: %s is there, but its server is gone", strings.Join(dead, ", "))
+		s.State = fmt.Sprintf("none: no server listens on %s", strings.Join(dead, ", "))
 		return
 	}
 	p, err := wayland.SocketPath(live[0], c.RuntimeDir)
 	if err == nil {
-		err = offer(c, s, p)
+		err = shareSocket(c, s, p)
 	}
 	if err != nil {
 		s.State = fmt.Sprintf("none: %s: %v", live[0], err)
 		return
 	}
-	why := unset
+	why := "WAYLAND_DISPLAY was unset"
 	if len(live) > 1 {
 		first := "the first in order"
 		if live[0] == "wayland-0" {
@@ -117,15 +116,15 @@ func search(c *session.Caller, s *session.Share) {
 	s.State += " (listening; " + why + ")"
 }
 
-// compositors names the caller's sockets in the runtime directory, the
-// preferred one first, by whether a server listens.
-func compositors(c *session.Caller) (live, dead []string) {
+// listCompositors returns the names of the caller's sockets in the runtime
+// directory, the preferred one first. A server listens on the live ones.
+func listCompositors(c *session.Caller) (live, dead []string) {
 	for _, n := range wayland.ListSocketNames(c.RuntimeDir) {
 		p := c.RuntimeDir.Join(n)
 		st, err := os.Lstat(string(p))
 		switch {
 		case err != nil, st.Mode()&fs.ModeSocket == 0, session.Owner(st) != c.UID:
-		case strings.HasPrefix(n, "wayland-proxy-"): // Firefox's own, dies with it
+		case strings.HasPrefix(n, "wayland-proxy-"): // Firefox makes it for itself
 		case c.Listeners().Live(p):
 			live = append(live, n)
 		default:
@@ -135,16 +134,16 @@ func compositors(c *session.Caller) (live, dead []string) {
 	return live, dead
 }
 
-// offer shares the socket at p and says in State by which name. A name in the
-// runtime directory stays relative even where the caller's was absolute: many
-// programs only know $XDG_RUNTIME_DIR/$WAYLAND_DISPLAY.
-func offer(c *session.Caller, s *session.Share, p session.HostPath) error {
-	real, err := realSocket(p)
+// shareSocket shares the socket p and sets State to its name inside. The name of
+// a socket in the runtime directory is relative even if the caller's was absolute,
+// because many programs only support $XDG_RUNTIME_DIR/$WAYLAND_DISPLAY.
+func shareSocket(c *session.Caller, s *session.Share, p session.HostPath) error {
+	real, err := resolveSocket(p)
 	if err != nil {
 		return err
 	}
 	if !c.Listeners().Live(real) {
-		return errors.New("it is there, but its server is gone")
+		return errors.New("no server listens on it")
 	}
 	if err := unix.Access(string(real), unix.W_OK); err != nil {
 		return err
@@ -159,9 +158,9 @@ func offer(c *session.Caller, s *session.Share, p session.HostPath) error {
 	return nil
 }
 
-// realSocket returns the socket that p leads to: p, or where the symlink p
-// ends (WSLg puts one into the runtime directory).
-func realSocket(p session.HostPath) (session.HostPath, error) {
+// resolveSocket returns p or, if p is a symlink, the socket that it leads to (WSLg
+// puts a symlink into the runtime directory).
+func resolveSocket(p session.HostPath) (session.HostPath, error) {
 	st, err := os.Lstat(string(p))
 	if err == nil && st.Mode()&fs.ModeSymlink != 0 {
 		var real string
@@ -181,8 +180,8 @@ func realSocket(p session.HostPath) (session.HostPath, error) {
 	return p, nil
 }
 
-// socketPath is where a client would find name. It asks $XDG_RUNTIME_DIR and
-// not whose directory that is.
+// socketPath returns the path at which a client would find name. Clients do not
+// check who owns $XDG_RUNTIME_DIR.
 func socketPath(c *session.Caller, name string) (session.HostPath, error) {
 	dir := session.HostPath(c.Env.Get("XDG_RUNTIME_DIR"))
 	if !filepath.IsAbs(string(dir)) {
@@ -191,14 +190,14 @@ func socketPath(c *session.Caller, name string) (session.HostPath, error) {
 	return wayland.SocketPath(name, dir)
 }
 
-// hideWayland covers what lies in the runtime directory, live or not, and what
-// WAYLAND_DISPLAY names elsewhere.
+// hideWayland covers all sockets in the runtime directory, and the one that
+// WAYLAND_DISPLAY names.
 func hideWayland(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
 	seen := map[session.HostPath]bool{}
 	cover := func(p session.HostPath) {
-		if real, err := realSocket(p); err == nil && !seen[real] {
+		if real, err := resolveSocket(p); err == nil && !seen[real] {
 			seen[real] = true
 			s.Cover = append(s.Cover, session.Path(real))
 		}

@@ -1,9 +1,9 @@
 package display
 
 import (
+	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"strconv"
@@ -13,94 +13,51 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/internal/fakedesk"
 	"chrun/session"
-	"chrun/session/account"
 )
 
-// desk is a caller with directories and sockets of a test's own.
+// desk adds what the tests of this package need to a fakedesk.Desk.
 type desk struct {
-	t   *testing.T
-	dir string // holds run (the runtime directory), home, tmp/.X11-unix, proc
-	env session.Environ
-	no  map[string]bool // denied
+	*fakedesk.Desk
+	abstract map[string]bool // the abstract sockets that the test has made
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	// Not t.TempDir: with the test's name the paths of sockets get too long.
-	dir, err := os.MkdirTemp("", "desk")
-	if err != nil {
-		t.Fatal(err)
+	d := &desk{fakedesk.New(t), map[string]bool{}}
+	for _, dir := range []string{"host/tmp/.X11-unix", "host/proc", "other"} {
+		d.Must(os.MkdirAll(d.Path(dir), 0o755))
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	d := &desk{t: t, dir: dir, no: map[string]bool{}}
-	for _, sub := range []string{"run", "home", "tmp/.X11-unix", "proc", "other"} {
-		d.must(os.MkdirAll(filepath.Join(dir, sub), 0o755))
+	d.Must(os.Chmod(d.Path(""), 0o755)) // for asNobody
+	d.Caller.Listeners = func() session.Listeners {
+		all := session.ReadListeners("/proc/net/unix")
+		// Abstract sockets of real X servers do not belong to this desk.
+		maps.DeleteFunc(all, func(name string, _ bool) bool { return name[0] == '@' && !d.abstract[name] })
+		return all
 	}
-	d.must(os.Chmod(dir, 0o755)) // MkdirTemp: 0700
-	d.env = session.Environ{"XDG_RUNTIME_DIR=" + d.at("run"), "HOME=" + d.at("home")}
 	return d
 }
 
-func (d *desk) must(err error) {
-	d.t.Helper()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-}
-
-func (d *desk) at(name string) string { return filepath.Join(d.dir, name) }
-
-// listen makes a socket with a server.
+// listen makes a socket with a server. Its name may be an abstract one.
 func (d *desk) listen(name string) string {
-	d.t.Helper()
-	p := d.at(name)
-	if strings.HasPrefix(name, "@") {
-		p = name
+	d.Helper()
+	if !strings.HasPrefix(name, "@") {
+		return d.Socket(name, true)
 	}
-	d.must(os.MkdirAll(filepath.Dir(d.at(name)), 0o755))
-	l, err := net.Listen("unix", p)
-	d.must(err)
-	d.t.Cleanup(func() { l.Close() })
-	return p
+	l, err := net.Listen("unix", name)
+	d.Must(err)
+	d.Cleanup(func() { l.Close() })
+	d.abstract[name] = true
+	return name
 }
 
-// dead makes a socket whose server is gone.
-func (d *desk) dead(name string) string {
-	d.t.Helper()
-	p := d.at(name)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p})
-	d.must(err)
-	l.SetUnlinkOnClose(false)
-	d.must(l.Close())
-	return p
-}
-
-// facts are those of a launch with env in addition to the directories'.
+// facts returns the facts of a launch with additional variables.
 func (d *desk) facts(env ...string) *session.Facts {
-	dir := session.HostPath(d.dir)
-	return &session.Facts{
-		Caller: &session.Caller{
-			UID: os.Getuid(), GID: os.Getgid(),
-			Account:    account.Account{Name: "alice", Home: d.at("home")},
-			Env:        append(env, d.env...),
-			Hostname:   "here",
-			RuntimeDir: dir.Join("run"),
-			Host:       dir,
-			Listeners:  func() session.Listeners { return session.ReadListeners("/proc/net/unix") },
-		},
-		Allowed: func(feature string) bool { return !d.no[feature] },
-	}
-}
-
-// value returns what s sets name to; "-" if it does not.
-func value(s session.Share, name string) string {
-	for _, v := range s.Env {
-		if v.Name == name {
-			return v.Value
-		}
-	}
-	return "-"
+	caller, facts := *d.Caller, *d.Facts
+	caller.Env = append(env, "XDG_RUNTIME_DIR="+d.Path("run"), "HOME="+d.Path("home"))
+	facts.Caller = &caller
+	return &facts
 }
 
 func TestWaylandNamed(t *testing.T) {
@@ -108,26 +65,26 @@ func TestWaylandNamed(t *testing.T) {
 	d.listen("run/wayland-1")
 	d.listen("run/sub/wayland-7")
 	d.listen("other/wl")
-	d.dead("run/wayland-3")
-	d.must(os.WriteFile(d.at("run/wayland-4"), nil, 0o600))
-	d.must(os.Symlink(d.at("other/wl"), d.at("run/wayland-5"))) // WSLg
-	d.must(os.Symlink("wayland-1", d.at("run/wayland-6")))
-	d.must(os.Symlink("wayland-8", d.at("run/wayland-8")))
-	own := []session.HostPath{session.HostPath(d.at("other"))}
+	d.Socket("run/wayland-3", false)
+	d.Must(os.WriteFile(d.Path("run/wayland-4"), nil, 0o600))
+	d.Must(os.Symlink(d.Path("other/wl"), d.Path("run/wayland-5"))) // WSLg
+	d.Must(os.Symlink("wayland-1", d.Path("run/wayland-6")))
+	d.Must(os.Symlink("wayland-8", d.Path("run/wayland-8")))
+	own := []session.HostPath{session.HostPath(d.Path("other"))}
 	for _, tt := range []struct {
 		name  string
-		want  string // WAYLAND_DISPLAY inside, "-": none
+		want  string // WAYLAND_DISPLAY inside, or "-"
 		binds []session.HostPath
 		state string
 	}{
 		{"wayland-1", "wayland-1", nil, "wayland-1 (listening)"},
 		{"sub/wayland-7", "sub/wayland-7", nil, "sub/wayland-7 (listening)"},
-		{d.at("run/wayland-1"), "wayland-1", nil, "wayland-1 (listening)"},
-		{d.at("other/wl"), d.at("other/wl"), own, "(listening)"},
-		{"../other/wl", d.at("other/wl"), own, "(listening)"},
+		{d.Path("run/wayland-1"), "wayland-1", nil, "wayland-1 (listening)"},
+		{d.Path("other/wl"), d.Path("other/wl"), own, "(listening)"},
+		{"../other/wl", d.Path("other/wl"), own, "(listening)"},
 		{"wayland-5", "wayland-5", own, "(listening)"},
 		{"wayland-6", "wayland-6", nil, "(listening)"},
-		{"wayland-3", "-", nil, "its server is gone"},
+		{"wayland-3", "-", nil, "no server listens on it"},
 		{"wayland-4", "-", nil, "not a socket"},
 		{"wayland-8", "-", nil, "none: "},
 		{"wayland-9", "-", nil, "does not exist"},
@@ -139,11 +96,11 @@ func TestWaylandNamed(t *testing.T) {
 		for _, b := range s.Binds {
 			binds = append(binds, b.Source)
 		}
-		if got := value(s, "WAYLAND_DISPLAY"); got != tt.want || !reflect.DeepEqual(binds, tt.binds) || !strings.Contains(s.State, tt.state) {
+		if got := fakedesk.Value(s, "WAYLAND_DISPLAY"); got != tt.want || !reflect.DeepEqual(binds, tt.binds) || !strings.Contains(s.State, tt.state) {
 			t.Errorf("%q: WAYLAND_DISPLAY=%s, %+v", tt.name, got, s)
 		}
 		if notes := strings.Join(s.Notes, " "); tt.want == "-" && !strings.Contains(notes, "listening: wayland-1 ") {
-			t.Errorf("%q: the live socket is not named: %q", tt.name, notes)
+			t.Errorf("%q: the notes do not name the live socket: %q", tt.name, notes)
 		}
 	}
 }
@@ -158,7 +115,7 @@ func TestWaylandSearch(t *testing.T) {
 		{"one", []string{"wayland-1"}, nil, "wayland-1", "wayland-1 (listening; WAYLAND_DISPLAY was unset)"},
 		{"default", []string{"wayland-1", "wayland-0"}, nil, "wayland-0", "wayland-0 (listening; WAYLAND_DISPLAY was unset; the default of wayland-0, wayland-1)"},
 		{"lowest", []string{"wayland-10", "wayland-2"}, []string{"wayland-0"}, "wayland-2", "wayland-2 (listening; WAYLAND_DISPLAY was unset; the first in order of wayland-2, wayland-10)"},
-		{"dead", nil, []string{"wayland-3"}, "-", "none: wayland-3 is there, but its server is gone"},
+		{"dead", nil, []string{"wayland-3"}, "-", "none: no server listens on wayland-3"},
 		{"nothing", []string{"pipewire-0", "wayland-0.lock", "wayland-proxy-42"}, nil, "-", "none: no compositor's socket in "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,18 +124,18 @@ func TestWaylandSearch(t *testing.T) {
 				d.listen("run/" + n)
 			}
 			for _, n := range tt.dead {
-				d.dead("run/" + n)
+				d.Socket("run/"+n, false)
 			}
 			d.listen("other/wl")
-			d.must(os.Symlink(d.at("other/wl"), d.at("run/wayland-00")))
+			d.Must(os.Symlink(d.Path("other/wl"), d.Path("run/wayland-00")))
 			s := Wayland.Detect(d.facts())
-			if got := value(s, "WAYLAND_DISPLAY"); got != tt.want || !strings.HasPrefix(s.State, tt.state) || s.Binds != nil {
+			if got := fakedesk.Value(s, "WAYLAND_DISPLAY"); got != tt.want || !strings.HasPrefix(s.State, tt.state) || s.Binds != nil {
 				t.Errorf("WAYLAND_DISPLAY=%s, %+v", got, s)
 			}
 			f := d.facts()
-			f.Caller.UID++ // then all sockets are somebody else's
+			f.Caller.UID++ // now all sockets belong to another user
 			if s := Wayland.Detect(f); len(s.Env) > 0 {
-				t.Errorf("another user's socket was offered: %+v", s)
+				t.Errorf("another user's socket was shared: %+v", s)
 			}
 			f.Caller.RuntimeDir = ""
 			if s := Wayland.Detect(f); len(s.Env) > 0 || !strings.HasPrefix(s.State, "none: ") {
@@ -192,7 +149,7 @@ func TestWaylandSocketVariable(t *testing.T) {
 	d := newDesk(t)
 	d.listen("run/wayland-1")
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	d.must(err)
+	d.Must(err)
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
 	fd := strconv.Itoa(pair[0])
@@ -208,7 +165,7 @@ func TestWaylandSocketVariable(t *testing.T) {
 		{[]string{"WAYLAND_SOCKET=999999"}, "-", "wayland-1", 1},
 	} {
 		s := Wayland.Detect(d.facts(tt.env...))
-		if value(s, "WAYLAND_SOCKET") != tt.socket || value(s, "WAYLAND_DISPLAY") != tt.display || len(s.Notes) != tt.notes {
+		if fakedesk.Value(s, "WAYLAND_SOCKET") != tt.socket || fakedesk.Value(s, "WAYLAND_DISPLAY") != tt.display || len(s.Notes) != tt.notes {
 			t.Errorf("%q: %+v", tt.env, s)
 		}
 	}
@@ -217,7 +174,7 @@ func TestWaylandSocketVariable(t *testing.T) {
 func TestWaylandRefused(t *testing.T) {
 	d := newDesk(t)
 	p := d.listen("other/wl")
-	d.must(os.Chmod(p, 0o500))
+	d.Must(os.Chmod(p, 0o500))
 	var s session.Share
 	f := d.facts("WAYLAND_DISPLAY=" + p)
 	asNobody(t, func() { s = Wayland.Detect(f) })
@@ -226,7 +183,7 @@ func TestWaylandRefused(t *testing.T) {
 	}
 }
 
-// asNobody calls f without root's rights, on a thread that then ends.
+// asNobody calls f without root's rights on a thread of its own.
 func asNobody(t *testing.T, f func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -250,12 +207,12 @@ func asNobody(t *testing.T, f func()) {
 func TestWaylandHide(t *testing.T) {
 	d := newDesk(t)
 	d.listen("run/wayland-1")
-	d.dead("run/wayland-3")
-	d.must(os.WriteFile(d.at("run/wayland-1.lock"), nil, 0o600))
+	d.Socket("run/wayland-3", false)
+	d.Must(os.WriteFile(d.Path("run/wayland-1.lock"), nil, 0o600))
 	other := d.listen("other/wl")
-	d.must(os.Symlink(other, d.at("run/wayland-5")))
+	d.Must(os.Symlink(other, d.Path("run/wayland-5")))
 	s := Wayland.Hide(d.facts("WAYLAND_DISPLAY=" + other))
-	want := []session.Path{session.Path(d.at("run/wayland-1")), session.Path(d.at("run/wayland-3")), session.Path(other)}
+	want := []session.Path{session.Path(d.Path("run/wayland-1")), session.Path(d.Path("run/wayland-3")), session.Path(other)}
 	if !reflect.DeepEqual(s.Cover, want) || s.Env != nil || s.Binds != nil {
 		t.Errorf("got %+v, want %q", s, want)
 	}

@@ -35,7 +35,7 @@ func detectX11(f *session.Facts) session.Share {
 	if err != nil {
 		return session.Share{State: fmt.Sprintf("none: DISPLAY=%q: %v", value, err)}
 	}
-	w, err := reach(f, d)
+	r, err := findRoute(f, d)
 	if err != nil {
 		s := session.Share{State: fmt.Sprintf("none: DISPLAY=%q: %v", value, err)}
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errNetwork) {
@@ -43,66 +43,66 @@ func detectX11(f *session.Facts) session.Share {
 		}
 		return s
 	}
-	return w.share(f, d, newCookies(f.Caller).find(d))
+	return r.share(f, d, newCookieFinder(f.Caller).find(d))
 }
 
-var errNetwork = errors.New("it needs the network, which is denied")
+var errNetwork = errors.New("it requires the network, which is denied")
 
-// way is how a client inside reaches a display.
-type way struct {
-	how   string
+// route is how a client inside connects to a display.
+type route struct {
+	state string
 	binds []session.Bind
 	notes []string
 }
 
-// reach finds the way to d, or says why there is none. A client tries the
-// abstract socket first, then the one in the file system; either will do, but
-// the abstract one belongs to the network namespace (unix(7)).
-func reach(f *session.Facts, d x11.Display) (way, error) {
+// findRoute determines how a client inside connects to d. Clients try the abstract
+// socket first, then the one in the file system. Either suffices, but the abstract
+// one belongs to the network namespace (unix(7)).
+func findRoute(f *session.Facts, d x11.Display) (route, error) {
 	if d.Host != "" {
 		if !f.Allowed("network") {
-			return way{}, errNetwork
+			return route{}, errNetwork
 		}
-		return way{how: "over TCP"}, nil
+		return route{state: "over TCP"}, nil
 	}
 	c := f.Caller
 	live := c.Listeners()
 	socket := hostSocket(c, d)
-	there := session.IsSocket(socket) && live.Live(socket)
+	listens := session.IsSocket(socket) && live.Live(socket)
 	var refused error
-	if there {
+	if listens {
 		refused = unix.Access(string(socket), unix.W_OK)
 	}
 	switch {
-	case there && refused == nil && d.Path != "":
-		return way{
-			how:   "listening",
+	case listens && refused == nil && d.Path != "":
+		return route{
+			state: "listening",
 			binds: session.SocketBinds(c, socket, "the X server's socket"),
 			notes: []string{"DISPLAY is a path, which only programs with libxcb 1.16 or newer understand"},
 		}, nil
-	case there && refused == nil && f.Identity.Kind != "" && f.Identity.ShownUID == 0:
-		// Root's tree has a /tmp of its own, in which a directory can be made to
-		// mount on, and no file.
+	case listens && refused == nil && f.Identity.Kind != "" && f.Identity.ShownUID == 0:
+		// Root has its own /tmp inside, where the mount point can be a directory but
+		// not a file.
 		dir := c.Host.Join(x11.SocketDir)
-		return way{how: "listening", binds: []session.Bind{{Source: dir, Dest: x11.SocketDir, ReadOnly: true, Why: "the X server's socket"}}}, nil
-	case there && refused == nil:
-		return way{
-			how:   "listening",
+		return route{state: "listening", binds: []session.Bind{{Source: dir, Dest: x11.SocketDir, ReadOnly: true, Why: "the X server's socket"}}}, nil
+	case listens && refused == nil:
+		return route{
+			state: "listening",
 			binds: []session.Bind{{Source: socket, Dest: session.Path(d.Socket()), Why: "the X server's socket"}},
 		}, nil
 	case live[d.AbstractName()] && f.Allowed("network"):
-		return way{how: "listening on an abstract socket"}, nil
+		return route{state: "listening on an abstract socket"}, nil
 	case live[d.AbstractName()]:
-		return way{}, fmt.Errorf("its socket is abstract: %w", errNetwork)
-	case there:
-		return way{}, fmt.Errorf("the socket %s refuses us: %w", socket, refused)
+		return route{}, fmt.Errorf("its socket is abstract: %w", errNetwork)
+	case listens:
+		return route{}, fmt.Errorf("you cannot connect to the socket %s: %w", socket, refused)
 	case session.IsSocket(socket):
-		return way{}, fmt.Errorf("%s is there, but its server is gone", socket)
+		return route{}, fmt.Errorf("no server listens on %s", socket)
 	}
-	return way{}, errors.New("no such server is running")
+	return route{}, errors.New("no X server runs for this display")
 }
 
-// hostSocket is where the socket of d lies on the host.
+// hostSocket returns the path of the display's socket on the host.
 func hostSocket(c *session.Caller, d x11.Display) session.HostPath {
 	if d.Path != "" {
 		return d.Path // as the caller wrote it
@@ -110,38 +110,38 @@ func hostSocket(c *session.Caller, d x11.Display) session.HostPath {
 	return c.Host.Join(string(d.Socket()))
 }
 
-// share offers d. details say how it was chosen.
-func (w way) share(f *session.Facts, d x11.Display, k cookie, details ...string) session.Share {
+// share shares the display d. details tell how it was chosen.
+func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...string) session.Share {
 	s := session.Share{
-		Binds: w.binds,
+		Binds: r.binds,
 		Env:   []session.Var{{Name: "DISPLAY", Value: d.String()}},
-		Notes: append(k.notes, w.notes...),
+		Notes: append(k.notes, r.notes...),
 	}
-	admission := "no cookie: the server must admit us by uid"
+	admission := "no cookie: the server must admit your uid"
 	switch id := &f.Identity; {
 	case !f.Caller.Private || d.Host != "":
 	case !id.Mounted(): // root keeps the journal of such changes
-		admission = fmt.Sprintf("no cookie: before, xhost +SI:localuser:#%d", id.UID)
+		admission = fmt.Sprintf("no cookie: first run xhost +SI:localuser:#%d", id.UID)
 	case len(k.entries) == 0:
-		admission = "no cookie: the program's uid is put on the server's list meanwhile"
+		admission = "no cookie: the program's uid is on the server's host list while it runs"
 		s.Admit = []session.Admission{{Display: d.String(), Why: "x11: the server has no cookie"}}
 	}
 	if len(k.entries) > 0 {
-		admission = k.from
+		admission = k.source
 		file := session.PrivateDir.Join("Xauthority")
 		s.Files = []session.File{{
 			Path: file,
 			Mode: 0o600,
 			Data: x11.FormatAuthority(k.entries),
-			Why:  "the cookie of " + d.String() + ", whatever the host is called",
+			Why:  "the cookie of " + d.String() + ", for any hostname",
 		}}
 		s.Env = append(s.Env, session.Var{Name: "XAUTHORITY", Value: string(file)})
 	}
-	s.State = fmt.Sprintf("%v (%s)", d, strings.Join(append(append([]string{w.how}, details...), admission), "; "))
+	s.State = fmt.Sprintf("%v (%s)", d, strings.Join(append(append([]string{r.state}, details...), admission), "; "))
 	return s
 }
 
-// hideX11 covers every X server's socket. An abstract one cannot be covered.
+// hideX11 covers the sockets of all X servers. Abstract sockets cannot be covered.
 func hideX11(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
@@ -155,9 +155,9 @@ func hideX11(f *session.Facts) session.Share {
 		s.Cover = append(s.Cover, session.Path(d.Path))
 	}
 	if f.Allowed("network") {
-		for _, n := range listening(c) {
+		for _, n := range listDisplays(c) {
 			if name := (x11.Display{Number: n}).AbstractName(); c.Listeners()[name] {
-				s.Notes = append(s.Notes, fmt.Sprintf("the abstract socket %s stays reachable unless network is denied too", name))
+				s.Notes = append(s.Notes, fmt.Sprintf("the abstract socket %s stays reachable unless you also deny network", name))
 			}
 		}
 	}

@@ -16,35 +16,35 @@ import (
 // candidate is a server that may be the caller's.
 type candidate struct {
 	display x11.Display
-	way     way
+	route   route
 	cookie  cookie
 }
 
-// searchX11 offers a server of the caller's where DISPLAY got lost: the first
-// that has a cookie for us, else the first that the caller runs.
+// searchX11 shares a server of the caller if DISPLAY is unset: the first one whose
+// cookie it finds, or else the first one that the caller runs.
 func searchX11(f *session.Facts) session.Share {
-	k := newCookies(f.Caller)
+	k := newCookieFinder(f.Caller)
 	var found []candidate
 	var dead []string
-	for _, n := range listening(f.Caller) {
+	for _, n := range listDisplays(f.Caller) {
 		d := x11.Display{Number: n, Screen: -1}
-		own, maybe := owned(k, d)
-		if !maybe {
+		own, possible := checkOwner(k, d)
+		if !possible {
 			continue
 		}
-		w, err := reach(f, d)
+		r, err := findRoute(f, d)
 		if err != nil {
 			dead = append(dead, fmt.Sprintf("%v: %v", d, err))
 			continue
 		}
-		c := candidate{d, w, k.find(d)}
-		// Another session's server may run as root too: ours has a cookie.
+		c := candidate{d, r, k.find(d)}
+		// A server of root may belong to another session, unless we have its cookie.
 		if own || len(c.cookie.entries) > 0 {
 			found = append(found, c)
 		}
 	}
 	if len(found) == 0 {
-		return session.Share{State: "none: DISPLAY was unset, and no X server of ours is running", Notes: dead}
+		return session.Share{State: "none: DISPLAY was unset, and you have no running X server", Notes: dead}
 	}
 	best := max(0, slices.IndexFunc(found, func(c candidate) bool { return len(c.cookie.entries) > 0 }))
 	details := []string{"DISPLAY was unset"}
@@ -59,13 +59,14 @@ func searchX11(f *session.Facts) session.Share {
 		}
 		details = append(details, fmt.Sprintf("%s of %s", why, strings.Join(names, ", ")))
 	}
-	s := found[best].way.share(f, found[best].display, found[best].cookie, details...)
+	s := found[best].route.share(f, found[best].display, found[best].cookie, details...)
 	s.Notes = append(s.Notes, dead...)
 	return s
 }
 
-// listening returns the numbers of all X servers of the machine, in order.
-func listening(c *session.Caller) []int {
+// listDisplays returns the numbers of the displays of all X servers on this
+// machine in ascending order.
+func listDisplays(c *session.Caller) []int {
 	numbers := map[int]bool{}
 	for name := range c.Listeners() {
 		dir := path.Dir(name)
@@ -79,20 +80,20 @@ func listening(c *session.Caller) []int {
 	return slices.Sorted(maps.Keys(numbers))
 }
 
-// owned says whether the caller runs the server of d, or at least may do so:
-// one started by root for the caller's session is root's. An abstract socket
-// has no owner; its server has.
-func owned(k *cookies, d x11.Display) (own, maybe bool) {
+// checkOwner determines whether the caller runs the server of d, and whether the
+// server may at least be of the caller's session: that of a display manager runs as
+// root. An abstract socket has no owner, but its server has.
+func checkOwner(k *cookieFinder, d x11.Display) (own, possible bool) {
 	socket := hostSocket(k.c, d)
 	st, err := os.Lstat(string(socket))
 	if err == nil && st.Mode()&fs.ModeSocket != 0 && k.c.Listeners().Live(socket) {
 		owner := session.Owner(st)
 		return owner == k.c.UID, owner == k.c.UID || owner == 0
 	}
-	for _, s := range k.serving(d) {
+	for _, s := range k.findServers(d) {
 		own = own || s.Owner == k.c.UID && s.Number == d.Number
-		// Its command line does not say its number (-displayfd).
-		maybe = maybe || s.Number < 0
+		// With -displayfd the number is not on the command line.
+		possible = possible || s.Number < 0
 	}
-	return own, own || maybe
+	return own, own || possible
 }
