@@ -8,13 +8,13 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Agents are the programs of the caller that hold keys: ssh-agent, by whatever
-// program, and gpg-agent. Keyrings in the runtime directory and on the session
-// bus need nothing.
+// Agents shares the caller's programs that hold keys: gpg-agent, and any program
+// that acts as ssh-agent. Keyrings need nothing here: they are in the runtime
+// directory and on the session bus.
 var Agents = session.Feature{
 	Name:   "agents",
 	Shares: "ssh-agent and gpg-agent",
-	// GPG_AGENT_INFO is that of GnuPG before 2.1, which nobody asks any more.
+	// Only GnuPG before 2.1 used GPG_AGENT_INFO: it is always unset.
 	Variables: []string{"SSH_AUTH_SOCK", "SSH_AGENT_PID", "GPG_AGENT_INFO"},
 	Detect:    detectAgents,
 	Hide: func(f *session.Facts) (s session.Share) {
@@ -30,46 +30,18 @@ var Agents = session.Feature{
 	},
 }
 
-// gpgSockets are gpg-agent's (gpgconf --list-dirs).
+// gpgSockets are the sockets of gpg-agent (gpgconf --list-dirs). The first one
+// always exists.
 var gpgSockets = []string{"S.gpg-agent", "S.gpg-agent.extra", "S.gpg-agent.browser", "S.gpg-agent.ssh"}
 
 func detectAgents(f *session.Facts) session.Share {
-	c := f.Caller
 	var s session.Share
 	var state []string
-	if given := c.Env.Get("SSH_AUTH_SOCK"); given != "" {
-		// Where links end: people keep one in ~/.ssh for tmux.
-		socket, err := rootfs.ResolveHost(session.HostPath(given))
-		if err == nil && path.IsAbs(given) && c.Listens(socket) {
-			state = append(state, "ssh-agent at "+string(socket))
-			s.Env = append(s.Env, session.Var{Name: "SSH_AUTH_SOCK", Value: string(socket)})
-			if pid := c.Env.Get("SSH_AGENT_PID"); pid != "" {
-				s.Env = append(s.Env, session.Var{Name: "SSH_AGENT_PID", Value: pid})
-			}
-			s.Binds = append(s.Binds, agentBinds(c, socket)...)
-		} else {
-			s.Notes = append(s.Notes, "SSH_AUTH_SOCK="+given+": nobody listens")
-		}
+	if agent := shareSSHAgent(f.Caller, &s); agent != "" {
+		state = append(state, agent)
 	}
-	// GnuPG 2.1.13 and newer: in the runtime directory, or where there is none
-	// beside the keys.
-	if dir := c.RuntimeDir; dir != "" && c.Listens(dir.Join("gnupg", gpgSockets[0])) {
-		state = append(state, "gpg-agent")
-	} else {
-		dir := session.HostPath(c.Account.Home).Join(".gnupg")
-		if home := c.Env.Get("GNUPGHOME"); path.IsAbs(home) {
-			dir = session.HostPath(path.Clean(home))
-		}
-		for i, name := range gpgSockets {
-			if socket := dir.Join(name); c.Listens(socket) {
-				s.Binds = append(s.Binds, session.Bind{Source: socket, Dest: session.Path(socket), Why: "gpg-agent"})
-			} else if i == 0 {
-				break // an agent has that one at least
-			}
-			if i == 0 {
-				state = append(state, "gpg-agent in "+string(dir))
-			}
-		}
+	if agent := shareGPGAgent(f.Caller, &s); agent != "" {
+		state = append(state, agent)
 	}
 	s.State = strings.Join(state, ", ")
 	if s.State == "" {
@@ -78,9 +50,49 @@ func detectAgents(f *session.Facts) session.Share {
 	return s
 }
 
-// agentBinds shares an agent's socket; in the home that alone, for beside it
-// lie keys (~/.ssh) or what the chroot has its own of.
-func agentBinds(c *session.Caller, socket session.HostPath) []session.Bind {
+func shareSSHAgent(c *session.Caller, s *session.Share) (state string) {
+	value := c.Env.Get("SSH_AUTH_SOCK")
+	if value == "" {
+		return ""
+	}
+	// Follow symlinks: for tmux, people keep one in ~/.ssh.
+	socket, err := rootfs.ResolveHost(session.HostPath(value))
+	if err != nil || !path.IsAbs(value) || !c.Listens(socket) {
+		s.Notes = append(s.Notes, "SSH_AUTH_SOCK="+value+": no agent listens")
+		return ""
+	}
+	s.Env = append(s.Env, session.Var{Name: "SSH_AUTH_SOCK", Value: string(socket)})
+	if pid := c.Env.Get("SSH_AGENT_PID"); pid != "" {
+		s.Env = append(s.Env, session.Var{Name: "SSH_AGENT_PID", Value: pid})
+	}
+	s.Binds = append(s.Binds, sshAgentBinds(c, socket)...)
+	return "ssh-agent at " + string(socket)
+}
+
+// shareGPGAgent shares the sockets of gpg-agent. Since GnuPG 2.1.13 they are in
+// the runtime directory, which is shared anyway, or without one beside the keys.
+func shareGPGAgent(c *session.Caller, s *session.Share) (state string) {
+	if dir := c.RuntimeDir; dir != "" && c.Listens(dir.Join("gnupg", gpgSockets[0])) {
+		return "gpg-agent"
+	}
+	dir := session.HostPath(c.Account.Home).Join(".gnupg")
+	if home := c.Env.Get("GNUPGHOME"); path.IsAbs(home) {
+		dir = session.HostPath(path.Clean(home))
+	}
+	if !c.Listens(dir.Join(gpgSockets[0])) {
+		return ""
+	}
+	for _, name := range gpgSockets {
+		if socket := dir.Join(name); c.Listens(socket) {
+			s.Binds = append(s.Binds, session.Bind{Source: socket, Dest: session.Path(socket), Why: "gpg-agent"})
+		}
+	}
+	return "gpg-agent in " + string(dir)
+}
+
+// sshAgentBinds binds the socket of an agent, with its directory unless that is
+// in the home: there it may contain keys (~/.ssh).
+func sshAgentBinds(c *session.Caller, socket session.HostPath) []session.Bind {
 	const why = "the caller's ssh-agent"
 	if socket.IsBelow(session.HostPath(c.Account.Home)) {
 		return []session.Bind{{Source: socket, Dest: session.Path(socket), Why: why}}

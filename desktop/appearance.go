@@ -2,17 +2,16 @@ package desktop
 
 import (
 	"io/fs"
-	"path"
 	"strings"
 
 	"chrun/session"
 	"chrun/session/account"
 )
 
-// Appearance is how the host's programs look. Fonts, icons, cursors and themes
-// are seen below /run/host, behind the chroot's own, which nothing hides. What
-// the person has chosen among them lies in files and in dconf; X11's settings
-// (XSETTINGS) and the portal's come by themselves.
+// Appearance makes programs look as on the host. The host's fonts, icons, cursors
+// and themes are mounted below /run/host, and come after those of the chroot.
+// The person's choices are in files and in dconf. XSETTINGS and the settings of
+// the portal need nothing here: they come through the display and the bus.
 var Appearance = session.Feature{
 	Name:      "appearance",
 	Shares:    "the host's fonts, icons, cursors, themes, and the settings of GTK, Qt and dconf",
@@ -24,10 +23,10 @@ var Appearance = session.Feature{
 	},
 }
 
-// themeSources are the host's data directories and the places inside that hold their
-// fonts, icons and themes, and nothing else of them: whole, they would bring
-// desktop files, schemas and drivers too. The names are Flatpak's as far as it
-// has any. The older directories in the home (~/.icons) have a dot.
+// themeSources lists the host's data directories, and where their fonts, icons
+// and themes are mounted inside. The other subdirectories are not shared: they
+// contain desktop files, schemas and drivers. The destinations are those of
+// Flatpak where it has one.
 func themeSources(c *session.Caller) []themeSource {
 	return []themeSource{
 		{dataHome(c), "", "/run/host/user-share", true},
@@ -39,20 +38,20 @@ func themeSources(c *session.Caller) []themeSource {
 
 type themeSource struct {
 	source   session.HostPath
-	dot      string
+	prefix   string // of the subdirectories: "." for ~/.icons
 	dest     session.Path
-	personal bool // the person's own
+	personal bool // in the home of the caller
 }
 
 func detectAppearance(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
-	var data, fonts, mine, cursors []string
+	var data, fonts, personalIcons, systemIcons []string
 	var themes []session.HostPath
 	for _, l := range themeSources(c) {
 		found := false
 		for _, kind := range []string{"fonts", "icons", "themes"} {
-			source, dest := l.source.Join(l.dot+kind), l.dest.Join(kind)
+			source, dest := l.source.Join(l.prefix+kind), l.dest.Join(kind)
 			if !isDir(source) {
 				continue
 			}
@@ -63,9 +62,9 @@ func detectAppearance(f *session.Facts) session.Share {
 				fonts = append(fonts, string(dest))
 			case "icons":
 				if l.personal {
-					mine = append(mine, string(dest))
+					personalIcons = append(personalIcons, string(dest))
 				} else {
-					cursors = append(cursors, string(dest))
+					systemIcons = append(systemIcons, string(dest))
 				}
 			case "themes":
 				themes = append(themes, source)
@@ -76,22 +75,21 @@ func detectAppearance(f *session.Facts) session.Share {
 		}
 	}
 	if len(data) > 0 {
-		// GTK and Qt look here for icons and themes, and fontconfig since 2.14
-		// for fonts.
+		// GTK and Qt search these directories for icons and themes, and
+		// fontconfig since 2.14 for fonts.
 		s.Env = append(s.Env, session.Var{Name: "XDG_DATA_DIRS", Value: strings.Join(append([]string{dataDirs(f)}, data...), ":")})
 	}
-	if len(mine)+len(cursors) > 0 {
-		// libXcursor and libwayland-cursor look only here, and take the theme
-		// "default" where no other is named: the person's own is before the
-		// chroot's, as it is before the host's. What they would take without
-		// the variable comes first.
+	if len(personalIcons)+len(systemIcons) > 0 {
+		// libXcursor and libwayland-cursor search only this variable, for the
+		// theme "default" if none is chosen. As on the host, the person's own
+		// directories come before those of the system.
 		dirs := []string{string(f.Home.Join(".local/share/icons")), string(f.Home.Join(".icons"))}
-		dirs = append(append(dirs, mine...), "/usr/local/share/icons", "/usr/share/icons", "/usr/share/pixmaps")
-		s.Env = append(s.Env, session.Var{Name: "XCURSOR_PATH", Value: strings.Join(append(dirs, cursors...), ":")})
+		dirs = append(append(dirs, personalIcons...), "/usr/local/share/icons", "/usr/share/icons", "/usr/share/pixmaps")
+		s.Env = append(s.Env, session.Var{Name: "XCURSOR_PATH", Value: strings.Join(append(dirs, systemIcons...), ":")})
 	}
 	s.Files = fontconfigFiles(f, fonts)
 	shareTheme(f, &s, themes)
-	s.State = "no fonts, icons and themes on the host"
+	s.State = "no fonts, icons or themes on the host"
 	if len(s.Binds) > 0 {
 		s.State = strings.Join(data, ", ")
 	}
@@ -101,28 +99,19 @@ func detectAppearance(f *session.Facts) session.Share {
 	return s
 }
 
-// dataDirs is XDG_DATA_DIRS as a login to the chroot would have it.
+// dataDirs returns XDG_DATA_DIRS as a login to the chroot sets it.
 func dataDirs(f *session.Facts) string {
 	login := account.ReadLogin(func(p session.Path) ([]byte, error) {
 		if p != "/etc/profile.env" {
-			return nil, fs.ErrNotExist // the others say nothing of it
+			return nil, fs.ErrNotExist // no other file sets the variable
 		}
 		return f.Root.Read(p)
 	}, false)
 	if login.DataDirs != "" {
 		return login.DataDirs
 	}
-	return usualDataDirs
+	return defaultDataDirs
 }
 
-// usualDataDirs is what an unset XDG_DATA_DIRS means (Base Directory 0.8).
-const usualDataDirs = "/usr/local/share:/usr/share"
-
-// dataHome is $XDG_DATA_HOME on the host (Base Directory 0.8: a relative value
-// is ignored).
-func dataHome(c *session.Caller) session.HostPath {
-	if dir := c.Env.Get("XDG_DATA_HOME"); path.IsAbs(dir) {
-		return session.HostPath(path.Clean(dir))
-	}
-	return session.HostPath(c.Account.Home).Join(".local/share")
-}
+// defaultDataDirs is the value of an unset XDG_DATA_DIRS (XDG Base Directory 0.8).
+const defaultDataDirs = "/usr/local/share:/usr/share"

@@ -14,7 +14,7 @@ func TestAppearance(t *testing.T) {
 	d.Home = "/home/alice"
 	s := Appearance.Detect(d.Facts)
 	wantEnv(t, s, map[string]string{})
-	if len(s.Binds)+len(s.Files) > 0 || s.State != "no fonts, icons and themes on the host" {
+	if len(s.Binds)+len(s.Files) > 0 || s.State != "no fonts, icons or themes on the host" {
 		t.Errorf("%+v", s)
 	}
 
@@ -57,7 +57,7 @@ func TestFontconfig(t *testing.T) {
 		t.Errorf("a chroot without fontconfig gets %+v", got)
 	}
 	d.write("tree/etc/fonts/conf.d/10-x.conf", "")
-	if os.Getuid() == 0 { // who may write everywhere
+	if os.Getuid() == 0 { // root can write everywhere
 		if got := fontconfigFiles(d.Facts, []string{"/run/host/share/fonts"}); len(got) > 0 && !d.Root.CanAccess("/etc", 2) {
 			t.Errorf("%+v", got)
 		}
@@ -71,26 +71,26 @@ func TestFontconfig(t *testing.T) {
 		os.Chmod(string(d.dir.Join("tree/etc")), 0o755)
 	}
 	if got := files(); os.Getuid() != 0 && len(got) > 0 {
-		t.Errorf("a chroot that may be written gets %+v", got)
+		t.Errorf("a writable chroot gets %+v", got)
 	}
-	// Ours would cover a directory that is a link.
+	// If the directory is a symlink, the file would cover its target.
 	os.Chmod(string(d.dir.Join("tree/etc")), 0o755)
 	os.RemoveAll(string(d.dir.Join("tree/etc/fonts")))
 	d.write("tree/usr/fonts/conf.d/10-x.conf", "")
 	d.link("/usr/fonts", "tree/etc/fonts")
 	if got := files(); len(got) > 0 {
-		t.Errorf("behind a link: %+v", got)
+		t.Errorf("after a symlink: %+v", got)
 	}
 }
 
 func TestSettings(t *testing.T) {
 	d := newFixture(t)
 	d.Home = "/home/alice"
-	missing := func() []string {
+	settings := func() []string {
 		var names []string
 		for _, b := range Appearance.Detect(d.Facts).Binds {
 			if !b.ReadOnly {
-				t.Errorf("%+v may be written", b)
+				t.Errorf("%+v is writable", b)
 			}
 			if b.Missing {
 				names = append(names, string(b.Dest))
@@ -103,11 +103,12 @@ func TestSettings(t *testing.T) {
 	d.write("home/.gtkrc-2.0", "")
 	d.write("home/.config/dconf/user", "")
 	d.write("home/.config/other/x", "")
-	if got := missing(); !slices.Equal(got, []string{"/home/alice/.config/gtk-3.0", "/home/alice/.config/kdeglobals", "/home/alice/.gtkrc-2.0"}) {
+	if got := settings(); !slices.Equal(got, []string{"/home/alice/.config/gtk-3.0", "/home/alice/.config/kdeglobals", "/home/alice/.gtkrc-2.0"}) {
 		t.Errorf("settings %q", got)
 	}
 	s := Appearance.Detect(d.Facts)
-	// The host's service writes there: it must be that one, whatever is inside.
+	// The host's dconf service writes this database, so it is shared even if the
+	// home inside has one.
 	if last := s.Binds[len(s.Binds)-1]; last.Dest != "/home/alice/.config/dconf" || last.Missing || len(s.Notes) > 0 {
 		t.Errorf("%+v, notes %q", last, s.Notes)
 	}
@@ -116,22 +117,22 @@ func TestSettings(t *testing.T) {
 	}
 	d.deny()
 	d.write("cfg/gtk-4.0/gtk.css", "")
-	d.setEnv("XDG_CONFIG_HOME=DIR/cfg") // does not pass: what lies there is in ~/.config inside
-	if got := missing(); !slices.Equal(got, []string{"/home/alice/.config/gtk-4.0", "/home/alice/.gtkrc-2.0"}) {
+	d.setEnv("XDG_CONFIG_HOME=DIR/cfg") // outside of the home: ~/.config is used inside
+	if got := settings(); !slices.Equal(got, []string{"/home/alice/.config/gtk-4.0", "/home/alice/.gtkrc-2.0"}) {
 		t.Errorf("settings %q", got)
 	}
 	if s := Appearance.Detect(d.Facts); len(s.Notes) != 1 {
 		t.Errorf("notes %q", s.Notes)
 	}
 	d.Home = session.Path(d.dir)
-	if got := missing(); got[0] != string(d.dir.Join("cfg/gtk-4.0")) {
+	if got := settings(); got[0] != string(d.dir.Join("cfg/gtk-4.0")) {
 		t.Errorf("settings %q", got)
 	}
 }
 
 func TestTheme(t *testing.T) {
 	d := newFixture(t)
-	theme := func(value, want string) {
+	check := func(value, want string) {
 		t.Helper()
 		d.setEnv("GTK_THEME=" + value)
 		got := ""
@@ -145,17 +146,17 @@ func TestTheme(t *testing.T) {
 			t.Errorf("GTK_THEME=%s: %q, want %q (%q)", value, got, want, s.Notes)
 		}
 	}
-	theme("", "")
-	theme("Adwaita:dark", "Adwaita:dark")
-	theme("Nordic:dark", "")
-	theme("../themes", "")
-	theme(":dark", "")
+	check("", "")
+	check("Adwaita:dark", "Adwaita:dark")
+	check("Nordic:dark", "")
+	check("../themes", "")
+	check(":dark", "")
 	d.write("tree/usr/share/themes/Nordic/gtk-3.0/gtk.css", "")
 	d.write("home/.themes/Mine/gtk-3.0/gtk.css", "")
-	theme("Nordic:dark", "Nordic:dark")
-	theme("Mine", "Mine")
+	check("Nordic:dark", "Nordic:dark")
+	check("Mine", "Mine")
 	s := Appearance.Hide(d.Facts)
 	if len(s.Env) > 0 {
-		t.Errorf("denied, the host's theme passes: %+v", s)
+		t.Errorf("the host's theme is set although the feature is denied: %+v", s)
 	}
 }

@@ -25,7 +25,7 @@ func TestDevices(t *testing.T) {
 	d.link("snd", "host/dev/link")
 	d.write("host/run/udev/data/x", "")
 	host := string(d.dir.Join("host"))
-	wantBinds(t, Gpu.Detect(d.Facts)) // all are allowed: /dev is shared whole
+	wantBinds(t, Gpu.Detect(d.Facts)) // all are allowed, so the whole /dev is shared
 	wantBinds(t, Devices.Detect(d.Facts), host+"/run/udev on /run/udev")
 	wantBinds(t, Shm.Detect(d.Facts))
 	d.deny("shm")

@@ -6,25 +6,23 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"chrun/session"
 	"chrun/session/rootfs"
 )
 
-// Documents are the caller's user directories (xdg-user-dirs: Desktop,
-// Documents, Downloads, Music, Pictures, Videos …) at their own paths, whatever
-// home lies inside: what a program saves there is found, and a path in a file
-// dialog means one thing on both sides. A user-dirs.dirs of absolute paths is
-// made inside: without one, programs miss directories with localised names.
+// Documents shares the caller's user directories (xdg-user-dirs: Desktop,
+// Documents, Downloads, Music, Pictures, Videos …) at their own paths, whichever
+// home is used inside. So files that a program saves there are found, and a path
+// in a file dialog is the same on both sides. Inside, user-dirs.dirs has absolute
+// paths, so that programs find directories with localised names.
 var Documents = session.Feature{
 	Name:   "documents",
 	Shares: "Desktop, Documents, Downloads, Music, Pictures, Videos, as user-dirs.dirs names them",
 	Detect: detectDocuments,
 }
 
-// defaultUserDirs are the names where there is no user-dirs.dirs, as with many a plain
-// window manager: programs save into ~/Downloads all the same.
+// defaultUserDirs is used without a user-dirs.dirs, which is common with plain
+// window managers. Programs save into ~/Downloads even then.
 const defaultUserDirs = `XDG_DESKTOP_DIR="$HOME/Desktop"
 XDG_DOCUMENTS_DIR="$HOME/Documents"
 XDG_DOWNLOAD_DIR="$HOME/Downloads"
@@ -49,37 +47,27 @@ func detectDocuments(f *session.Facts) session.Share {
 	var names []string
 	for _, d := range dirs {
 		fmt.Fprintf(&text, "%s=\"%s\"\n", d.name, shellEscape.Replace(string(d.dir)))
-		// A directory equal to the home is the documented way to have none.
+		// A directory equal to the home is the documented way to disable it.
 		switch {
 		case home.IsBelow(d.dir):
 			continue
 		case !isDir(d.dir):
-			s.Notes = append(s.Notes, fmt.Sprintf("%s, which is %s, does not exist: xdg-user-dirs-update makes it", d.dir, d.name))
+			s.Notes = append(s.Notes, fmt.Sprintf("%s (%s) does not exist; xdg-user-dirs-update creates it", d.dir, d.name))
 			continue
 		case !session.Shareable(f.Caller, d.dir):
-			s.Notes = append(s.Notes, fmt.Sprintf("%s is not shared, though it is %s: the chroot has its own, or settings lie there", d.dir, d.name))
+			s.Notes = append(s.Notes, fmt.Sprintf("%s (%s) is not shared: it belongs to the system, or contains settings", d.dir, d.name))
 			continue
 		}
 		names = append(names, path.Base(string(d.dir)))
-		s.Binds = append(s.Binds, session.Bind{Source: d.dir, Dest: session.Path(d.dir), Why: "where " + d.name + " of the caller is"})
+		s.Binds = append(s.Binds, session.Bind{Source: d.dir, Dest: session.Path(d.dir), Why: "the caller's " + d.name})
 	}
 	s.State = strings.Join(names, ", ")
 	if s.State == "" {
-		s.State = "none of user-dirs.dirs exists"
+		s.State = "no directory of user-dirs.dirs exists"
 	}
 	s.Files = []session.File{{Path: dest.Join("user-dirs.dirs"), Data: []byte(text.String()),
 		Why: "the caller's, with absolute paths", Make: true}}
 	return s
-}
-
-func isDir(p session.HostPath) bool {
-	var st unix.Stat_t
-	return unix.Stat(string(p), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
-}
-
-func isFile(p session.HostPath) bool {
-	var st unix.Stat_t
-	return unix.Stat(string(p), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
 type userDir struct {
@@ -89,7 +77,7 @@ type userDir struct {
 
 var shellEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`")
 
-// parseUserDirs reads user-dirs.dirs(5): lines XDG_NAME_DIR="$HOME/path" or
+// parseUserDirs parses user-dirs.dirs(5): lines XDG_NAME_DIR="$HOME/path" or
 // "/path", with a backslash before special characters.
 func parseUserDirs(data []byte, home session.HostPath) (dirs []userDir) {
 	for line := range strings.Lines(string(data)) {

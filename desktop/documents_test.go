@@ -29,7 +29,7 @@ XDG_PUBLICSHARE_DIR="$HOME/a/../b"
 	}
 }
 
-// Where the directories are, and where programs inside will look for their names.
+// The directories, and the file where programs inside read their names.
 func TestDocuments(t *testing.T) {
 	d := newFixture(t)
 	d.Facts.Home = session.Path(d.Caller.Account.Home)
@@ -45,13 +45,14 @@ func TestDocuments(t *testing.T) {
 	d.write("home/ダウンロード/x", "")
 	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	const text = "XDG_DESKTOP_DIR=\"HOME\"\nXDG_DOWNLOAD_DIR=\"HOME/ダウンロード\"\n"
-	check := func(at string) {
+	check := func(file string) {
 		t.Helper()
 		wantBinds(t, share(), home+"/ダウンロード on "+home+"/ダウンロード")
-		wantFiles(t, share(), map[session.Path]string{session.Path(at): strings.ReplaceAll(text, "HOME", home)})
+		wantFiles(t, share(), map[session.Path]string{session.Path(file): strings.ReplaceAll(text, "HOME", home)})
 	}
 	check(home + "/.config/user-dirs.dirs")
-	// Never the host's system, nor where settings lie; what is missing is said.
+	// Directories of the system, directories with settings, and missing ones are
+	// not shared, and each has a note.
 	d.write("home/.ssh/key", "")
 	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"/usr\"\nXDG_DOCUMENTS_DIR=\"$HOME/.ssh\"\nXDG_MUSIC_DIR=\"$HOME/none\"\n")
 	if s := share(); len(s.Binds) > 0 || len(s.Notes) != 3 {
@@ -59,10 +60,10 @@ func TestDocuments(t *testing.T) {
 	}
 	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	d.write("home/cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
-	d.setEnv("XDG_CONFIG_HOME=DIR/home/cfg") // passes
+	d.setEnv("XDG_CONFIG_HOME=DIR/home/cfg") // passes, because it is in the home
 	check(home + "/cfg/user-dirs.dirs")
 	d.write("cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
-	d.setEnv("XDG_CONFIG_HOME=DIR/cfg") // does not
+	d.setEnv("XDG_CONFIG_HOME=DIR/cfg") // does not pass
 	check(home + "/.config/user-dirs.dirs")
 }
 

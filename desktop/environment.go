@@ -7,16 +7,15 @@ import (
 	"chrun/session"
 )
 
-// droppedVariable is a variable, or with a trailing * several, that does not pass: why is
-// for --dry-run and the documentation.
+// droppedVariable is a variable that does not pass into a chroot. A pattern with a
+// trailing * matches several variables.
 type droppedVariable struct{ Pattern, Why string }
 
-// droppedVariables is the list of variables that do not pass into a chroot. Everything
-// else does, what toolkits are told to choose included (MOZ_*, GDK_BACKEND,
-// GDK_SCALE, QT_QPA_PLATFORM, QT_SCALE_FACTOR, SDL_*, XCURSOR_THEME …): a
-// program should be what it is on the host. The variables of the features are
-// not here but in their rows. Source: what Flatpak drops (flatpak-run.c), and
-// what was seen to break.
+// droppedVariables lists the variables that do not pass into a chroot. All others
+// pass, so that a program behaves as on the host; this includes the settings of
+// toolkits (MOZ_*, GDK_BACKEND, GDK_SCALE, QT_QPA_PLATFORM, QT_SCALE_FACTOR,
+// SDL_*, XCURSOR_THEME …). The variables of features are in their Variables.
+// Sources: the list of Flatpak (flatpak-run.c), and observed failures.
 var droppedVariables = []droppedVariable{
 	{"LD_LIBRARY_PATH", libraries}, {"LD_PRELOAD", libraries}, {"LD_AUDIT", libraries},
 	{"GCONV_PATH", libraries}, {"NLSPATH", files}, {"LADSPA_PATH", libraries}, {"LV2_PATH", libraries},
@@ -66,29 +65,28 @@ var droppedVariables = []droppedVariable{
 
 // Why variables do not pass.
 const (
-	libraries = "leads to libraries of the host, built against others than the chroot's"
-	programs  = "leads to a program of the host"
-	modules   = "leads to modules of the host's interpreters"
-	files     = "leads to files of the host"
-	shell     = "runs the host's scripts or functions"
-	temporary = "leads to a directory that may not be there inside: /tmp is"
-	unit      = "speaks of chrun's service or of its process number"
-	login     = "would have the host's session manager restart the program, outside"
-	sandbox   = "says that the program is in another sandbox"
-	homeDir   = "leads out of the home"
+	libraries = "names libraries of the host, which do not fit those of the chroot"
+	programs  = "names a program of the host"
+	modules   = "names modules of the host's interpreters"
+	files     = "names files of the host"
+	shell     = "runs scripts or functions of the host"
+	temporary = "names a directory that may not exist inside; /tmp does"
+	unit      = "describes the systemd unit or the process of chrun"
+	login     = "would let the host's session manager restart the program outside of the chroot"
+	sandbox   = "indicates another sandbox"
+	homeDir   = "names a directory outside of the home"
 )
 
-// homeDirs are the directories of the XDG Base Directory specification that
-// belong to the home. Below HOME they mean the same inside, whichever home is
-// there.
+// homeDirs are the variables of the XDG Base Directory specification for
+// directories in the home. If they are below HOME, they are valid inside too.
 var homeDirs = []string{"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
 
-// KeepVariable says whether a variable of the host passes into a chroot where HOME is
-// home, or why not.
+// KeepVariable reports whether a variable of the host passes into a chroot where
+// HOME is home, or else why not.
 func KeepVariable(name, value string, home session.Path) (ok bool, why string) {
 	for _, d := range droppedVariables {
 		if name == "" || d.Pattern[0] != name[0] {
-			continue // most of them: a launch asks for a hundred variables
+			continue // fast path: a launch checks about a hundred variables
 		}
 		prefix, several := strings.CutSuffix(d.Pattern, "*")
 		if name == d.Pattern || several && strings.HasPrefix(name, prefix) {

@@ -1,6 +1,8 @@
 package desktop
 
 import (
+	"fmt"
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -9,63 +11,99 @@ import (
 	"chrun/session/rootfs"
 )
 
-// NetworkFiles are the host's name servers and host names.
-var NetworkFiles = session.Feature{
-	Name:   "network-files",
-	Shares: "/etc/resolv.conf and /etc/hosts, as the host has them",
-	Detect: func(f *session.Facts) session.Share {
-		var s session.Share
-		var found []string
-		for _, p := range []session.Path{"/etc/resolv.conf", "/etc/hosts"} {
-			live := f.Caller.Host.Join(string(p))
-			data, err := rootfs.ReadHost(live, 0, 0)
-			if err != nil {
-				s.Notes = append(s.Notes, err.Error())
-				continue
-			}
-			found = append(found, string(p))
-			s.Files = append(s.Files, session.File{Path: p, Data: data, Live: live, Why: "the host's"})
-		}
-		s.State = strings.Join(found, ", ")
-		if s.State == "" {
-			s.State = "none on the host"
-		}
-		return s
-	},
+// Files shares the files and directories that the command line names and the
+// chroot does not have. A file comes with its folder, so that files beside it are
+// found and new ones persist. The planner shares the working directory, which
+// belongs to this feature too.
+var Files = session.Feature{
+	Name:   "files",
+	Shares: "files and directories named on the command line, and the working directory",
+	Detect: detectFiles,
 }
 
-// MachineID is the host's machine id. D-Bus, PulseAudio, IBus and dconf compare
-// it with their peers' and put it into names of files.
-var MachineID = session.Feature{
-	Name:   "machine-id",
-	Shares: "/etc/machine-id: D-Bus, PulseAudio and IBus compare it",
-	Detect: func(f *session.Facts) session.Share {
-		const ours, old session.Path = "/etc/machine-id", "/var/lib/dbus/machine-id"
-		id := f.Caller.MachineID()
-		if id == "" {
-			return session.Share{State: "the host has none"}
+func detectFiles(f *session.Facts) session.Share {
+	var s session.Share
+	seen := map[session.HostPath]bool{}
+	for _, arg := range f.Argv[min(1, len(f.Argv)):] {
+		p := argumentPath(arg, f.Base)
+		if p == "" || seen[p] {
+			continue
 		}
-		s := session.Share{State: "the host's"}
-		s.Files = []session.File{{Path: ours, Data: []byte(id + "\n"), Mode: 0o444, Why: "the host's id"}}
-		// The older place is mostly a link to the first, or absent.
-		if st, err := f.Root.Lstat(old); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-			s.Files = append(s.Files, session.File{Path: old, Data: []byte(id + "\n"), Mode: 0o444, Why: "the host's id"})
-		}
-		return s
-	},
+		seen[p] = true
+		s.Binds = append(s.Binds, shareFile(f.Caller, p)...)
+	}
+	switch n := len(s.Binds); n {
+	case 0:
+		s.State = "the command line names nothing to share"
+	case 1:
+		s.State = fmt.Sprintf("%s, unless the chroot has it", s.Binds[0].Source)
+	default:
+		s.State = fmt.Sprintf("%s and %d more, unless the chroot has them", s.Binds[0].Source, n-1)
+	}
+	return s
 }
 
-// Network is the host's network namespace. The planner makes another when it is
-// denied.
-var Network = session.Feature{
-	Name:   "network",
-	Shares: "the host's network, and its abstract sockets",
-	Detect: func(f *session.Facts) session.Share { return session.Share{State: "the host's"} },
-	Hide: func(f *session.Facts) session.Share {
-		return session.Share{
-			State: "an own one with loopback",
-			// unix(7): abstract names belong to the network namespace.
-			Notes: []string{"abstract sockets go with the network: what listens only there (some X servers, input methods and buses) is out of reach too"},
+// argumentPath returns the path on the host that an argument may name, or "". The
+// argument is a path, a file:// URI of this machine, or either after "--option=".
+func argumentPath(arg string, base session.HostPath) session.HostPath {
+	if strings.HasPrefix(arg, "-") {
+		_, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			return ""
 		}
-	},
+		arg = value
+	}
+	if len(arg) > 6 && strings.EqualFold(arg[:5], "file:") && arg[5] == '/' { // RFC 8089, RFC 3986
+		uri, host := arg[5:], ""
+		if rest, ok := strings.CutPrefix(uri, "//"); ok {
+			host, uri, _ = strings.Cut(rest, "/")
+		}
+		if i := strings.IndexAny(uri, "?#"); i >= 0 {
+			uri = uri[:i] // query or fragment
+		}
+		p, ok := unescape(uri)
+		if !ok || host != "" && host != "localhost" {
+			return ""
+		}
+		arg = path.Join("/", p)
+	}
+	switch {
+	case arg == "", strings.Contains(arg, "\x00"):
+		return ""
+	case path.IsAbs(arg):
+		return session.HostPath(path.Clean(arg))
+	case base != "":
+		return base.Join(arg)
+	}
+	return ""
+}
+
+// shareFile binds p at its own path, and the target of its symlinks.
+func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
+	var st unix.Stat_t
+	real, ok := canShare(c, p)
+	if !ok || unix.Stat(string(p), &st) != nil {
+		return nil
+	}
+	b := session.Bind{Source: p, Dest: session.Path(p), Missing: true, Why: "named on the command line"}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		// Share the folder too, unless it is the home or a top-level directory.
+		folder := session.HostPath(path.Dir(string(p)))
+		_, ok := canShare(c, folder)
+		b.Folder = ok && strings.Count(string(folder), "/") > 1
+	}
+	binds = append(binds, b)
+	if real != p {
+		b.Source, b.Dest, b.Folder = real, session.Path(real), false
+		binds = append(binds, b)
+	}
+	return binds
+}
+
+// canShare reports whether p may be shared, and returns the target of its
+// symlinks. The target must be shareable too: /bin may lead to /usr/bin.
+func canShare(c *session.Caller, p session.HostPath) (real session.HostPath, ok bool) {
+	real, err := rootfs.ResolveHost(p)
+	real = c.ByHome(real)
+	return real, err == nil && session.Shareable(c, p) && session.Shareable(c, real)
 }

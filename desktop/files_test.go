@@ -6,42 +6,74 @@ import (
 	"chrun/session"
 )
 
-func TestNetworkFiles(t *testing.T) {
-	d := newFixture(t)
-	d.write("host/run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n")
-	d.link("../run/systemd/resolve/stub-resolv.conf", "host/etc/resolv.conf")
-	s := NetworkFiles.Detect(d.Facts)
-	wantFiles(t, s, map[session.Path]string{"/etc/resolv.conf": "nameserver 127.0.0.53\n"})
-	if s.Files[0].Live != d.dir.Join("host/etc/resolv.conf") || len(s.Notes) != 1 {
-		t.Errorf("%+v", s)
+func TestArgumentPath(t *testing.T) {
+	for arg, want := range map[string]session.HostPath{
+		"photo.png": "/w/photo.png", "../photo.png": "/photo.png", "/data/./x": "/data/x", "it's": "/w/it's",
+		"--opt=/data/x": "/data/x", "-o=x": "/w/x", "--opt=file:///x": "/x",
+		"file:///a%20b%25": "/a b%", "file://localhost/x": "/x", "FILE=/x": "/w/FILE=/x",
+		"file:/x": "/x", "FILE:///x#top": "/x", "file:///x?a=b": "/x", "file:///%23": "/#", "file:x": "/w/file:x", "file:///../x": "/x",
+		"": "", "-": "", "-v": "", "--opt=": "", "file://other/x": "", "file:///%": "", "file:///%00": "", "a\x00": "",
+	} {
+		if got := argumentPath(arg, "/w"); got != want {
+			t.Errorf("%q: %q, want %q", arg, got, want)
+		}
 	}
-	d.link("/dev/zero", "host/etc/hosts")
-	if s := NetworkFiles.Detect(d.Facts); len(s.Files) != 1 || len(s.Notes) != 1 {
-		t.Errorf("%+v", s)
+	if got := argumentPath("photo.png", ""); got != "" {
+		t.Errorf("without a working directory: %q", got)
 	}
 }
 
-func TestMachineID(t *testing.T) {
-	const id = "0123456789abcdef0123456789abcdef"
-	for _, content := range []string{"", "uninitialized\n", "0123\n"} {
-		d := newFixture(t) // the id is read once a launch
-		d.write("host/etc/machine-id", content)
-		if s := MachineID.Detect(d.Facts); len(s.Files) > 0 {
-			t.Errorf("%q was taken for an id", content)
+// A file comes with its folder, except the home. Files below a dot directory of
+// the home and files of the host's system are not shared, not even through
+// symlinks.
+func TestShareFile(t *testing.T) {
+	d := newFixture(t)
+	for _, p := range []string{"home/top", "home/.dot/key", "home/work/x", "data/x"} {
+		d.write(p, "")
+	}
+	d.link("/usr/bin", "data/bin")
+	d.link("/etc/passwd", "home/passwd")
+	d.link(".dot/key", "home/key")
+	d.link("work", "home/link")
+	d.link("home", "real") // another path to the home
+	type bind struct {
+		source, dest string
+		folder       bool
+	}
+	for p, want := range map[string][]bind{
+		"home/top":       {{"home/top", "home/top", false}},
+		"home/work/x":    {{"home/work/x", "home/work/x", true}},
+		"home/work":      {{"home/work", "home/work", false}},
+		"home/link/x":    {{"home/link/x", "home/link/x", true}, {"home/work/x", "home/work/x", false}},
+		"real/top":       {{"real/top", "real/top", false}, {"home/top", "home/top", false}},
+		"data/x":         {{"data/x", "data/x", true}},
+		"home":           nil,
+		"real":           nil,
+		"home/.dot/key":  nil,
+		"real/.dot/key":  nil,
+		"home/key":       nil,
+		"home/passwd":    nil,
+		"data/bin/env":   nil,
+		"data/bin":       nil,
+		"home/not-there": nil,
+	} {
+		var got []bind
+		for _, b := range shareFile(d.Caller, d.dir.Join(p)) {
+			got = append(got, bind{string(b.Source), string(b.Dest), b.Folder})
+		}
+		same := len(got) == len(want)
+		for i := range want {
+			w := want[i]
+			same = same && got[i] == bind{string(d.dir.Join(w.source)), string(d.dir.Join(w.dest)), w.folder}
+		}
+		if !same {
+			t.Errorf("%s: %v, want %v", p, got, want)
 		}
 	}
-	d := newFixture(t)
-	d.write("host/etc/machine-id", id+"\n")
-	d.link("/etc/machine-id", "tree/var/lib/dbus/machine-id")
-	wantFiles(t, MachineID.Detect(d.Facts), map[session.Path]string{"/etc/machine-id": id + "\n"})
-	d.link("x", "tree/var/lib/dbus/machine-id")
-	d.write("tree/var/lib/dbus/x", "")
-	d.deny() // the link is not followed
-	wantFiles(t, MachineID.Detect(d.Facts), map[session.Path]string{"/etc/machine-id": id + "\n"})
-
-	d = newFixture(t)
-	d.write("host/var/lib/dbus/machine-id", id)
-	d.write("tree/var/lib/dbus/machine-id", "other\n")
-	wantFiles(t, MachineID.Detect(d.Facts), map[session.Path]string{
-		"/etc/machine-id": id + "\n", "/var/lib/dbus/machine-id": id + "\n"})
+	for _, p := range []session.HostPath{"/", "/usr/bin/env", "/bin/sh", "/etc/passwd", "/dev/null", "/proc/self/status", "/sys", "/run", "/boot", "/var/lib", "/home"} {
+		d.Caller.Account.Home = "/home/alice"
+		if got := shareFile(d.Caller, p); len(got) > 0 {
+			t.Errorf("%s: %v", p, got)
+		}
+	}
 }

@@ -6,13 +6,14 @@ import (
 	"chrun/session"
 )
 
-// fontconfigFiles tells every version of fontconfigFiles of the directories, behind the
-// chroot's own. Caches are not shared: those of another version crash some
-// programs. A chroot that may be written keeps its own /etc, see session.File.
+// fontconfigFiles returns a configuration file that adds the directories to every
+// version of fontconfig, after those of the chroot. Caches are not shared, because
+// a cache of another version crashes some programs. A writable chroot keeps its
+// own /etc and gets no file, see session.File.
 func fontconfigFiles(f *session.Facts, dirs []string) []session.File {
-	const conf session.Path = "/etc/fonts/conf.d"
-	for _, p := range []session.Path{"/etc/fonts", conf} {
-		// Were one a link, ours would cover it and not join it.
+	const confDir session.Path = "/etc/fonts/conf.d"
+	for _, p := range []session.Path{"/etc/fonts", confDir} {
+		// If one is a symlink, the overlay of /etc would hide its target.
 		if st, err := f.Root.Lstat(p); err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR || len(dirs) == 0 {
 			return nil
 		}
@@ -24,5 +25,5 @@ func fontconfigFiles(f *session.Facts, dirs []string) []session.File {
 	for _, dir := range dirs {
 		text += "\t<dir>" + dir + "</dir>\n"
 	}
-	return []session.File{{Path: conf.Join("99-chrun-host.conf"), Data: []byte(text + "</fontconfig>\n"), Why: "the host's fonts"}}
+	return []session.File{{Path: confDir.Join("99-chrun-host.conf"), Data: []byte(text + "</fontconfig>\n"), Why: "the host's fonts"}}
 }

@@ -3,7 +3,6 @@ package desktop
 import (
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
@@ -11,31 +10,26 @@ import (
 	"chrun/session/rootfs"
 )
 
-// shareIBus shares the way to the input method IBus, which has a bus of its
-// own. Its address is in a file of the home that is named after the machine id
-// and the display (ibus_get_socket_path), which are the host's inside too. The
-// socket is an abstract one, or in the cache directory. Whole directories, so
-// that a daemon which restarts is found again; and to read only, for whoever
-// writes there is handed what is typed in other programs. Fcitx is on the
-// session bus.
+// shareIBus shares the bus of the input method IBus. (Fcitx uses the session
+// bus.) The address is in a file in the home whose name contains the machine ID
+// and the display (ibus_get_socket_path), which are the same inside. The socket
+// is abstract, or in the cache directory. Directories are shared, so that a
+// restarted daemon is found; read-only, because whoever can write the address
+// could receive what is typed in other programs.
 func shareIBus(f *session.Facts, s *session.Share) {
 	config, dest := ibusDir(f)
-	if f.Foreign() || !isDir(config) { // GLib compares uids as the other buses do
+	if f.Foreign() || !isDir(config) { // like other buses, IBus refuses other uids
 		return
 	}
 	s.State += ", and IBus"
 	const why = "the input method IBus"
 	s.Binds = append(s.Binds, session.Bind{Source: config, Dest: dest, ReadOnly: true, Why: why})
-	cache := session.HostPath(f.Caller.Account.Home).Join(".cache")
-	if dir := f.Caller.Env.Get("XDG_CACHE_HOME"); path.IsAbs(dir) {
-		cache = session.HostPath(path.Clean(dir))
-	}
-	if cache = cache.Join("ibus"); isDir(cache) {
+	if cache := cacheHome(f.Caller).Join("ibus"); isDir(cache) {
 		s.Binds = append(s.Binds, session.Bind{Source: cache, Dest: session.Path(cache), ReadOnly: true, Why: why})
 	}
 }
 
-// hideIBus covers the addresses, which a home that is shared would show.
+// hideIBus covers the files with addresses, which a shared home contains.
 func hideIBus(f *session.Facts, s *session.Share) {
 	config, dest := ibusDir(f)
 	list, _ := os.ReadDir(string(config))
@@ -49,12 +43,13 @@ func ibusDir(f *session.Facts) (source session.HostPath, dest session.Path) {
 	return source.Join("ibus/bus"), dest.Join("ibus/bus")
 }
 
-// inputToolkit is one that loads a module for the input method that a variable names.
+// inputToolkit is a toolkit that loads a module for the input method that a
+// variable names.
 type inputToolkit struct {
-	name, lib string // the library by which it is known to be there
+	name, lib string // the chroot has the toolkit if it has the library
 	variables []string
-	dir       session.Path      // of the modules, below a library directory
-	packages  map[string]string // Debian's, by input method
+	dir       session.Path      // the directory of modules below a library directory
+	packages  map[string]string // the package of Debian for each input method
 }
 
 var inputToolkits = []inputToolkit{
@@ -67,9 +62,9 @@ var inputToolkits = []inputToolkit{
 
 var qtVariables = []string{"QT_IM_MODULES", "QT_IM_MODULE"}
 
-// findMissingModules says which toolkits of the chroot have no module for the person's
-// input method, and what brings it: without it nobody can type Chinese there.
-// Nothing is looked for where no variable names one.
+// findMissingModules lists the toolkits of the chroot that have no module for the
+// person's input method, and the packages to install: without a module nobody can
+// type Chinese there. It reads the tree only if a variable names an input method.
 func findMissingModules(root *rootfs.Root, env session.Environ) (notes []string) {
 	for _, tk := range inputToolkits {
 		var method string
@@ -84,7 +79,7 @@ func findMissingModules(root *rootfs.Root, env session.Environ) (notes []string)
 			continue
 		}
 		if !(plugin{dirs: []session.Path{tk.dir}}).hasLibrary(root, method) {
-			notes = append(notes, fmt.Sprintf("the chroot's %s has no module for %s: it has to be installed there (Debian's %s)", tk.name, method, tk.packages[method]))
+			notes = append(notes, fmt.Sprintf("the chroot's %s has no module for the input method %s: install it in the chroot (on Debian: %s)", tk.name, method, tk.packages[method]))
 		}
 	}
 	return notes

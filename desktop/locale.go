@@ -9,7 +9,7 @@ import (
 	"chrun/session/rootfs"
 )
 
-// LocaleTime is the person's language and time zone.
+// LocaleTime shares the person's language and time zone.
 var LocaleTime = session.Feature{
 	Name:      "locale-time",
 	Shares:    "the time zone, and the language where the chroot has it",
@@ -17,7 +17,7 @@ var LocaleTime = session.Feature{
 	Detect:    detectLocaleTime,
 }
 
-// localeVariables hold names of locales (locale(7)).
+// localeVariables are the variables that hold names of locales (locale(7)).
 var localeVariables = []string{"LANG", "LC_ALL", "LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY",
 	"LC_MESSAGES", "LC_PAPER", "LC_NAME", "LC_ADDRESS", "LC_TELEPHONE", "LC_MEASUREMENT", "LC_IDENTIFICATION"}
 
@@ -26,13 +26,13 @@ func detectLocaleTime(f *session.Facts) session.Share {
 	zone := shareTime(f, &s)
 	env, locales, missing := chooseLocales(f.Root, f.Caller.Env)
 	s.Env = append(s.Env, env...)
-	// LANGUAGE orders translations, which are there or not.
+	// LANGUAGE only sets the order in which translations are tried.
 	if v := f.Caller.Env.Get("LANGUAGE"); v != "" {
 		s.Env = append(s.Env, session.Var{Name: "LANGUAGE", Value: v})
 	}
 	shareZone(f, &s)
 	for _, name := range missing {
-		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s: C.UTF-8 in its place%s", name, localeCommand(f.Root, name)))
+		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s, C.UTF-8 is used instead%s", name, localeCommand(f.Root, name)))
 	}
 	if len(locales) == 0 {
 		locales = []string{"no locale set"}
@@ -41,34 +41,34 @@ func detectLocaleTime(f *session.Facts) session.Share {
 	return s
 }
 
-// chooseLocales says which locale variables to set, and names the locales: all
-// chosen ones, and those that the chroot lacks.
+// chooseLocales returns the locale variables to set, the names of the chosen
+// locales, and the names of those that the chroot does not have.
 func chooseLocales(root *rootfs.Root, env session.Environ) (vars []session.Var, chosen, missing []string) {
 	finder := localeFinder{root: root, known: map[string]bool{"C": true, "POSIX": true, "C.utf8": true}}
 	for _, name := range localeVariables {
-		want := env.Get(name)
-		if want == "" {
-			continue // as unset (locale(7))
+		locale := env.Get(name)
+		if locale == "" {
+			continue // the same as unset (locale(7))
 		}
-		if !finder.has(want) {
-			if !slices.Contains(missing, want) {
-				missing = append(missing, want)
+		if !finder.has(locale) {
+			if !slices.Contains(missing, locale) {
+				missing = append(missing, locale)
 			}
 			// One missing locale makes setlocale(LC_ALL, "") fail, and then
-			// all is "C": ASCII.
-			want = "C.UTF-8"
+			// every category is "C", which is ASCII.
+			locale = "C.UTF-8"
 		}
-		vars = append(vars, session.Var{Name: name, Value: want})
-		if !slices.Contains(chosen, want) {
-			chosen = append(chosen, want)
+		vars = append(vars, session.Var{Name: name, Value: locale})
+		if !slices.Contains(chosen, locale) {
+			chosen = append(chosen, locale)
 		}
 	}
 	return vars, chosen, missing
 }
 
-// localeCommand says how a missing locale is made, where the chroot has what that
-// takes: of glibc localedef, and the locale's source, which Debian keeps in
-// another package.
+// localeCommand returns the command that makes a missing locale, as the end of a
+// message, if the chroot has localedef of glibc and the source of the locale,
+// which is in a separate package in Debian.
 func localeCommand(root *rootfs.Root, name string) string {
 	source, codeset, _ := strings.Cut(name, ".")
 	codeset, modifier, ok := strings.Cut(codeset, "@")
@@ -80,13 +80,13 @@ func localeCommand(root *rootfs.Root, name string) string {
 		return ""
 	}
 	command := []string{"sudo", "chrun", "-c", string(root.Dir()), "-u", "root", "localedef", "-i", source, "-f", "UTF-8", name}
-	return "; to make it: " + session.Quote(command...)
+	return "; to create it: " + session.Quote(command...)
 }
 
 const localeDir session.Path = "/usr/lib/locale"
 
-// localeFinder answers whether the chroot has a locale. It looks where glibc
-// does (locale/findlocale.c), and no further than it must.
+// localeFinder finds locales of the chroot in the places that glibc uses
+// (locale/findlocale.c). It reads the archive only if it needs to.
 type localeFinder struct {
 	root        *rootfs.Root
 	known       map[string]bool // by normalised name
@@ -106,7 +106,7 @@ func (l *localeFinder) has(name string) bool {
 
 func (l *localeFinder) find(name string) bool {
 	if strings.Contains(name, "/") || strings.HasPrefix(name, ".") {
-		return false // glibc refuses it too
+		return false // glibc rejects it too
 	}
 	if l.root.IsDir(localeDir.Join(name)) {
 		return true
@@ -121,9 +121,10 @@ func (l *localeFinder) find(name string) bool {
 	return l.archive[name] || usesMusl(l.root)
 }
 
-// normalizeLocale writes the codeset as file names do: letters and digits only, in
-// lower case ("de_DE.UTF-8@euro" is "de_DE.utf8@euro"), after "iso" if it is
-// digits only (glibc intl/l10nflist.c, _nl_normalize_codeset).
+// normalizeLocale returns the form of a name that is used in file names: the
+// codeset has only letters and digits, in lower case ("de_DE.UTF-8@euro" becomes
+// "de_DE.utf8@euro"), with the prefix "iso" if it has only digits (glibc
+// intl/l10nflist.c, _nl_normalize_codeset).
 func normalizeLocale(name string) string {
 	base, modifier, hasModifier := strings.Cut(name, "@")
 	base, codeset, hasCodeset := strings.Cut(base, ".")
@@ -152,8 +153,8 @@ func normalizeLocale(name string) string {
 	return base
 }
 
-// usesMusl says whether the chroot's C library is musl, which has no locales to
-// lack: it takes every name and is always UTF-8.
+// usesMusl reports whether the chroot's C library is musl, which has no locale
+// files: it accepts every name and always uses UTF-8.
 func usesMusl(root *rootfs.Root) bool {
 	if root.IsDir(localeDir) {
 		return false

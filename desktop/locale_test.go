@@ -12,8 +12,8 @@ import (
 	"chrun/session"
 )
 
-// archive writes a locale-archive with names, as glibc's localedef does; names
-// that begin with '-' were deleted again.
+// archive returns a locale-archive with names in the format of glibc's
+// localedef. A '-' before a name marks it as deleted.
 func archive(order binary.ByteOrder, names ...string) []byte {
 	const head, size = 56, 7
 	entries, text := make([]byte, size*12), []byte{0}
@@ -52,7 +52,7 @@ func TestLocaleArchive(t *testing.T) {
 			t.Errorf("%v: %q", order, got)
 		}
 		for n := range data {
-			readLocaleArchive(bytes.NewReader(data[:n])) // cut anywhere: no panic
+			readLocaleArchive(bytes.NewReader(data[:n])) // must not panic
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestLocale(t *testing.T) {
 	want = map[string]string{"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LC_TIME": "C.UTF-8"}
 	check(3)
 
-	d = newFixture(t, "LANG=tlh_QO.UTF-8") // musl takes every name
+	d = newFixture(t, "LANG=tlh_QO.UTF-8") // musl accepts every name
 	d.write("tree/lib/ld-musl-x86_64.so.1", "")
 	want = map[string]string{"LANG": "tlh_QO.UTF-8"}
 	check(0)
@@ -144,8 +144,7 @@ func TestTime(t *testing.T) {
 	wantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif"})
 }
 
-// A zone that only the host has is the host's; any other TZ is left to the
-// chroot.
+// The host's zones are shared only if the chroot does not have the zone of TZ.
 func TestZone(t *testing.T) {
 	d := newFixture(t)
 	d.write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")

@@ -6,17 +6,18 @@ import (
 	"io"
 )
 
-// Limits of a locale archive's tables; all locales of glibc need a tenth.
+// Limits of the tables of a locale archive, ten times what all locales of glibc
+// need.
 const (
 	maxLocaleNames   = 1 << 14
 	maxLocaleStrings = 1 << 20
 )
 
-// readLocaleArchive lists the names in a locale-archive, in whose names the
-// codeset is normalised ("de_DE.utf8"). The file is one of glibc
-// (locale/locarchive.h, magic 0xde020109): a header of 14 words, among them
-// place and size of a hash table and of the strings it points to, both as
-// offsets in the file. It is that of a chroot, so nothing in it is believed.
+// readLocaleArchive returns the names in a locale-archive, whose codesets are
+// normalized ("de_DE.utf8"). The format is that of glibc (locale/locarchive.h,
+// magic 0xde020109): a header of 14 words, which include the offset and size of
+// a hash table and of the strings that it refers to. The file belongs to a
+// chroot, so it may be hostile.
 func readLocaleArchive(r io.ReaderAt) map[string]bool {
 	const (
 		magic     = 0xde020109

@@ -8,9 +8,10 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Printing is the caller's CUPS server, found as libcups does (cups/usersys.c):
-// CUPS_SERVER, then client.conf of the person and of the system, then the
-// socket. Printers that announce themselves come through the system bus.
+// Printing shares the caller's CUPS server, found as libcups does it
+// (cups/usersys.c): CUPS_SERVER, then client.conf of the person and of the
+// system, then the socket. Printers that announce themselves on the network
+// come through the system bus.
 var Printing = session.Feature{
 	Name:      "printing",
 	Shares:    "the host's printers: CUPS",
@@ -28,32 +29,33 @@ func detectPrinting(f *session.Facts) session.Share {
 	const name, why = "CUPS_SERVER", "the print server"
 	const dir, usual session.Path = "/run/cups", "/run/cups/cups.sock"
 	c := f.Caller
-	server, from := cupsServer(c)
+	server, origin := cupsServer(c)
 	switch {
 	case server == "" || session.Path(path.Clean(server)) == usual:
 		source := c.Host.Join(string(dir))
 		if !c.Listens(source.Join(path.Base(string(usual)))) {
 			return session.Share{State: "no print server listens"}
 		}
-		// The directory: cupsd, when it restarts, makes a new socket.
+		// Bind the directory, because cupsd makes a new socket when it restarts.
 		return session.Share{State: string(usual) + " (listening)",
 			Binds: []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: why}},
 			Env:   []session.Var{{Name: name, Value: string(usual)}}}
 	case path.IsAbs(server):
 		socket := session.HostPath(path.Clean(server))
 		if !c.Listens(socket) {
-			return session.Share{State: "no print server listens on " + server + ", of " + from}
+			return session.Share{State: "no print server listens on " + server + " (from " + origin + ")"}
 		}
-		return session.Share{State: server + " (listening; of " + from + ")",
+		return session.Share{State: server + " (listening; from " + origin + ")",
 			Binds: session.SocketBinds(c, socket, why), Env: []session.Var{{Name: name, Value: server}}}
 	case !f.Allowed("network"):
-		return session.Share{State: server + ", of " + from + ", is out of reach: the network is denied"}
+		return session.Share{State: server + " (from " + origin + ") is unreachable: the network is denied"}
 	}
-	return session.Share{State: server + ", of " + from, Env: []session.Var{{Name: name, Value: server}}}
+	return session.Share{State: server + " (from " + origin + ")", Env: []session.Var{{Name: name, Value: server}}}
 }
 
-// cupsServer is the server that the caller has chosen, and where; "" for none.
-func cupsServer(c *session.Caller) (server, from string) {
+// cupsServer returns the server that the caller has configured and where; "" for
+// none.
+func cupsServer(c *session.Caller) (server, origin string) {
 	if v := c.Env.Get("CUPS_SERVER"); v != "" {
 		return v, "CUPS_SERVER"
 	}
@@ -64,12 +66,12 @@ func cupsServer(c *session.Caller) (server, from string) {
 		}
 		for line := range strings.Lines(string(data)) { // client.conf(5); the last one counts
 			if words := strings.Fields(line); len(words) == 2 && strings.EqualFold(words[0], "ServerName") {
-				server, from = words[1], string(file)
+				server, origin = words[1], string(file)
 			}
 		}
 		if server != "" {
 			break
 		}
 	}
-	return server, from
+	return server, origin
 }

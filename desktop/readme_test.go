@@ -10,7 +10,7 @@ import (
 
 var update = flag.Bool("update", false, "write the feature table into README.md")
 
-// The README's table of features is this package's.
+// The table of features in the README matches Features.
 func TestReadme(t *testing.T) {
 	const file, begin, end = "../README.md", "<!-- features -->\n", "<!-- /features -->"
 	data, err := os.ReadFile(file)
@@ -18,16 +18,16 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	head, rest, _ := strings.Cut(string(data), begin)
-	have, tail, ok := strings.Cut(rest, end)
+	current, tail, ok := strings.Cut(rest, end)
 	if !ok {
-		t.Fatalf("%s has no place for the table", file)
+		t.Fatalf("%s has no markers for the table", file)
 	}
 	var want strings.Builder
 	want.WriteString("| feature | group | shares |\n|---|---|---|\n")
 	for _, f := range Features {
 		fmt.Fprintf(&want, "| `%s` | %s | %s |\n", f.Name, f.Group, f.Shares)
 	}
-	if have == want.String() {
+	if current == want.String() {
 		return
 	}
 	if !*update {

@@ -7,9 +7,9 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Removable is where the host mounts sticks and discs: udisks2 in
-// /run/media/USER or /media/USER. The directory above is shared, with all that
-// is mounted below, so that USER too may be made later.
+// Removable shares the directories where the host mounts sticks and discs:
+// udisks2 uses /run/media/USER or /media/USER. The parent directory is shared
+// with all mounts below it, because USER may not exist yet.
 var Removable = session.Feature{
 	Name:   "removable",
 	Shares: "sticks and discs: /run/media, /media",
@@ -25,8 +25,8 @@ func detectRemovable(f *session.Facts) session.Share {
 		if !isDir(source) {
 			continue
 		}
-		// A mount point for /media in a chroot that lacks it is dear, see
-		// mirror in package session: only for who has had sticks there.
+		// If the chroot has no /media, a mount point for it is expensive (see
+		// mirror in package session). Make it only if the host uses /media.
 		if dir == "/media" && !f.Root.IsDir("/media") && !exists(source.Join(c.Account.Name)) {
 			continue
 		}
@@ -48,18 +48,18 @@ func detectRemovable(f *session.Facts) session.Share {
 	}
 	for _, dir := range dirs {
 		if at := privateMount(string(table), dir); at != "" {
-			s.Notes = append(s.Notes, "what is plugged in later will not appear in "+dir+
-				" of a running program: the host keeps its mounts to itself. To change that: sudo mount --make-shared "+at)
+			s.Notes = append(s.Notes, "media plugged in later will not appear in "+dir+
+				" of a running program, because mounts of the host are private; to change that: sudo mount --make-shared "+at)
 		}
 	}
 	return s
 }
 
-// privateMount returns the mount point that holds dir, if what is mounted below it
-// later stays unseen in other mount namespaces (proc(5), mountinfo;
-// mount_namespaces(7), "shared subtrees").
+// privateMount returns the mount point that dir is on, if later mounts below it
+// do not propagate to other mount namespaces (proc(5), mountinfo;
+// mount_namespaces(7), "shared subtrees"); otherwise "".
 func privateMount(table, dir string) (at string) {
-	received := false
+	propagates := false
 	for line := range strings.Lines(table) {
 		// id parent major:minor root mount-point options optional… - type …
 		head, _, _ := strings.Cut(line, " - ")
@@ -67,10 +67,10 @@ func privateMount(table, dir string) (at string) {
 		if len(fields) < 6 || len(fields[4]) < len(at) || !session.Path(dir).IsBelow(session.Path(fields[4])) {
 			continue
 		}
-		// "shared:N", or "master:N": a slave of such a one.
-		at, received = fields[4], strings.Contains(strings.Join(fields[6:], " "), ":")
+		// "shared:N", or "master:N" for a slave of a shared mount.
+		at, propagates = fields[4], strings.Contains(strings.Join(fields[6:], " "), ":")
 	}
-	if received {
+	if propagates {
 		return ""
 	}
 	return at

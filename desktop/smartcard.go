@@ -7,9 +7,9 @@ import (
 	"chrun/session"
 )
 
-// Smartcard is pcscd, through which programs reach smart cards and security
-// keys, and a p11-kit server, which hands on the modules of the host. Who may
-// use a card is for the host's polkit to say.
+// Smartcard shares pcscd, through which programs reach smart cards and security
+// keys, and a p11-kit server, which offers modules of the host. The host's polkit
+// decides who may use a card.
 var Smartcard = session.Feature{
 	Name:      "smartcard",
 	Shares:    "smart cards and security keys: pcscd, p11-kit",
@@ -32,26 +32,26 @@ func detectSmartcard(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
 	var state []string
-	given := c.Env.Get("PCSCLITE_CSOCK_NAME")
+	value := c.Env.Get("PCSCLITE_CSOCK_NAME")
 	switch source := c.Host.Join(string(dir)); {
-	case path.IsAbs(given) && c.Listens(session.HostPath(given)):
-		state = append(state, "pcscd at "+given)
-		s.Binds = session.SocketBinds(c, session.HostPath(path.Clean(given)), "pcscd")
-		s.Env = []session.Var{{Name: "PCSCLITE_CSOCK_NAME", Value: given}}
-	case given != "":
-		s.Notes = []string{"PCSCLITE_CSOCK_NAME=" + given + ": nobody listens"}
+	case path.IsAbs(value) && c.Listens(session.HostPath(value)):
+		state = append(state, "pcscd at "+value)
+		s.Binds = session.SocketBinds(c, session.HostPath(path.Clean(value)), "pcscd")
+		s.Env = []session.Var{{Name: "PCSCLITE_CSOCK_NAME", Value: value}}
+	case value != "":
+		s.Notes = []string{"PCSCLITE_CSOCK_NAME=" + value + ": no server listens"}
 	case c.Listens(source.Join("pcscd.comm")):
 		state = append(state, "pcscd (listening)")
 		s.Binds = []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: "pcscd, for smart cards"}}
 	}
-	// In the runtime directory, its usual place, it needs nothing. The value has
-	// the form of D-Bus addresses (p11-kit/rpc-transport.c).
+	// The usual socket is in the runtime directory and needs nothing here. The
+	// variable has the form of D-Bus addresses (p11-kit/rpc-transport.c).
 	if list := c.Env.Get("P11_KIT_SERVER_ADDRESS"); list != "" {
-		reached, binds, notes := chooseReachable(f, list, "the p11-kit server")
+		addresses, binds, notes := chooseReachable(f, list, "the p11-kit server")
 		s.Binds, s.Notes = append(s.Binds, binds...), append(s.Notes, notes...)
-		if len(reached) > 0 {
-			state = append(state, "p11-kit at "+joinAddresses(reached))
-			s.Env = append(s.Env, session.Var{Name: "P11_KIT_SERVER_ADDRESS", Value: joinAddresses(reached)})
+		if len(addresses) > 0 {
+			state = append(state, "p11-kit at "+joinAddresses(addresses))
+			s.Env = append(s.Env, session.Var{Name: "P11_KIT_SERVER_ADDRESS", Value: joinAddresses(addresses)})
 		}
 	}
 	s.State = strings.Join(state, ", ")

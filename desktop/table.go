@@ -1,7 +1,10 @@
-// Package desktop is the table of what a desktop session offers to programs in
-// a chroot: the features of packages display and audio, and its own: buses,
-// devices, small files, language, environment. The table is the documentation
-// of what is shared. Nothing here mounts, connects or changes anything.
+// Package desktop holds the table of features that a desktop session shares with
+// programs in a chroot: those of packages display and audio, and its own, such as
+// buses, devices, documents and language. The table in the README is made from it.
+// The package also decides which environment variables pass.
+//
+// Features only read and describe: they mount nothing, connect to nothing and
+// change nothing. Notify is the one function that connects, to the session bus.
 //
 // Sources: D-Bus Specification; XDG Base Directory 0.8; at-spi2-core
 // atspi-misc.c; glibc locale/; locale(7), localtime(5), machine-id(5).
@@ -17,7 +20,8 @@ import (
 	"chrun/session"
 )
 
-// Features is the table. Its order is that of -v and of the documentation.
+// Features is the table of all features, in the order of -v and of the
+// documentation.
 var Features = []session.Feature{
 	display.Wayland, display.X11,
 	audio.Pipewire, audio.Pulseaudio, audio.Alsa, audio.Jack,
@@ -28,7 +32,7 @@ var Features = []session.Feature{
 	NetworkFiles, LocaleTime, MachineID, Network,
 }
 
-// All is the group of every feature.
+// All is the name of the group of all features.
 const All = "all"
 
 // Groups lists the names of the groups, in the order of the table.
@@ -42,7 +46,8 @@ func Groups() []string {
 	return append(groups, All)
 }
 
-// FeaturesNamed returns the features that name means: one, those of a group, or all.
+// FeaturesNamed returns the features for a name: that of one feature, of a group,
+// or All.
 func FeaturesNamed(name string) ([]session.Feature, error) {
 	var found []session.Feature
 	for _, f := range Features {
@@ -55,7 +60,7 @@ func FeaturesNamed(name string) ([]session.Feature, error) {
 		for i, f := range Features {
 			names[i] = f.Name
 		}
-		return nil, fmt.Errorf("unknown feature %q: there are %s; and the groups %s",
+		return nil, fmt.Errorf("unknown feature %q: the features are %s; the groups are %s",
 			name, strings.Join(names, ", "), strings.Join(Groups(), ", "))
 	}
 	return found, nil

@@ -13,11 +13,11 @@ import (
 // shareTime shares the host's time zone and returns its name.
 func shareTime(f *session.Facts, s *session.Share) (name string) {
 	const localtime, timezone session.Path = "/etc/localtime", "/etc/timezone"
-	// Where links end: the file's name is the zone's, and a path that holds
-	// "zoneinfo/" is how ICU and Qt learn it.
+	// Follow symlinks: the name of the zone is the path after "zoneinfo/", from
+	// which ICU and Qt read it too.
 	real, err := rootfs.ResolveHost(f.Caller.Host.Join(string(localtime)))
 	if err != nil {
-		return "UTC" // localtime(5): so it is without the file
+		return "UTC" // the default without the file, localtime(5)
 	}
 	data, err := rootfs.ReadHost(real, 0, 0)
 	if err != nil {
@@ -26,23 +26,23 @@ func shareTime(f *session.Facts, s *session.Share) (name string) {
 	}
 	file := session.File{Path: localtime, Data: data, Live: real, Why: "the host's time zone"}
 	_, name, ok := strings.Cut(string(real), "zoneinfo/")
-	if own := session.Path("/usr/share/zoneinfo").Join(name); ok && f.Root.Exists(own) {
-		file.Live, file.Link = "", string(own) // the chroot knows the zone itself
+	if inside := session.Path("/usr/share/zoneinfo").Join(name); ok && f.Root.Exists(inside) {
+		file.Live, file.Link = "", string(inside) // the chroot has the zone
 	}
 	s.Files = append(s.Files, file)
 	if !ok {
 		return "the host's time zone"
 	}
-	// Debian's second record of the name; Java and others read it first.
+	// Debian has the name in a second file, which Java and others prefer.
 	if st, err := f.Root.Lstat(timezone); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
 		s.Files = append(s.Files, session.File{Path: timezone, Data: []byte(name + "\n"), Why: "the name of the host's time zone"})
 	}
 	return name
 }
 
-// shareZone passes TZ, which is a rule or names a zone (tzset(3)). A zone that
-// the chroot lacks, as small ones lack them all, would be read as UTC: there
-// the host's are shared, and TZDIR leads glibc to them.
+// shareZone passes TZ, which is a rule or the name of a zone (tzset(3)). Programs
+// would take a zone that the chroot does not have for UTC. Small chroots have
+// none, so in that case the host's zones are shared, and TZDIR names them.
 func shareZone(f *session.Facts, s *session.Share) {
 	value := f.Caller.Env.Get("TZ")
 	if value == "" {

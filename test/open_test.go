@@ -113,9 +113,9 @@ func TestHostOpen(t *testing.T) {
 	private := filepath.Join(d.home, "in private, ü.txt")
 	for _, m := range []mode{both, d.noPortal("")} {
 		t.Run(m.name, func(t *testing.T) {
-			state := "host-open: by the host's portal"
+			state := "host-open: through the host's portal"
 			if m.name != "both" {
-				state = "host-open: by the host's xdg-open"
+				state = "host-open: through the host's xdg-open"
 			}
 			if r := d.chrun(m, []string{"-v"}, "true"); !strings.Contains(r.stderr, state) {
 				t.Errorf("no %q: %s", state, r.stderr)

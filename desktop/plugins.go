@@ -9,19 +9,19 @@ import (
 	"chrun/session/rootfs"
 )
 
-// MissingPlugin is a variable that names what the chroot does not have.
+// MissingPlugin is a variable that names a plugin which the chroot does not have.
 type MissingPlugin struct{ Variable, Note string }
 
-// plugin says how a theme or input module that a variable names is found in a
-// chroot. A toolkit told to use what it lacks falls back to less than its own
-// choice, or complains at each start.
+// plugin describes how to find the theme or input module that a variable names. If
+// it is missing, a toolkit falls back to a worse choice than without the variable,
+// or prints a warning at each start.
 type plugin struct {
 	variable    string
 	description string
 	builtin     []string       // part of the toolkit itself
-	separator   string         // between several values, of which one suffices
-	suffixes    string         // what of a value is no name begins with one of these
-	dirs        []session.Path // below a library directory; a file's name holds the value
+	separator   string         // between alternatives; one of them suffices
+	suffixStart string         // begins the part of a value that is not in the file name
+	dirs        []session.Path // below a library directory
 }
 
 var (
@@ -31,8 +31,9 @@ var (
 	qtStyles   = []session.Path{"qt6/plugins/styles", "qt5/plugins/styles", "qt/plugins/styles"}
 )
 
-// plugins is the table of what is looked for. XMODIFIERS names a program of the
-// session and passes; XCURSOR_THEME and icon themes fall back by themselves.
+// plugins lists the variables to check. XMODIFIERS is not checked: it names a
+// program of the session. Nor are XCURSOR_THEME and icon themes, which have
+// fallbacks.
 var plugins = []plugin{
 	{variable: "GTK_IM_MODULE", description: "GTK input module", dirs: gtkModules, separator: ":",
 		builtin: []string{"gtk-im-context-simple", "gtk-im-context-none", "simple", "none", "wayland", "waylandgtk", "xim", "broadway"}},
@@ -42,16 +43,16 @@ var plugins = []plugin{
 		builtin: []string{"simple", "none", "xim", "compose", "wayland", "text-input-v3"}},
 	{variable: "QT_QPA_PLATFORMTHEME", description: "Qt platform theme", dirs: qtThemes, separator: ":",
 		builtin: []string{"generic", "gnome", "kde"}},
-	{variable: "QT_STYLE_OVERRIDE", description: "Qt style", dirs: qtStyles, suffixes: "-", // kvantum-dark, of libkvantum.so
+	{variable: "QT_STYLE_OVERRIDE", description: "Qt style", dirs: qtStyles, suffixStart: "-", // kvantum-dark, of libkvantum.so
 		builtin: []string{"fusion", "windows"}},
 }
 
-// FindMissingPlugins lists the variables that name a theme or input module which the chroot
-// has not. Nothing is looked for while no such variable is set.
+// FindMissingPlugins lists the variables that name a theme or input module which
+// the chroot does not have. It reads the tree only for variables that are set.
 func FindMissingPlugins(root *rootfs.Root, env session.Environ) (lacks []MissingPlugin) {
 	for _, p := range plugins {
 		if value := env.Get(p.variable); value != "" && !p.isAvailable(root, value) {
-			lacks = append(lacks, MissingPlugin{p.variable, fmt.Sprintf("the chroot has no %s %s: %s is left out", p.description, value, p.variable)})
+			lacks = append(lacks, MissingPlugin{p.variable, fmt.Sprintf("the chroot has no %s %s: %s is unset", p.description, value, p.variable)})
 		}
 	}
 	return lacks
@@ -66,8 +67,8 @@ func (p plugin) isAvailable(root *rootfs.Root, value string) bool {
 		if slices.ContainsFunc(p.builtin, func(b string) bool { return strings.EqualFold(b, name) }) {
 			return true
 		}
-		if p.suffixes != "" {
-			name, _, _ = strings.Cut(name, p.suffixes)
+		if p.suffixStart != "" {
+			name, _, _ = strings.Cut(name, p.suffixStart)
 		}
 		if name == "" || name[0] == '.' || strings.Contains(name, "/") {
 			continue
@@ -79,8 +80,9 @@ func (p plugin) isAvailable(root *rootfs.Root, value string) bool {
 	return false
 }
 
-// hasLibrary looks for a library whose name holds name: im-fcitx5.so offers fcitx,
-// libqgtk3.so gtk3. The exact names are in the libraries.
+// hasLibrary reports whether there is a library whose file name contains name:
+// im-fcitx5.so for fcitx, libqgtk3.so for gtk3. Only the library itself knows the
+// exact names that it provides.
 func (p plugin) hasLibrary(root *rootfs.Root, name string) bool {
 	for _, lib := range rootfs.LibDirs {
 		if !root.IsDir(lib) {

@@ -12,10 +12,10 @@ import (
 	"chrun/session"
 )
 
-// HostOpen is the way back: what a program inside opens, the host opens. The
-// helper inside is chrun itself under another name. GLib and Qt find it by a
-// desktop entry that is the default for links; for files the chroot's own
-// programs come first, and it stands behind them.
+// HostOpen lets the host open links and files that a program inside opens. The
+// opener inside is chrun itself under another name. Programs run it by name, or
+// find it through a desktop entry that is the default for links. For files the
+// chroot's own programs come first.
 var HostOpen = session.Feature{
 	Name:      "host-open",
 	Shares:    "links and files that a program inside opens: `xdg-open`, `gio open`, `$BROWSER`",
@@ -23,31 +23,29 @@ var HostOpen = session.Feature{
 	Detect:    detectHostOpen,
 }
 
-// Openers are the names under which chrun is the helper.
+// Openers are the names under which chrun acts as the opener.
 var Openers = []string{"xdg-open", "sensible-browser"}
 
 const (
 	openerDir = session.PrivateDir + "/open"
-	// OpenSocket is where the helper asks, if there is no portal.
+	// OpenSocket is where the opener connects to, if there is no portal.
 	OpenSocket = openerDir + "/socket"
-	// entryDir stands last among the data directories: an entry of the chroot's
-	// for the same type comes first.
+	// entryDir is the last data directory, so that entries of the chroot for the
+	// same type come first.
 	entryDir = openerDir + "/share"
 	entryID  = "chrun-open.desktop"
 )
 
-// What the helper is the default for: links, which no program of a chroot should
-// keep for itself, and directories. The host may have no program for some of
-// them, and then says so; to ask it at each launch would cost more than all the
-// rest.
+// The types that the opener is the default for: links and directories. If the
+// host has no program for one of them, it reports that when it opens it: checking
+// at each launch would cost more than everything else.
 //
 //go:embed open/mimeapps.list
 var openDefaults []byte
 
-// What it can open at all: these, and the types of files that a chroot without a
-// program for them leaves to the host. GLib does not take
-// application/octet-stream for the parent of every type, so the usual ones are
-// named.
+// All types that the opener can open: those above, and types of files for which
+// the chroot may have no program. They are listed one by one, because GLib does
+// not treat application/octet-stream as the parent of every type.
 //
 //go:embed open/mimeinfo.cache
 var openTypes []byte
@@ -55,32 +53,32 @@ var openTypes []byte
 func detectHostOpen(f *session.Facts) (s session.Share) {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil || !isFile(session.HostPath(exe)) {
-		return session.Share{State: "no: chrun's own program is not to be found (it was replaced or removed)"}
+		return session.Share{State: "no: the executable of chrun is missing (it was replaced or removed)"}
 	}
 	if st, err := f.Root.Lstat("/run"); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		return session.Share{State: "no: /run of the chroot is a link"} // and not where our files are
+		return session.Share{State: "no: /run of the chroot is a symlink"} // our files would be elsewhere
 	}
 	const why = "opens links and files on the host"
-	var at []session.Path
+	var paths []session.Path
 	for _, name := range Openers {
 		if p := openerPath(f, name); p != "" {
-			at = append(at, p)
+			paths = append(paths, p)
 		}
 	}
-	if len(at) == 0 {
-		at = append(at, openerDir.Join(Openers[0]))
+	if len(paths) == 0 {
+		paths = append(paths, openerDir.Join(Openers[0]))
 	}
-	opener := at[0]
-	for _, p := range at {
+	opener := paths[0]
+	for _, p := range paths {
 		s.Binds = append(s.Binds, session.Bind{Source: session.HostPath(exe), Dest: p, ReadOnly: true, Why: why})
 	}
 	switch {
 	case f.Identity.Kind != session.Grant && f.Allowed("session-bus") && hasOpenPortal(f.Caller) && BusAddress(f.Caller) != nil:
-		s.State = "by the host's portal"
+		s.State = "through the host's portal"
 	case f.Account.UID == 0:
-		s.State = "no: the host has no portal, and root inside no other way"
+		s.State = "no: the host has no portal, which root inside needs"
 	default:
-		s.State = "by the host's xdg-open"
+		s.State = "through the host's xdg-open"
 		s.Relay = &session.Relay{Opens: true, Path: OpenSocket}
 	}
 	s.Places = true
@@ -93,39 +91,39 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 	}
 	s.Lists = []session.List{
 		{Name: "XDG_CONFIG_DIRS", First: string(openerDir), Default: "/etc/xdg"},
-		{Name: "XDG_DATA_DIRS", Last: string(entryDir), Default: usualDataDirs},
+		{Name: "XDG_DATA_DIRS", Last: string(entryDir), Default: defaultDataDirs},
 	}
 	return s
 }
 
-// openerPath is where the helper is mounted so that it is found by name: a login
-// shell sets PATH anew. That is the chroot's own program, or where it has none
-// /usr/local/bin; nowhere for root inside and where the launch may write, since package
-// managers could not replace a file that is mounted over. A link may lead to a program
-// that is something else too (busybox).
+// openerPath returns where to mount the opener so that programs find it by name,
+// even after a login shell has reset PATH: over the chroot's own program of that
+// name, or else in /usr/local/bin. It does not mount over a symlink, whose target
+// may have other functions (busybox). For root inside and for writable directories
+// it returns "", because package managers cannot replace a mount point.
 func openerPath(f *session.Facts, name string) session.Path {
-	own, local := session.Path("/usr/bin").Join(name), session.Path("/usr/local/bin")
-	st, err := f.Root.Lstat(own)
+	original, local := session.Path("/usr/bin").Join(name), session.Path("/usr/local/bin")
+	st, err := f.Root.Lstat(original)
 	switch {
 	case f.Account.UID == 0:
 		return ""
 	case f.Writable("/usr/bin") || f.Writable(local):
 		return ""
 	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG:
-		return own
+		return original
 	case f.Root.IsDir(local):
 		return local.Join(name)
 	}
 	return ""
 }
 
-// choosers are the backends of xdg-desktop-portal that can ask which program to
-// take (org.freedesktop.impl.portal.AppChooser). Without one there is no OpenURI:
-// that of wlroots alone is not enough.
+// choosers are the backends of xdg-desktop-portal that can let the person choose
+// a program (org.freedesktop.impl.portal.AppChooser). OpenURI needs one of them;
+// the backend of wlroots does not suffice.
 var choosers = []string{"gtk", "gnome", "kde", "pantheon"}
 
-// hasOpenPortal says whether the host has an OpenURI hasOpenPortal: the session bus can start
-// it, and a backend.
+// hasOpenPortal reports whether the host has an OpenURI portal: the session bus
+// can start the portal and a suitable backend.
 func hasOpenPortal(c *session.Caller) bool {
 	dirs := c.Env.Get("XDG_DATA_DIRS")
 	if dirs == "" {

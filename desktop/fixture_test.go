@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,18 +13,18 @@ import (
 	"chrun/session/rootfs"
 )
 
-// fixture is a caller with everything below a temporary directory: a runtime
-// directory, a home, a host's "/" and a chroot.
+// fixture is a caller whose runtime directory, home, host's "/" and chroot are in
+// a temporary directory.
 type fixture struct {
 	*testing.T
 	*session.Facts
 	dir session.HostPath
 }
 
-// newFixture makes one; "DIR/" in env stands for the temporary directory.
+// newFixture makes a fixture. "DIR/" in env stands for the temporary directory.
 func newFixture(t *testing.T, env ...string) *fixture {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "chrun") // short: a socket's path has 107 bytes
+	dir, err := os.MkdirTemp("", "chrun") // shorter than t.TempDir: a socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +72,8 @@ func (d *fixture) deny(names ...string) *fixture {
 	return d
 }
 
-// socket makes a socket at a path below the desk; a dead one has no listener.
+// socket makes a socket in the temporary directory. Without live it has no
+// listener.
 func (d *fixture) socket(p string, live bool) string {
 	d.Helper()
 	p = d.makeParent(p)
@@ -147,60 +147,5 @@ func wantFiles(t *testing.T, s session.Share, want map[session.Path]string) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("files = %q, want %q", got, want)
-	}
-}
-
-func TestTable(t *testing.T) {
-	seen := map[string]bool{All: true}
-	for _, g := range Groups() {
-		seen[g] = true
-	}
-	owner := map[string]string{}
-	for _, f := range Features {
-		if seen[f.Name] {
-			t.Errorf("%s is there twice", f.Name)
-		}
-		seen[f.Name] = true
-		if f.Shares == "" || f.Detect == nil {
-			t.Errorf("%s is not complete", f.Name)
-		}
-		for _, v := range f.Variables {
-			if owner[v] != "" {
-				t.Errorf("%s belongs to %s and %s", v, owner[v], f.Name)
-			}
-			owner[v] = f.Name
-			if ok, _ := KeepVariable(v, "/x", "/home/a"); !ok {
-				t.Errorf("%s belongs to %s and is in Dropped too", v, f.Name)
-			}
-		}
-	}
-	if got := Groups(); !reflect.DeepEqual(got, []string{"display", "sound", "bus", "all"}) {
-		t.Error(got)
-	}
-	for name, n := range map[string]int{"wayland": 1, "display": 2, "sound": 4, "bus": 3, "all": len(Features)} {
-		if got, err := FeaturesNamed(name); len(got) != n || err != nil {
-			t.Errorf("Named(%q) = %d features, %v", name, len(got), err)
-		}
-	}
-	for _, name := range []string{"", "nosuch"} {
-		if _, err := FeaturesNamed(name); err == nil || !strings.Contains(err.Error(), "pulseaudio") {
-			t.Errorf("Named(%q): %v", name, err)
-		}
-	}
-}
-
-// What a feature sets must be among its variables, or be one that does not
-// pass, so that it is unset where the feature is denied; and features of an empty host offer something sane.
-func TestVariablesAreDeclared(t *testing.T) {
-	d := newFixture(t)
-	for _, f := range Features {
-		for _, v := range f.Detect(d.Facts).Env {
-			if passes, _ := KeepVariable(v.Name, "/x", "/home/a"); passes && !slices.Contains(f.Variables, v.Name) {
-				t.Errorf("%s sets %s, which is not among its variables", f.Name, v.Name)
-			}
-		}
-		if f.Hide != nil {
-			f.Hide(d.Facts)
-		}
 	}
 }

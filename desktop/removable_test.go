@@ -1,0 +1,53 @@
+package desktop
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRemovable(t *testing.T) {
+	d := newFixture(t)
+	d.Caller.Account.Name = "alice"
+	if s := Removable.Detect(d.Facts); len(s.Binds)+len(s.Notes) > 0 {
+		t.Errorf("%+v", s)
+	}
+	d.write("host/media/x", "")
+	d.write("host/run/media/x", "")
+	media, run := string(d.dir)+"/host/media on /media", string(d.dir)+"/host/run/media on /run/media"
+	wantBinds(t, Removable.Detect(d.Facts), run) // the chroot has no /media
+	d.write("host/media/alice/x", "")
+	wantBinds(t, Removable.Detect(d.Facts), run, media)
+	d.write("tree/media/x", "")
+	s := Removable.Detect(d.Facts)
+	if s.State != "/run/media, /media" || len(s.Notes) > 0 {
+		t.Errorf("%+v", s)
+	}
+	d.write("host/proc/self/mountinfo", "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"+
+		"23 22 0:5 / /run rw shared:3 - tmpfs tmpfs rw\n24 23 0:6 / /runner rw shared:4 - tmpfs tmpfs rw\n")
+	s = Removable.Detect(d.Facts)
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], " in /media ") || !strings.HasSuffix(s.Notes[0], "sudo mount --make-shared /") {
+		t.Errorf("notes %q", s.Notes)
+	}
+	d.write("host/run/systemd/system/x", "")
+	if s := Removable.Detect(d.Facts); len(s.Notes) > 0 {
+		t.Errorf("notes %q", s.Notes)
+	}
+}
+
+func TestPrivateMount(t *testing.T) {
+	for table, want := range map[string]string{
+		"":                                  "",
+		"1 0 8:1 / / rw - ext4 d rw\n":      "/",
+		"1 0 8:1 / / rw shared:1 - x d rw":  "",
+		"1 0 8:1 / / rw master:9 - x d rw":  "",
+		"1 0 8:1 / / rw unbindable - x d r": "/",
+		"1 0 8:1 / / rw shared:1 - x d rw\n2 1 0:1 / /run rw - t t rw\n":                                      "/run",
+		"1 0 8:1 / / rw - x d rw\n2 1 0:1 / /run rw shared:2 - t t rw\n":                                      "",
+		"1 0 8:1 / / rw shared:1 - x d rw\n2 1 0:1 / /run rw - t t rw\n3 1 0:1 / /run rw shared:2 - t t rw\n": "",
+		"broken\n1 2\n": "",
+	} {
+		if got := privateMount(table, "/run/media"); got != want {
+			t.Errorf("%q: %q, want %q", table, got, want)
+		}
+	}
+}
