@@ -1,16 +1,16 @@
 #!/bin/sh
 # Makes the Debian chroot that the tests and the demo use, once, and prints its
-# directory. It is kept outside the tree, under a name that holds a hash of what
-# is in it: a changed list makes a new chroot.
+# directory. It is kept outside the checkout. Its name contains a hash of the list
+# of packages, so that a changed list makes a new chroot.
 #
-#   scripts/chroot.sh         make it if it is not there, print its directory
+#   scripts/chroot.sh         make it if it is missing, print its directory
 #   scripts/chroot.sh i386    the same for a small chroot of a 32-bit system
-#   scripts/chroot.sh path    print its directory only
-#   scripts/chroot.sh clean   remove all that this script has made
+#   scripts/chroot.sh path    only print its directory
+#   scripts/chroot.sh clean   remove everything that this script has made
 #
-# CHRUN_CACHE   where it is kept. Plain users must be able to go there, so
-#               root's home is no good place. Default: /var/cache/chrun
-# CHRUN_MIRROR  a Debian mirror other than mmdebstrap's own choice
+# CHRUN_CACHE   directory for the chroots. Plain users must be able to enter it,
+#               so it cannot be in root's home. Default: /var/cache/chrun
+# CHRUN_MIRROR  a Debian mirror; default: mmdebstrap's choice
 set -eu
 
 suite=bookworm
@@ -52,11 +52,12 @@ if [ "$(id -u)" != 0 ]; then
 	exec sudo CHRUN_CACHE="$cache" CHRUN_MIRROR="${CHRUN_MIRROR-}" "$0" "$@"
 fi
 
-# rm would walk into a file system that somebody mounted there.
+# Without --one-file-system, rm would delete files of a file system that is
+# mounted there.
 remove() { for dir; do [ ! -d "$dir" ] || rm -rf --one-file-system "$dir"; done; }
 
-# The lock is inherited by mmdebstrap: when this script is killed, the next one
-# waits until mmdebstrap has ended too, and then clears away what it left.
+# mmdebstrap inherits the lock: if this script is killed, the next run waits until
+# mmdebstrap has ended too, and then removes what it left.
 umask 022
 mkdir -p "$cache"
 exec 9<"$cache"
@@ -74,7 +75,7 @@ say "making $root: $cost"
 say "packages: $(echo "$packages" | sed 's/,/, /g')"
 remove "$making"
 
-# What this machine's apt needs to reach a mirror, mmdebstrap's apt needs too.
+# mmdebstrap's apt needs the same settings as the host's to reach a mirror.
 apt=$(mktemp)
 trap 'rm -f "$apt"' EXIT
 apt-config dump 2>/dev/null | grep -E '^Acquire::(https?::[Pp]roxy|Check-)' >"$apt" || true
@@ -84,8 +85,8 @@ make() { # MMDEBSTRAP'S OPTIONS … SUITE DIR [MIRROR]
 		--aptopt="$apt" --aptopt='APT::Install-Recommends "false"' "$@" </dev/null >&2
 }
 if [ "${1-}" = i386 ]; then
-	# Only unpacked, so that no program of the tree has to run here; and from one
-	# mirror, since nobody needs its updates.
+	# Only unpacked, because the host may be unable to run 32-bit programs. One
+	# mirror is enough: a test tree needs no security updates.
 	make --variant=extract --architectures=i386 --dpkgopt='path-exclude=/usr/share/*' \
 		"$suite" "$making" "${CHRUN_MIRROR:-http://deb.debian.org/debian}"
 else

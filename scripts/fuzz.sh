@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs every fuzz target of the project, one after the other.
+# Runs every fuzz target of the project in turn.
 #
-#   scripts/fuzz.sh [TIME]     how long each; default 1m
+#   scripts/fuzz.sh [TIME]     time for each; default 1m
 set -eu
 
 log=$(mktemp)
@@ -13,10 +13,10 @@ for package in $(go list ./...); do
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "${1-1m}" "$package" >"$log" 2>&1 && status=0 || status=$?
 		tail -n 20 "$log"
 		[ $status = 0 ] && continue
-		# Go before 1.27 may take the end of the time for a failure
-		# (go.dev/issue/75804); a real one has written its input.
+		# Go before 1.27 may report the end of the time as a failure
+		# (go.dev/issue/75804). A real failure has written its input.
 		grep -q '^ *context deadline exceeded$' "$log" || exit 1
 		! grep -q 'Failing input written' "$log" || exit 1
-		echo "== the time was up while $target worked: no failure"
+		echo "== $target ran out of time: not a failure"
 	done
 done

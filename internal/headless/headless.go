@@ -1,11 +1,11 @@
 // Package headless starts a desktop without a screen for the tests and the demo:
 // a session bus, a Wayland compositor, an X server, and PipeWire with a sink
-// whose monitor can be recorded. They run as an ordinary user.
+// whose monitor can be recorded. The servers are the real ones and run as an
+// ordinary user.
 //
-// It never touches a running session: the runtime directory, the display number
-// and the environment are its own, and its session manager opens no sound
-// hardware. Close leaves no process, mount or socket behind. The servers are the
-// real ones.
+// It never touches a running session: it has its own runtime directory, display
+// number and environment, and its session manager opens no sound hardware. Close
+// leaves no process, mount or socket.
 package headless
 
 import (
@@ -23,31 +23,31 @@ import (
 	"time"
 )
 
-// Options says whose desktop is started and what it has. The zero value is a
-// session of TestUser without any server.
+// Options selects the user of a desktop and its servers. The zero value is a
+// session of TestUser without servers.
 type Options struct {
-	User       User     // whose session; the zero value: TestUser
-	Home       string   // HOME, made when it is missing; "": the account's
-	Compositor string   // "sway" (has a seat, can be photographed), "weston" (has neither) or ""
+	User       User     // default: TestUser
+	Home       string   // HOME, created if missing; default: the account's
+	Compositor string   // "sway" (has a seat, can be photographed), "weston" (neither) or ""
 	X11        bool     // Xvfb, with a cookie
 	XArgs      []string // more arguments for Xvfb
-	Sound      bool     // pipewire, pipewire-pulse, wireplumber and a null sink; needs, so gives, Bus
+	Sound      bool     // pipewire, pipewire-pulse, wireplumber and a null sink; starts a bus too
 	Bus        bool     // dbus-daemon --session
-	// Private takes a runtime directory of its own in /tmp, although
-	// /run/user/UID could be had. Only one session at a time has that one.
+	// Private uses a new runtime directory in /tmp even if /run/user/UID is
+	// available, which only one session can use at a time.
 	Private bool
-	Log     string // directory for the servers' output; "": forgotten at Close
+	Log     string // directory for the servers' output; default: a temporary one
 }
 
 // Session is a desktop that runs until Close.
 type Session struct {
 	User       User
 	RuntimeDir string
-	Env        []string // what a program of this desktop finds in its environment
+	Env        []string // the environment of this desktop's programs
 
 	compositor string
 	log        string
-	id         string // CHRUN_HEADLESS: every process of the session has it
+	id         string // value of CHRUN_HEADLESS in the environment of every process of the session
 	fork       chan func()
 	servers    []*server // in the order of their start
 	undo       []func() error
@@ -62,29 +62,22 @@ func Start(o Options) (_ *Session, err error) {
 	}
 	s := &Session{User: o.User, compositor: o.Compositor, fork: make(chan func())}
 	go forker(s.fork)
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("cannot start a headless desktop for %s: %w", o.User.Name, err), s.Close())
-		}
-	}()
-
-	if err := s.prepare(o); err != nil {
-		return nil, err
+	if err = s.prepare(o); err == nil {
+		err = s.startServers(o)
 	}
-	if err := s.startServers(o); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot start a headless desktop for %s: %w", o.User.Name, err), s.Close())
 	}
 	return s, nil
 }
 
 // prepare makes the session's directories and its environment.
 func (s *Session) prepare(o Options) error {
-	var release func() error
-	var err error
-	if s.RuntimeDir, release, err = claim(o.User, o.Private); err != nil {
+	dir, release, err := claimRuntimeDir(o.User, o.Private)
+	if err != nil {
 		return err
 	}
-	s.undo = append(s.undo, release)
+	s.RuntimeDir, s.undo = dir, append(s.undo, release)
 	if s.log = o.Log; s.log == "" {
 		s.log = filepath.Join(s.RuntimeDir, "log")
 	}
@@ -106,37 +99,37 @@ func (s *Session) prepare(o Options) error {
 	return nil
 }
 
+// startServers starts the servers that o names.
 func (s *Session) startServers(o Options) error {
-	if o.Bus || o.Sound {
-		if err := s.startBus(); err != nil {
-			return err
+	bus := o.Bus || o.Sound
+	for _, step := range []struct {
+		needed bool
+		start  func() error
+	}{
+		{bus, s.startBus},
+		{o.Compositor != "", s.startCompositor},
+		{o.X11, func() error { return s.startX(o.XArgs) }},
+		{bus, s.updateActivationEnvironment},
+		{o.Sound, s.startSound},
+	} {
+		if step.needed {
+			if err := step.start(); err != nil {
+				return err
+			}
 		}
-	}
-	if o.Compositor != "" {
-		if err := s.startCompositor(); err != nil {
-			return err
-		}
-	}
-	if o.X11 {
-		if err := s.startX(o.XArgs); err != nil {
-			return err
-		}
-	}
-	if o.Bus || o.Sound {
-		// As every session does, so that services that the bus starts find the
-		// displays: a portal without one keeps its callers waiting.
-		if _, err := s.Output("dbus-update-activation-environment", "--all"); err != nil {
-			return err
-		}
-	}
-	if o.Sound {
-		return s.startSound()
 	}
 	return nil
 }
 
-// Command is exec.CommandContext as the session's user, in the session's
-// environment and the user's home. The end of ctx ends its process group.
+// updateActivationEnvironment tells the bus which displays there are, as every
+// desktop does: a portal without a display keeps its callers waiting.
+func (s *Session) updateActivationEnvironment() error {
+	_, err := s.Output("dbus-update-activation-environment", "--all")
+	return err
+}
+
+// Command is like exec.CommandContext, but the command runs as the session's user
+// with its environment, in HOME. When ctx ends, so does its process group.
 func (s *Session) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env, cmd.Dir = s.Env, s.Getenv("HOME")
@@ -146,8 +139,8 @@ func (s *Session) Command(ctx context.Context, name string, args ...string) *exe
 	return cmd
 }
 
-// Output runs a command for at most ten seconds and returns what it wrote on
-// stdout; an error has what it wrote on stderr.
+// Output runs a command for at most ten seconds and returns its stdout without
+// surrounding space. An error includes its stderr.
 func (s *Session) Output(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -185,7 +178,7 @@ func (s *Session) Close() error {
 		}
 		errs = append(errs, until(5*time.Second, func() error {
 			if left := s.signal(syscall.SIGKILL); len(left) > 0 {
-				return fmt.Errorf("processes %v do not end", left)
+				return fmt.Errorf("processes %v are still running", left)
 			}
 			return nil
 		}))
@@ -198,9 +191,9 @@ func (s *Session) Close() error {
 	return errors.Join(errs...)
 }
 
-// signal sends sig to every process of the session and returns their ids.
-// They are known by their environment, because what D-Bus activates or what
-// detaches itself is no child of ours and in no group that we know.
+// signal sends sig to every process of the session and returns their IDs. It
+// finds them by their environment: processes that D-Bus activates or that detach
+// themselves are not our children and are in other process groups.
 func (s *Session) signal(sig syscall.Signal) (pids []int) {
 	mark := []byte("CHRUN_HEADLESS=" + s.id + "\x00")
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
@@ -214,8 +207,8 @@ func (s *Session) signal(sig syscall.Signal) (pids []int) {
 	return pids
 }
 
-// forker runs what is sent to it on one thread that lives as long as the
-// session: PDEATHSIG is sent when the thread that forked ends.
+// forker runs the functions that it receives on one thread that lives as long as
+// the session, because PDEATHSIG is sent when the thread that forked ends.
 func forker(fork <-chan func()) {
 	runtime.LockOSThread()
 	for f := range fork {
@@ -223,7 +216,7 @@ func forker(fork <-chan func()) {
 	}
 }
 
-// until calls f until it succeeds, and returns its error when time is up.
+// until calls f until it succeeds or limit has passed, and returns its last error.
 func until(limit time.Duration, f func() error) error {
 	deadline := time.Now().Add(limit)
 	for {

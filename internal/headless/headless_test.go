@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// clients are programs that say something only when their server answers.
-func clients(t *testing.T, s *Session, commands map[string]string) {
+// runClients runs programs that succeed only if their server answers, and compares
+// their output.
+func runClients(t *testing.T, s *Session, commands map[string]string) {
 	t.Helper()
 	for command, want := range commands {
 		args := strings.Fields(command)
@@ -36,24 +37,24 @@ func TestDesktop(t *testing.T) {
 			s := Open(t, o)
 			if st, err := os.Stat(s.RuntimeDir); err != nil || st.Mode().Perm() != 0o700 ||
 				int(st.Sys().(*syscall.Stat_t).Uid) != s.User.UID {
-				t.Errorf("the runtime directory is not the user's: %v, %v", st, err)
+				t.Errorf("the user does not own the runtime directory: %v, %v", st, err)
 			}
-			clients(t, s, map[string]string{
+			runClients(t, s, map[string]string{
 				"id -u":        fmt.Sprint(s.User.UID),
 				"pwd":          o.Home,
 				"wayland-info": "wl_compositor",
 				"gdbus call --session --dest org.freedesktop.DBus --object-path / --method org.freedesktop.DBus.GetId": "('",
 			})
 			if o.X11 {
-				clients(t, s, map[string]string{"xdpyinfo": "1280x800 pixels"})
+				runClients(t, s, map[string]string{"xdpyinfo": "1280x800 pixels"})
 			}
 			if o.Compositor == "sway" {
-				clients(t, s, map[string]string{"wayland-info": "wl_seat"})
+				runClients(t, s, map[string]string{"wayland-info": "wl_seat"})
 			}
 			if o.Sound {
-				clients(t, s, map[string]string{"pw-cli info 0": "pipewire-0", "pactl info": "Default Sink: headless"})
+				runClients(t, s, map[string]string{"pw-cli info 0": "pipewire-0", "pactl info": "Default Sink: headless"})
 			}
-			// What detaches itself belongs to the session all the same.
+			// A process that detaches itself still belongs to the session.
 			if err := s.Command(t.Context(), "setsid", "-f", "sleep", "1000").Run(); err != nil {
 				t.Error(err)
 			}
@@ -65,24 +66,24 @@ func TestDesktop(t *testing.T) {
 				t.Error(err)
 			}
 			if left := s.signal(0); len(left) > 0 {
-				t.Errorf("processes %v are left", left)
+				t.Errorf("processes %v remain", left)
 			}
 			if _, err := os.Lstat(s.RuntimeDir); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("%s is left: %v", s.RuntimeDir, err)
+				t.Errorf("%s remains: %v", s.RuntimeDir, err)
 			}
 			if n := s.Getenv("DISPLAY"); n != "" {
 				n = n[1:]
 				for _, file := range []string{"/tmp/.X11-unix/X" + n, "/tmp/.X" + n + "-lock"} {
 					if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
-						t.Errorf("%s is left: %v", file, err)
+						t.Errorf("%s remains: %v", file, err)
 					}
 				}
 			}
 			if now := read(t, "/proc/self/mounts"); !o.Private && now != mounts {
-				t.Errorf("the mounts have changed:\n%s", now)
+				t.Errorf("the mounts changed:\n%s", now)
 			}
 			if sockets := read(t, "/proc/net/unix"); strings.Contains(sockets, s.RuntimeDir+"/") {
-				t.Error("a socket is left")
+				t.Error("a socket remains")
 			}
 		})
 	}
@@ -95,21 +96,21 @@ func TestSound(t *testing.T) {
 		t.Fatal(err)
 	}
 	play := func() error { _, err := s.Output("pw-play", tone); return err }
-	hear := func() Sound {
+	record := func() Sound {
 		t.Helper()
-		heard, err := s.Record(play)
+		sound, err := s.Record(play)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return heard
+		return sound
 	}
-	check := func(heard Sound) {
+	check := func(sound Sound) {
 		t.Helper()
-		if l, share := heard.Loudness(), heard.Share(440); l < 0.01 || share < 0.7 { // a busy machine drops some
-			t.Errorf("heard %d samples, loudness %.3f, %.2f of it the tone", len(heard), l, share)
+		if l, share := sound.Loudness(), sound.Share(440); l < 0.01 || share < 0.7 { // a busy machine drops samples
+			t.Errorf("recorded %d samples, loudness %.3f, %.2f of it the tone", len(sound), l, share)
 		}
 	}
-	check(hear())
+	check(record())
 
 	silence, err := s.Record(func() error { time.Sleep(300 * time.Millisecond); return nil })
 	if err != nil || len(silence) < rate/5 || silence.Loudness() != 0 {
@@ -119,7 +120,7 @@ func TestSound(t *testing.T) {
 	if err := s.RestartPipewire(); err != nil {
 		t.Fatal(err)
 	}
-	check(hear())
+	check(record())
 }
 
 func TestScreenshot(t *testing.T) {
@@ -135,12 +136,12 @@ func TestScreenshot(t *testing.T) {
 			t.Errorf("%s: size %v", d, size)
 		}
 		if share := Covered(picture, picture.At(600, 400)); share < 0.9 {
-			t.Errorf("%s: the empty screen is covered only by %.2f with its colour", d, share)
+			t.Errorf("%s: only %.2f of the empty screen has its background colour", d, share)
 		}
 	}
 }
 
-// TestKilled: root's tmpfs of a session that was killed is taken over.
+// A killed session leaves its runtime directory mounted; the next one reuses it.
 func TestKilled(t *testing.T) {
 	Root(t)
 	u, err := TestUser()
@@ -152,14 +153,14 @@ func TestKilled(t *testing.T) {
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	// As a killed process leaves it: mounted, and the lock free.
+	// The state after a kill: mounted, and not locked.
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, claimed), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, marker), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	again, release, err := mountRuntimeDir(u)
@@ -174,16 +175,16 @@ func TestKilled(t *testing.T) {
 func TestServerThatFails(t *testing.T) {
 	_, err := Start(Options{X11: true, XArgs: []string{"-no-such-option"}, Private: true})
 	if err == nil || !strings.Contains(err.Error(), "no-such-option") {
-		t.Errorf("want what Xvfb said, got %v", err)
+		t.Errorf("want Xvfb's message, got %v", err)
 	}
 	if left, _ := filepath.Glob("/tmp/chrun-headless-*/xvfb.auth"); len(left) > 0 {
-		t.Errorf("left: %v", left)
+		t.Errorf("files remain: %v", left)
 	}
 }
 
 func TestTone(t *testing.T) {
 	tone := Tone(440, time.Second, 0.5)
-	if l := tone.Loudness(); l < 0.3 || l > 0.36 { // 0.5/√2, less where it swells
+	if l := tone.Loudness(); l < 0.3 || l > 0.36 { // 0.5/√2, less where it fades
 		t.Errorf("loudness %v", l)
 	}
 	if at, off := tone.Share(440), tone.Share(600); at < 0.95 || off > 0.05 {

@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// Join returns the desktop that u already has, or nil when none answers. env is
-// our environment. Root, who asks for another, finds only DISPLAY in it as a
-// rule, and the rest in u's runtime directory. Closing it ends nothing.
+// Join returns the running desktop of u, or nil if no display answers. env is the
+// environment of this process. If u is another user, env usually has only DISPLAY
+// (as under sudo), and the rest comes from u's runtime directory. Close does not
+// stop such a desktop.
 func Join(u User, env []string) *Session {
 	s := &Session{User: u, Env: slices.Clone(env)}
 	if s.Getenv("WAYLAND_DISPLAY") == "" && s.Getenv("DISPLAY") == "" {
@@ -33,7 +34,7 @@ func Join(u User, env []string) *Session {
 		}
 		sockets, _ := filepath.Glob(s.RuntimeDir + "/wayland-*[0-9]")
 		for _, socket := range sockets {
-			if s.listening(filepath.Base(socket)) == nil {
+			if s.dial(filepath.Base(socket)) == nil {
 				s.Env = append(s.Env, "WAYLAND_DISPLAY="+filepath.Base(socket))
 				break
 			}
@@ -45,7 +46,7 @@ func Join(u User, env []string) *Session {
 	return s
 }
 
-// Has says whether the session's display of that kind answers.
+// Has reports whether the session's display of that kind answers.
 func (s *Session) Has(d Display) bool {
 	switch name := s.Getenv("WAYLAND_DISPLAY"); {
 	case d == X11:
@@ -60,6 +61,6 @@ func (s *Session) Has(d Display) bool {
 		}
 		return err == nil
 	default:
-		return s.listening(name) == nil
+		return s.dial(name) == nil
 	}
 }

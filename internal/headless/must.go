@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// Must is how a test says what it needs of the machine: with an error it is
-// skipped, but where $CHRUN_TEST_MUST names the need ("userns,root,desktop,
-// chroot,i386") it fails, so that nobody passes by skipping.
+// Must skips the test if err is not nil, because the machine lacks what the test
+// needs. If $CHRUN_TEST_MUST names the need ("userns,root,desktop,chroot,i386"),
+// the test fails instead, so that CI cannot pass by skipping.
 func Must(t testing.TB, need string, err error) {
 	t.Helper()
 	switch {
@@ -24,7 +24,7 @@ func Must(t testing.TB, need string, err error) {
 	}
 }
 
-// Open is Start for a test, which closes the session at its end.
+// Open starts a session that is closed when the test ends.
 func Open(t testing.TB, o Options) *Session {
 	t.Helper()
 	s, err := Start(o)
@@ -37,7 +37,7 @@ func Open(t testing.TB, o Options) *Session {
 	return s
 }
 
-// Dir returns a directory of u's for a test. t.TempDir is root's alone.
+// Dir returns a directory that u owns for a test. Only root can enter t.TempDir.
 func Dir(t testing.TB, u User) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "chrun-test-")
@@ -51,7 +51,7 @@ func Dir(t testing.TB, u User) string {
 	return dir
 }
 
-// Chroot returns the directory of the test chroot, as `make test` hands it over.
+// Chroot returns the directory of the test chroot, from $CHRUN_TEST_CHROOT.
 func Chroot(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("CHRUN_TEST_CHROOT")
@@ -62,7 +62,8 @@ func Chroot(t testing.TB) string {
 	return dir
 }
 
-// Chroot32 returns the directory of the chroot of a 32-bit system.
+// Chroot32 returns the directory of the chroot of a 32-bit system, from
+// $CHRUN_TEST_CHROOT32.
 func Chroot32(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("CHRUN_TEST_CHROOT32")

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Display is one of the two kinds of screen that a session may have.
+// Display is a kind of display.
 type Display string
 
 const (
@@ -17,8 +17,8 @@ const (
 	X11     Display = "x11"
 )
 
-// Screenshot takes a picture of the screen and keeps it in a PNG file, unless
-// the file's name is "". Of Wayland compositors only sway can be photographed.
+// Screenshot takes a picture of the screen and writes it to a PNG file, unless
+// the file's name is "". On Wayland it works only with sway.
 func (s *Session) Screenshot(d Display, file string) (image.Image, error) {
 	command := []string{"grim", "-"}
 	if d == X11 {
@@ -38,7 +38,7 @@ func (s *Session) Screenshot(d Display, file string) (image.Image, error) {
 	return picture, err
 }
 
-// Covered is how much of a picture, 0 to 1, has exactly that colour.
+// Covered returns the share of a picture, 0 to 1, that has exactly this colour.
 func Covered(picture image.Image, c color.Color) float64 {
 	want, n := color.RGBAModel.Convert(c), 0
 	b := picture.Bounds()

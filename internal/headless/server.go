@@ -15,17 +15,18 @@ import (
 	"time"
 )
 
-// patience is how long a server may take until it answers.
-const patience = 20 * time.Second
+// startTimeout is how long a server may take to answer.
+const startTimeout = 20 * time.Second
 
 // server is one process of the desktop.
 type server struct {
 	name string
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	done chan struct{} // closed when the process has ended
 }
 
-// start starts a server as the session's user; it dies with us.
+// start starts a server as the session's user. It is killed when this process
+// ends. The server gets extra, if not nil, as descriptor 3.
 func (s *Session) start(env []string, extra *os.File, name string, args ...string) (*server, error) {
 	log, err := os.Create(filepath.Join(s.log, name+".log"))
 	if err != nil {
@@ -37,7 +38,7 @@ func (s *Session) start(env []string, extra *os.File, name string, args ...strin
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	if extra != nil {
-		cmd.ExtraFiles = []*os.File{extra} // descriptor 3
+		cmd.ExtraFiles = []*os.File{extra}
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid: true, Pdeathsig: syscall.SIGTERM, Credential: s.User.credential(),
@@ -53,7 +54,7 @@ func (s *Session) start(env []string, extra *os.File, name string, args ...strin
 	return srv, nil
 }
 
-// stop ends the server: politely, so that it removes its sockets, then not.
+// stop asks the server to end, so that it removes its sockets, then kills it.
 func (srv *server) stop() {
 	srv.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -64,11 +65,11 @@ func (srv *server) stop() {
 	}
 }
 
-// ready waits until f succeeds. A server that has ended, or is not ready in
-// time, is an error that has the end of its log.
-func (s *Session) ready(srv *server, f func() error) error {
+// waitReady waits until f succeeds. If the server ends or does not become ready
+// in time, the error includes the end of its log.
+func (s *Session) waitReady(srv *server, f func() error) error {
 	ended := false
-	err := until(patience, func() error {
+	err := until(startTimeout, func() error {
 		err := f()
 		select {
 		case <-srv.done:
@@ -82,14 +83,15 @@ func (s *Session) ready(srv *server, f func() error) error {
 		return nil
 	}
 	if ended {
-		err = fmt.Errorf("it ended: %v", srv.cmd.ProcessState)
+		err = fmt.Errorf("the server ended: %v", srv.cmd.ProcessState)
 	}
 	log, _ := os.ReadFile(filepath.Join(s.log, srv.name+".log"))
 	return fmt.Errorf("%s: %w\n%s", srv.name, err, log[max(0, len(log)-2000):])
 }
 
-// listening says whether a server answers on a socket of the runtime directory.
-func (s *Session) listening(name string) error {
+// dial returns nil if a server accepts connections on a socket of the runtime
+// directory.
+func (s *Session) dial(name string) error {
 	conn, err := net.Dial("unix", filepath.Join(s.RuntimeDir, name))
 	if err == nil {
 		conn.Close()
@@ -104,7 +106,7 @@ func (s *Session) startBus() error {
 	if err != nil {
 		return err
 	}
-	return s.ready(srv, func() error { return s.listening("bus") })
+	return s.waitReady(srv, func() error { return s.dial("bus") })
 }
 
 const swayConfig = `xwayland disable
@@ -114,7 +116,7 @@ focus_on_window_activation none
 `
 
 func (s *Session) startCompositor() error {
-	const socket = "wayland-1" // the first name that sway takes
+	const socket = "wayland-1" // the first name that sway tries
 	var srv *server
 	var err error
 	switch s.compositor {
@@ -131,17 +133,17 @@ func (s *Session) startCompositor() error {
 		srv, err = s.start([]string{"WLR_BACKENDS=headless", "WLR_LIBINPUT_NO_DEVICES=1", "WLR_RENDERER=pixman"},
 			nil, "sway", "--config", config)
 	default:
-		return fmt.Errorf("no compositor %q: sway or weston", s.compositor)
+		return fmt.Errorf("unknown compositor %q: use sway or weston", s.compositor)
 	}
 	if err != nil {
 		return err
 	}
 	s.Env = append(s.Env, "WAYLAND_DISPLAY="+socket)
-	return s.ready(srv, func() error { return s.listening(socket) })
+	return s.waitReady(srv, func() error { return s.dial(socket) })
 }
 
 func (s *Session) startX(args []string) error {
-	if os.Getuid() == 0 { // an X server of a plain user could not make it so
+	if os.Getuid() == 0 { // a plain user's X server could not create it with this mode
 		if err := os.MkdirAll("/tmp/.X11-unix", 0o777); err != nil {
 			return err
 		}
@@ -155,7 +157,7 @@ func (s *Session) startX(args []string) error {
 		_, err := s.Output("xauth", "-q", "-f", file, "add", display, ".", hex.EncodeToString(cookie))
 		return err
 	}
-	// The server takes every cookie of its file, whatever display it is for.
+	// The server accepts every cookie in its file, whichever display it is for.
 	auth := filepath.Join(s.RuntimeDir, "xvfb.auth")
 	if err := addCookie(auth, ":0"); err != nil {
 		return err
@@ -171,24 +173,26 @@ func (s *Session) startX(args []string) error {
 	if err != nil {
 		return err
 	}
-	r.SetReadDeadline(time.Now().Add(patience))
+	r.SetReadDeadline(time.Now().Add(startTimeout))
 	number, err := bufio.NewReader(r).ReadString('\n')
-	if err = s.ready(srv, func() error { return err }); err != nil {
+	if err = s.waitReady(srv, func() error { return err }); err != nil {
 		return err
 	}
 	number = strings.TrimSpace(number)
-	s.undo = append(s.undo, func() error { // when it had to be killed
+	s.undo = append(s.undo, func() error { // in case it had to be killed
 		os.Remove("/tmp/.X11-unix/X" + number)
 		os.Remove("/tmp/.X" + number + "-lock")
 		return nil
 	})
 	xauthority := filepath.Join(s.RuntimeDir, "xauth")
 	s.Env = append(s.Env, "DISPLAY=:"+number, "XAUTHORITY="+xauthority)
-	// In the server's own file too, where a program without the variable looks.
+	// Also in the server's own file, which programs without XAUTHORITY find through
+	// the server's command line.
 	return errors.Join(addCookie(auth, ":"+number), addCookie(xauthority, ":"+number))
 }
 
-// noHardware keeps wireplumber (0.4: Lua, 0.5: JSON) away from real devices.
+// noHardware is configuration that keeps wireplumber (0.4: Lua, 0.5: JSON) away
+// from real devices.
 var noHardware = map[string]string{
 	"main.lua.d/51-headless.lua": "alsa_monitor.enabled = false\n" +
 		"v4l2_monitor.enabled = false\nlibcamera_monitor.enabled = false\n",
@@ -215,7 +219,7 @@ func (s *Session) startSound() error {
 		return err
 	}
 	env := []string{"XDG_CONFIG_HOME=" + config, "XDG_STATE_HOME=" + state}
-	var manager *server // it makes the sink the default one
+	var manager *server // wireplumber, which makes the sink the default
 	for _, daemon := range []struct{ name, socket string }{
 		{"pipewire", "pipewire-0"}, {"wireplumber", "pipewire-0"}, {"pipewire-pulse", "pulse/native"},
 	} {
@@ -223,7 +227,7 @@ func (s *Session) startSound() error {
 		if err != nil {
 			return err
 		}
-		if err := s.ready(srv, func() error { return s.listening(daemon.socket) }); err != nil {
+		if err := s.waitReady(srv, func() error { return s.dial(daemon.socket) }); err != nil {
 			return err
 		}
 		if daemon.name == "wireplumber" {
@@ -231,7 +235,7 @@ func (s *Session) startSound() error {
 		}
 	}
 	loaded := false
-	return s.ready(manager, func() error {
+	return s.waitReady(manager, func() error {
 		if !loaded {
 			_, err := s.Output("pactl", "load-module", "module-null-sink", "sink_name="+sink)
 			if err != nil {
@@ -247,7 +251,7 @@ func (s *Session) startSound() error {
 	})
 }
 
-// RestartPipewire ends PipeWire and its companions and starts them anew, as an
+// RestartPipewire stops PipeWire and its companions and starts them again, as an
 // update of the host does.
 func (s *Session) RestartPipewire() error {
 	rest := s.servers[:0:0]

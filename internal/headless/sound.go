@@ -17,19 +17,20 @@ const rate = 48000
 // Sound is one channel of samples.
 type Sound []int16
 
-// Tone returns a sine of so many Hz; volume 1 is as loud as can be. It swells
-// and fades for a tenth of its length, so that it does not click.
+// Tone returns a sine wave; volume 1 is the maximum. It fades in and out for a
+// tenth of its length each, so that it does not click.
 func Tone(hertz float64, length time.Duration, volume float64) Sound {
 	s := make(Sound, int(length.Seconds()*rate))
 	for i := range s {
 		edge := min(i, len(s)-i)
-		swell := min(1, float64(edge)*10/float64(len(s)))
-		s[i] = int16(math.MaxInt16 * volume * swell * math.Sin(2*math.Pi*hertz*float64(i)/rate))
+		fade := min(1, float64(edge)*10/float64(len(s)))
+		s[i] = int16(math.MaxInt16 * volume * fade * math.Sin(2*math.Pi*hertz*float64(i)/rate))
 	}
 	return s
 }
 
-// Loudness is the root mean square of the samples: 0 is silence, 1 the loudest.
+// Loudness returns the root mean square of the samples: 0 is silence, 1 the
+// maximum.
 func (s Sound) Loudness() float64 {
 	sum := 0.0
 	for _, v := range s {
@@ -38,9 +39,9 @@ func (s Sound) Loudness() float64 {
 	return math.Sqrt(sum/float64(max(1, len(s)))) / math.MaxInt16
 }
 
-// Share is how much of the sound's energy, 0 to 1, lies at so many Hz: it tells
-// our tone from other sound. It looks at tenths of a second, as the tone and its
-// recording may be shifted against each other.
+// Share returns the share of the sound's energy, 0 to 1, at a frequency, which
+// tells a tone from other sound. It works on windows of a tenth of a second,
+// because gaps in the recording shift the tone's phase.
 func (s Sound) Share(hertz float64) float64 {
 	const window = rate / 10
 	tone, all := 0.0, 0.0
@@ -60,7 +61,7 @@ func (s Sound) Share(hertz float64) float64 {
 	return tone / all
 }
 
-// WAV returns the sound as a file: 16 bits, one channel.
+// WAV returns the sound as a WAV file: 16 bits, one channel.
 func (s Sound) WAV() []byte {
 	var b bytes.Buffer
 	put := func(fields ...any) {
@@ -82,8 +83,9 @@ func (s Sound) bytes() []byte {
 	return b
 }
 
-// Record records what the default sink plays while f runs. It begins when the
-// recorder hears, and ends with what the sink had still to play.
+// Record records what the default sink plays while f runs. f is called once the
+// recorder receives samples. Record waits for the sink's and the recorder's
+// buffers after f.
 func (s *Session) Record(f func() error) (Sound, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -99,22 +101,22 @@ func (s *Session) Record(f func() error) (Sound, error) {
 		return nil, err
 	}
 	var data bytes.Buffer
-	heard, ended := make(chan struct{}), make(chan struct{})
+	recording, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		if n, _ := io.CopyN(&data, out, 1); n == 1 {
-			close(heard)
+			close(recording)
 			io.Copy(&data, out)
 		}
 	}()
 	select {
-	case <-heard:
+	case <-recording:
 		err = f()
-		time.Sleep(200 * time.Millisecond) // the sink's and the recorder's buffers
+		time.Sleep(200 * time.Millisecond) // length of the buffers
 	case <-ended:
 		err = errors.New("cannot record the sink's monitor")
-	case <-time.After(patience):
-		err = errors.New("cannot record the sink's monitor: it sends nothing")
+	case <-time.After(startTimeout):
+		err = errors.New("cannot record the sink's monitor: it sends no samples")
 	}
 	cancel()
 	<-ended

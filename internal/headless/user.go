@@ -47,12 +47,12 @@ func LookupUser(name string) (User, error) {
 	return u, nil
 }
 
-// testUser is the account that root's tests run programs as.
+// testUser is the account that tests use when root runs them.
 const testUser = "chruntest"
 
-// TestUser returns an ordinary user: who runs us, or for root the account
-// chruntest, which is made when it is missing. Its uid is not 1000, because a
-// chroot's first account has that and the two must be told apart.
+// TestUser returns an ordinary user: the caller, or for root the account
+// chruntest, which is created if missing. Its uid is not 1000, which is the uid of
+// a chroot's first account, so that tests can tell the two apart.
 func TestUser() (User, error) {
 	if os.Getuid() != 0 {
 		me, err := user.Current()
@@ -73,14 +73,14 @@ func TestUser() (User, error) {
 	}
 	out, err := exec.Command("useradd", "--create-home", "--shell", "/bin/bash",
 		"--uid", strconv.Itoa(uid), "--user-group", testUser).CombinedOutput()
-	// Two test programs may have asked for it at once.
+	// Another test program may have created it at the same time.
 	if u, lookup := LookupUser(testUser); lookup == nil {
 		return u, nil
 	}
-	return User{}, fmt.Errorf("cannot make the account %s: %w: %s", testUser, err, out)
+	return User{}, fmt.Errorf("cannot create the account %s: %w: %s", testUser, err, out)
 }
 
-// credential makes a process run as u; nil when we are u.
+// credential returns what makes a process run as u, or nil if this process does.
 func (u User) credential() *syscall.Credential {
 	if os.Getuid() == u.UID {
 		return nil
@@ -92,7 +92,7 @@ func (u User) credential() *syscall.Credential {
 	return c
 }
 
-// mkdir makes a directory of the user's; one that exists stays as it is.
+// mkdir creates a directory that u owns. An existing one is not changed.
 func (u User) mkdir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		if errors.Is(err, os.ErrExist) {
@@ -103,14 +103,16 @@ func (u User) mkdir(dir string) error {
 	return os.Chown(dir, u.UID, u.GID)
 }
 
-// claimed marks a runtime directory as one of ours.
-const claimed = ".chrun-headless"
+// marker is the name of a file that marks a runtime directory as made by this
+// package.
+const marker = ".chrun-headless"
 
-// claim returns a runtime directory for u, 0700 and u's own, and what gives it
-// back. Root gets /run/user/UID, a tmpfs as logind makes it, and waits for
-// another session that has it; but if that user is really logged in, or root
-// does not run us, or it shall be private, it is a new directory in /tmp.
-func claim(u User, private bool) (dir string, release func() error, err error) {
+// claimRuntimeDir returns a runtime directory that u owns, with mode 0700, and a
+// function that releases it. For root it is /run/user/UID, a tmpfs as logind makes
+// it, and the call waits until no other headless session uses it. It is a new
+// directory in /tmp if u is really logged in, if the caller is not root, or if it
+// should be private.
+func claimRuntimeDir(u User, private bool) (dir string, release func() error, err error) {
 	if os.Getuid() == 0 && !private {
 		dir, release, err := mountRuntimeDir(u)
 		if err != nil || dir != "" {
@@ -136,11 +138,11 @@ func mountRuntimeDir(u User) (dir string, release func() error, err error) {
 	if err := until(5*time.Minute, func() error {
 		return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	}); err != nil {
-		return "", nil, fmt.Errorf("another session has the runtime directory of %s: %w", u.Name, err)
+		return "", nil, fmt.Errorf("the runtime directory of %s is in use by another session: %w", u.Name, err)
 	}
 	path := filepath.Join("/run/user", strconv.Itoa(u.UID))
-	if _, err := os.Lstat(filepath.Join(path, claimed)); err == nil {
-		// We hold the lock, so whoever mounted it was killed.
+	if _, err := os.Lstat(filepath.Join(path, marker)); err == nil {
+		// We hold the lock, so the session that mounted it was killed.
 		if err := syscall.Unmount(path, syscall.MNT_DETACH); err != nil {
 			return "", nil, os.NewSyscallError("umount "+path, err)
 		}
@@ -148,8 +150,7 @@ func mountRuntimeDir(u User) (dir string, release func() error, err error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return "", nil, err
 	}
-	// A directory that is not empty, or cannot be removed because something is
-	// mounted there, is a real session's.
+	// A directory that is not empty, or is a mount point, belongs to a real session.
 	if os.Remove(path) != nil {
 		return "", nil, nil
 	}
@@ -167,5 +168,5 @@ func mountRuntimeDir(u User) (dir string, release func() error, err error) {
 		}
 		return os.Remove(path)
 	}
-	return path, release, os.WriteFile(filepath.Join(path, claimed), nil, 0o600)
+	return path, release, os.WriteFile(filepath.Join(path, marker), nil, 0o600)
 }

@@ -1,6 +1,6 @@
 // Demo shows what chrun does: it opens Firefox and an X11 program from a chroot
-// and plays a tone, on the desktop that is there or else on a headless one, and
-// says in a few lines what came of it. `make demo` runs it.
+// and plays a tone, on the user's desktop or else on a headless one, and prints
+// one line about each. `make demo` runs it.
 package main
 
 import (
@@ -16,15 +16,15 @@ import (
 	"chrun/internal/headless"
 )
 
-// demo is what every step knows.
+// demo is what every step needs.
 type demo struct {
 	ctx      context.Context
 	session  *headless.Session
-	headless bool   // nobody looks: windows are photographed and closed
+	headless bool   // there is no screen: windows are photographed and closed
 	chrun    string // the launcher, where the session's user can run it
 	chroot   string
 	shared   string // a directory below /tmp, which is the same inside
-	out      string // where screenshots and logs go
+	out      string // directory for screenshots and logs
 }
 
 func main() {
@@ -41,6 +41,7 @@ func main() {
 	}
 }
 
+// run makes the demo and reports whether every step succeeded.
 func run(chroot, chrun, out string) (ok bool, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -49,13 +50,23 @@ func run(chroot, chrun, out string) (ok bool, err error) {
 	if err := d.prepare(chroot, chrun); err != nil {
 		return false, err
 	}
-	return d.show()
+	if err := d.openDesktop(); err != nil {
+		return false, err
+	}
+	kind := "your desktop"
+	if d.headless {
+		kind = "a headless desktop"
+	}
+	user := d.session.User
+	fmt.Printf("chroot %s, %s of %s (uid %d)\n", d.chroot, kind, user.Name, user.UID)
+	return d.showAll()
 }
 
-// prepare finds the chroot, the launcher and the desktop.
+// prepare checks the chroot and makes the directories. It copies the launcher,
+// because the checkout may be in root's home, which other users cannot enter.
 func (d *demo) prepare(chroot, chrun string) (err error) {
 	if chroot == "" {
-		return errors.New("which chroot? -chroot DIR")
+		return errors.New("name a chroot: -chroot DIR")
 	}
 	if d.chroot, err = filepath.Abs(chroot); err != nil {
 		return err
@@ -66,94 +77,79 @@ func (d *demo) prepare(chroot, chrun string) (err error) {
 	if err := os.MkdirAll(d.out, 0o755); err != nil {
 		return err
 	}
-	user, err := who()
-	if err != nil {
-		return err
-	}
 	if d.shared, err = os.MkdirTemp("/tmp", "chrun-demo-"); err != nil {
 		return err
 	}
 	if err := os.Chmod(d.shared, 0o755); err != nil {
 		return err
 	}
-	// The checkout may be in root's home, where an ordinary user cannot go.
+	data, err := os.ReadFile(chrun)
+	if err != nil {
+		return err
+	}
 	d.chrun = filepath.Join(d.shared, "chrun")
-	if data, err := os.ReadFile(chrun); err != nil {
-		return err
-	} else if err := os.WriteFile(d.chrun, data, 0o755); err != nil {
-		return err
-	}
-	return d.openDesktop(user)
+	return os.WriteFile(d.chrun, data, 0o755)
 }
 
-// openDesktop joins the user's running desktop, or starts a headless one.
-func (d *demo) openDesktop(user headless.User) (err error) {
+// openDesktop joins the user's desktop, or starts a headless one.
+func (d *demo) openDesktop() error {
+	user, err := findUser()
+	if err != nil {
+		return err
+	}
 	if user.UID != 0 {
-		d.session = headless.Join(user, os.Environ())
-	}
-	if d.session == nil {
-		if user.UID == 0 {
-			if user, err = headless.TestUser(); err != nil {
-				return err
-			}
+		if d.session = headless.Join(user, os.Environ()); d.session != nil {
+			return nil
 		}
-		d.headless = true
-		d.session, err = headless.Start(headless.Options{
-			User: user, Compositor: "sway", X11: true, Sound: true, Bus: true,
-		})
-		if err != nil {
-			if display := os.Getenv("WAYLAND_DISPLAY") + os.Getenv("DISPLAY"); display != "" {
-				err = fmt.Errorf("%w\nhint: nothing answers on %s: env -u DISPLAY -u WAYLAND_DISPLAY make demo", err, display)
-			}
-			return err
-		}
+	} else if user, err = headless.TestUser(); err != nil {
+		return err
 	}
-	return nil
+	d.headless = true
+	d.session, err = headless.Start(headless.Options{
+		User: user, Compositor: "sway", X11: true, Sound: true, Bus: true,
+	})
+	if display := os.Getenv("WAYLAND_DISPLAY") + os.Getenv("DISPLAY"); err != nil && display != "" {
+		err = fmt.Errorf("%w\nhint: nothing answers on %s: env -u DISPLAY -u WAYLAND_DISPLAY make demo", err, display)
+	}
+	return err
 }
 
-// close ends a headless desktop and removes the copy of the launcher.
+// close ends a headless desktop and removes the shared directory.
 func (d *demo) close() {
-	if d.headless && d.session != nil {
-		d.session.Close()
-	}
+	d.session.Close()
 	if d.shared != "" {
 		os.RemoveAll(d.shared)
 	}
 }
 
-// show runs the steps and prints their results.
-func (d *demo) show() (ok bool, err error) {
-	kind := "your desktop"
-	if d.headless {
-		kind = "a headless desktop"
-	}
-	fmt.Printf("chroot %s, %s of %s (uid %d)\n", d.chroot, kind, d.session.User.Name, d.session.User.UID)
-
+// showAll runs the steps and prints a line about each.
+func (d *demo) showAll() (ok bool, err error) {
 	ok = true
 	for _, step := range []struct {
 		name string
 		show func() (string, error)
 	}{
-		{"Firefox", d.firefox},
-		{"X11", d.x11},
-		{"sound", d.sound},
-		{"traces", d.traces(mounts())},
+		{"Firefox", d.showFirefox},
+		{"X11", d.showX11},
+		{"sound", d.playSound},
+		{"traces", d.compareMounts(readMounts())},
 	} {
-		report, err := step.show()
+		message, err := step.show()
 		result := "PASS"
 		switch {
 		case d.ctx.Err() != nil:
 			return false, d.ctx.Err()
 		case err != nil:
-			result, report, ok = "FAIL", err.Error(), false
+			result, message, ok = "FAIL", err.Error(), false
 		}
-		fmt.Printf("%s  %-8s %s\n", result, step.name, report)
+		fmt.Printf("%s  %-8s %s\n", result, step.name, message)
 	}
 	return ok, nil
 }
 
-// who is the ordinary user whose demo this is; root only when no other is known.
-func who() (headless.User, error) {
+// findUser returns the user whose desktop the demo uses; root only if no other
+// user is known.
+func findUser() (headless.User, error) {
 	if name := os.Getenv("SUDO_USER"); os.Getuid() == 0 && name != "" {
 		return headless.LookupUser(name)
 	}

@@ -19,22 +19,23 @@ import (
 	"chrun/internal/headless"
 )
 
-// launch starts chrun with these arguments; what it prints goes to a file in
-// d.out. ended receives the exit.
-func (d *demo) launch(name string, stays bool, args ...string) (ended chan error, end func(), err error) {
+// launch starts chrun with these arguments and writes its output to a file in
+// d.out. A program that keepOpen is set for outlives the demo. ended receives the
+// exit; end stops the program.
+func (d *demo) launch(name string, keepOpen bool, args ...string) (ended chan error, end func(), err error) {
 	log, err := os.Create(filepath.Join(d.out, name+".log"))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer log.Close()
 	ctx := d.ctx
-	if stays {
-		ctx = context.Background() // d.ctx ends with us
+	if keepOpen {
+		ctx = context.Background() // d.ctx ends with the demo
 	}
 	cmd := d.session.Command(ctx, d.chrun, append([]string{"-c", d.chroot}, args...)...)
-	cmd.Dir = "/tmp" // a directory that is there inside too
+	cmd.Dir = "/tmp" // exists inside too
 	cmd.Stdout, cmd.Stderr = log, log
-	if stays { // the end of the terminal does not end it either
+	if keepOpen { // even when the terminal is closed
 		cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Setsid = false, true
 	}
 	if err := cmd.Start(); err != nil {
@@ -49,7 +50,7 @@ func (d *demo) launch(name string, stays bool, args ...string) (ended chan error
 		ended <- err
 	}()
 	end = func() {
-		cmd.Cancel() // the process group, politely
+		cmd.Cancel() // SIGTERM to the process group
 		select {
 		case <-ended:
 		case <-time.After(5 * time.Second):
@@ -59,9 +60,9 @@ func (d *demo) launch(name string, stays bool, args ...string) (ended chan error
 	return ended, end, nil
 }
 
-// find returns the first of the programs that the chroot has. A link is enough:
-// it may be an absolute one, which leads elsewhere here.
-func (d *demo) find(programs ...string) (string, error) {
+// findProgram returns the first of the programs that the chroot has. A symlink is
+// enough: an absolute one resolves only inside.
+func (d *demo) findProgram(programs ...string) (string, error) {
 	for _, program := range programs {
 		for _, dir := range []string{"usr/local/bin", "usr/bin", "bin", "opt/bin"} {
 			if _, err := os.Lstat(filepath.Join(d.chroot, dir, program)); err == nil {
@@ -72,8 +73,8 @@ func (d *demo) find(programs ...string) (string, error) {
 	return "", fmt.Errorf("%s has no %s", d.chroot, strings.Join(programs, ", "))
 }
 
-// poll calls f four times a second until it succeeds, the program ends or a
-// minute and a half have gone by.
+// poll calls f four times a second until it succeeds, the program ends or 90
+// seconds have passed.
 func (d *demo) poll(ended chan error, f func() error) error {
 	for deadline := time.Now().Add(90 * time.Second); ; {
 		err := f()
@@ -83,7 +84,7 @@ func (d *demo) poll(ended chan error, f func() error) error {
 		select {
 		case exit := <-ended:
 			ended <- exit
-			return fmt.Errorf("it ended before that: %w; %v", err, exit)
+			return fmt.Errorf("the program ended too early: %w; %v", err, exit)
 		case <-d.ctx.Done():
 			return d.ctx.Err()
 		case <-time.After(250 * time.Millisecond):
@@ -108,35 +109,29 @@ user_pref("app.normandy.enabled", false);
 user_pref("app.update.enabled", false);
 `
 
-// firefox opens a page in Firefox, on Wayland where there is one, and waits
-// until the page says that it has been painted.
-func (d *demo) firefox() (string, error) {
-	program, err := d.find("firefox-bin", "firefox", "firefox-esr")
+// showFirefox opens a page in Firefox, on Wayland if the desktop has it, and
+// waits until the page reports that it has been painted.
+func (d *demo) showFirefox() (string, error) {
+	program, err := d.findProgram("firefox-bin", "firefox", "firefox-esr")
 	if err != nil {
 		return "", err
 	}
 	display, args := "X11", []string{program}
 	if d.session.Has(headless.Wayland) {
-		// Without X11 there is no doubt where the window is.
 		display, args = "Wayland", []string{"--deny", "x11", "--env", "MOZ_ENABLE_WAYLAND=1", program}
 	}
 	if d.headless {
-		dir := filepath.Join(d.shared, "profile")
-		if err := errors.Join(os.Mkdir(dir, 0o700),
-			os.WriteFile(filepath.Join(dir, "user.js"), []byte(profile), 0o644),
-			os.Chown(dir, d.session.User.UID, d.session.User.GID)); err != nil {
+		dir, err := d.makeProfile()
+		if err != nil {
 			return "", err
 		}
 		args = append(args, "--new-instance", "--profile", dir)
 	}
-
-	address, painted, stop, err := servePage(map[string]string{
-		"Chroot": d.chroot, "Firefox": program, "User": d.session.User.Name, "Display": display,
-	})
+	address, painted, closeServer, err := d.servePage(program, display)
 	if err != nil {
 		return "", err
 	}
-	defer stop()
+	defer closeServer()
 
 	begin := time.Now()
 	ended, end, err := d.launch("firefox", !d.headless, append(args, "http://"+address)...)
@@ -156,12 +151,12 @@ func (d *demo) firefox() (string, error) {
 	}); err != nil {
 		return "", err
 	}
-	shown := fmt.Sprintf("%s on %s painted the page after %.1f s", program, display, time.Since(begin).Seconds())
+	message := fmt.Sprintf("%s on %s painted the page after %.1f s", program, display, time.Since(begin).Seconds())
 	if !d.headless {
-		return shown + " and stays open", nil
+		return message + " and stays open", nil
 	}
 	file := filepath.Join(d.out, "firefox-wayland.png")
-	return shown + ": " + file, d.poll(ended, func() error {
+	return message + ": " + file, d.poll(ended, func() error {
 		picture, err := d.session.Screenshot(headless.Wayland, file)
 		if err == nil && headless.Covered(picture, green) < 0.3 {
 			err = errors.New("the page is not on the screen")
@@ -170,31 +165,41 @@ func (d *demo) firefox() (string, error) {
 	})
 }
 
-// servePage serves the page with these values on a local port. painted is closed
-// when the page reports that it was painted.
-func servePage(values map[string]string) (address string, painted chan struct{}, stop func(), err error) {
+// makeProfile makes a Firefox profile for the session's user.
+func (d *demo) makeProfile() (dir string, err error) {
+	dir = filepath.Join(d.shared, "profile")
+	return dir, errors.Join(os.Mkdir(dir, 0o700),
+		os.WriteFile(filepath.Join(dir, "user.js"), []byte(profile), 0o644),
+		os.Chown(dir, d.session.User.UID, d.session.User.GID))
+}
+
+// servePage serves the page on a local address. painted is closed when the page
+// has been painted.
+func (d *demo) servePage(program, display string) (address string, painted chan struct{}, closeServer func() error, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, nil, err
 	}
 	painted = make(chan struct{})
-	report := sync.OnceFunc(func() { close(painted) })
+	closePainted := sync.OnceFunc(func() { close(painted) })
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
-		template.Must(template.New("").Parse(page)).Execute(w, values)
+		template.Must(template.New("").Parse(page)).Execute(w, map[string]string{
+			"Chroot": d.chroot, "Firefox": program, "User": d.session.User.Name, "Display": display,
+		})
 	})
-	mux.HandleFunc("/painted", func(http.ResponseWriter, *http.Request) { report() })
+	mux.HandleFunc("/painted", func(http.ResponseWriter, *http.Request) { closePainted() })
 	server := &http.Server{Handler: mux}
 	go server.Serve(listener)
-	return listener.Addr().String(), painted, func() { server.Close() }, nil
+	return listener.Addr().String(), painted, server.Close, nil
 }
 
-// x11 opens a small program that knows nothing but X11.
-func (d *demo) x11() (string, error) {
+// showX11 opens a small program that supports only X11.
+func (d *demo) showX11() (string, error) {
 	if !d.session.Has(headless.X11) {
-		return "this desktop has no X11: left out", nil
+		return "this desktop has no X11, skipped", nil
 	}
-	program, err := d.find("xclock", "xeyes", "xlogo", "xterm")
+	program, err := d.findProgram("xclock", "xeyes", "xlogo", "xterm")
 	if err != nil {
 		return "", err
 	}
@@ -213,7 +218,7 @@ func (d *demo) x11() (string, error) {
 		return "", err
 	}
 	if !d.headless {
-		return program + " opened a window; it is closed again", nil
+		return program + " opened a window, which is closed again", nil
 	}
 	file := filepath.Join(d.out, program+"-x11.png")
 	return program + " opened a window: " + file, d.poll(ended, func() error {
@@ -225,15 +230,15 @@ func (d *demo) x11() (string, error) {
 	})
 }
 
-// sound plays a tone inside and hears it outside.
-func (d *demo) sound() (string, error) {
+// playSound plays a tone inside and records it outside.
+func (d *demo) playSound() (string, error) {
 	if _, err := exec.LookPath("parec"); err != nil {
 		return "", err
 	}
 	if _, err := d.session.Output("pactl", "info"); err != nil && !d.headless {
-		return "this desktop plays no sound: left out", nil
+		return "this desktop plays no sound, skipped", nil
 	}
-	program, err := d.find("pw-play", "paplay", "aplay")
+	program, err := d.findProgram("pw-play", "paplay", "aplay")
 	if err != nil {
 		return "", err
 	}
@@ -242,7 +247,7 @@ func (d *demo) sound() (string, error) {
 	if err := os.WriteFile(file, headless.Tone(pitch, 1500*time.Millisecond, 0.05).WAV(), 0o644); err != nil {
 		return "", err
 	}
-	heard, err := d.session.Record(func() error {
+	recording, err := d.session.Record(func() error {
 		ended, _, err := d.launch("sound", false, program, file)
 		if err != nil {
 			return err
@@ -253,25 +258,25 @@ func (d *demo) sound() (string, error) {
 		return "", err
 	}
 	result := fmt.Sprintf("%s, recorded from the monitor: loudness %.4f, %.0f %% of it the tone of %d Hz",
-		program, heard.Loudness(), 100*heard.Share(pitch), pitch)
-	// On a person's desktop other programs may play too, and the volume is theirs.
-	if least := 0.5; d.headless && heard.Share(pitch) < least || heard.Loudness() == 0 {
+		program, recording.Loudness(), 100*recording.Share(pitch), pitch)
+	// On the user's own desktop other programs may play too, at any volume.
+	if d.headless && recording.Share(pitch) < 0.5 || recording.Loudness() == 0 {
 		return "", errors.New(result)
 	}
 	return result, nil
 }
 
-// traces says whether the host has other mounts than before.
-func (d *demo) traces(before string) func() (string, error) {
+// compareMounts returns a step that fails if the host's mounts have changed.
+func (d *demo) compareMounts(before string) func() (string, error) {
 	return func() (string, error) {
-		if now := mounts(); now != before {
+		if now := readMounts(); now != before {
 			return "", fmt.Errorf("the host's mounts have changed:\n%s", now)
 		}
-		return "the host's mounts are what they were", nil
+		return "the host's mounts are unchanged", nil
 	}
 }
 
-func mounts() string {
+func readMounts() string {
 	data, _ := os.ReadFile("/proc/self/mounts")
 	return string(data)
 }

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Boots kernels of Debian under qemu, in software (no KVM), and runs chrun and
-# the tests of what it mounts there, as a plain user and as root. What happens
-# in the guest is in guest/; its PASS and FAIL lines come over the serial line.
+# Boots Debian kernels under qemu, in software (no KVM), and runs chrun and its
+# mount tests there, as a plain user and as root. guest/ is the program that runs
+# in the guest; its PASS and FAIL lines arrive over the serial line.
 #
-#   scripts/kernels/run.sh [SUITE/ARCH ...]   default: all that are below
+#   scripts/kernels/run.sh [SUITE/ARCH ...]   default: all kernels listed below
 #   scripts/kernels/run.sh fetch SUITE/ARCH   download that kernel, print its directory
-#   scripts/kernels/run.sh clean              remove all that this script has downloaded
+#   scripts/kernels/run.sh clean              remove everything that this script has downloaded
 #
-# CHRUN_CACHE    where downloads are kept, as for scripts/chroot.sh
-# CHRUN_MIRROR   a Debian mirror other than mmdebstrap's own choice
-# CHRUN_TIMEOUT  for one kernel, in seconds; default 1800
+# CHRUN_CACHE    directory for downloads, as for scripts/chroot.sh
+# CHRUN_MIRROR   a Debian mirror; default: mmdebstrap's choice
+# CHRUN_TIMEOUT  seconds for one kernel; default 1800
 set -eu
 
 kernels="
@@ -18,8 +18,8 @@ kernels="
 	trixie/arm64
 	bullseye/amd64
 "
-# These are Linux 6.1, 6.12, 6.12 again for the assembly in session/launch, and
-# 5.10, which is older than chrun supports, and whose user must be told so.
+# These are Linux 6.1, 6.12, 6.12 on arm64 for the assembly in session/launch, and
+# 5.10, which is too old for chrun, so that the error message is tested.
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 self=$top/scripts/kernels/run.sh
@@ -44,7 +44,7 @@ fetch() {
 	exec 9<"$cache"
 	flock 9
 	[ -d "$dir" ] && { echo "$dir"; return; }
-	say "downloading the kernel of $1: about 150 MB, of which 15 are kept"
+	say "downloading the kernel of $1: about 150 MB, of which 15 MB are kept"
 	making=$cache/making
 	rm -rf "$making"
 	mkdir "$making"
@@ -63,7 +63,7 @@ fetch() {
 }
 
 # Makes the initramfs: the guest's program, and a directory that becomes the
-# root of the guest.
+# guest's root.
 initramfs() { # DIR ARCH
 	host=$work/initramfs/host
 	rm -rf "$work/initramfs"
@@ -97,7 +97,7 @@ boot() { # DIR ARCH
 		-kernel "$dir/vmlinuz" -initrd "$work/initramfs.gz" -append "console=$console panic=-1 quiet" </dev/null 2>&1 |
 		sed -u 's/\r*$//' | tee "$work/log" | grep --line-buffered -E '^(PASS|FAIL|NOTE|  )' || true
 	grep -qx 'guest: all passed' "$work/log" && return
-	grep -q '^guest: ' "$work/log" || { say "the guest did not come to its end:"; tail -n 40 "$work/log" >&2; }
+	grep -q '^guest: ' "$work/log" || { say "the guest did not finish:"; tail -n 40 "$work/log" >&2; }
 	return 1
 }
 

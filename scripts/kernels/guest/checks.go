@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checks are all that the kernel is asked for. Each prints a line.
-func checks() error {
-	text, major, minor := release()
+// runChecks runs every check, and prints a line about each.
+func runChecks() error {
+	text, major, minor := kernelRelease()
 	fmt.Println("NOTE Linux", text)
-	before, failed := mounts(), 0
+	before, failed := readMounts(), 0
 	report := func(name string, err error) {
 		if err == nil {
 			fmt.Println("PASS", name)
@@ -32,28 +32,28 @@ func checks() error {
 	}
 	for _, c := range []caller{{"user", uid}, {"root", 0}} {
 		if major < 5 || major == 5 && minor < 12 {
-			report(c.name+": an old kernel is told so", c.old())
+			report(c.name+": the error on an old kernel", c.checkOldKernel())
 			continue
 		}
-		for _, x := range commands() {
+		for _, x := range launchChecks() {
 			if c.uid == 0 && x.user {
 				continue
 			}
 			report(c.name+": "+x.name, x.run(c))
 		}
-		if c.uid != 0 { // root may write the tree: there it is as of launch
-			report(c.name+": a changed resolv.conf of the host is seen", c.live())
+		if c.uid != 0 { // root can write to the tree, so there it is a copy
+			report(c.name+": a change of the host's resolv.conf appears inside", c.checkResolvConf())
 		}
-		report(c.name+": kill -9 of chrun ends the program", c.killed())
-		report(c.name+": tests of package launch", c.tests("launch", "."))
-		if c.uid == 0 { // these become a plain user by themselves
-			report("user: tests of errors and hostile trees", c.tests("chrun", "^Test(Errors|HostileLinks|HostileBind)$"))
+		report(c.name+": kill -9 of chrun ends the program", c.checkKill())
+		report(c.name+": tests of package launch", c.runTests("launch", "."))
+		if c.uid == 0 { // these tests switch to a plain user themselves
+			report("user: tests of errors and hostile trees", c.runTests("chrun", "^Test(Errors|HostileLinks|HostileBind)$"))
 		}
 	}
-	if after := mounts(); after != before {
-		report("the host's mounts are as they were", fmt.Errorf("before:\n%safter:\n%s", before, after))
+	if after := readMounts(); after != before {
+		report("the host's mounts are unchanged", fmt.Errorf("before:\n%safter:\n%s", before, after))
 	} else {
-		report("the host's mounts are as they were", nil)
+		report("the host's mounts are unchanged", nil)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d checks", failed)
@@ -61,7 +61,7 @@ func checks() error {
 	return nil
 }
 
-func mounts() string {
+func readMounts() string {
 	data, err := os.ReadFile("/proc/1/mountinfo")
 	if err != nil {
 		return err.Error()
@@ -69,16 +69,16 @@ func mounts() string {
 	return string(data)
 }
 
-// caller is who runs chrun.
+// caller is the account that runs chrun.
 type caller struct {
 	name string
 	uid  int
 }
 
-const deadline = 2 * time.Minute // for one command: the machine is slow
+const deadline = 2 * time.Minute // for one command; the emulated machine is slow
 
-// as makes a command of the caller's.
-func (c caller) as(ctx context.Context, argv ...string) *exec.Cmd {
+// command returns a command that the caller runs.
+func (c caller) command(ctx context.Context, argv ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.WaitDelay = "/", time.Second
 	cmd.Env = []string{"PATH=/bin", "HOME=/root", "LC_ALL=C"}
@@ -89,22 +89,22 @@ func (c caller) as(ctx context.Context, argv ...string) *exec.Cmd {
 	return cmd
 }
 
-// command is one launch, and what it comes to.
-type command struct {
+// launchCheck is one launch and its expected result.
+type launchCheck struct {
 	name   string
-	user   bool // not for root
+	user   bool // only for the plain user
 	flags  []string
 	argv   []string
 	status int    // 128+n: died of signal n
-	out    string // a pattern for all of stdout
-	err    string // a pattern in stderr
+	out    string // pattern for the whole of stdout
+	err    string // pattern in stderr
 }
 
 func shell(script string) []string { return []string{"sh", "-c", script} }
 
-func commands() []command {
+func launchChecks() []launchCheck {
 	net, _ := os.Readlink("/proc/self/ns/net")
-	return []command{
+	return []launchCheck{
 		{name: "output", argv: shell("echo inside; cat /etc/hostname"), out: "inside\ntree\n"},
 		{name: "exit status", argv: shell("exit 7"), status: 7},
 		{name: "death by a signal", argv: shell("kill -TERM $$"), status: 128 + 15},
@@ -114,7 +114,7 @@ func commands() []command {
 		{name: "no chroot", flags: []string{"-c", "/srv/nosuch"}, argv: []string{"true"}, status: 125, err: "no such file or directory"},
 		{name: "identity", user: true, argv: shell("id -u; id -g; id -un"), out: "1500\n1500\ntester\n"},
 		{name: "missing mount points", user: true, argv: shell("test -d $HOME && test -d $XDG_RUNTIME_DIR && touch $HOME/x $XDG_RUNTIME_DIR/x && echo $HOME"), out: home + "\n"},
-		{name: "the tree cannot be written", user: true, argv: shell("touch /etc/x /usr/x 2>&1; true"), out: "(?s).*/etc/x: .*/usr/x: .*"},
+		{name: "the tree is read-only", user: true, argv: shell("touch /etc/x /usr/x 2>&1; true"), out: "(?s).*/etc/x: .*/usr/x: .*"},
 		{name: "a nested user namespace", user: true, argv: shell("unshare -U -r -m sh -c 'mount -t tmpfs x /tmp && id -u'"), out: "0\n"},
 		{name: "--bind", flags: []string{"--bind", "/srv/data:/data"}, argv: shell("cat /data/file; echo y >/data/y && cat /data/y"), out: "shared\ny\n"},
 		{name: "--bind read-only", flags: []string{"--bind", "/srv/data:/data:ro"}, argv: shell("cat /data/file; echo z >/data/z"), status: 1,
@@ -126,14 +126,14 @@ func commands() []command {
 	}
 }
 
-func (x command) run(c caller) error {
+func (x launchCheck) run(c caller) error {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	flags := x.flags
 	if len(flags) == 0 || flags[0] != "-c" {
 		flags = append([]string{"-c", tree}, flags...)
 	}
-	cmd := c.as(ctx, append(append([]string{"/bin/chrun"}, flags...), x.argv...)...)
+	cmd := c.command(ctx, append(append([]string{"/bin/chrun"}, flags...), x.argv...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -151,12 +151,12 @@ func (x command) run(c caller) error {
 	return nil
 }
 
-// old expects that a kernel before 5.12 is named as the cause.
-func (c caller) old() error {
-	text, _, _ := release()
+// checkOldKernel expects that the error names a kernel before 5.12 as the cause.
+func (c caller) checkOldKernel() error {
+	text, _, _ := kernelRelease()
 	hint := regexp.QuoteMeta("chrun: hint: chrun needs Linux 5.12 or newer; this is " + text)
 	for _, flags := range [][]string{nil, {"--deny", "all", "--home", "temporary"}} {
-		x := command{flags: flags, argv: []string{"true"}, status: 125, err: `(?m)^chrun: cannot .*: function not implemented\n` + hint + `\n\z`}
+		x := launchCheck{flags: flags, argv: []string{"true"}, status: 125, err: `(?m)^chrun: cannot .*: function not implemented\n` + hint + `\n\z`}
 		if err := x.run(c); err != nil {
 			return fmt.Errorf("%q: %w", flags, err)
 		}
@@ -164,10 +164,10 @@ func (c caller) old() error {
 	return nil
 }
 
-// start launches a script, and returns its process and the rest of its output
-// and input.
+// start launches a script, and returns chrun, the script's process, and the
+// script's output and input.
 func (c caller) start(ctx context.Context, script string) (cmd *exec.Cmd, pid int, out *bufio.Reader, in func(string), err error) {
-	cmd = c.as(ctx, append([]string{"/bin/chrun", "-c", tree}, shell("echo $$; "+script)...)...)
+	cmd = c.command(ctx, append([]string{"/bin/chrun", "-c", tree}, shell("echo $$; "+script)...)...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -188,8 +188,8 @@ func (c caller) start(ctx context.Context, script string) (cmd *exec.Cmd, pid in
 	return cmd, pid, out, func(s string) { fmt.Fprintln(stdin, s) }, err
 }
 
-// live renames a new resolv.conf into its place while a program runs.
-func (c caller) live() error {
+// checkResolvConf replaces resolv.conf while a program runs.
+func (c caller) checkResolvConf() error {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	cmd, _, out, in, err := c.start(ctx, "while read -r x; do cat /etc/resolv.conf; done")
@@ -212,8 +212,8 @@ func (c caller) live() error {
 	return nil
 }
 
-// killed kills chrun and waits for the program's end.
-func (c caller) killed() error {
+// checkKill kills chrun and expects that the program ends.
+func (c caller) checkKill() error {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	cmd, pid, _, _, err := c.start(ctx, "while :; do sleep 1; done")
@@ -230,15 +230,15 @@ func (c caller) killed() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("process %d lives on", pid)
+	return fmt.Errorf("process %d still runs", pid)
 }
 
-// tests runs a test binary, which fails where it skips more than what only
-// root, or only a desktop, lets it do.
-func (c caller) tests(name, pattern string) error {
+// runTests runs a test binary. It fails if a test is skipped, except those that
+// need root or a desktop that the caller does not have.
+func (c caller) runTests(name, pattern string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
-	cmd := c.as(ctx, "/test/"+name+".test", "-test.v", "-test.run", pattern)
+	cmd := c.command(ctx, "/test/"+name+".test", "-test.v", "-test.run", pattern)
 	must := "userns,bash"
 	if c.uid == 0 {
 		must += ",root"

@@ -1,9 +1,9 @@
 // Guest is the first process of the machine that scripts/kernels/run.sh boots.
-// It makes a small host of the initramfs, checks chrun there by its command
-// line, runs the tests of package launch and of hostile trees, and powers off.
+// It sets up a small host from the initramfs, checks chrun's command line, runs
+// the tests of package launch and of hostile trees, and powers off.
 //
-// The same binary, as "go", stands in for the tool with which those tests
-// build their probe.
+// Under the name "go" the same binary replaces the go command with which those
+// tests build their probe.
 package main
 
 import (
@@ -28,8 +28,8 @@ func main() {
 	case "go": // go build -o PROBE ./testdata/probe
 		err = copyFile("/test/probe", os.Args[3], 0o755)
 	case "checks":
-		if err = host(); err == nil {
-			err = checks()
+		if err = makeHost(); err == nil {
+			err = runChecks()
 		}
 	}
 	if err != nil {
@@ -38,8 +38,8 @@ func main() {
 	}
 }
 
-// boot makes the directory /host the root. In the initramfs itself
-// pivot_root(2) does not work.
+// boot makes the directory /host the root, because pivot_root(2) does not work in
+// the initramfs itself. It runs the checks and powers off.
 func boot() error {
 	const root = "/root"
 	steps := []func() error{
@@ -67,7 +67,7 @@ func boot() error {
 		return err
 	}
 	var status unix.WaitStatus
-	for pid := 0; pid != cmd.Process.Pid; { // whoever dies is our child in the end
+	for pid := 0; pid != cmd.Process.Pid; { // the first process also inherits orphans
 		pid, _ = unix.Wait4(-1, &status, 0, nil)
 	}
 	if status == 0 {
@@ -100,15 +100,28 @@ const (
 	tree    = "/srv/tree" // the chroot: it has neither /home nor /run
 )
 
-// host makes an ordinary host: file systems, an account, a chroot.
-func host() error {
+// makeHost sets up an ordinary host: file systems, an account, a chroot.
+func makeHost() error {
 	unix.Umask(0o022)
+	for _, step := range []func() error{makeDirectories, mountFileSystems, writeFiles, makeHomes, installShell, setLimits, loadOverlay} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func makeDirectories() error {
 	for _, dir := range []string{"/proc", "/sys", "/dev", "/run", "/tmp", "/etc", "/usr", "/lib", "/root", "/srv/data", home,
 		tree + "/dev", tree + "/proc", tree + "/sys", tree + "/tmp", tree + "/usr", tree + "/etc"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func mountFileSystems() error {
 	for _, m := range [][3]string{{"proc", "/proc", ""}, {"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""}, {"devpts", "/dev/pts", "ptmxmode=666"},
 		{"tmpfs", "/dev/shm", "mode=1777"}, {"tmpfs", "/run", "mode=755"}, {"tmpfs", "/tmp", "mode=1777"}} {
 		os.MkdirAll(m[1], 0o755)
@@ -116,25 +129,9 @@ func host() error {
 			return fmt.Errorf("mount %s: %w", m[1], err)
 		}
 	}
-	if err := writeFiles(); err != nil {
-		return err
-	}
-	for _, root := range []string{"", tree} {
-		if out, err := exec.Command("/bin/busybox", "--install", "-s", root+"/bin").CombinedOutput(); err != nil {
-			return fmt.Errorf("busybox: %w: %s", err, out)
-		}
-	}
-	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		return fmt.Errorf("ip: %w: %s", err, out)
-	}
-	// As every distribution does; the kernel's default of 4096 is low.
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1024, Max: 524288}); err != nil {
-		return os.NewSyscallError("setrlimit", err)
-	}
-	return loadOverlay()
+	return nil
 }
 
-// writeFiles writes the accounts and the other files of the host and the chroot.
 func writeFiles() error {
 	const accounts = "root:x:0:0::/root:/bin/sh\n"
 	for name, text := range map[string]string{
@@ -154,6 +151,10 @@ func writeFiles() error {
 			return err
 		}
 	}
+	return nil
+}
+
+func makeHomes() error {
 	if err := os.MkdirAll(runtime, 0o700); err != nil {
 		return err
 	}
@@ -165,20 +166,36 @@ func writeFiles() error {
 	return nil
 }
 
+func installShell() error {
+	for _, root := range []string{"", tree} {
+		if out, err := exec.Command("/bin/busybox", "--install", "-s", root+"/bin").CombinedOutput(); err != nil {
+			return fmt.Errorf("busybox: %w: %s", err, out)
+		}
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("ip: %w: %s", err, out)
+	}
+	return nil
+}
+
+// setLimits raises the limit of open files as distributions do; the kernel's
+// default of 4096 is too low.
+func setLimits() error {
+	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1024, Max: 524288}))
+}
+
 func loadOverlay() error {
 	module, err := os.Open("/overlay.ko")
 	if err != nil {
 		return err
 	}
 	defer module.Close()
-	if err := unix.FinitModule(int(module.Fd()), "", 0); err != nil {
-		return os.NewSyscallError("finit_module overlay", err)
-	}
-	return nil
+	return os.NewSyscallError("finit_module overlay", unix.FinitModule(int(module.Fd()), "", 0))
 }
 
-// release is the kernel's, as "6.1.0-56-amd64", and as numbers.
-func release() (text string, major, minor int) {
+// kernelRelease returns the kernel's release, such as "6.1.0-56-amd64", and its
+// version.
+func kernelRelease() (text string, major, minor int) {
 	var u unix.Utsname
 	unix.Uname(&u)
 	text = unix.ByteSliceToString(u.Release[:])
