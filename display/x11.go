@@ -120,7 +120,7 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 	admission := "no cookie: the server must admit your uid"
 	switch id := &f.Identity; {
 	case !f.Caller.Private || d.Host != "":
-	case !id.Mounted(): // root keeps the journal of such changes
+	case !id.RootMounts(): // root keeps the journal of such changes
 		admission = fmt.Sprintf("no cookie: first run xhost +SI:localuser:#%d", id.UID)
 	case len(k.entries) == 0:
 		admission = "no cookie: the program's uid is on the server's host list while it runs"

@@ -63,16 +63,16 @@ type Identity struct {
 	Why        string
 }
 
-// Namespace says whether the program has a user namespace of its own.
-func (i *Identity) Namespace() bool { return len(i.UIDs) > 0 }
+// HasUserNamespace says whether the program has a user namespace of its own.
+func (i *Identity) HasUserNamespace() bool { return len(i.UIDs) > 0 }
 
-// Helped says whether newuidmap(1) has to write the map: it has more than the
+// NeedsNewuidmap says whether newuidmap(1) has to write the map: it has more than the
 // one line that a user may write.
-func (i *Identity) Helped() bool { return len(i.UIDs) > 1 }
+func (i *Identity) NeedsNewuidmap() bool { return len(i.UIDs) > 1 }
 
-// Mounted says whether root mounts, who opens what the desktop's user named with
+// RootMounts says whether root mounts, who opens what the desktop's user named with
 // that user's rights.
-func (i *Identity) Mounted() bool { return i.Kind == Grant || i.Kind == AsRoot || i.Kind == Direct }
+func (i *Identity) RootMounts() bool { return i.Kind == Grant || i.Kind == AsRoot || i.Kind == Direct }
 
 // IdentityCase is what an identity is decided from.
 type IdentityCase struct {
@@ -304,7 +304,7 @@ func (f *Facts) Writable(p Path) bool {
 // trusted refuses, where root mounts, to let the desktop's user lay files over
 // those that say who is who, or what runs.
 func (b *builder) trusted(dest Path) error {
-	if !b.f.Identity.Mounted() || b.req.Bare {
+	if !b.f.Identity.RootMounts() || b.req.Bare {
 		return nil
 	}
 	at, _, _, rest, err := b.walk(dest)
@@ -343,7 +343,7 @@ func (b *builder) plain(s Bind) bool {
 // gives it what it shall own.
 func (b *builder) admit() {
 	id, c := b.f.Identity, b.f.Caller
-	if id.Mounted() && !b.req.Bare {
+	if id.RootMounts() && !b.req.Bare {
 		for i, m := range b.plan.Mounts {
 			if m.Kind == FromHost && !slices.Contains([]string{"base", "gpu", "devices"}, m.Feature) {
 				b.plan.Mounts[i].Guarded = true

@@ -61,8 +61,8 @@ func TestIdentity(t *testing.T) {
 		case c.err == "" && (err != nil || id.Kind != c.want || id.UID != c.uid || id.ShownUID != c.sees || id.Why == ""):
 			t.Errorf("%s: %+v, %v", c.name, id, err)
 		}
-		if namespace := id.Kind != AsRoot && id.Kind != Grant && id.Kind != Direct; err == nil && id.Namespace() != namespace {
-			t.Errorf("%s: namespace %v", c.name, id.Namespace())
+		if namespace := id.Kind != AsRoot && id.Kind != Grant && id.Kind != Direct; err == nil && id.HasUserNamespace() != namespace {
+			t.Errorf("%s: namespace %v", c.name, id.HasUserNamespace())
 		}
 		if e := (*IdentityError)(nil); errors.As(err, &e) && e.Other == "" && !e.Sudo && e.Kind != Subid {
 			t.Errorf("%s: nothing else is named", c.name)

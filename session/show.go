@@ -90,7 +90,7 @@ func (p *Plan) Shell() string {
 	tree, tmp := string(p.Tree), "/mnt"
 	enter, id := "unshare --mount --propagation slave", &p.Identity
 	switch {
-	case id.Helped():
+	case id.NeedsNewuidmap():
 		fmt.Fprintf(&b, "# its ids, from another terminal: newuidmap PID %s; newgidmap PID %s\n", strings.Join(id.UIDs.Args(), " "), strings.Join(id.GIDs.Args(), " "))
 		enter += " --user --keep-caps"
 	case id.Kind == Idmap:
@@ -98,7 +98,7 @@ func (p *Plan) Shell() string {
 		enter += " --user --map-current-user --keep-caps"
 	case id.Kind == Remap:
 		enter += fmt.Sprintf(" --user --map-user=%d --map-group=%d --keep-caps", id.ShownUID, id.ShownGID)
-	case id.Namespace():
+	case id.HasUserNamespace():
 		enter += " --user --map-current-user --keep-caps"
 	}
 	var undo strings.Builder
@@ -153,7 +153,7 @@ func (p *Plan) Shell() string {
 				fmt.Fprintf(&b, "printf %%s %s > %s  # file\n", Quote(string(n.Data)), Quote(at))
 			}
 		}
-		if n.Own && id.Mounted() {
+		if n.Own && id.RootMounts() {
 			line("the program's", "chown", "-h", fmt.Sprintf("%d:%d", id.UID, id.GID), at)
 		}
 	}
@@ -180,7 +180,7 @@ func (p *Plan) Shell() string {
 	line("enter", "cd", root)
 	b.WriteString("pivot_root . .\numount -l .\ncd " + Quote(string(p.Cwd)) + "\n")
 	words := []string{"exec"}
-	if id.Mounted() && id.Kind != AsRoot {
+	if id.RootMounts() && id.Kind != AsRoot {
 		words = append(words, "setpriv", fmt.Sprintf("--reuid=%d", id.UID), fmt.Sprintf("--regid=%d", id.GID), "--clear-groups", "--no-new-privs")
 	}
 	words = append(append(words, "env", "-i"), p.Env...)

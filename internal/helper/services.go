@@ -148,7 +148,7 @@ func (s *Services) startRelays() error {
 		words = append(words, r.Bus)
 	}
 	var cred *syscall.Credential
-	if id.Mounted() {
+	if id.RootMounts() {
 		cred = credential(s.plan.CallerUID, s.plan.CallerGID, s.plan.Groups)
 	}
 	_, err := Start(files, cred, env, words...)

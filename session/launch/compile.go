@@ -108,7 +108,7 @@ func (c *compiled) namespaces(umask int) {
 	if c.plan.Identity.Kind != session.AsRoot {
 		c.dieWithParent()
 	}
-	if c.plan.Identity.Namespace() {
+	if c.plan.Identity.HasUserNamespace() {
 		c.mapIDs()
 	} else {
 		flags := unix.CLONE_NEWNS

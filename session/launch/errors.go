@@ -67,7 +67,7 @@ func (c *compiled) explain() error {
 	case o.rule == search:
 		return c.execError()
 	case step == StepNamespaces, o.nr == unix.SYS_FSOPEN, o.nr == unix.SYS_OPEN_TREE && err == unix.EPERM:
-		if c.plan.Identity.Namespace() {
+		if c.plan.Identity.HasUserNamespace() {
 			return &NamespaceError{Op: o.what(), Err: err}
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // waits.
 func (c *compiled) mapIDs() {
 	id := c.plan.Identity
-	if !id.Helped() {
+	if !id.NeedsNewuidmap() {
 		c.writeMaps(id.UIDs, id.GIDs)
 		return
 	}
@@ -50,7 +50,7 @@ func (c *compiled) writeMaps(uids, gids account.IDMap) {
 // somewhere else by now. The kernel adjusts the capabilities over files, too
 // (capabilities(7), "Effect of user ID changes on capabilities").
 func (c *compiled) asCaller(body func()) {
-	if !c.plan.Identity.Mounted() || c.plan.CallerUID == 0 {
+	if !c.plan.Identity.RootMounts() || c.plan.CallerUID == 0 {
 		body()
 		return
 	}
@@ -79,7 +79,7 @@ func (c *compiled) setGroups(groups []int) {
 // sets no_new_privs, because a setuid file in the tree would be a way back.
 func (c *compiled) giveUpRoot() {
 	id := c.plan.Identity
-	if !id.Mounted() || id.Kind == session.AsRoot {
+	if !id.RootMounts() || id.Kind == session.AsRoot {
 		return
 	}
 	groups := c.plan.Groups
@@ -96,7 +96,7 @@ func (c *compiled) giveUpRoot() {
 // makeInTree makes the mount points that only root inside can make in the tree.
 // Without newuidmap, prepare has made them.
 func (c *compiled) makeInTree(tree int) {
-	if !c.plan.Identity.Helped() {
+	if !c.plan.Identity.NeedsNewuidmap() {
 		return
 	}
 	dir := c.register()

@@ -68,7 +68,7 @@ func run(plan *session.Plan, res *Resources, note func(string)) (unix.WaitStatus
 	}
 	defer l.close()
 	mapper := &idMapper{}
-	if plan.Identity.Helped() {
+	if plan.Identity.NeedsNewuidmap() {
 		if mapper, err = newIDMapper(); err != nil {
 			return 0, err
 		}
@@ -103,13 +103,13 @@ func run(plan *session.Plan, res *Resources, note func(string)) (unix.WaitStatus
 // file or ended.
 func (c *compiled) startChild(mapper *idMapper) (pid int, err error) {
 	var flags uint64
-	if c.plan.Identity.Namespace() {
+	if c.plan.Identity.HasUserNamespace() {
 		flags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
 		if c.plan.Network {
 			flags |= unix.CLONE_NEWNET
 		}
 	}
-	if c.plan.Identity.Helped() {
+	if c.plan.Identity.NeedsNewuidmap() {
 		pid, err = mapper.start(c.program, flags, &c.plan.Identity)
 	} else {
 		pid, err = c.startAndWait(flags)

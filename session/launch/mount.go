@@ -163,7 +163,7 @@ func (c *compiled) fill(tmpfs int) {
 			}
 			c.close(file)
 		}
-		if n.Own && c.plan.Identity.Mounted() {
+		if n.Own && c.plan.Identity.RootMounts() {
 			c.add("change the owner of "+n.Path, unix.SYS_FCHOWNAT, reg(tmpfs), c.cstring(n.Path),
 				num(c.plan.Identity.UID), num(c.plan.Identity.GID), num(unix.AT_SYMLINK_NOFOLLOW))
 		}

@@ -32,7 +32,7 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InHome.Join(p.At)), Err: err}
 			}
 		}
-		if p.InTree != "" && !id.Helped() { // otherwise see compiled.makeInTree
+		if p.InTree != "" && !id.NeedsNewuidmap() { // otherwise see compiled.makeInTree
 			if err := makeInTree(root, p.InTree); err != nil {
 				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
 			}
@@ -44,7 +44,7 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 // asCaller runs do. Where root mounts, do has the file system rights of the
 // desktop user. The calling goroutine must be locked to its thread.
 func asCaller(plan *session.Plan, do func() error) error {
-	if plan.Identity.Mounted() && plan.CallerUID != 0 {
+	if plan.Identity.RootMounts() && plan.CallerUID != 0 {
 		unix.Setfsgid(plan.CallerGID)
 		unix.Setfsuid(plan.CallerUID)
 		defer func() {

@@ -57,7 +57,7 @@ func (c *compiled) listen(socket int, path session.Path) {
 	}
 	c.keep = append(c.keep, &addr)
 	c.add("bind "+string(path), unix.SYS_BIND, num(socket), word(uintptr(unsafe.Pointer(&addr))), word(unsafe.Sizeof(addr)))
-	if id := c.plan.Identity; id.Mounted() {
+	if id := c.plan.Identity; id.RootMounts() {
 		c.add("change the owner of "+string(path), unix.SYS_FCHOWNAT, num(cwd), c.cstring(string(path)), num(id.UID), num(id.GID), num(unix.AT_SYMLINK_NOFOLLOW))
 	}
 	c.add("listen on "+string(path), unix.SYS_LISTEN, num(socket), num(128))
