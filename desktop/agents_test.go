@@ -4,50 +4,51 @@ import (
 	"slices"
 	"testing"
 
+	"chrun/internal/fakedesk"
 	"chrun/session"
 )
 
 func TestAgents(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	if s := Agents.Detect(d.Facts); s.State != "no agent listens" || len(s.Binds)+len(s.Env) > 0 {
 		t.Errorf("%+v", s)
 	}
-	d.setEnv("SSH_AUTH_SOCK=DIR/agent/s", "SSH_AGENT_PID=7", "GPG_AGENT_INFO=/x:1:1")
-	d.socket("agent/s", false)
+	d.SetEnv("SSH_AUTH_SOCK=DIR/agent/s", "SSH_AGENT_PID=7", "GPG_AGENT_INFO=/x:1:1")
+	d.Socket("agent/s", false)
 	if s := Agents.Detect(d.Facts); len(s.Env)+len(s.Binds) > 0 || len(s.Notes) != 1 {
 		t.Errorf("dead: %+v", s)
 	}
-	d.setEnv("SSH_AUTH_SOCK=DIR/agent/t", "SSH_AGENT_PID=7")
-	p := d.socket("agent/t", true)
+	d.SetEnv("SSH_AUTH_SOCK=DIR/agent/t", "SSH_AGENT_PID=7")
+	p := d.Socket("agent/t", true)
 	s := Agents.Detect(d.Facts)
-	wantEnv(t, s, map[string]string{"SSH_AUTH_SOCK": p, "SSH_AGENT_PID": "7"})
-	wantBinds(t, s, string(d.dir)+"/agent on "+string(d.dir)+"/agent")
+	fakedesk.WantEnv(t, s, map[string]string{"SSH_AUTH_SOCK": p, "SSH_AGENT_PID": "7"})
+	fakedesk.WantBinds(t, s, string(d.Dir)+"/agent on "+string(d.Dir)+"/agent")
 
 	// Symlinks are followed. In the home only the socket is shared.
-	d.link(p, "home/.ssh/sock")
-	d.setEnv("SSH_AUTH_SOCK=DIR/home/.ssh/sock")
-	wantEnv(t, Agents.Detect(d.Facts), map[string]string{"SSH_AUTH_SOCK": p})
-	d.setEnv("SSH_AUTH_SOCK=DIR/home/.ssh/agent")
-	p = d.socket("home/.ssh/agent", true)
-	wantBinds(t, Agents.Detect(d.Facts), p+" on "+p)
-	d.setEnv("SSH_AUTH_SOCK=DIR/run/ssh")
-	d.socket("run/ssh", true)
-	wantBinds(t, Agents.Detect(d.Facts)) // the runtime directory is shared anyway
-	d.setEnv("SSH_AUTH_SOCK=agent/t")
-	wantEnv(t, Agents.Detect(d.Facts), map[string]string{})
+	d.Link(p, "home/.ssh/sock")
+	d.SetEnv("SSH_AUTH_SOCK=DIR/home/.ssh/sock")
+	fakedesk.WantEnv(t, Agents.Detect(d.Facts), map[string]string{"SSH_AUTH_SOCK": p})
+	d.SetEnv("SSH_AUTH_SOCK=DIR/home/.ssh/agent")
+	p = d.Socket("home/.ssh/agent", true)
+	fakedesk.WantBinds(t, Agents.Detect(d.Facts), p+" on "+p)
+	d.SetEnv("SSH_AUTH_SOCK=DIR/run/ssh")
+	d.Socket("run/ssh", true)
+	fakedesk.WantBinds(t, Agents.Detect(d.Facts)) // the runtime directory is shared anyway
+	d.SetEnv("SSH_AUTH_SOCK=agent/t")
+	fakedesk.WantEnv(t, Agents.Detect(d.Facts), map[string]string{})
 
-	d.setEnv()
-	g := d.socket("home/.gnupg/S.gpg-agent", true)
-	h := d.socket("home/.gnupg/S.gpg-agent.ssh", true)
-	d.socket("home/.gnupg/S.gpg-agent.extra", false)
+	d.SetEnv()
+	g := d.Socket("home/.gnupg/S.gpg-agent", true)
+	h := d.Socket("home/.gnupg/S.gpg-agent.ssh", true)
+	d.Socket("home/.gnupg/S.gpg-agent.extra", false)
 	s = Agents.Detect(d.Facts)
-	wantBinds(t, s, g+" on "+g, h+" on "+h)
-	d.socket("run/gnupg/S.gpg-agent", true)
+	fakedesk.WantBinds(t, s, g+" on "+g, h+" on "+h)
+	d.Socket("run/gnupg/S.gpg-agent", true)
 	if s := Agents.Detect(d.Facts); len(s.Binds) > 0 || s.State != "gpg-agent" {
 		t.Errorf("%+v", s)
 	}
-	d.setEnv("SSH_AUTH_SOCK=/x/y")
-	if s := Agents.Hide(d.Facts); !slices.Contains(s.Cover, "/x/y") || !slices.Contains(s.Cover, session.Path(d.dir.Join("run/gnupg/S.gpg-agent"))) {
+	d.SetEnv("SSH_AUTH_SOCK=/x/y")
+	if s := Agents.Hide(d.Facts); !slices.Contains(s.Cover, "/x/y") || !slices.Contains(s.Cover, session.Path(d.Dir.Join("run/gnupg/S.gpg-agent"))) {
 		t.Errorf("%+v", s)
 	}
 }

@@ -1,6 +1,10 @@
 package desktop
 
-import "testing"
+import (
+	"testing"
+
+	"chrun/internal/fakedesk"
+)
 
 func TestClassify(t *testing.T) {
 	for class, names := range map[string][]string{
@@ -18,19 +22,19 @@ func TestClassify(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	for _, dir := range []string{"dri", "snd", "shm", "pts"} {
-		d.write("host/dev/"+dir+"/x", "")
+		d.Write("host/dev/"+dir+"/x", "")
 	}
-	d.link("snd", "host/dev/link")
-	d.write("host/run/udev/data/x", "")
-	host := string(d.dir.Join("host"))
-	wantBinds(t, Gpu.Detect(d.Facts)) // all are allowed, so the whole /dev is shared
-	wantBinds(t, Devices.Detect(d.Facts), host+"/run/udev on /run/udev")
-	wantBinds(t, Shm.Detect(d.Facts))
-	d.deny("shm")
-	wantBinds(t, Gpu.Detect(d.Facts), host+"/dev/dri on /dev/dri")
-	wantBinds(t, Devices.Detect(d.Facts), host+"/dev/snd on /dev/snd", host+"/run/udev on /run/udev")
-	d.deny("gpu")
-	wantBinds(t, Shm.Detect(d.Facts), host+"/dev/shm on /dev/shm")
+	d.Link("snd", "host/dev/link")
+	d.Write("host/run/udev/data/x", "")
+	host := string(d.Dir.Join("host"))
+	fakedesk.WantBinds(t, Gpu.Detect(d.Facts)) // all are allowed, so the whole /dev is shared
+	fakedesk.WantBinds(t, Devices.Detect(d.Facts), host+"/run/udev on /run/udev")
+	fakedesk.WantBinds(t, Shm.Detect(d.Facts))
+	d.Deny("shm")
+	fakedesk.WantBinds(t, Gpu.Detect(d.Facts), host+"/dev/dri on /dev/dri")
+	fakedesk.WantBinds(t, Devices.Detect(d.Facts), host+"/dev/snd on /dev/snd", host+"/run/udev on /run/udev")
+	d.Deny("gpu")
+	fakedesk.WantBinds(t, Shm.Detect(d.Facts), host+"/dev/shm on /dev/shm")
 }

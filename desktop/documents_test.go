@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"chrun/internal/fakedesk"
 	"chrun/session"
 )
 
@@ -31,39 +32,39 @@ XDG_PUBLICSHARE_DIR="$HOME/a/../b"
 
 // The directories, and the file where programs inside read their names.
 func TestDocuments(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	d.Facts.Home = session.Path(d.Caller.Account.Home)
 	home := d.Caller.Account.Home
 	share := func() session.Share { return Documents.Detect(d.Facts) }
 	if s := share(); len(s.Binds)+len(s.Files) > 0 || s.State != "none: there is no "+home+"/.config/user-dirs.dirs" {
 		t.Errorf("%+v", s)
 	}
-	d.write("home/Downloads/x", "")
-	d.write("home/Desktop", "a file")
-	wantBinds(t, share(), home+"/Downloads on "+home+"/Downloads")
-	wantFiles(t, share(), map[session.Path]string{session.Path(home) + "/.config/user-dirs.dirs": "XDG_DOWNLOAD_DIR=\"" + home + "/Downloads\"\n"})
-	d.write("home/ダウンロード/x", "")
-	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	d.Write("home/Downloads/x", "")
+	d.Write("home/Desktop", "a file")
+	fakedesk.WantBinds(t, share(), home+"/Downloads on "+home+"/Downloads")
+	fakedesk.WantFiles(t, share(), map[session.Path]string{session.Path(home) + "/.config/user-dirs.dirs": "XDG_DOWNLOAD_DIR=\"" + home + "/Downloads\"\n"})
+	d.Write("home/ダウンロード/x", "")
+	d.Write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	const text = "XDG_DESKTOP_DIR=\"HOME\"\nXDG_DOWNLOAD_DIR=\"HOME/ダウンロード\"\n"
 	check := func(file string) {
 		t.Helper()
-		wantBinds(t, share(), home+"/ダウンロード on "+home+"/ダウンロード")
-		wantFiles(t, share(), map[session.Path]string{session.Path(file): strings.ReplaceAll(text, "HOME", home)})
+		fakedesk.WantBinds(t, share(), home+"/ダウンロード on "+home+"/ダウンロード")
+		fakedesk.WantFiles(t, share(), map[session.Path]string{session.Path(file): strings.ReplaceAll(text, "HOME", home)})
 	}
 	check(home + "/.config/user-dirs.dirs")
 	// Directories of the system, directories with settings, and missing ones are
 	// not shared, and each has a note.
-	d.write("home/.ssh/key", "")
-	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"/usr\"\nXDG_DOCUMENTS_DIR=\"$HOME/.ssh\"\nXDG_MUSIC_DIR=\"$HOME/none\"\n")
+	d.Write("home/.ssh/key", "")
+	d.Write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"/usr\"\nXDG_DOCUMENTS_DIR=\"$HOME/.ssh\"\nXDG_MUSIC_DIR=\"$HOME/none\"\n")
 	if s := share(); len(s.Binds) > 0 || len(s.Notes) != 3 {
 		t.Errorf("%+v", s)
 	}
-	d.write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
-	d.write("home/cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
-	d.setEnv("XDG_CONFIG_HOME=DIR/home/cfg") // passes, because it is in the home
+	d.Write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	d.Write("home/cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	d.SetEnv("XDG_CONFIG_HOME=DIR/home/cfg") // passes, because it is in the home
 	check(home + "/cfg/user-dirs.dirs")
-	d.write("cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
-	d.setEnv("XDG_CONFIG_HOME=DIR/cfg") // does not pass
+	d.Write("cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	d.SetEnv("XDG_CONFIG_HOME=DIR/cfg") // does not pass
 	check(home + "/.config/user-dirs.dirs")
 }
 

@@ -3,6 +3,7 @@ package desktop
 import (
 	"testing"
 
+	"chrun/internal/fakedesk"
 	"chrun/session"
 )
 
@@ -27,15 +28,15 @@ func TestArgumentPath(t *testing.T) {
 // the home and files of the host's system are not shared, not even through
 // symlinks.
 func TestShareFile(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	for _, p := range []string{"home/top", "home/.dot/key", "home/work/x", "data/x"} {
-		d.write(p, "")
+		d.Write(p, "")
 	}
-	d.link("/usr/bin", "data/bin")
-	d.link("/etc/passwd", "home/passwd")
-	d.link(".dot/key", "home/key")
-	d.link("work", "home/link")
-	d.link("home", "real") // another path to the home
+	d.Link("/usr/bin", "data/bin")
+	d.Link("/etc/passwd", "home/passwd")
+	d.Link(".dot/key", "home/key")
+	d.Link("work", "home/link")
+	d.Link("home", "real") // another path to the home
 	type bind struct {
 		source, dest string
 		folder       bool
@@ -58,13 +59,13 @@ func TestShareFile(t *testing.T) {
 		"home/not-there": nil,
 	} {
 		var got []bind
-		for _, b := range shareFile(d.Caller, d.dir.Join(p)) {
+		for _, b := range shareFile(d.Caller, d.Dir.Join(p)) {
 			got = append(got, bind{string(b.Source), string(b.Dest), b.Folder})
 		}
 		same := len(got) == len(want)
 		for i := range want {
 			w := want[i]
-			same = same && got[i] == bind{string(d.dir.Join(w.source)), string(d.dir.Join(w.dest)), w.folder}
+			same = same && got[i] == bind{string(d.Dir.Join(w.source)), string(d.Dir.Join(w.dest)), w.folder}
 		}
 		if !same {
 			t.Errorf("%s: %v, want %v", p, got, want)

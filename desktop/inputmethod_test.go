@@ -4,31 +4,33 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chrun/internal/fakedesk"
 )
 
 // Each toolkit in the chroot needs its own module.
 func TestFindMissingModules(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	notes := func() string { return strings.Join(findMissingModules(d.Root, d.Caller.Env), "\n") }
 	const lib = "tree/usr/lib/x86_64-linux-gnu/"
-	d.write(lib+"libgtk-3.so.0", "")
-	d.write(lib+"libgtk-4.so.1", "")
-	d.write(lib+"libQt6Gui.so.6", "")
+	d.Write(lib+"libgtk-3.so.0", "")
+	d.Write(lib+"libgtk-4.so.1", "")
+	d.Write(lib+"libQt6Gui.so.6", "")
 	if notes() != "" {
 		t.Error("no input method is named:", notes())
 	}
-	d.setEnv("GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;fcitx;ibus")
-	d.write(lib+"gtk-3.0/3.0.0/immodules/im-fcitx5.so", "")
+	d.SetEnv("GTK_IM_MODULE=fcitx", "QT_IM_MODULE=ibus", "QT_IM_MODULES=wayland;fcitx;ibus")
+	d.Write(lib+"gtk-3.0/3.0.0/immodules/im-fcitx5.so", "")
 	if want := "the chroot's GTK 4 has no module for the input method fcitx: install it in the chroot (on Debian: fcitx5-frontend-gtk4)\n" +
 		"the chroot's Qt 6 has no module for the input method fcitx: install it in the chroot (on Debian: fcitx5-frontend-qt6)"; notes() != want {
 		t.Error(notes())
 	}
-	d.write(lib+"gtk-4.0/4.0.0/immodules/libim-fcitx5.so", "")
-	d.write(lib+"qt6/plugins/platforminputcontexts/libfcitx5platforminputcontextplugin.so", "")
+	d.Write(lib+"gtk-4.0/4.0.0/immodules/libim-fcitx5.so", "")
+	d.Write(lib+"qt6/plugins/platforminputcontexts/libfcitx5platforminputcontextplugin.so", "")
 	if notes() != "" {
 		t.Error(notes())
 	}
-	d.setEnv("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose")
+	d.SetEnv("GTK_IM_MODULE=xim", "QT_IM_MODULE=compose")
 	if notes() != "" {
 		t.Error("built-in modules:", notes())
 	}
@@ -37,29 +39,29 @@ func TestFindMissingModules(t *testing.T) {
 // Whichever home is used inside, the directory with the address of the host's
 // IBus daemon is shared, and the socket at the path that is written there.
 func TestIBus(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	d.Home = "/home/alice"
-	wantBinds(t, SessionBus.Detect(d.Facts))
-	d.write("home/.cache/ibus/bus/registry", "")
-	wantBinds(t, SessionBus.Detect(d.Facts)) // IBus has never run
-	d.write("home/.config/ibus/bus/0123-unix-0", "IBUS_ADDRESS=unix:abstract=x\n")
-	dir := string(d.dir)
+	fakedesk.WantBinds(t, SessionBus.Detect(d.Facts))
+	d.Write("home/.cache/ibus/bus/registry", "")
+	fakedesk.WantBinds(t, SessionBus.Detect(d.Facts)) // IBus has never run
+	d.Write("home/.config/ibus/bus/0123-unix-0", "IBUS_ADDRESS=unix:abstract=x\n")
+	dir := string(d.Dir)
 	cache := dir + "/home/.cache/ibus"
 	s := SessionBus.Detect(d.Facts)
-	wantBinds(t, s, dir+"/home/.config/ibus/bus on /home/alice/.config/ibus/bus", cache+" on "+cache)
+	fakedesk.WantBinds(t, s, dir+"/home/.config/ibus/bus on /home/alice/.config/ibus/bus", cache+" on "+cache)
 	if !strings.HasSuffix(s.State, ", and IBus") {
 		t.Error(s.State)
 	}
-	d.setEnv("XDG_CONFIG_HOME=DIR/cfg", "XDG_CACHE_HOME=DIR/cache")
-	d.write("cfg/ibus/bus/0123-unix-0", "")
-	wantBinds(t, SessionBus.Detect(d.Facts), dir+"/cfg/ibus/bus on /home/alice/.config/ibus/bus")
+	d.SetEnv("XDG_CONFIG_HOME=DIR/cfg", "XDG_CACHE_HOME=DIR/cache")
+	d.Write("cfg/ibus/bus/0123-unix-0", "")
+	fakedesk.WantBinds(t, SessionBus.Detect(d.Facts), dir+"/cfg/ibus/bus on /home/alice/.config/ibus/bus")
 	for _, b := range SessionBus.Detect(d.Facts).Binds {
 		if !b.ReadOnly {
 			t.Errorf("%+v", b)
 		}
 	}
 	d.Identity.Kind, d.Identity.UID = "remap", d.Caller.UID+1
-	wantBinds(t, SessionBus.Detect(d.Facts)) // IBus would refuse the uid
+	fakedesk.WantBinds(t, SessionBus.Detect(d.Facts)) // IBus would refuse the uid
 	if s := SessionBus.Hide(d.Facts); len(s.Binds) > 0 || !slices.Contains(s.Cover, "/home/alice/.config/ibus/bus/0123-unix-0") {
 		t.Errorf("denied: %+v", s)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"chrun/internal/fakedesk"
 	"chrun/session"
 )
 
@@ -81,87 +82,87 @@ func TestNormalLocale(t *testing.T) {
 }
 
 func TestLocale(t *testing.T) {
-	d := newFixture(t, "LANG=de_DE.UTF-8", "LC_TIME=en_DK.UTF-8", "LC_PAPER=de_DE.utf8", "LC_NUMERIC=C", "LC_CTYPE=",
+	d := fakedesk.New(t, "LANG=de_DE.UTF-8", "LC_TIME=en_DK.UTF-8", "LC_PAPER=de_DE.utf8", "LC_NUMERIC=C", "LC_CTYPE=",
 		"LANGUAGE=de:en", "LOCPATH=/x", "TZDIR=/y", "TZ=Europe/Berlin")
 	want := map[string]string{"LANG": "C.UTF-8", "LC_TIME": "C.UTF-8", "LC_PAPER": "C.UTF-8", "LC_NUMERIC": "C",
 		"LANGUAGE": "de:en", "TZ": "Europe/Berlin"}
 	check := func(notes int) {
 		t.Helper()
 		s := detectLocaleTime(d.Facts)
-		wantEnv(t, s, want)
+		fakedesk.WantEnv(t, s, want)
 		if len(s.Notes) != notes {
 			t.Errorf("notes = %q", s.Notes)
 		}
 	}
 	check(3)
-	d.write("tree/usr/bin/localedef", "")
-	d.write("tree/usr/share/i18n/locales/de_DE", "")
+	d.Write("tree/usr/bin/localedef", "")
+	d.Write("tree/usr/share/i18n/locales/de_DE", "")
 	notes := strings.Join(detectLocaleTime(d.Facts).Notes, "\n")
 	if how := "/tree -u root localedef -i de_DE -f UTF-8 de_DE.UTF-8"; !strings.Contains(notes, how) || strings.Contains(notes, "-i en_DK") {
 		t.Errorf("notes: %s", notes)
 	}
-	d.write("tree/usr/lib/locale/de_DE.utf8/LC_CTYPE", "")
+	d.Write("tree/usr/lib/locale/de_DE.utf8/LC_CTYPE", "")
 	want["LANG"], want["LC_PAPER"] = "de_DE.UTF-8", "de_DE.utf8"
 	check(1)
-	d.write("tree/usr/lib/locale/locale-archive", "short")
+	d.Write("tree/usr/lib/locale/locale-archive", "short")
 	check(1)
-	d.write("tree/usr/lib/locale/locale-archive", string(archive(binary.LittleEndian, "en_DK.utf8")))
+	d.Write("tree/usr/lib/locale/locale-archive", string(archive(binary.LittleEndian, "en_DK.utf8")))
 	want["LC_TIME"] = "en_DK.UTF-8"
 	check(0)
 
-	d.setEnv("LANG=../../../etc", "LC_ALL=.", "LC_TIME=..")
+	d.SetEnv("LANG=../../../etc", "LC_ALL=.", "LC_TIME=..")
 	want = map[string]string{"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LC_TIME": "C.UTF-8"}
 	check(3)
 
-	d = newFixture(t, "LANG=tlh_QO.UTF-8") // musl accepts every name
-	d.write("tree/lib/ld-musl-x86_64.so.1", "")
+	d = fakedesk.New(t, "LANG=tlh_QO.UTF-8") // musl accepts every name
+	d.Write("tree/lib/ld-musl-x86_64.so.1", "")
 	want = map[string]string{"LANG": "tlh_QO.UTF-8"}
 	check(0)
 }
 
 func TestTime(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	if s := detectLocaleTime(d.Facts); s.State != "UTC, no locale set" || len(s.Files) > 0 {
 		t.Errorf("%+v", s)
 	}
-	zone := d.write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")
-	d.link("../usr/share/zoneinfo/Europe/Berlin", "host/etc/localtime")
+	zone := d.Write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")
+	d.Link("../usr/share/zoneinfo/Europe/Berlin", "host/etc/localtime")
 	s := detectLocaleTime(d.Facts)
-	wantFiles(t, s, map[session.Path]string{"/etc/localtime": "TZif2"})
+	fakedesk.WantFiles(t, s, map[session.Path]string{"/etc/localtime": "TZif2"})
 	if s.State != "Europe/Berlin, no locale set" || s.Files[0].Live != session.HostPath(zone) {
 		t.Errorf("%+v", s)
 	}
-	d.write("tree/etc/timezone", "Etc/UTC\n")
-	wantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif2", "/etc/timezone": "Europe/Berlin\n"})
-	d.link("..", "host/etc/localtime")
+	d.Write("tree/etc/timezone", "Etc/UTC\n")
+	fakedesk.WantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif2", "/etc/timezone": "Europe/Berlin\n"})
+	d.Link("..", "host/etc/localtime")
 	if s := detectLocaleTime(d.Facts); len(s.Files) > 0 || len(s.Notes) != 1 {
 		t.Errorf("%+v", s)
 	}
-	os.Remove(string(d.dir.Join("host/etc/localtime")))
-	if err := os.WriteFile(string(d.dir.Join("host/etc/localtime")), []byte("TZif"), 0o644); err != nil {
+	os.Remove(string(d.Dir.Join("host/etc/localtime")))
+	if err := os.WriteFile(string(d.Dir.Join("host/etc/localtime")), []byte("TZif"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	wantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif"})
+	fakedesk.WantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif"})
 }
 
 // The host's zones are shared only if the chroot does not have the zone of TZ.
 func TestZone(t *testing.T) {
-	d := newFixture(t)
-	d.write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")
+	d := fakedesk.New(t)
+	d.Write("host/usr/share/zoneinfo/Europe/Berlin", "TZif2")
 	for value, shared := range map[string]bool{"Europe/Berlin": true, ":Europe/Berlin": true, "Europe/Nowhere": false, "CET-1CEST": false,
 		":/etc/localtime": false, "../zoneinfo/Europe/Berlin": false, ":": false} {
-		d.setEnv("TZ=" + value)
+		d.SetEnv("TZ=" + value)
 		want := map[string]string{"TZ": value}
 		if shared {
 			want["TZDIR"] = "/run/host/share/zoneinfo"
 		}
 		s := detectLocaleTime(d.Facts)
-		wantEnv(t, s, want)
+		fakedesk.WantEnv(t, s, want)
 		if (len(s.Binds) == 1) != shared {
 			t.Errorf("TZ=%s: %+v", value, s.Binds)
 		}
 	}
-	d.write("tree/usr/share/zoneinfo/Europe/Berlin", "TZif2")
-	d.setEnv("TZ=Europe/Berlin")
-	wantEnv(t, detectLocaleTime(d.Facts), map[string]string{"TZ": "Europe/Berlin"})
+	d.Write("tree/usr/share/zoneinfo/Europe/Berlin", "TZif2")
+	d.SetEnv("TZ=Europe/Berlin")
+	fakedesk.WantEnv(t, detectLocaleTime(d.Facts), map[string]string{"TZ": "Europe/Berlin"})
 }

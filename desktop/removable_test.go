@@ -3,32 +3,34 @@ package desktop
 import (
 	"strings"
 	"testing"
+
+	"chrun/internal/fakedesk"
 )
 
 func TestRemovable(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	d.Caller.Account.Name = "alice"
 	if s := Removable.Detect(d.Facts); len(s.Binds)+len(s.Notes) > 0 {
 		t.Errorf("%+v", s)
 	}
-	d.write("host/media/x", "")
-	d.write("host/run/media/x", "")
-	media, run := string(d.dir)+"/host/media on /media", string(d.dir)+"/host/run/media on /run/media"
-	wantBinds(t, Removable.Detect(d.Facts), run) // the chroot has no /media
-	d.write("host/media/alice/x", "")
-	wantBinds(t, Removable.Detect(d.Facts), run, media)
-	d.write("tree/media/x", "")
+	d.Write("host/media/x", "")
+	d.Write("host/run/media/x", "")
+	media, run := string(d.Dir)+"/host/media on /media", string(d.Dir)+"/host/run/media on /run/media"
+	fakedesk.WantBinds(t, Removable.Detect(d.Facts), run) // the chroot has no /media
+	d.Write("host/media/alice/x", "")
+	fakedesk.WantBinds(t, Removable.Detect(d.Facts), run, media)
+	d.Write("tree/media/x", "")
 	s := Removable.Detect(d.Facts)
 	if s.State != "/run/media, /media" || len(s.Notes) > 0 {
 		t.Errorf("%+v", s)
 	}
-	d.write("host/proc/self/mountinfo", "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"+
+	d.Write("host/proc/self/mountinfo", "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"+
 		"23 22 0:5 / /run rw shared:3 - tmpfs tmpfs rw\n24 23 0:6 / /runner rw shared:4 - tmpfs tmpfs rw\n")
 	s = Removable.Detect(d.Facts)
 	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], " in /media ") || !strings.HasSuffix(s.Notes[0], "sudo mount --make-shared /") {
 		t.Errorf("notes %q", s.Notes)
 	}
-	d.write("host/run/systemd/system/x", "")
+	d.Write("host/run/systemd/system/x", "")
 	if s := Removable.Detect(d.Facts); len(s.Notes) > 0 {
 		t.Errorf("notes %q", s.Notes)
 	}

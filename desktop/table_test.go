@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chrun/internal/fakedesk"
 )
 
 func TestTable(t *testing.T) {
@@ -50,7 +52,7 @@ func TestTable(t *testing.T) {
 // that it is unset if the feature is denied. Also, no feature panics on an empty
 // host.
 func TestVariablesAreDeclared(t *testing.T) {
-	d := newFixture(t)
+	d := fakedesk.New(t)
 	for _, f := range Features {
 		for _, v := range f.Detect(d.Facts).Env {
 			if passes, _ := KeepVariable(v.Name, "/x", "/home/a"); passes && !slices.Contains(f.Variables, v.Name) {
