@@ -63,7 +63,7 @@ func findPipewire(f *session.Facts) (found []string, note string) {
 		for _, name := range names {
 			for _, p := range listCandidates(name, dirs) {
 				if p[0] == '@' && f.Allowed("network") && c.Listeners()[p] ||
-					p[0] == '/' && c.Listens(session.HostPath(p)) {
+					p[0] == '/' && c.IsListening(session.HostPath(p)) {
 					found = append(found, p)
 					break
 				}

@@ -72,7 +72,7 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 	if list := c.Env.Get("PULSE_SERVER"); list != "" {
 		for _, server := range parseServers(list, localNames(c, list)...) {
 			p, local := strings.CutPrefix(server, "unix:")
-			if local && c.Listens(session.HostPath(p)) || !local && f.Allowed("network") {
+			if local && c.IsListening(session.HostPath(p)) || !local && f.Allowed("network") {
 				servers = append(servers, server)
 			}
 		}
@@ -82,7 +82,7 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 		note = "; no server listens on PULSE_SERVER"
 	}
 	for _, socket := range pulseSockets {
-		if p := socket(c); p != "" && c.Listens(p) {
+		if p := socket(c); p != "" && c.IsListening(p) {
 			return []string{"unix:" + string(p)}, note
 		}
 	}

@@ -31,7 +31,7 @@ var disableAccessibility = []session.Var{{Name: "NO_AT_BRIDGE", Value: "1"}, {Na
 
 func detectAccessibility(f *session.Facts) session.Share {
 	const name = "AT_SPI_BUS_ADDRESS"
-	if f.Foreign() {
+	if f.NeedsBusRelay() {
 		return session.Share{State: refusesUID, Env: disableAccessibility}
 	}
 	addresses, binds, notes := chooseReachable(f, f.Caller.Env.Get(name), "the accessibility bus")

@@ -57,7 +57,7 @@ func shareSSHAgent(c *session.Caller, s *session.Share) (state string) {
 	}
 	// Follow symlinks: for tmux, people keep one in ~/.ssh.
 	socket, err := rootfs.ResolveHost(session.HostPath(value))
-	if err != nil || !path.IsAbs(value) || !c.Listens(socket) {
+	if err != nil || !path.IsAbs(value) || !c.IsListening(socket) {
 		s.Notes = append(s.Notes, "SSH_AUTH_SOCK="+value+": no agent listens")
 		return ""
 	}
@@ -72,18 +72,18 @@ func shareSSHAgent(c *session.Caller, s *session.Share) (state string) {
 // shareGPGAgent shares the sockets of gpg-agent. Since GnuPG 2.1.13 they are in
 // the runtime directory, which is shared anyway, or without one beside the keys.
 func shareGPGAgent(c *session.Caller, s *session.Share) (state string) {
-	if dir := c.RuntimeDir; dir != "" && c.Listens(dir.Join("gnupg", gpgSockets[0])) {
+	if dir := c.RuntimeDir; dir != "" && c.IsListening(dir.Join("gnupg", gpgSockets[0])) {
 		return "gpg-agent"
 	}
 	dir := session.HostPath(c.Account.Home).Join(".gnupg")
 	if home := c.Env.Get("GNUPGHOME"); path.IsAbs(home) {
 		dir = session.HostPath(path.Clean(home))
 	}
-	if !c.Listens(dir.Join(gpgSockets[0])) {
+	if !c.IsListening(dir.Join(gpgSockets[0])) {
 		return ""
 	}
 	for _, name := range gpgSockets {
-		if socket := dir.Join(name); c.Listens(socket) {
+		if socket := dir.Join(name); c.IsListening(socket) {
 			s.Binds = append(s.Binds, session.Bind{Source: socket, Dest: session.Path(socket), Why: "gpg-agent"})
 		}
 	}

@@ -129,7 +129,7 @@ func whyUnreachable(f *session.Facts, a address) string {
 	abstract := a.get("abstract")
 	isAbstract := a.transport == "unix" && abstract != ""
 	switch {
-	case isPath && !f.Caller.Listens(socket):
+	case isPath && !f.Caller.IsListening(socket):
 		return "no server listens"
 	case isPath:
 		return ""

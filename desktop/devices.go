@@ -32,7 +32,7 @@ var Devices = session.Feature{
 // unless the whole /dev is shared. It skips devices that the caller may not
 // open, and the symlinks that udev makes.
 func selectDevices(f *session.Facts, class string) (binds []session.Bind) {
-	if session.WholeDev(f) {
+	if session.SharesWholeDev(f) {
 		return nil
 	}
 	dev := f.Caller.Host.Join("/dev")

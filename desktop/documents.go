@@ -54,7 +54,7 @@ func detectDocuments(f *session.Facts) session.Share {
 		case !isDir(d.dir):
 			s.Notes = append(s.Notes, fmt.Sprintf("%s (%s) does not exist; xdg-user-dirs-update creates it", d.dir, d.name))
 			continue
-		case !session.Shareable(f.Caller, d.dir):
+		case !session.IsShareable(f.Caller, d.dir):
 			s.Notes = append(s.Notes, fmt.Sprintf("%s (%s) is not shared: it belongs to the system, or contains settings", d.dir, d.name))
 			continue
 		}

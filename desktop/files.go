@@ -104,6 +104,6 @@ func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 // symlinks. The target must be shareable too: /bin may lead to /usr/bin.
 func canShare(c *session.Caller, p session.HostPath) (real session.HostPath, ok bool) {
 	real, err := rootfs.ResolveHost(p)
-	real = c.ByHome(real)
-	return real, err == nil && session.Shareable(c, p) && session.Shareable(c, real)
+	real = c.PathThroughHome(real)
+	return real, err == nil && session.IsShareable(c, p) && session.IsShareable(c, real)
 }

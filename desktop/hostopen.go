@@ -81,7 +81,7 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 		s.State = "through the host's xdg-open"
 		s.Relay = &session.Relay{Opens: true, Path: OpenSocket}
 	}
-	s.Places = true
+	s.NeedsPathMap = true
 	s.Env = []session.Var{{Name: "BROWSER", Value: string(opener)}}
 	s.Files = []session.File{
 		{Path: entryDir.Join("applications", entryID), Why: why, Data: []byte("[Desktop Entry]\nType=Application\nName=Open on the host\n" +

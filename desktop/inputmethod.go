@@ -18,7 +18,7 @@ import (
 // could receive what is typed in other programs.
 func shareIBus(f *session.Facts, s *session.Share) {
 	config, dest := ibusDir(f)
-	if f.Foreign() || !isDir(config) { // like other buses, IBus refuses other uids
+	if f.NeedsBusRelay() || !isDir(config) { // like other buses, IBus refuses other uids
 		return
 	}
 	s.State += ", and IBus"

@@ -33,7 +33,7 @@ func detectPrinting(f *session.Facts) session.Share {
 	switch {
 	case server == "" || session.Path(path.Clean(server)) == usual:
 		source := c.Host.Join(string(dir))
-		if !c.Listens(source.Join(path.Base(string(usual)))) {
+		if !c.IsListening(source.Join(path.Base(string(usual)))) {
 			return session.Share{State: "no print server listens"}
 		}
 		// Bind the directory, because cupsd makes a new socket when it restarts.
@@ -42,7 +42,7 @@ func detectPrinting(f *session.Facts) session.Share {
 			Env:   []session.Var{{Name: name, Value: string(usual)}}}
 	case path.IsAbs(server):
 		socket := session.HostPath(path.Clean(server))
-		if !c.Listens(socket) {
+		if !c.IsListening(socket) {
 			return session.Share{State: "no print server listens on " + server + " (from " + origin + ")"}
 		}
 		return session.Share{State: server + " (listening; from " + origin + ")",

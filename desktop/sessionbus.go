@@ -50,7 +50,7 @@ func detectSessionBus(f *session.Facts) session.Share {
 	if len(addresses) == 0 {
 		return session.Share{State: "no bus listens" + remark, Notes: notes}
 	}
-	if f.Foreign() {
+	if f.NeedsBusRelay() {
 		return relayBus(addresses, session.PrivateDir.Join("session-bus"), name, notes)
 	}
 	// Set the variable even if it was unset: libraries do not agree on the
@@ -71,7 +71,7 @@ func findUserBus(c *session.Caller) (address, bool) {
 	}
 	socket := c.RuntimeDir.Join("bus")
 	st, err := os.Lstat(string(socket))
-	if err != nil || st.Mode()&os.ModeSocket == 0 || session.Owner(st) != c.UID || !c.Listeners().Live(socket) {
+	if err != nil || st.Mode()&os.ModeSocket == 0 || session.Owner(st) != c.UID || !c.Listeners().IsLive(socket) {
 		return address{}, false
 	}
 	return unixAddress(string(socket)), true

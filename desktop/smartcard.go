@@ -34,13 +34,13 @@ func detectSmartcard(f *session.Facts) session.Share {
 	var state []string
 	value := c.Env.Get("PCSCLITE_CSOCK_NAME")
 	switch source := c.Host.Join(string(dir)); {
-	case path.IsAbs(value) && c.Listens(session.HostPath(value)):
+	case path.IsAbs(value) && c.IsListening(session.HostPath(value)):
 		state = append(state, "pcscd at "+value)
 		s.Binds = session.SocketBinds(c, session.HostPath(path.Clean(value)), "pcscd")
 		s.Env = []session.Var{{Name: "PCSCLITE_CSOCK_NAME", Value: value}}
 	case value != "":
 		s.Notes = []string{"PCSCLITE_CSOCK_NAME=" + value + ": no server listens"}
-	case c.Listens(source.Join("pcscd.comm")):
+	case c.IsListening(source.Join("pcscd.comm")):
 		state = append(state, "pcscd (listening)")
 		s.Binds = []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: "pcscd, for smart cards"}}
 	}

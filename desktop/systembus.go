@@ -28,7 +28,7 @@ func detectSystemBus(f *session.Facts) session.Share {
 	addresses, binds, notes := chooseReachable(f, f.Caller.Env.Get(name), why)
 	if len(addresses) == 0 {
 		source := f.Caller.Host.Join(string(dir))
-		if !f.Caller.Listens(source.Join(socketName)) {
+		if !f.Caller.IsListening(source.Join(socketName)) {
 			return session.Share{State: "no bus listens", Notes: notes}
 		}
 		// Bind the directory, so that a restarted bus is found. Set the variable,

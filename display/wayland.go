@@ -125,7 +125,7 @@ func listCompositors(c *session.Caller) (live, dead []string) {
 		switch {
 		case err != nil, st.Mode()&fs.ModeSocket == 0, session.Owner(st) != c.UID:
 		case strings.HasPrefix(n, "wayland-proxy-"): // Firefox makes it for itself
-		case c.Listeners().Live(p):
+		case c.Listeners().IsLive(p):
 			live = append(live, n)
 		default:
 			dead = append(dead, n)
@@ -142,7 +142,7 @@ func shareSocket(c *session.Caller, s *session.Share, p session.HostPath) error 
 	if err != nil {
 		return err
 	}
-	if !c.Listeners().Live(real) {
+	if !c.Listeners().IsLive(real) {
 		return errors.New("no server listens on it")
 	}
 	if err := unix.Access(string(real), unix.W_OK); err != nil {

@@ -68,7 +68,7 @@ func findRoute(f *session.Facts, d x11.Display) (route, error) {
 	c := f.Caller
 	live := c.Listeners()
 	socket := hostSocket(c, d)
-	listens := session.IsSocket(socket) && live.Live(socket)
+	listens := session.IsSocket(socket) && live.IsLive(socket)
 	var refused error
 	if listens {
 		refused = unix.Access(string(socket), unix.W_OK)

@@ -86,7 +86,7 @@ func listDisplays(c *session.Caller) []int {
 func checkOwner(k *cookieFinder, d x11.Display) (own, possible bool) {
 	socket := hostSocket(k.c, d)
 	st, err := os.Lstat(string(socket))
-	if err == nil && st.Mode()&fs.ModeSocket != 0 && k.c.Listeners().Live(socket) {
+	if err == nil && st.Mode()&fs.ModeSocket != 0 && k.c.Listeners().IsLive(socket) {
 		owner := session.Owner(st)
 		return owner == k.c.UID, owner == k.c.UID || owner == 0
 	}

@@ -54,7 +54,7 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	b.program()
 	b.plan.Prepare = b.prepare
 	b.plan.Mounts, b.plan.Tmpfs = b.finish()
-	if slices.ContainsFunc(offers, func(o Offer) bool { return o.Share.Places }) {
+	if slices.ContainsFunc(offers, func(o Offer) bool { return o.Share.NeedsPathMap }) {
 		b.plan.Tmpfs = append(b.plan.Tmpfs, b.places())
 	}
 	b.admit()
@@ -142,7 +142,7 @@ func (b *builder) runtimeDir() Path {
 // dev shares /dev whole, or a selection when a feature in it is denied; the
 // features add theirs.
 func (b *builder) dev() {
-	if WholeDev(b.f) {
+	if SharesWholeDev(b.f) {
 		b.must(Mount{Kind: FromHost, Source: "/dev", Dest: "/dev", Feature: "base", Why: "the host's devices"})
 		return
 	}
@@ -160,8 +160,10 @@ func (b *builder) dev() {
 	}
 }
 
-// WholeDev says whether /dev is shared whole.
-func WholeDev(f *Facts) bool { return f.Allowed("gpu") && f.Allowed("devices") && f.Allowed("shm") }
+// SharesWholeDev says whether /dev is shared whole.
+func SharesWholeDev(f *Facts) bool {
+	return f.Allowed("gpu") && f.Allowed("devices") && f.Allowed("shm")
+}
 
 // vacant says whether nothing is at p inside, or only mount points that earlier
 // launches made in a home or in a tree of the caller's: empty files, and

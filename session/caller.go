@@ -70,9 +70,9 @@ func (c *Caller) MachineID() string {
 	return *c.machineID
 }
 
-// ByHome names a real path by the home's, where a link leads to the home: what
+// PathThroughHome names a real path by the home's, where a link leads to the home: what
 // lies in it is seen and judged under that name.
-func (c *Caller) ByHome(p HostPath) HostPath {
+func (c *Caller) PathThroughHome(p HostPath) HostPath {
 	home := HostPath(c.Account.Home)
 	if p.IsBelow(home) {
 		return p
@@ -84,7 +84,7 @@ func (c *Caller) ByHome(p HostPath) HostPath {
 }
 
 // Listens says whether p is a socket, links followed, with a live server.
-func (c *Caller) Listens(p HostPath) bool { return IsSocket(p) && c.Listeners().Live(p) }
+func (c *Caller) IsListening(p HostPath) bool { return IsSocket(p) && c.Listeners().IsLive(p) }
 
 // FindRuntimeDir returns the runtime directory for uid (XDG Base Directory
 // 0.8): $XDG_RUNTIME_DIR when it is an absolute path to a directory of uid,
@@ -136,15 +136,15 @@ func ReadListeners(table string) Listeners {
 	return l
 }
 
-// OnceListeners reads the host's table at its first use.
-func OnceListeners() func() Listeners {
+// LazyListeners reads the host's table at its first use.
+func LazyListeners() func() Listeners {
 	return sync.OnceValue(func() Listeners { return ReadListeners("/proc/net/unix") })
 }
 
 // Live says whether a server listens on the socket at p. A server that bound
 // it through a relative path, or through a path that only its own mount
 // namespace has, is recognised by the base name.
-func (l Listeners) Live(p HostPath) bool {
+func (l Listeners) IsLive(p HostPath) bool {
 	if l[string(p)] {
 		return true
 	}

@@ -57,7 +57,7 @@ func TestReadListeners(t *testing.T) {
 		"/run/user/5/other-0":     true, // bound in another mount namespace
 		"/nowhere/else/seqpacket": true, // /run/seqpacket does not exist here
 	} {
-		if l.Live(p) != want {
+		if l.IsLive(p) != want {
 			t.Errorf("Live(%s) is %v", p, !want)
 		}
 	}
@@ -95,10 +95,10 @@ func TestLive(t *testing.T) {
 	listen("link/through", true)
 	listen("other/a b", false)
 	os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
-	c := &Caller{Listeners: OnceListeners()}
+	c := &Caller{Listeners: LazyListeners()}
 	for p, want := range map[string]bool{"real/a b": true, "link/a b": true, "link/through": true, "real/through": true,
 		"other/a b": false, "file": false, "missing": false, "real": false} {
-		if got := c.Listens(HostPath(filepath.Join(dir, p))); got != want {
+		if got := c.IsListening(HostPath(filepath.Join(dir, p))); got != want {
 			t.Errorf("%s listens: %v", p, got)
 		}
 	}

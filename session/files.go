@@ -161,7 +161,7 @@ func (b *builder) shareCwd() {
 	if _, ok := b.visible(c); ok || c == "" || b.req.Cwd != "" || b.req.Root || !b.f.Allowed("files") {
 		return
 	}
-	if !Shareable(b.f.Caller, c) {
+	if !IsShareable(b.f.Caller, c) {
 		return
 	}
 	if st, err := os.Stat(string(c)); err != nil || Owner(st) != b.f.Caller.UID && !c.IsBelow(HostPath(b.f.Caller.Account.Home)) {
@@ -170,10 +170,10 @@ func (b *builder) shareCwd() {
 	b.bind("files", Bind{Source: c, Dest: Path(c), Why: "the working directory"})
 }
 
-// Shareable says whether a path that a person names by working in it, or on
+// IsShareable says whether a path that a person names by working in it, or on
 // the command line, may be shared for that: nothing of the host's system, not
 // the whole home, and nothing below a dot directory of it.
-func Shareable(c *Caller, p HostPath) bool {
+func IsShareable(c *Caller, p HostPath) bool {
 	for _, own := range ownTrees {
 		if p.IsBelow(HostPath(own)) {
 			return false

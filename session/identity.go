@@ -278,7 +278,7 @@ func SafeGID(a account.Account, hostGroup func(gid int) bool) int {
 
 // Foreign says whether the desktop's servers know the program under another
 // uid than it has or sees: its buses go through a relay.
-func (f *Facts) Foreign() bool {
+func (f *Facts) NeedsBusRelay() bool {
 	return f.Identity.Kind != "" && (f.Identity.UID != f.Caller.UID || f.Identity.ShownUID != f.Caller.UID)
 }
 

@@ -48,17 +48,17 @@ type Feature struct {
 // Share is what one feature offers one launch: data, decided by Detect and
 // carried out by nobody but package launch.
 type Share struct {
-	State  string // one line for -v: "wayland-1 (listening; WAYLAND_DISPLAY was unset)"
-	Binds  []Bind
-	Files  []File
-	Env    []Var
-	Lists  []List      // what is added to the value that a variable has by now
-	Places bool        // PlacesFile is made
-	Relay  *Relay      // a bus that is reached through chrun
-	Admit  []Admission // what lets a program of another uid in, besides its sockets
-	Cover  []Path      // sockets inside over which /dev/null is mounted, where they exist
-	Notes  []string    // further lines for -v
-	Warn   []string    // said even without -v: what the person asked for and does not get
+	State        string // one line for -v: "wayland-1 (listening; WAYLAND_DISPLAY was unset)"
+	Binds        []Bind
+	Files        []File
+	Env          []Var
+	Lists        []List      // what is added to the value that a variable has by now
+	NeedsPathMap bool        // PathMapFile is made
+	Relay        *Relay      // a bus that is reached through chrun
+	Admit        []Admission // what lets a program of another uid in, besides its sockets
+	Cover        []Path      // sockets inside over which /dev/null is mounted, where they exist
+	Notes        []string    // further lines for -v
+	Warn         []string    // said even without -v: what the person asked for and does not get
 }
 
 // Bind shares a file or directory of the host at a place inside.

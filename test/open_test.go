@@ -143,7 +143,7 @@ func TestHostOpen(t *testing.T) {
 				"xdg-open file://elsewhere/x": "4 a file of the machine elsewhere", "xdg-open /usr/share/no-such": "2 no such file",
 				"xdg-open /dev/null": "4 no file and no directory", "xdg-open": "1 FILE|URL", "xdg-open --frobnicate": "1 unexpected option",
 				"xdg-open ''": "4 names no file", `xdg-open "$(printf 'http://x/\ny')"`: "4 characters that no URI has",
-				"xdg-open http:": "4 nothing behind its scheme", "xdg-open /run/chrun/places": "4 in this launch alone",
+				"xdg-open http:": "4 nothing behind its scheme", "xdg-open /run/chrun/path-map": "4 in this launch alone",
 			} {
 				code, text, _ := strings.Cut(status, " ")
 				r := d.chrun(m, nil, "sh", "-c", command+"; echo $?")

@@ -38,7 +38,7 @@ func (e *entry) ask(flags *cli.Flags, c *session.Caller) {
 	if app == "" || flags.DryRun != "" || flags.List || c.UID == 0 || c.UID != os.Getuid() {
 		return
 	}
-	if p := c.RuntimeDir.Join("systemd/private"); c.RuntimeDir != "" && c.Listeners().Live(p) {
+	if p := c.RuntimeDir.Join("systemd/private"); c.RuntimeDir != "" && c.Listeners().IsLive(p) {
 		if conn, err := dbus.Dial(&unix.SockaddrUnix{Name: string(p)}, c.UID, limit); err == nil {
 			e.manager, e.unit = conn, unit(app)
 			e.started, _ = conn.Send(scope(e.unit, app))

@@ -85,12 +85,12 @@ func openOnHost(name string, args []string) (status int) {
 // newClient is how the host is asked from inside.
 func newClient() (*bridge.Client, error) {
 	env := session.Environ(os.Environ())
-	places, err := os.ReadFile(string(session.PlacesFile))
+	places, err := os.ReadFile(string(session.PathMapFile))
 	if err != nil {
 		return nil, errors.New("cannot open anything on the host: chrun has not started this program, or without the feature host-open")
 	}
 	caller := cli.NewCaller(os.Getuid(), os.Getgid(), env)
-	c := &bridge.Client{UID: caller.UID, Places: session.ReadPlaces(places), Token: env.Get("XDG_ACTIVATION_TOKEN"), Elsewhere: bridge.Namesake}
+	c := &bridge.Client{UID: caller.UID, PathMap: session.ParsePathMap(places), Token: env.Get("XDG_ACTIVATION_TOKEN"), Elsewhere: bridge.Namesake}
 	if c.Token == "" {
 		c.Token = env.Get("DESKTOP_STARTUP_ID")
 	}

@@ -95,7 +95,7 @@ func (c *command) launcher() (string, error) {
 // owned says whether a name is owned on the session bus.
 func (c *command) owned(name string) bool {
 	uid := c.account.UID
-	addr := desktop.BusAddress(&session.Caller{UID: uid, Env: c.env, Host: "/", Listeners: session.OnceListeners(), RuntimeDir: session.FindRuntimeDir(c.env, uid)})
+	addr := desktop.BusAddress(&session.Caller{UID: uid, Env: c.env, Host: "/", Listeners: session.LazyListeners(), RuntimeDir: session.FindRuntimeDir(c.env, uid)})
 	if addr == nil {
 		return false
 	}

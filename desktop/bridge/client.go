@@ -16,11 +16,11 @@ import (
 
 // Client opens targets on the host.
 type Client struct {
-	UID    int
-	Bus    unix.Sockaddr  // of the session bus; nil if there is none
-	Socket string         // of chrun's server; "" if there is none
-	Places session.Places // where things are on the host
-	Token  string         // XDG_ACTIVATION_TOKEN
+	UID     int
+	Bus     unix.Sockaddr   // of the session bus; nil if there is none
+	Socket  string          // of chrun's server; "" if there is none
+	PathMap session.PathMap // where things are on the host
+	Token   string          // XDG_ACTIVATION_TOKEN
 	// Elsewhere opens the file at inside so that it is seen at host: see
 	// Namesake. The caller closes release when the file has been opened.
 	Elsewhere func(inside, host string) (fd int, release func(), err error)
@@ -39,7 +39,7 @@ const patience = 10 * time.Minute
 func (c *Client) Open(t Target) error {
 	host := ""
 	if t.Path != "" {
-		if host = string(c.Places.Host(session.Path(t.Path))); host == "" {
+		if host = string(c.PathMap.FindOnHost(session.Path(t.Path))); host == "" {
 			return &RefusedError{t.Path, "it is in this launch alone: the host has no path to it"}
 		}
 	}

@@ -49,7 +49,7 @@ func serve(t *testing.T, peer int, programs map[string]string) (socket, log stri
 
 // client is one of a launch in which everything is where the host has it.
 func client(socket string) *Client {
-	return &Client{Socket: socket, Places: session.Places{{"/", "/"}}, Token: "tok"}
+	return &Client{Socket: socket, PathMap: session.PathMap{{"/", "/"}}, Token: "tok"}
 }
 
 const record = `echo "$XDG_ACTIVATION_TOKEN|$DESKTOP_STARTUP_ID|$*" >>"$LOG"

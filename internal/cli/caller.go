@@ -24,7 +24,7 @@ const SystemDir = "/etc/chrun"
 // NewCaller reads who calls chrun: uid and gid with their environment. HOME
 // counts as the home of an account only if uid owns that directory.
 func NewCaller(uid, gid int, env session.Environ) *session.Caller {
-	c := &session.Caller{UID: uid, GID: gid, Env: env, Host: "/", Listeners: session.OnceListeners()}
+	c := &session.Caller{UID: uid, GID: gid, Env: env, Host: "/", Listeners: session.LazyListeners()}
 	c.Account = account.LookUpHostUID(c.UID, c.GID, c.Host, env.Get)
 	if home := env.Get("HOME"); path.IsAbs(home) && c.UID != 0 {
 		if st, err := os.Stat(home); err == nil && session.Owner(st) == c.UID {
@@ -32,7 +32,7 @@ func NewCaller(uid, gid int, env session.Environ) *session.Caller {
 		}
 	}
 	if dir := WorkingDir(); dir != "" {
-		c.Cwd = c.ByHome(dir)
+		c.Cwd = c.PathThroughHome(dir)
 	}
 	c.Hostname, _ = os.Hostname()
 	c.RuntimeDir = session.FindRuntimeDir(env, c.UID)

@@ -3,7 +3,7 @@ package session
 import "testing"
 
 // What a program opens is named by where the host has it.
-func TestPlaces(t *testing.T) {
+func TestPathMap(t *testing.T) {
 	b := &builder{plan: &Plan{Tree: "/srv/tree", Mounts: []Mount{
 		{Kind: FromTree, Source: "/", Dest: "/"},
 		{Kind: FromTmpfs, Source: "mirror0", Dest: "/home"},
@@ -16,7 +16,7 @@ func TestPlaces(t *testing.T) {
 		{Kind: FromHost, Source: "/first", Dest: "/mnt/twice"},
 		{Kind: FromHost, Source: "/second", Dest: "/mnt/twice"},
 	}}}
-	p := ReadPlaces(b.places().Data)
+	p := ParsePathMap(b.places().Data)
 	for inside, want := range map[Path]HostPath{
 		"/":                    "/srv/tree",
 		"/usr/share/a b":       "/srv/tree/usr/share/a b",
@@ -30,11 +30,11 @@ func TestPlaces(t *testing.T) {
 		"/mnt/odd/x":           "",
 		"/mnt/twice":           "/second",
 	} {
-		if got := p.Host(inside); got != want {
+		if got := p.FindOnHost(inside); got != want {
 			t.Errorf("%q is %q, want %q", inside, got, want)
 		}
 	}
-	if p := ReadPlaces(nil); p.Host("/x") != "" {
+	if p := ParsePathMap(nil); p.FindOnHost("/x") != "" {
 		t.Error("a place without any")
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// PlacesFile says, inside, where on the host each place is: what opens files
+// PathMapFile says, inside, where on the host each place is: what opens files
 // there on behalf of a program here reads it.
-const PlacesFile = PrivateDir + "/places"
+const PathMapFile = PrivateDir + "/path-map"
 
 // places is that file: for each mount a line with its place inside and one with
 // that on the host, which is empty if the host has it nowhere. A name with a
@@ -30,14 +30,14 @@ func (b *builder) places() Node {
 		}
 		data.WriteString(string(m.Dest) + "\n" + at + "\n")
 	}
-	return Node{Path: strings.TrimPrefix(string(PlacesFile), "/"), Kind: Regular, Mode: 0o444, Data: []byte(data.String())}
+	return Node{Path: strings.TrimPrefix(string(PathMapFile), "/"), Kind: Regular, Mode: 0o444, Data: []byte(data.String())}
 }
 
-// Places is what that file says.
-type Places [][2]string
+// PathMap is what that file says.
+type PathMap [][2]string
 
-// ReadPlaces reads the content of PlacesFile.
-func ReadPlaces(data []byte) (p Places) {
+// ParsePathMap reads the content of PathMapFile.
+func ParsePathMap(data []byte) (p PathMap) {
 	lines := strings.Split(string(data), "\n")
 	for ; len(lines) > 1; lines = lines[2:] {
 		p = append(p, [2]string{lines[0], lines[1]})
@@ -48,7 +48,7 @@ func ReadPlaces(data []byte) (p Places) {
 // Host is where on the host a path without symlinks is; "" if it is in no place
 // of the host. The mount that covers it most closely counts, of two at one place
 // the later.
-func (p Places) Host(inside Path) HostPath {
+func (p PathMap) FindOnHost(inside Path) HostPath {
 	best, found := "", ""
 	for _, m := range p {
 		if inside.IsBelow(Path(m[0])) && len(m[0]) >= len(best) {
