@@ -157,7 +157,7 @@ func TestSyncKeeps(t *testing.T) {
 func TestExportRefused(t *testing.T) {
 	m := newMenu(t)
 	m.lay(m.tree, map[string]string{"usr/share/applications/lacks.desktop": top + "Name=Lacks\nTryExec=nosuch\nExec=nosuch\n"})
-	if r := m.run("export", "g", "lacks"); r.code != 1 || !strings.Contains(r.stderr, `cannot export lacks: the chroot lacks the program that it tries`) {
+	if r := m.run("export", "g", "lacks"); r.code != 1 || !strings.Contains(r.stderr, `cannot export lacks: its TryExec names a program that the chroot does not have`) {
 		t.Error(r.code, r.stderr)
 	}
 	if r := m.run("export", "g", "noexec"); r.code != 1 || !strings.Contains(r.stderr, "cannot export noexec: it has no Exec") {

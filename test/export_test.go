@@ -231,8 +231,8 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s has what is none of it: %.200q", p, text)
 		}
 	}
-	for _, want := range []string{"viewer leaves out TerminalOptions:", "viewer does not open, since their default would move: text/plain (text)", "taken is called taken.g",
-		"noexec is not exported: it has no Exec", "out is not exported:", "not a regular file", "is no name for a file"} {
+	for _, want := range []string{"viewer is exported without TerminalOptions:", "viewer is not registered for types that another program opens by default: text/plain (text)", "taken is exported as taken.g because ",
+		"noexec is not exported: it has no Exec", "out is not exported:", "not a regular file", "cannot be a file name"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("not said: %s\n%s", want, r.stderr)
 		}

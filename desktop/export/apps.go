@@ -1,15 +1,3 @@
-// Package export puts the programs of a chroot into the user's menu and takes
-// them out again: entries, icons, types, D-Bus services, and commands in
-// ~/.local/bin.
-//
-// What shall be there is computed from the chroot, the host and what was asked
-// (Set.want); what is there by our doing is noted in a manifest; Plan is the
-// difference, and Run makes it. So export, unexport and sync are one thing, a
-// second run has nothing to do, and one that was killed is completed by the next.
-//
-// Sources: Desktop Entry Specification 1.5; Desktop Menu Specification 1.1; XDG
-// Base Directory Specification 0.8; D-Bus Specification, "Message Bus Starting
-// Services".
 package export
 
 import (
@@ -28,14 +16,14 @@ type App struct {
 	ID    string // of its entry, without ".desktop"
 	Path  rootfs.Path
 	Entry *entry.Entry // nil with Err
-	Err   error        // why the entry is none
+	Err   error        // why the entry cannot be used
 }
 
-// maxApps bounds how many entries of a chroot are looked at.
+// maxApps bounds how many entries of a chroot are read.
 const maxApps = 5000
 
-// ListApps lists the entries of a chroot in the order of their ids; those in
-// /usr/local hide those of the same id. Deleted (Hidden) ones are not among them.
+// ListApps returns the entries of a chroot in the order of their IDs. An entry in
+// /usr/local hides one of the same ID in /usr; deleted (Hidden) ones are left out.
 func ListApps(root *rootfs.Root) []App {
 	seen := map[string]bool{}
 	var apps []App
@@ -51,7 +39,7 @@ func ListApps(root *rootfs.Root) []App {
 			case !ok || seen[id] || len(apps) == maxApps || !e.Type().IsRegular() && e.Type()&fs.ModeSymlink == 0:
 			default:
 				seen[id] = true
-				apps = append(apps, read(root, id, dir.Join(name)))
+				apps = append(apps, readApp(root, id, dir.Join(name)))
 			}
 		}
 	}
@@ -62,7 +50,7 @@ func ListApps(root *rootfs.Root) []App {
 	return apps
 }
 
-func read(root *rootfs.Root, id string, p rootfs.Path) App {
+func readApp(root *rootfs.Root, id string, p rootfs.Path) App {
 	a := App{ID: id, Path: p}
 	data, err := root.Read(p)
 	if err == nil {
@@ -72,11 +60,11 @@ func read(root *rootfs.Root, id string, p rootfs.Path) App {
 	return a
 }
 
-// FindApps says which apps word means: an id, a program, or a shown name in the
-// locale or unlocalised; whichever of these fits first.
+// FindApps returns the apps that word names: by ID, by program, or by the name
+// that menus show, in the locale or untranslated; the first of these that fits.
 func FindApps(apps []App, word, locale string) []App {
 	word = strings.TrimSuffix(word, ".desktop")
-	for _, fits := range []func(a *App) bool{
+	for _, matches := range []func(a *App) bool{
 		func(a *App) bool { return a.ID == word },
 		func(a *App) bool { return a.Entry != nil && path.Base(a.Entry.Program()) == path.Base(word) },
 		func(a *App) bool {
@@ -86,11 +74,11 @@ func FindApps(apps []App, word, locale string) []App {
 	} {
 		var found []App
 		for i := range apps {
-			if validID(apps[i].ID) && fits(&apps[i]) {
+			if isValidID(apps[i].ID) && matches(&apps[i]) {
 				found = append(found, apps[i])
 			}
 		}
-		// Of several that run the program, the one that is called like it.
+		// If several entries run the program, prefer the one that has its name.
 		if i := slices.IndexFunc(found, func(a App) bool { return a.ID == path.Base(word) }); i >= 0 {
 			return found[i : i+1]
 		}
@@ -101,10 +89,36 @@ func FindApps(apps []App, word, locale string) []App {
 	return nil
 }
 
-// validID says whether an id can be the name of a file that everybody handles,
-// with the name of a chroot and whatever else is put behind it (NAME_MAX is 255).
-func validID(id string) bool {
+// isValidID reports whether every program can handle a file with this name, also
+// after a chroot's name and other suffixes are added (NAME_MAX is 255).
+func isValidID(id string) bool {
 	return id != "" && len(id) <= 160 && id[0] != '.' && id[0] != '-' && !strings.ContainsFunc(id, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == 0x7f || r == '\\' || r == 0xfffd
 	})
+}
+
+// programDirs are the directories of a chroot that hold programs.
+var programDirs = []rootfs.Path{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/games", "/usr/local/games"}
+
+// FindProgram returns the path of a program in the chroot, or "".
+func FindProgram(root *rootfs.Root, name string) rootfs.Path {
+	isExecutable := func(p rootfs.Path) bool {
+		st, err := root.Stat(p)
+		return err == nil && st.Mode&0o170000 == 0o100000 && st.Mode&0o111 != 0
+	}
+	if path.IsAbs(name) {
+		if p := rootfs.Path(path.Clean(name)); isExecutable(p) {
+			return p
+		}
+		return ""
+	}
+	if name == "" || strings.Contains(name, "/") {
+		return ""
+	}
+	for _, dir := range programDirs {
+		if p := dir.Join(name); isExecutable(p) {
+			return p
+		}
+	}
+	return ""
 }

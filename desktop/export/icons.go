@@ -1,83 +1,173 @@
 package export
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop/export/icon"
-	"chrun/session/rootfs"
 )
 
-// picture is an image of an icon with its place on the host.
-type picture struct {
-	rel   string // below $XDG_DATA_HOME
-	exact bool   // a directory of just its size
-	file  *file
+// iconExporter copies the icons of apps.
+type iconExporter struct {
+	*builder
+	tree    *icon.Tree
+	theme   *icon.Host
+	names   map[string]string // exported name of each icon, by its name in the chroot
+	taken   map[string]bool   // exported names
+	sources map[string]bool   // sources of the previous export's files
+	bytes   int               // read so far
 }
 
-// images reads what has to be read of an icon's images. A picture that has not
-// changed since it was copied is not read again.
-func (w *wanted) images(id, name string, images []icon.Image) []picture {
-	var found []picture
+// image is one image of an icon, and where it goes on the host.
+type image struct {
+	rel     string // below $XDG_DATA_HOME
+	isExact bool   // the directory is for exactly this size
+	file    *file
+}
+
+func newIconExporter(b *builder) *iconExporter {
+	x := &iconExporter{builder: b, tree: icon.Open(b.root), names: map[string]string{}, taken: map[string]bool{}, sources: map[string]bool{},
+		theme: icon.ReadHost(b.host.Home, append([]string{b.host.DataHome}, b.host.DataDirs...))}
+	for _, r := range b.previous.files {
+		x.sources[r.source] = true
+	}
+	return x
+}
+
+// export adds the images of an icon and returns the icon's name on the host. It
+// keeps its name, by which notifications and trays refer to it, unless the host
+// has another icon of that name. id is the app's.
+func (x *iconExporter) export(id, name string) string {
+	exported, done := x.names[name]
+	if !done {
+		exported = x.add(id, name)
+		x.names[name], x.taken[exported] = exported, true
+	}
+	return exported
+}
+
+func (x *iconExporter) add(id, name string) string {
+	exported := name
+	if ext := path.Ext(name); path.IsAbs(name) {
+		exported = strings.TrimSuffix(path.Base(name), ext)
+	} else if ext == ".png" || ext == ".svg" || ext == ".xpm" {
+		exported = strings.TrimSuffix(name, ext)
+	}
+	found := x.tree.Find(name)
+	if len(found) == 0 || !isValidID(exported) {
+		x.note(id, "names an icon that the chroot does not have: %.80q", name)
+		if path.IsAbs(name) || !isValidID(exported) {
+			return ""
+		}
+		return exported
+	}
+	images := x.readImages(id, exported, found)
+	if len(images) == 0 {
+		return ""
+	}
+	if x.host.hasImage(found[0]) || x.hasCopy(exported, images) {
+		return exported // the host shows it already
+	}
+	if !x.isFree(exported) {
+		renamed := x.findFreeName(exported)
+		for i := range images {
+			images[i].rename(exported, renamed)
+		}
+		exported = renamed
+	}
 	for _, i := range images {
-		if w.bytes > maxBytes {
-			w.note(id, "leaves out its pictures: those of the chroot are larger than %d MiB", maxBytes>>20)
+		target := filepath.Join(x.host.DataHome, i.rel)
+		if x.files[target] == nil || i.isExact {
+			x.files[target] = i.file
+		}
+	}
+	return exported
+}
+
+// readImages reads the images of an icon to find out where they go. It does not
+// read an image that has not changed since it was copied.
+func (x *iconExporter) readImages(id, name string, found []icon.Image) []image {
+	var images []image
+	for _, i := range found {
+		if x.bytes > maxBytes {
+			x.note(id, "is exported without icons: those of the chroot are larger than %d MiB", maxBytes>>20)
 			return nil
 		}
 		f := &file{mode: 0o644, path: i.Path}
-		data, err := w.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
-			f.from = string(i.Path) + " " + stamp(st)
-			return i.Dir.Size == 0 || !w.copied(f.from)
+		data, err := x.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
+			f.source = string(i.Path) + " " + stamp(st)
+			return i.Dir.Size == 0 || !x.sources[f.source]
 		})
-		as, size := name, i.Dir.Size*i.Dir.Scale
-		if strings.HasSuffix(string(i.Path), "-symbolic."+i.Ext) && !strings.HasSuffix(name, "-symbolic") {
-			as += "-symbolic"
-		}
-		w.bytes += len(data)
+		x.bytes += len(data)
+		size := i.Dir.Size * i.Dir.Scale
 		if f.data = data; err == nil && data != nil {
 			size, err = i.Measure(data)
 		}
 		if err != nil {
-			w.note(id, "leaves out a picture: %v", err)
+			x.note(id, "is exported without one of its images: %v", err)
 			continue
 		}
-		rel, exact := w.places.Place(i, as, size)
-		found = append(found, picture{rel, exact, f})
+		base := name
+		if strings.HasSuffix(string(i.Path), "-symbolic."+i.Ext) && !strings.HasSuffix(name, "-symbolic") {
+			base += "-symbolic"
+		}
+		rel, isExact := x.theme.Place(i, base, size)
+		images = append(images, image{rel, isExact, f})
 	}
-	return found
+	return images
 }
 
-// copied says whether a picture was copied in this state.
-func (w *wanted) copied(from string) bool {
-	if w.had.from == nil {
-		w.had.from = map[string]bool{}
-		for _, f := range w.had.files {
-			w.had.from[f.from] = true
+func (i *image) rename(from, to string) {
+	dir, base := path.Split(i.rel)
+	i.rel = dir + to + strings.TrimPrefix(base, from)
+}
+
+// isFree reports whether an exported icon can have the name.
+func (x *iconExporter) isFree(name string) bool {
+	return len(x.hostFiles(name)) == 0 && len(x.hostFiles(name+"-symbolic")) == 0 && !x.taken[name]
+}
+
+func (x *iconExporter) findFreeName(name string) string {
+	free := name + "." + x.chroot
+	for n := 2; !x.isFree(free); n++ {
+		free = fmt.Sprint(name, ".", x.chroot, n)
+	}
+	return free
+}
+
+// hostFiles returns the host's files of an icon, without those of the previous
+// export.
+func (x *iconExporter) hostFiles(name string) []string {
+	return slices.DeleteFunc(slices.Clone(x.theme.Files(name)), func(p string) bool { _, exported := x.previous.files[p]; return exported })
+}
+
+// hasCopy reports whether one of the host's files of that name is a copy of one of
+// the images.
+func (x *iconExporter) hasCopy(name string, images []image) bool {
+	for _, p := range x.hostFiles(name) {
+		data, err := os.ReadFile(p)
+		if err != nil {
+			continue
+		}
+		for _, i := range images {
+			if image, err := i.file.read(x.root); err == nil && bytes.Equal(image, data) {
+				return true
+			}
 		}
 	}
-	return w.had.from[from]
+	return false
 }
 
-func (p *picture) rename(from, to string) {
-	dir, base := path.Split(p.rel)
-	p.rel = dir + to + strings.TrimPrefix(base, from)
-}
-
-// read is the content of the file.
-func (f *file) read(root *rootfs.Root) ([]byte, error) {
-	if f.data == nil && f.path != "" {
-		return root.Read(f.path)
-	}
-	return f.data, nil
-}
-
-// has says whether the host has the image in the theme that it is from, other
-// than hicolor: then its desktop shows it by that name.
-func (h *Host) has(i icon.Image) bool {
+// hasImage reports whether the host has the image in the same theme. Images of
+// hicolor do not count: they are compared by content.
+func (h *Host) hasImage(i icon.Image) bool {
 	rel, ok := strings.CutPrefix(string(i.Path), "/usr/share/icons/")
 	if !ok || strings.HasPrefix(rel, "hicolor/") || i.Dir.Size == 0 {
 		return false

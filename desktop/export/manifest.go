@@ -17,53 +17,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Selection is what a person wants of a chroot: it is kept, so that sync needs no
-// words.
-type Selection struct {
-	Tree          string        // the chroot's canonical path
-	All           bool          // every app that menus show
-	Apps          []string      // ids in the chroot
-	Except        []string      // ids, of All
-	Commands      []string      // programs, as they were typed
-	CustomEntries []CustomEntry // entries for programs that have none
-	Label         string        // AutoLabel, or what stands behind each name
-	ClaimTypes    bool          // types whose default moves, too
+// record describes a file that an export wrote.
+type record struct {
+	sums   []string // SHA-256; two while the file is being replaced
+	size   int64    // if it and mtime are unchanged, the file is not read again
+	mtime  int64    // nanoseconds
+	source string   // see file.source
 }
 
-// CustomEntry is an entry that the chroot has not.
-type CustomEntry struct{ Program, Name, Icon string }
-
-// AutoLabel is the label " (NAME)" where the host shows the same name.
-const AutoLabel = "auto"
-
-// written is a file of ours on the host.
-type written struct {
-	sums  []string // SHA-256; two while it is being replaced
-	size  int64    // and the time say whether it has to be read
-	mtime int64    // nanoseconds
-	from  string   // what it was copied from, as stamp has it
+func (r record) equal(o record) bool {
+	return r.size == o.size && r.mtime == o.mtime && r.source == o.source && slices.Equal(r.sums, o.sums)
 }
 
-// manifest is what was written for one chroot, a file in $XDG_STATE_HOME.
+// manifest records what was exported from one chroot. It is a file in
+// $XDG_STATE_HOME.
 type manifest struct {
-	file  string
-	asked Selection
-	files map[string]written // by path
-	dirs  []string           // that we made
-	// generated are what the update tools make, where there was none: "cache" of
-	// entries and "mime".
+	file      string
+	selection Selection
+	files     map[string]record // by path
+	dirs      []string          // directories that an export made
+	// generated names what the update tools made where there was nothing before:
+	// cacheMade, mimeMade.
 	generated []string
 
-	// pending says that a run has not ended: files may be old or new, and the
-	// update tools have not run.
+	// pending means that a run has not finished: each file may be old or new, and
+	// the update tools have not run.
 	pending bool
-	state   string          // of all that a plan looks at, after the last run: see Set.state
-	from    map[string]bool // the sources of files
+	state   string // of everything that a plan reads, after the last run: see Set.state
 }
 
-// The form of a manifest: lines of words between tabs, in which a tab is \t, a
-// newline \n, a backslash \\.
-const form = "chrun exports 1"
+func newManifest(file string) *manifest {
+	return &manifest{file: file, files: map[string]record{}, selection: Selection{Label: AutoLabel}}
+}
+
+// A manifest consists of lines of words separated by tabs. In a word, a tab is \t,
+// a newline \n, a backslash \\. The first line is manifestHeader.
+const manifestHeader = "chrun exports 1"
 
 var escaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
 var unescaper = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n")
@@ -79,50 +68,50 @@ func (m *manifest) encode() []byte {
 		}
 		b.WriteByte('\n')
 	}
-	line(form)
-	line("tree", m.asked.Tree)
-	line("label", m.asked.Label)
+	line(manifestHeader)
+	line("tree", m.selection.Tree)
+	line("label", m.selection.Label)
 	if m.pending {
 		line("pending")
 	}
 	if m.state != "" {
 		line("state", m.state)
 	}
-	if m.asked.All {
+	if m.selection.All {
 		line("all")
 	}
-	if m.asked.ClaimTypes {
+	if m.selection.ClaimTypes {
 		line("types")
 	}
 	for _, l := range m.lists() {
-		for _, s := range *l.list {
+		for _, s := range *l.values {
 			line(l.word, s)
 		}
 	}
-	for _, e := range m.asked.CustomEntries {
-		line("made", e.Program, e.Name, e.Icon)
+	for _, c := range m.selection.CustomEntries {
+		line("made", c.Program, c.Name, c.Icon)
 	}
 	for _, p := range slices.Sorted(maps.Keys(m.files)) {
-		w := m.files[p]
-		line("file", p, strings.Join(w.sums, " "), strconv.FormatInt(w.size, 10), strconv.FormatInt(w.mtime, 10), w.from)
+		r := m.files[p]
+		line("file", p, strings.Join(r.sums, " "), strconv.FormatInt(r.size, 10), strconv.FormatInt(r.mtime, 10), r.source)
 	}
 	return []byte(b.String())
 }
 
 type list struct {
-	word string
-	list *[]string
+	word   string
+	values *[]string
 }
 
-// lists are the kinds of lines that have one word.
+// lists returns the fields that have a line for each value.
 func (m *manifest) lists() []list {
-	a := &m.asked
-	return []list{{"app", &a.Apps}, {"except", &a.Except}, {"bin", &a.Commands}, {"dir", &m.dirs}, {"generated", &m.generated}}
+	s := &m.selection
+	return []list{{"app", &s.Apps}, {"except", &s.Except}, {"bin", &s.Commands}, {"dir", &m.dirs}, {"generated", &m.generated}}
 }
 
-// load reads a manifest; one that is not there is empty.
-func load(file string) (*manifest, error) {
-	m := &manifest{file: file, files: map[string]written{}, asked: Selection{Label: AutoLabel}}
+// readManifest returns an empty manifest if the file does not exist.
+func readManifest(file string) (*manifest, error) {
+	m := newManifest(file)
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -133,18 +122,19 @@ func load(file string) (*manifest, error) {
 	defer f.Close()
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 1<<20)
-	if !s.Scan() || s.Text() != form {
-		return nil, fmt.Errorf("%s is no list of exports of this version of chrun", file)
+	if !s.Scan() || s.Text() != manifestHeader {
+		return nil, fmt.Errorf("%s was written by an incompatible version of chrun", file)
 	}
 	for n := 2; s.Scan(); n++ {
-		if !m.line(strings.Split(s.Text(), "\t")) {
-			return nil, fmt.Errorf("%s:%d: cannot be read", file, n)
+		if !m.parseLine(strings.Split(s.Text(), "\t")) {
+			return nil, fmt.Errorf("cannot read %s:%d: it is not a line of a manifest", file, n)
 		}
 	}
 	return m, s.Err()
 }
 
-func (m *manifest) line(words []string) bool {
+// parseLine reports whether it understood the line.
+func (m *manifest) parseLine(words []string) bool {
 	if strings.Contains(words[len(words)-1], `\`) || len(words) > 1 && strings.Contains(words[1], `\`) {
 		for i := range words {
 			words[i] = unescaper.Replace(words[i])
@@ -153,41 +143,41 @@ func (m *manifest) line(words []string) bool {
 	if words[0] == "file" && len(words) == 6 {
 		size, err1 := strconv.ParseInt(words[3], 10, 64)
 		mtime, err2 := strconv.ParseInt(words[4], 10, 64)
-		m.files[words[1]] = written{strings.Fields(words[2]), size, mtime, words[5]}
+		m.files[words[1]] = record{strings.Fields(words[2]), size, mtime, words[5]}
 		return filepath.IsAbs(words[1]) && errors.Join(err1, err2) == nil
 	}
-	a := &m.asked
 	for _, l := range m.lists() {
 		if words[0] == l.word && len(words) == 2 {
-			*l.list = append(*l.list, words[1])
+			*l.values = append(*l.values, words[1])
 			return true
 		}
 	}
+	s := &m.selection
 	switch {
 	case words[0] == "pending":
 		m.pending = true
 	case words[0] == "all":
-		a.All = true
+		s.All = true
 	case words[0] == "types":
-		a.ClaimTypes = true
+		s.ClaimTypes = true
 	case words[0] == "tree" && len(words) == 2:
-		a.Tree = words[1]
+		s.Tree = words[1]
 	case words[0] == "state" && len(words) == 2:
 		m.state = words[1]
 	case words[0] == "label" && len(words) == 2:
-		a.Label = words[1]
+		s.Label = words[1]
 	case words[0] == "made" && len(words) == 4:
-		a.CustomEntries = append(a.CustomEntries, CustomEntry{words[1], words[2], words[3]})
+		s.CustomEntries = append(s.CustomEntries, CustomEntry{words[1], words[2], words[3]})
 	default:
 		return false
 	}
 	return true
 }
 
-// store writes the manifest at once or not at all; and so it makes the
-// directories that it needs, which it notes.
-func (m *manifest) store() error {
-	top, temp := m.fresh()
+// write writes the manifest atomically. It creates missing directories in the
+// same way, by renaming a complete one.
+func (m *manifest) write() error {
+	top, temp := m.missingDir()
 	if top == "" {
 		if err := os.WriteFile(m.file+"~", m.encode(), 0o600); err != nil {
 			os.Remove(m.file + "~")
@@ -206,9 +196,9 @@ func (m *manifest) store() error {
 	return os.Rename(temp, top)
 }
 
-// fresh is the topmost directory of the manifest that is not there, "" if all
-// are, and under which name it is made.
-func (m *manifest) fresh() (top, temp string) {
+// missingDir returns the topmost directory of the manifest that does not exist,
+// or "", and the temporary name under which it is made.
+func (m *manifest) missingDir() (top, temp string) {
 	for dir := filepath.Dir(m.file); ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(dir); err == nil || dir == "/" {
 			break
@@ -216,23 +206,83 @@ func (m *manifest) fresh() (top, temp string) {
 		top = dir
 	}
 	if top != "" {
-		temp = temporary(top)
+		temp = temporaryName(top)
 	}
 	return top, temp
 }
 
-// clear removes what a run that was killed has left of the manifest itself.
-func (m *manifest) clear() {
+// removeTemporaries removes what a killed run left while it wrote the manifest.
+func (m *manifest) removeTemporaries() {
 	os.Remove(m.file + "~")
-	if _, temp := m.fresh(); temp != "" {
+	if _, temp := m.missingDir(); temp != "" {
 		os.RemoveAll(temp)
 	}
 }
 
-// empty says that nothing is asked and nothing is there.
-func (m *manifest) empty() bool {
-	a := m.asked
-	return !a.All && len(a.Apps)+len(a.Commands)+len(a.CustomEntries) == 0 && len(m.files) == 0
+// recordMissingDirs records the directories that the files need and that do not
+// exist.
+func (m *manifest) recordMissingDirs(files []string) {
+	seen := map[string]bool{}
+	for _, f := range files {
+		for dir := filepath.Dir(f); dir != "/" && !seen[dir]; dir = filepath.Dir(dir) {
+			seen[dir] = true
+			if _, err := os.Stat(dir); err == nil {
+				break
+			}
+			if !slices.Contains(m.dirs, dir) {
+				m.dirs = append(m.dirs, dir)
+			}
+		}
+	}
+}
+
+// recordGenerated records, before a tool makes the file, that it did not exist.
+func (m *manifest) recordGenerated(what, file string) error {
+	if _, err := os.Stat(file); err == nil || slices.Contains(m.generated, what) {
+		return nil
+	}
+	m.generated = append(m.generated, what)
+	return m.write()
+}
+
+// removeEmptyDirs removes the directories that an export made, if they are empty.
+func (m *manifest) removeEmptyDirs() {
+	slices.SortFunc(m.dirs, func(a, b string) int { return strings.Compare(b, a) }) // deepest first
+	m.dirs = slices.DeleteFunc(m.dirs, func(dir string) bool {
+		return !strings.HasPrefix(m.file, dir+"/") && os.Remove(dir) == nil
+	})
+}
+
+// remove removes the manifest, atomically with the directories that were made for
+// it.
+func (m *manifest) remove() error {
+	top := ""
+	for dir := filepath.Dir(m.file); slices.Contains(m.dirs, dir); dir = filepath.Dir(dir) {
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			break
+		}
+		top = dir
+	}
+	if top == "" {
+		return ignoreNotExist(os.Remove(m.file))
+	}
+	if err := os.Rename(top, temporaryName(top)); err != nil {
+		return err
+	}
+	return os.RemoveAll(temporaryName(top))
+}
+
+// isEmpty reports whether nothing is selected and no exported file is left.
+func (m *manifest) isEmpty() bool {
+	s := m.selection
+	return !s.All && len(s.Apps)+len(s.Commands)+len(s.CustomEntries) == 0 && len(m.files) == 0
+}
+
+func ignoreNotExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func sum(data []byte) string {
@@ -240,7 +290,7 @@ func sum(data []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// stamp tells one state of a file from another without reading it.
+// stamp identifies the state of a file without reading it.
 func stamp(st *unix.Stat_t) string {
 	return fmt.Sprintf("%x.%x.%x.%x", st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano())
 }

@@ -2,122 +2,15 @@ package export
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
-	"reflect"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/session/rootfs"
 )
-
-// Set is what is exported of one chroot. Close it.
-type Set struct {
-	host *Host
-	name string
-	had  *manifest
-	lock *os.File // nil if it is only read
-}
-
-// Open reads what is exported of the chroot called name. To change it, it waits
-// for another run to end and keeps others from beginning. Errors are
-// *os.PathError, or say that the manifest cannot be read.
-func Open(h *Host, name string, change bool) (s *Set, err error) {
-	s = &Set{host: h, name: name}
-	if change {
-		if s.lock, err = h.lock(); err != nil {
-			return nil, err
-		}
-	}
-	if s.had, err = load(h.manifest(name)); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	if change {
-		s.had.clear()
-	}
-	return s, nil
-}
-
-// lock keeps runs apart. The state directory may have to be made; the home is
-// there, but on NFS a directory cannot be locked.
-func (h *Host) lock() (f *os.File, err error) {
-	for _, dir := range []string{h.Home, h.RuntimeDir} {
-		var e error
-		if f, e = os.Open(dir); e == nil {
-			for e = unix.EINTR; e == unix.EINTR; {
-				e = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-			}
-			if e == nil {
-				return f, nil
-			}
-			f.Close()
-			e = &os.PathError{Op: "lock", Path: dir, Err: e}
-		}
-		err = cmp.Or(err, e)
-	}
-	return nil, err
-}
-
-// Close gives the lock up.
-func (s *Set) Close() error {
-	if s.lock == nil {
-		return nil
-	}
-	return s.lock.Close()
-}
-
-func (h *Host) manifest(name string) string { return filepath.Join(h.StateDir, "exports", name) }
-
-// HasExports says whether something of the chroot is exported.
-func (h *Host) HasExports(name string) bool { return slices.Contains(h.names(), name) }
-
-// ExportedChroots are the chroots of which something is exported, in order.
-func (h *Host) ExportedChroots() ([]string, error) {
-	lock, err := h.lock()
-	if err != nil {
-		return nil, err
-	}
-	defer lock.Close()
-	(&manifest{file: h.manifest("any")}).clear()
-	return h.names(), nil
-}
-
-func (h *Host) names() []string {
-	var names []string
-	entries, _ := os.ReadDir(filepath.Join(h.StateDir, "exports"))
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), "~") {
-			names = append(names, e.Name())
-		}
-	}
-	return names
-}
-
-// Selection is what was asked for, a copy.
-func (s *Set) Selection() Selection {
-	a := s.had.asked
-	for _, list := range []*[]string{&a.Apps, &a.Except, &a.Commands} {
-		*list = slices.Clone(*list)
-	}
-	a.CustomEntries = slices.Clone(a.CustomEntries)
-	return a
-}
-
-// ExportedID says under which id an app of the chroot is in the menu, or "".
-func (s *Set) ExportedID(id string) string {
-	for _, as := range []string{id, id + "." + s.name} {
-		if _, ok := s.had.files[s.host.DataHome+"/applications/"+as+".desktop"]; ok {
-			return as
-		}
-	}
-	return ""
-}
 
 // Op is what a step does to a file of the host.
 type Op string
@@ -153,147 +46,136 @@ type Step struct {
 	Why  Reason `json:",omitempty"`
 }
 
-// Plan is the difference between what is there and what shall be.
+// Plan is the difference between what is on the host and what should be.
 type Plan struct {
-	Steps []Step
-	Notes []Note
-	IDs   map[string]string // of exported apps, by that in the chroot
-	asked Selection
-	files map[string]*file
-	next  map[string]written
-	tree  string // treeState, "" without a chroot
-	done  bool   // nothing has changed since the last run
+	Steps     []Step
+	Notes     []Note
+	IDs       map[string]string // exported IDs, by ID in the chroot
+	selection Selection
+	files     map[string]*file
+	records   map[string]record // of all files after the run
+	treeState string            // see Set.treeState; "" without a chroot
+	upToDate  bool              // nothing has changed since the last run
 }
 
 // maxBytes bounds what a plan reads.
 const maxBytes = 256 << 20
 
-// Plan decides what is to be done for what is asked. root is the chroot, nil if
-// it has vanished: then everything goes. It reads and changes nothing.
-func (s *Set) Plan(root *rootfs.Root, asked Selection) (*Plan, error) {
-	p := &Plan{asked: asked, files: map[string]*file{}, next: map[string]written{}}
+// Plan decides how to bring the host up to date with the selection. root is the
+// chroot, or nil if it no longer exists: then the plan removes everything. Plan
+// only reads.
+func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
+	p := &Plan{selection: selection, files: map[string]*file{}, records: map[string]record{}}
 	if root != nil {
-		p.tree = s.treeState(root, &asked)
-		if s.asDone(&asked, p.tree) {
-			p.next, p.done = s.had.files, true
+		p.treeState = s.treeState(root, &selection)
+		if s.isUpToDate(&selection, p.treeState) {
+			p.records, p.upToDate = s.previous.files, true
 			return p, nil
 		}
-		w := want(s.host, root, s.name, &asked, s.had)
-		p.files, p.Notes, p.IDs = w.files, w.notes, w.ids
+		d := computeDesired(s.host, root, s.chroot, &selection, s.previous)
+		p.files, p.Notes, p.IDs = d.files, d.notes, d.ids
 	}
 	total := 0
-	for _, at := range slices.Sorted(maps.Keys(p.files)) {
-		f := p.files[at]
-		old, ours := s.had.files[at]
-		state := look(at, old, ours)
-		if state == same && (f.from != "" && f.from == old.from || f.from == "" && sum(f.data) == old.sums[0]) {
-			p.next[at] = old
+	for _, path := range slices.Sorted(maps.Keys(p.files)) {
+		f := p.files[path]
+		old, exported := s.previous.files[path]
+		state := compareFile(path, old, exported)
+		if state == unchanged && (f.source != "" && f.source == old.source || f.source == "" && sum(f.data) == old.sums[0]) {
+			p.records[path] = old
 			continue
 		}
 		data, err := f.read(root)
 		if err != nil {
 			p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("cannot read %s: %v", f.path, err)})
-			delete(p.files, at)
+			delete(p.files, path)
 			continue
 		}
 		if total += len(data); total > maxBytes {
 			return nil, fmt.Errorf("its icons are larger than %d MiB", maxBytes>>20)
 		}
 		f.data = data
-		p.decide(at, f, old, state)
+		p.addFile(path, f, old, state)
 	}
-	for _, at := range slices.Sorted(maps.Keys(s.had.files)) {
-		if _, wanted := p.files[at]; wanted {
-			continue
-		}
-		switch look(at, s.had.files[at], true) {
-		case same, changed:
-			p.Steps = append(p.Steps, Step{Op: Remove, Path: at})
-		case edited:
-			p.Steps = append(p.Steps, Step{Keep, at, Edited})
-		}
-	}
+	p.addRemovals(s.previous.files)
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.Path, b.Path) })
 	return p, nil
 }
 
-// decide what to do about a file that is not just as it should be.
-func (p *Plan) decide(at string, f *file, old written, state state) {
-	mine := written{sums: []string{sum(f.data)}, size: int64(len(f.data)), from: f.from}
+// addFile decides what to do for a file that may differ from what it should be.
+func (p *Plan) addFile(path string, f *file, old record, state fileState) {
+	r := record{sums: []string{sum(f.data)}, size: int64(len(f.data)), source: f.source}
 	switch state {
 	case missing:
-		p.Steps = append(p.Steps, Step{Op: Write, Path: at})
+		p.Steps = append(p.Steps, Step{Op: Write, Path: path})
 	case foreign:
-		p.Steps = append(p.Steps, Step{Keep, at, Foreign})
-		delete(p.files, at)
+		p.Steps = append(p.Steps, Step{Keep, path, Foreign})
+		delete(p.files, path)
 		return
 	case edited:
-		p.Steps = append(p.Steps, Step{Keep, at, Edited})
-		p.next[at] = old
-		return
-	default:
-		if data, err := os.ReadFile(at); err == nil && sum(data) == mine.sums[0] {
+		p.Steps = append(p.Steps, Step{Keep, path, Edited})
+		r = old
+	case unchanged, touched:
+		if data, err := os.ReadFile(path); err == nil && sum(data) == r.sums[0] {
 			var st unix.Stat_t
-			unix.Lstat(at, &st)
-			mine.mtime = st.Mtim.Nano()
-			p.next[at] = mine
-			return
+			unix.Lstat(path, &st)
+			r.mtime = st.Mtim.Nano()
+		} else {
+			p.Steps = append(p.Steps, Step{Op: Replace, Path: path})
 		}
-		p.Steps = append(p.Steps, Step{Op: Replace, Path: at})
 	}
-	p.next[at] = mine
+	p.records[path] = r
 }
 
-type state int
+// addRemovals removes the previous files that are no longer desired.
+func (p *Plan) addRemovals(previous map[string]record) {
+	for _, path := range slices.Sorted(maps.Keys(previous)) {
+		if _, ok := p.files[path]; ok {
+			continue
+		}
+		switch compareFile(path, previous[path], true) {
+		case unchanged, touched:
+			p.Steps = append(p.Steps, Step{Op: Remove, Path: path})
+		case edited:
+			p.Steps = append(p.Steps, Step{Keep, path, Edited})
+		}
+	}
+}
+
+// changesNothing reports whether a run has nothing to do, except to update the
+// state in the manifest.
+func (s *Set) changesNothing(p *Plan) bool {
+	return !s.previous.pending && !slices.ContainsFunc(p.Steps, func(st Step) bool { return st.Op != Keep }) &&
+		s.previous.selection.equal(&p.selection) && maps.EqualFunc(s.previous.files, p.records, record.equal)
+}
+
+// fileState compares a file of the host with its record.
+type fileState int
 
 const (
-	missing state = iota
-	same          // as it was recorded
-	changed       // its content is ours, its time is not
-	edited        // by somebody else
-	foreign       // nothing of ours
+	missing   fileState = iota
+	unchanged           // size and time are those of the record
+	touched             // the time differs, the content does not
+	edited              // somebody else changed it
+	foreign             // no export wrote it
 )
 
-// look says what is at a path of which old is the record, if it is ours.
-func look(at string, old written, ours bool) state {
+// compareFile compares the file with its record, if an export wrote it.
+func compareFile(path string, r record, exported bool) fileState {
 	var st unix.Stat_t
-	if err := unix.Lstat(at, &st); err != nil {
+	if err := unix.Lstat(path, &st); err != nil {
 		return missing
 	}
 	switch {
-	case !ours:
+	case !exported:
 		return foreign
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return edited
-	case st.Size == old.size && st.Mtim.Nano() == old.mtime && len(old.sums) == 1:
-		return same
+	case st.Size == r.size && st.Mtim.Nano() == r.mtime && len(r.sums) == 1:
+		return unchanged
 	}
-	data, err := os.ReadFile(at)
-	if err != nil || !slices.Contains(old.sums, sum(data)) {
+	data, err := os.ReadFile(path)
+	if err != nil || !slices.Contains(r.sums, sum(data)) {
 		return edited
 	}
-	return changed
-}
-
-// nothing says that a plan has nothing to do.
-func (s *Set) nothing(p *Plan) bool {
-	if s.had.pending {
-		return false
-	}
-	for _, st := range p.Steps {
-		if st.Op != Keep {
-			return false
-		}
-	}
-	same := func(a, b written) bool {
-		return a.size == b.size && a.mtime == b.mtime && a.from == b.from && slices.Equal(a.sums, b.sums)
-	}
-	return reflect.DeepEqual(s.Selection(), p.asked) && maps.EqualFunc(s.had.files, p.next, same)
-}
-
-func gone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return touched
 }

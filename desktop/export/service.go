@@ -8,31 +8,31 @@ import (
 	"chrun/desktop/export/service"
 )
 
-// service says whether the D-Bus service of an app is exported: under the entry's
-// own id, which it keeps, and only if nobody on the host has or starts that name.
-// argv is what it runs.
-func (w *wanted) service(a *App, id string) (ok bool, argv []string) {
+// findService returns the command of an app's D-Bus service if the service is to
+// be exported: only if the entry keeps its ID, and no program of the host owns or
+// provides that name.
+func (x *appExporter) findService(a *App, id string) (argv []string, ok bool) {
 	if !a.Entry.Bool("DBusActivatable") || id != a.ID {
-		return false, nil
+		return nil, false
 	}
-	argv, ok = service.FindCommand(w.root, id)
-	file := w.host.DataHome + "/dbus-1/services/" + id + ".service"
-	_, ours := w.had.files[file]
+	argv, ok = service.FindCommand(x.root, id)
 	if !ok || strings.HasPrefix(argv[0], "-") {
-		return false, nil
+		return nil, false
 	}
-	if _, starts := service.FindOnHost(slices.Concat([]string{w.host.DataHome}, w.host.DataDirs), w.host.RuntimeDir, id, file); starts {
-		w.note(id, "is started by its Exec: the host has a D-Bus service of that name")
-		return false, nil
+	file := x.host.serviceFile(id)
+	if _, found := service.FindOnHost(slices.Concat([]string{x.host.DataHome}, x.host.DataDirs), x.host.RuntimeDir, id, file); found {
+		x.note(id, "is started with Exec, not by D-Bus: the host has a D-Bus service of that name")
+		return nil, false
 	}
-	if !ours && w.host.BusNameOwned != nil && w.host.BusNameOwned(id) {
-		w.note(id, "is started by its Exec: a program has its D-Bus name now")
-		return false, nil
+	_, exported := x.previous.files[file]
+	if !exported && x.host.BusNameOwned != nil && x.host.BusNameOwned(id) {
+		x.note(id, "is started with Exec, not by D-Bus: a running program owns its D-Bus name")
+		return nil, false
 	}
-	return true, argv
+	return argv, true
 }
 
-// arguments are words as a program gets them: a bus knows no field codes.
+// arguments returns words as a program receives them: D-Bus has no field codes.
 func arguments(words []entry.Word) []string {
 	argv := make([]string, len(words))
 	for i, w := range words {

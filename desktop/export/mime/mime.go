@@ -28,13 +28,13 @@ type Dirs struct {
 // entries later; it is not for two goroutines at once.
 type Host struct {
 	dirs      Dirs
-	searched       []*directory // in GLib's order: config, then data
-	home      int      // the index of DataHome's in dir
+	searched  []*directory // in GLib's order: config, then data
+	home      int          // the index of DataHome's in dir
 	base      database
 	sys       *database           // of DataDirs alone, once it was needed
 	apps      map[string]bool     // whether GLib starts the entry, by file
-	added      map[string][]string // entries that are as if there
-	removed      map[string]bool     // entries that are as if not there
+	added     map[string][]string // entries that are as if there
+	removed   map[string]bool     // entries that are as if not there
 	found     fallback            // xdg-mime's last resort in DataDirs, once it was asked
 	asked     map[string]string   // answers of Default
 	foundHome fallback            // and in DataHome; nil before

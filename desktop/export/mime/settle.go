@@ -43,36 +43,36 @@ func findMoved(before, after *Host, types []string, found func(t, was, is string
 	}
 }
 
-// KeepDefaults parts the types of entries to be exported (by id, with ".desktop"):
-// with those that are kept no default of h moves; those left out would move
-// one. An id in claims is named by a mimeapps.list of the host, for the types
-// given, so that its mere presence moves their default: it needs another id.
+// KeepDefaults decides which of their types exported entries (by ID, with
+// ".desktop") may open so that no default of h changes. claims holds the types for
+// which a mimeapps.list of the host names an ID, so that even without any type the
+// entry would become a default: it needs another ID.
 //
-// h may hold these entries as exported before: a default that is one of them
-// already does not move.
-func (h *Host) KeepDefaults(ids map[string][]string) (kept, left, claims map[string][]string) {
-	kept, left = maps.Clone(ids), map[string][]string{}
+// h may already have these entries from an earlier export: a default that is one
+// of them does not change then.
+func (h *Host) KeepDefaults(ids map[string][]string) (kept, claims map[string][]string) {
+	kept = maps.Clone(ids)
 	types := h.With(ids).listTypes()
 	for again := true; again; {
 		again, claims = false, map[string][]string{}
-		after, with := h.With(kept), maps.Clone(kept)
+		after, tried := h.With(kept), maps.Clone(kept)
 		findMoved(h, after, types, func(t, was, id string) {
-			types, ours := with[id]
-			if !ours {
+			own, exported := tried[id]
+			if !exported {
 				return
 			}
 			for _, u := range append(h.base.lineage(t), t) {
 				same := func(v string) bool { return v == u || h.base.resolveAlias(v) == u }
-				if !slices.ContainsFunc(types, same) {
+				if !slices.ContainsFunc(own, same) {
 					continue
 				}
 				again = true
-				// Without it, the next of ours would take its place. In a line of
-				// the cache they stand in order, some perhaps behind what was.
-				front := func(other string) bool { return other == id || other < was || !h.isCached(was, u) }
+				// Otherwise another exported entry could become the default in its
+				// place. The cache lists entries in order, so those after the
+				// previous default cannot.
+				comesFirst := func(other string) bool { return other == id || other < was || !h.isCached(was, u) }
 				for other, types := range kept {
-					if i := slices.IndexFunc(types, same); i >= 0 && front(other) {
-						left[other] = append(left[other], types[i])
+					if comesFirst(other) && slices.ContainsFunc(types, same) {
 						kept[other] = slices.DeleteFunc(slices.Clone(types), same)
 					}
 				}
@@ -81,13 +81,10 @@ func (h *Host) KeepDefaults(ids map[string][]string) (kept, left, claims map[str
 			claims[id] = append(claims[id], t)
 		})
 	}
-	for _, list := range left {
-		slices.Sort(list)
-	}
-	return kept, left, claims
+	return kept, claims
 }
 
-// isCached says whether DataHome's cache gives the type to the entry.
+// isCached reports whether DataHome's cache lists the entry for the type.
 func (h *Host) isCached(id, t string) bool {
 	w := h.searched[h.home].tweaks[h.base.resolveAlias(t)]
 	return w != nil && slices.Contains(w.added, id)

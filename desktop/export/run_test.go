@@ -120,10 +120,10 @@ func TestToolLater(t *testing.T) {
 	if _, err := os.Stat(s.DataHome + "/mime/mime.cache"); err != nil {
 		t.Error(err)
 	}
-	before, _ := os.ReadFile(s.manifest("box"))
-	at, _ := os.Stat(s.manifest("box"))
+	before, _ := os.ReadFile(s.manifestFile("box"))
+	at, _ := os.Stat(s.manifestFile("box"))
 	s.run(asked)
-	if after, err := os.Stat(s.manifest("box")); err != nil || !after.ModTime().Equal(at.ModTime()) || !os.SameFile(at, after) {
+	if after, err := os.Stat(s.manifestFile("box")); err != nil || !after.ModTime().Equal(at.ModTime()) || !os.SameFile(at, after) {
 		t.Errorf("a run with nothing to do wrote the manifest: %s", before)
 	}
 }

@@ -1,0 +1,118 @@
+package export
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"chrun/desktop/entry"
+	"chrun/desktop/export/icon"
+	"chrun/desktop/export/mime"
+	"chrun/session/rootfs"
+)
+
+// Values of manifest.generated.
+const (
+	cacheMade = "cache" // mimeinfo.cache
+	mimeMade  = "mime"  // what update-mime-database writes
+)
+
+func (s *Set) cacheFile() string { return s.host.DataHome + "/applications/mimeinfo.cache" }
+
+// updateCache puts the exported entries into the cache of types, since GLib and
+// xdg-mime read the types of entries only from there. It does not run
+// update-desktop-database, which would also add entries of the user's that the
+// cache lacks, and so change their defaults.
+func (s *Set) updateCache(m *manifest) error {
+	with, without := map[string][]string{}, []string{}
+	for path := range m.files { // old and new
+		id, ok := strings.CutPrefix(path, s.host.DataHome+"/applications/")
+		if !ok {
+			continue
+		}
+		without = append(without, id)
+		// An entry that the user has edited is kept, even if it is unexported.
+		if data, err := rootfs.ReadHost(rootfs.HostPath(path), 0, 0); err == nil {
+			if e, err := entry.Parse(data); err == nil && !e.Bool("Hidden") {
+				with[id] = e.List("MimeType")
+			}
+		}
+	}
+	path := s.cacheFile()
+	old, err := os.ReadFile(path)
+	text := mime.Read(s.host.Dirs).Without(without).With(with).Cache()
+	if err == nil && bytes.Equal(old, text) || err != nil && !bytes.Contains(text, []byte("=")) {
+		return nil
+	}
+	if err := m.recordGenerated(cacheMade, path); err != nil {
+		return err
+	}
+	_, err = writeFile(path, &file{mode: 0o644, data: text})
+	return err
+}
+
+// runTools runs the tools that make changes in these directories of $XDG_DATA_HOME
+// known. The tools are optional.
+func (s *Set) runTools(m *manifest, changed map[string]bool) (failed []error) {
+	run := func(tool string, args ...string) {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			failed = append(failed, &ToolError{Tool: tool, Err: err})
+			return
+		}
+		// The output of a tool that succeeds is about files of the user.
+		if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+			failed = append(failed, &ToolError{tool, string(bytes.TrimSpace(out)), err})
+		}
+	}
+	if dir := s.host.DataHome + "/mime"; changed["mime"] {
+		if err := m.recordGenerated(mimeMade, dir+"/mime.cache"); err != nil {
+			failed = append(failed, err)
+		} else {
+			run("update-mime-database", dir)
+		}
+	}
+	if changed["icons"] {
+		// Desktops ignore a cache that is older than its theme, so they see the new
+		// icons even without the tool.
+		theme, now := filepath.Join(s.host.DataHome, icon.Theme), time.Now()
+		os.Chtimes(theme, now, now)
+		if _, err := os.Stat(theme + "/icon-theme.cache"); err == nil {
+			run("gtk-update-icon-cache", "-q", "-f", "-t", theme)
+		}
+	}
+	return failed
+}
+
+// ToolError means that an update tool is not installed, or failed.
+type ToolError struct {
+	Tool, Output string
+	Err          error
+}
+
+func (e *ToolError) Error() string {
+	if e.Output != "" {
+		return "cannot run " + e.Tool + ": " + e.Output
+	}
+	return "cannot run " + e.Tool + ": " + e.Err.Error()
+}
+
+func (e *ToolError) Unwrap() error { return e.Err }
+
+// removeGenerated removes what the tools made where there was nothing before,
+// unless somebody else uses it now.
+func (s *Set) removeGenerated(generated []string) {
+	if text, err := os.ReadFile(s.cacheFile()); err == nil && slices.Contains(generated, cacheMade) && !bytes.Contains(text, []byte("=")) {
+		os.Remove(s.cacheFile())
+	}
+	dir := s.host.DataHome + "/mime"
+	if packages, _ := os.ReadDir(dir + "/packages"); slices.Contains(generated, mimeMade) && len(packages) == 0 {
+		for _, name := range mime.ListGenerated(dir) {
+			os.Remove(filepath.Join(dir, name))
+		}
+	}
+}
