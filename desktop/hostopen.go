@@ -73,7 +73,7 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 		s.Binds = append(s.Binds, session.Bind{Source: session.HostPath(exe), Dest: p, ReadOnly: true, Why: why})
 	}
 	switch {
-	case f.Identity.Kind != session.Grant && f.Allowed("session-bus") && hasOpenPortal(f.Caller) && BusAddress(f.Caller) != nil:
+	case f.Identity.Kind != session.Grant && f.Allowed("session-bus") && hasOpenPortal(f.Caller) && BusSocket(f.Caller) != "":
 		s.State = "through the host's portal"
 	case f.Account.UID == 0:
 		s.State = "no: the host has no portal, which root inside needs"

@@ -1,66 +1,85 @@
 package desktop
 
 import (
+	"context"
 	"errors"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"chrun/desktop/dbus"
 	"chrun/session"
 )
 
-// Notify shows an error on the desktop of the caller (Desktop Notifications
-// 1.2, org.freedesktop.Notifications.Notify), for launches from a menu where
-// nobody sees stderr. app is the id of the entry that failed, or "". It gives up
-// after limit. Then it stays on the bus for the time hold: GNOME Shell takes back
-// what is about an entry when its sender goes.
-func Notify(c *session.Caller, app, summary, body string, limit, hold time.Duration) error {
-	addr := BusAddress(c)
-	if addr == nil {
-		return errors.New("no session bus")
+var errNoBus = errors.New("no session bus")
+
+// Notify shows an error on the caller's desktop (Desktop Notifications 1.2,
+// org.freedesktop.Notifications.Notify), for launches from a menu, whose stderr
+// nobody sees. app is the ID of the menu entry, or "". It gives up after limit.
+// Then it stays connected for the time shown, because GNOME Shell withdraws the
+// notification of an entry when its sender disconnects.
+func Notify(c *session.Caller, app, summary, body string, limit, shown time.Duration) error {
+	socket := BusSocket(c)
+	if socket == "" {
+		return errNoBus
 	}
-	bus, err := dbus.Dial(addr, c.UID, limit)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	bus, err := dbus.Connect(ctx, socket)
 	if err != nil {
 		return err
 	}
 	defer bus.Close()
-	bus.Bus()
-	call := dbus.Call{Dest: "org.freedesktop.Notifications", Path: "/org/freedesktop/Notifications",
-		Iface: "org.freedesktop.Notifications", Member: "Notify", Sig: "susssasa{sv}i"}
-	b := &call.Body
-	b.String("chrun")
-	b.Uint32(0) // replaces none
-	b.String("dialog-error")
-	b.String(summary)
-	b.String(body)
-	b.Array(4, func() {}) // no actions
-	b.Array(8, func() {
-		if app != "" {
-			b.Struct()
-			b.String("desktop-entry")
-			b.StringVariant(app)
+	hints := map[string]dbus.Variant{}
+	if app != "" {
+		hints["desktop-entry"] = dbus.MakeVariant(dbus.ValidString(app))
+	}
+	const (
+		replaces = uint32(0)
+		icon     = "dialog-error"
+		expires  = int32(-1) // as the server decides
+	)
+	err = bus.Object("org.freedesktop.Notifications", "/org/freedesktop/Notifications").CallWithContext(ctx,
+		"org.freedesktop.Notifications.Notify", 0, "chrun", replaces, icon, dbus.ValidString(summary), dbus.ValidString(body),
+		[]string{}, hints, expires).Err
+	if err == nil && shown > 0 {
+		select {
+		case <-time.After(shown):
+		case <-bus.Context().Done():
 		}
-	})
-	b.Uint32(^uint32(0)) // the server decides how long it stays
-	if _, err = bus.Call(&call); err == nil && hold > 0 {
-		bus.Hold(hold)
 	}
 	return err
 }
 
-// BusAddress is where the session bus listens, found as a program inside would;
-// nil if there is none.
-func BusAddress(c *session.Caller) unix.Sockaddr {
+// OwnsBusName reports whether a program owns the name on the caller's session
+// bus. The bus has to answer within limit.
+func OwnsBusName(c *session.Caller, name string, limit time.Duration) bool {
+	socket := BusSocket(c)
+	if socket == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	bus, err := dbus.Connect(ctx, socket)
+	if err != nil {
+		return false
+	}
+	defer bus.Close()
+	owned := false
+	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, name).Store(&owned)
+	return err == nil && owned
+}
+
+// BusSocket returns the socket of the caller's session bus, found as a program
+// inside finds it: a path, "@" and an abstract name, or "" if there is none.
+func BusSocket(c *session.Caller) string {
 	share := detectSessionBus(&session.Facts{Caller: c, Allowed: func(string) bool { return true }})
 	for _, v := range share.Env {
 		for _, a := range parseAddresses(v.Value) {
 			if p := a.get("path"); p != "" {
-				return &unix.SockaddrUnix{Name: p}
-			} else if p := a.get("abstract"); p != "" {
-				return &unix.SockaddrUnix{Name: "@" + p}
+				return p
+			} else if name := a.get("abstract"); name != "" {
+				return "@" + name
 			}
 		}
 	}
-	return nil
+	return ""
 }

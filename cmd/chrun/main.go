@@ -33,7 +33,7 @@ func main() {
 	if len(os.Args) > 0 && os.Args[0] == helper.Name {
 		os.Exit(helper.Main(os.Args[1:], session.Environ(os.Environ())))
 	}
-	if status, ok := open(os.Args); ok {
+	if status, ok := runBridge(os.Args); ok {
 		os.Exit(status)
 	}
 	flags, err := cli.ParseFlags(os.Args[1:])
@@ -57,7 +57,6 @@ type command struct {
 	flags *cli.Flags
 	env   session.Environ
 
-	entry   entry
 	suggest suggest.Context // what is known of the launch so far, for hints
 }
 
@@ -116,8 +115,8 @@ func (c *command) launchElevated(d *elevate.Decision) error {
 // launch plans and starts the program. elevated is not nil if root mounts. The
 // tree stays open until the end, because hints look into it.
 func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
-	c.entry.ask(c.flags, in.Caller)
-	defer c.entry.close()
+	pending := c.beginMenuLaunch(in)
+	defer pending.Close()
 	c.suggest.Sudo = in.Role.Root || in.Role.Tree >= 0
 	in.Flags, in.Terminal = c.flags, cli.IsTerminal(0) && cli.IsTerminal(2)
 	l, err := request.Build(in)
@@ -149,7 +148,7 @@ func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
 			return err
 		}
 	}
-	c.entry.hear(c, l)
+	c.finishMenuLaunch(pending, l)
 	return c.start(l, plan)
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"chrun/desktop"
-	"chrun/desktop/dbus"
 	"chrun/desktop/export"
 	"chrun/desktop/export/icon"
 	"chrun/desktop/export/mime"
@@ -92,23 +91,11 @@ func (c *command) launcher() (string, error) {
 	return beside, nil
 }
 
-// owned says whether a name is owned on the session bus.
+// owned reports whether a program owns the name on the session bus.
 func (c *command) owned(name string) bool {
 	uid := c.account.UID
-	addr := desktop.BusAddress(&session.Caller{UID: uid, Env: c.env, Host: "/", Listeners: session.LazyListeners(), RuntimeDir: session.FindRuntimeDir(c.env, uid)})
-	if addr == nil {
-		return false
-	}
-	bus, err := dbus.Dial(addr, uid, 2*time.Second)
-	if err != nil {
-		return false
-	}
-	defer bus.Close()
-	bus.Bus()
-	call := dbus.Call{Dest: "org.freedesktop.DBus", Path: "/org/freedesktop/DBus", Iface: "org.freedesktop.DBus", Member: "NameHasOwner", Sig: "s"}
-	call.Body.String(name)
-	answer, err := bus.Call(&call)
-	return err == nil && answer.Uint32() == 1
+	caller := &session.Caller{UID: uid, Env: c.env, Host: "/", Listeners: session.LazyListeners(), RuntimeDir: session.FindRuntimeDir(c.env, uid)}
+	return desktop.OwnsBusName(caller, name, 2*time.Second)
 }
 
 // menuError says why a menu cannot be changed.

@@ -17,8 +17,8 @@ import (
 	"chrun/session"
 )
 
-// serve starts a server whose host has these scripts as programs, and returns
-// its socket and the file into which they may write.
+// serve starts a server on a host with these scripts as its programs. It returns
+// the socket and the file that the scripts may write to.
 func serve(t *testing.T, peer int, programs map[string]string) (socket, log string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -47,18 +47,18 @@ func serve(t *testing.T, peer int, programs map[string]string) (socket, log stri
 	return socket, log
 }
 
-// client is one of a launch in which everything is where the host has it.
-func client(socket string) *Client {
-	return &Client{Socket: socket, PathMap: session.PathMap{{"/", "/"}}, Token: "tok"}
+// newTestClient returns a client of a launch whose paths are those of the host.
+func newTestClient(socket string) *Client {
+	return &Client{Socket: socket, Paths: session.PathMap{{"/", "/"}}, Token: "tok"}
 }
 
 const record = `echo "$XDG_ACTIVATION_TOKEN|$DESKTOP_STARTUP_ID|$*" >>"$LOG"
 `
 
-func wantLog(t *testing.T, log, want string) {
+func checkLog(t *testing.T, log, want string) {
 	t.Helper()
-	if data, _ := os.ReadFile(log); strings.TrimSpace(string(data)) != want {
-		t.Errorf("opened %q, want %q", data, want)
+	if got, _ := os.ReadFile(log); strings.TrimSpace(string(got)) != want {
+		t.Errorf("opened %q, want %q", got, want)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestServer(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := client(socket)
+	c := newTestClient(socket)
 	if err := c.Open(Target{URI: "http://x/%20"}); err != nil {
 		t.Error(err)
 	}
@@ -76,11 +76,11 @@ func TestServer(t *testing.T) {
 	if err := c.Open(Target{Path: file}); err != nil {
 		t.Error(err)
 	}
-	wantLog(t, log, "tok|tok|http://x/%20\n||"+file)
+	checkLog(t, log, "tok|tok|http://x/%20\n||"+file)
 }
 
-// The opener's failure comes back with what it said, which cannot grow without
-// end; and nobody waits for what it leaves behind.
+// The opener's failure is returned with its output, whose size is limited. Nobody
+// waits for the programs that it leaves behind.
 func TestServerOpener(t *testing.T) {
 	for _, c := range []struct{ program, script, want string }{
 		{"xdg-open", "echo no such program >&2; exit 3", "the host's xdg-open: exit status 3: no such program"},
@@ -92,11 +92,11 @@ func TestServerOpener(t *testing.T) {
 	} {
 		socket, log := serve(t, os.Getuid(), map[string]string{c.program: c.script})
 		begin := time.Now()
-		err := client(socket).Open(Target{URI: "http://x"})
+		err := newTestClient(socket).Open(Target{URI: "http://x"})
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %.200v, want %q", c.script, err, c.want)
 		}
-		if err != nil && len(err.Error()) > maxSaid+500 || time.Since(begin) > 30*time.Second {
+		if err != nil && len(err.Error()) > maxOutput+500 || time.Since(begin) > 30*time.Second {
 			t.Errorf("%s: %d bytes after %v", c.script, len(err.Error()), time.Since(begin))
 		}
 		if pid := 0; c.want == "" {
@@ -108,8 +108,8 @@ func TestServerOpener(t *testing.T) {
 	}
 }
 
-// ask sends bytes and descriptors as they are, and returns the answer.
-func ask(t *testing.T, socket, data string, fds ...int) string {
+// sendRaw sends bytes and descriptors as they are and returns the answer.
+func sendRaw(t *testing.T, socket, data string, fds ...int) string {
 	t.Helper()
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
@@ -123,7 +123,7 @@ func ask(t *testing.T, socket, data string, fds ...int) string {
 	}
 	first := data[:min(len(data), 1000)]
 	if _, _, err := conn.WriteMsgUnix([]byte(first), rights, nil); err == nil {
-		conn.Write([]byte(data[len(first):])) // which it may refuse to read
+		conn.Write([]byte(data[len(first):])) // the server may refuse to read it
 	}
 	conn.CloseWrite()
 	answer := make([]byte, 4096)
@@ -131,15 +131,15 @@ func ask(t *testing.T, socket, data string, fds ...int) string {
 	return string(answer[:n])
 }
 
-// What no client of ours would send opens nothing.
+// Requests that our client would never send open nothing.
 func TestServerHostile(t *testing.T) {
 	socket, log := serve(t, os.Getuid(), map[string]string{"xdg-open": record})
 	dir := filepath.Dir(socket)
-	mine, other, fifo := filepath.Join(dir, "mine"), filepath.Join(dir, "other"), filepath.Join(dir, "fifo")
-	if err := errors.Join(os.WriteFile(mine, nil, 0o600), os.WriteFile(other, nil, 0o600), unix.Mkfifo(fifo, 0o600)); err != nil {
+	file, other, fifo := filepath.Join(dir, "file"), filepath.Join(dir, "other"), filepath.Join(dir, "fifo")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.WriteFile(other, nil, 0o600), unix.Mkfifo(fifo, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	path := func(p string) int {
+	open := func(p string) int {
 		fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -152,42 +152,42 @@ func TestServerHostile(t *testing.T) {
 		what, data string
 		fds        []int
 	}{
-		{"another file than the descriptor's", "file\x00" + other + "\x00\x00", []int{path(mine)}},
-		{"a file without a descriptor", "file\x00" + mine + "\x00\x00", nil},
-		{"a relative path", "file\x00mine\x00\x00", []int{path(mine)}},
-		{"a FIFO", "file\x00" + fifo + "\x00\x00", []int{path(fifo)}},
-		{"a file as a link", "uri\x00file://" + mine + "\x00\x00", []int{path(mine)}},
-		{"a file as a link, in capitals", "uri\x00FILE:" + mine + "\x00\x00", nil},
+		{"a path to another file than the descriptor", "file\x00" + other + "\x00\x00", []int{open(file)}},
+		{"a file without a descriptor", "file\x00" + file + "\x00\x00", nil},
+		{"a relative path", "file\x00file\x00\x00", []int{open(file)}},
+		{"a FIFO", "file\x00" + fifo + "\x00\x00", []int{open(fifo)}},
+		{"a file as a link", "uri\x00file://" + file + "\x00\x00", []int{open(file)}},
+		{"a file as a link, in capitals", "uri\x00FILE:" + file + "\x00\x00", nil},
 		{"a script", "uri\x00javascript:x\x00\x00", nil},
 		{"an option", "uri\x00--help\x00\x00", nil},
-		{"a path as a link", "uri\x00" + mine + "\x00\x00", nil},
+		{"a path as a link", "uri\x00" + file + "\x00\x00", nil},
 		{"nothing", "", nil},
-		{"half a question", "uri\x00http://x", nil},
-		{"another kind", "run\x00http://x\x00\x00", nil},
+		{"half a request", "uri\x00http://x", nil},
+		{"an unknown kind", "run\x00http://x\x00\x00", nil},
 		{"a megabyte", "uri\x00http://" + strings.Repeat("x", 1<<20) + "\x00\x00", nil},
 		{"a megabyte without an end", strings.Repeat("x", 1<<20), nil},
-		{"many descriptors", "file\x00" + other + "\x00\x00", []int{path(mine), path(mine), path(mine), path(mine)}},
+		{"many descriptors", "file\x00" + other + "\x00\x00", []int{open(file), open(file), open(file), open(file)}},
 	} {
-		if answer := ask(t, socket, c.data, c.fds...); answer != "" && answer[0] == 0 {
+		if answer := sendRaw(t, socket, c.data, c.fds...); answer != "" && answer[0] == 0 {
 			t.Errorf("%s was opened", c.what)
 		}
 	}
-	wantLog(t, log, "")
-	// A link that leads elsewhere by now is not what the client has opened.
+	checkLog(t, log, "")
+	// A symlink that was replaced after the client opened it.
 	link := filepath.Join(dir, "link")
-	if err := os.Symlink(mine, link); err != nil {
+	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	fd := path(link)
+	fd := open(link)
 	if err := errors.Join(os.Remove(link), os.Symlink(other, link)); err != nil {
 		t.Fatal(err)
 	}
-	if answer := ask(t, socket, "file\x00"+link+"\x00\x00", fd); answer == "" || answer[0] != 1 {
-		t.Errorf("a link that was exchanged: %q", answer)
+	if answer := sendRaw(t, socket, "file\x00"+link+"\x00\x00", fd); answer == "" || answer[0] != 1 {
+		t.Errorf("a replaced symlink: %q", answer)
 	}
-	wantLog(t, log, "")
+	checkLog(t, log, "")
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if now := descriptors(t); now <= before+9 { // those of path
+		if now := descriptors(t); now <= before+9 { // 9 are from open
 			break
 		} else if time.Now().After(end) {
 			t.Fatalf("%d descriptors, before %d", now, before)
@@ -203,39 +203,39 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
-// Clients that say nothing, and an opener that does not end, keep nobody waiting.
+// Clients that send nothing, and an opener that does not end, delay nobody.
 func TestServerHanging(t *testing.T) {
 	socket, log := serve(t, os.Getuid(), map[string]string{"xdg-open": record + `case $1 in *slow) exec sleep 60 >&- 2>&-;; esac`})
-	for range maxAsking - 1 {
+	for range maxReading - 1 {
 		conn, err := net.Dial("unix", socket)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
 	}
-	go client(socket).Open(Target{URI: "http://x/slow"})
+	go newTestClient(socket).Open(Target{URI: "http://x/slow"})
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if data, _ := os.ReadFile(log); len(data) > 0 {
 			break
 		} else if time.Now().After(end) {
-			t.Fatal("the slow opener does not begin")
+			t.Fatal("the slow opener does not start")
 		}
 	}
 	begin := time.Now()
-	if err := client(socket).Open(Target{URI: "http://x/quick"}); err != nil || time.Since(begin) > slow/2 {
+	if err := newTestClient(socket).Open(Target{URI: "http://x/quick"}); err != nil || time.Since(begin) > ioTime/2 {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}
 }
 
-// Nobody else is served.
+// Other users are not served.
 func TestServerPeer(t *testing.T) {
 	headless.Root(t)
 	socket, log := serve(t, 4242, map[string]string{"xdg-open": record})
 	if err := errors.Join(os.Chmod(filepath.Dir(socket), 0o755), os.Chmod(filepath.Dir(filepath.Dir(socket)), 0o755), os.Chmod(socket, 0o666)); err != nil {
 		t.Fatal(err)
 	}
-	if answer := ask(t, socket, "uri\x00http://x\x00\x00"); answer != "" { // as root
+	if answer := sendRaw(t, socket, "uri\x00http://x\x00\x00"); answer != "" { // as root
 		t.Errorf("root is served: %q", answer)
 	}
-	wantLog(t, log, "")
+	checkLog(t, log, "")
 }

@@ -1,6 +1,6 @@
-// Package bridge is the way back from a chroot: what a program inside asks to
-// open is opened by the host. The client, inside, asks the desktop's portal, or
-// where there is none chrun's own server outside.
+// Package bridge opens links and files on the host for programs inside. Command
+// is xdg-open inside: its client asks the desktop's portal, or chrun's own server
+// outside if there is no portal.
 //
 // Sources: RFC 3986; RFC 8089; XDG Desktop Portal, OpenURI version 3; xdg-open(1)
 // for arguments and the exit status.
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Target is what is to be opened: a URI, or a file by its path without symlinks.
+// Target is what to open: a URI, or a file by its path without symlinks.
 type Target struct{ URI, Path string }
 
 // RefusedError says why something is not handed to the host.
@@ -24,38 +24,38 @@ type RefusedError struct{ What, Why string }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("cannot open %q: %s", e.What, e.Why) }
 
-// refused are schemes that mean something only to the program that shows them, or
-// make another one run what they hold.
-var refused = map[string]bool{"javascript": true, "vbscript": true, "data": true, "blob": true, "about": true, "chrome": true,
+// refusedSchemes mean something only to the program that shows the link, or make
+// another program run what the link contains.
+var refusedSchemes = map[string]bool{"javascript": true, "vbscript": true, "data": true, "blob": true, "about": true, "chrome": true,
 	"resource": true, "view-source": true, "jar": true, "filesystem": true, "moz-extension": true, "chrome-extension": true,
 	"ms-msdt": true, "search-ms": true, "vnd.sun.star.script": true, "macro": true, "vnd.libreoffice.command": true}
 
 const maxURI = 64 << 10 // bytes
 
-// Parse reads what a program hands to xdg-open: a URI, or a path, which a
-// relative one is below the working directory. A file must be there (else an
-// *os.PathError). Other errors are *RefusedError.
+// Parse reads an argument of xdg-open: a URI, or a path, which may be relative to
+// the working directory. hostname is this machine in file URIs. If a file cannot
+// be opened the error is an *os.PathError, else a *RefusedError.
 func Parse(arg, hostname string) (Target, error) {
 	scheme, rest, ok := strings.Cut(arg, ":")
 	file := arg
-	if ok && validScheme(scheme) {
+	if ok && isScheme(scheme) {
 		if !strings.EqualFold(scheme, "file") {
-			uri := encode(arg)
+			uri := encodeURI(arg)
 			return Target{URI: uri}, CheckURI(uri)
 		}
-		u, err := url.Parse("file:" + encode(rest))
+		u, err := url.Parse("file:" + encodeURI(rest))
 		switch {
 		case err != nil:
-			return Target{}, &RefusedError{arg, "it is no URI"}
+			return Target{}, &RefusedError{arg, "it is not a valid URI"}
 		case u.Host != "" && !strings.EqualFold(u.Host, "localhost") && !strings.EqualFold(u.Host, hostname):
-			return Target{}, &RefusedError{arg, "it is a file of the machine " + u.Host}
+			return Target{}, &RefusedError{arg, "it is a file on another machine, " + u.Host}
 		case !path.IsAbs(u.Path):
-			return Target{}, &RefusedError{arg, "it names no absolute path"}
+			return Target{}, &RefusedError{arg, "its path is not absolute"}
 		}
 		file = u.Path
 	}
 	if file == "" || len(file) >= unix.PathMax || strings.ContainsRune(file, 0) {
-		return Target{}, &RefusedError{cut(arg), "it names no file"}
+		return Target{}, &RefusedError{shorten(arg), "it is not the name of a file"}
 	}
 	fd, err := unix.Open(file, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -67,20 +67,21 @@ func Parse(arg, hostname string) (Target, error) {
 		return Target{}, &os.PathError{Op: "stat", Path: file, Err: err}
 	}
 	real, err := os.Readlink(fmt.Sprint("/proc/self/fd/", fd))
-	if err != nil || !path.IsAbs(real) || !openable(&st) {
-		return Target{}, &RefusedError{arg, "it is no file and no directory"}
+	if err != nil || !path.IsAbs(real) || !canOpen(&st) {
+		return Target{}, &RefusedError{arg, "it is neither a file nor a directory"}
 	}
 	return Target{Path: real}, nil
 }
 
-// openable says whether it is a regular file or a directory.
-func openable(st *unix.Stat_t) bool {
+// canOpen reports whether st is a regular file or a directory.
+func canOpen(st *unix.Stat_t) bool {
 	return st.Mode&unix.S_IFMT == unix.S_IFREG || st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// encode makes a URI of what people type for one (RFC 3987, 3.1): what may stand
-// in no URI is written as %XX. Control characters stay, and are refused.
-func encode(s string) string {
+// encodeURI makes a URI of what people type for one (RFC 3987, 3.1): characters
+// that are not allowed in a URI become %XX. Control characters stay and are
+// refused later.
+func encodeURI(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
 		if c >= 0x80 || strings.IndexByte(" \"<>\\^`{|}", c) >= 0 {
@@ -92,36 +93,36 @@ func encode(s string) string {
 	return b.String()
 }
 
-// CheckURI says whether a URI may be handed to the host: it is one by its
-// characters and its scheme (RFC 3986), and the scheme is none of those that
-// make sense only where they are shown, or run what they hold.
+// CheckURI checks that uri is one by its characters and its scheme (RFC 3986),
+// and that the scheme may be handed to the host.
 func CheckURI(uri string) error {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	switch {
 	case len(uri) > maxURI:
-		return &RefusedError{cut(uri), "it is too long"}
-	case !ok || !validScheme(scheme):
-		return &RefusedError{cut(uri), "it has no scheme"}
-	case refused[strings.ToLower(scheme)]:
-		return &RefusedError{cut(uri), "links of the scheme " + strings.ToLower(scheme) + " are not handed to other programs"}
+		return &RefusedError{shorten(uri), "it is too long"}
+	case !ok || !isScheme(scheme):
+		return &RefusedError{shorten(uri), "it has no scheme"}
+	case refusedSchemes[strings.ToLower(scheme)]:
+		return &RefusedError{shorten(uri), strings.ToLower(scheme) + " links are not handed to other programs"}
 	case strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-		return &RefusedError{cut(uri), "it holds characters that no URI has"}
+		return &RefusedError{shorten(uri), "it has characters that are not allowed in a URI"}
 	case strings.Trim(rest, "/") == "":
-		return &RefusedError{uri, "there is nothing behind its scheme"}
+		return &RefusedError{uri, "nothing follows its scheme"}
 	}
 	return nil
 }
 
-// cut shortens what is quoted in a message.
-func cut(s string) string {
+// shorten limits the length of a text in a message.
+func shorten(s string) string {
 	if len(s) > 200 {
 		return s[:200] + "..."
 	}
 	return s
 }
 
-// validScheme is RFC 3986, 3.1. One letter is a drive of another system.
-func validScheme(s string) bool {
+// isScheme reports whether s is a URI scheme (RFC 3986, 3.1). A single letter is
+// taken for the drive of another system.
+func isScheme(s string) bool {
 	if len(s) < 2 || !(('a' <= s[0]|0x20) && s[0]|0x20 <= 'z') {
 		return false
 	}

@@ -1,133 +1,299 @@
 package dbus
 
 import (
+	"bufio"
+	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
+
+	"chrun/internal/headless"
 )
 
-// bus starts a real bus and says where.
-func bus(t *testing.T) unix.Sockaddr {
-	at := filepath.Join(t.TempDir(), "bus")
-	c := exec.Command("dbus-daemon", "--session", "--nofork", "--address=unix:path="+at, "--print-address")
-	out, err := c.StdoutPipe()
-	if err == nil {
-		err = c.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	out.Read(make([]byte, 100)) // it listens
-	return &unix.SockaddrUnix{Name: at}
-}
-
-const daemon, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
-
-func TestBus(t *testing.T) {
-	c, err := Dial(bus(t), os.Getuid(), 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.Bus()
-	name := Call{Dest: daemon, Path: path, Iface: daemon, Member: "RequestName", Sig: "su"}
-	name.Body.String("org.example.Test")
-	name.Body.Uint32(0)
-	first, _ := c.Send(&name)
-	owner := Call{Dest: daemon, Path: path, Iface: daemon, Member: "GetConnectionUnixProcessID", Sig: "s"}
-	owner.Body.String("org.example.Test")
-	second, _ := c.Send(&owner)
-	// In any order: the other is kept.
-	m, err := c.Reply(second)
-	if pid := m.Uint32(); err != nil || int(pid) != os.Getpid() {
-		t.Error(pid, err)
-	}
-	if m, err := c.Reply(first); err != nil || m.Uint32() != 1 {
-		t.Error(m, err)
-	}
-	m, err = c.Wait(func(m *Message) bool { return m.Member == "NameAcquired" && m.Sig == "s" })
-	if s := m.String(); err != nil || m.Sender != daemon || !strings.HasPrefix(s, ":1.") {
-		t.Error(m, s, err)
-	}
-	var refused *Error
-	if _, err := c.Call(&Call{Dest: daemon, Path: path, Iface: daemon, Member: "Nonsense"}); !errors.As(err, &refused) || refused.Name != "org.freedesktop.DBus.Error.UnknownMethod" || refused.Text == "" {
-		t.Error(err)
-	}
-	c.end = time.Now().Add(20 * time.Millisecond)
-	if _, err := c.Wait(func(*Message) bool { return false }); err != unix.ETIMEDOUT {
-		t.Error(err)
-	}
-}
-
-func TestRefused(t *testing.T) {
-	c, err := Dial(bus(t), 54321, 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	hello := c.Bus()
-	if _, err := c.Reply(hello); !errors.Is(err, ErrRefused) {
-		t.Error(err)
-	}
-	if _, err := Dial(&unix.SockaddrUnix{Name: "/nonexistent"}, 0, time.Second); err == nil {
-		t.Error("connected to nothing")
-	}
-}
-
-// A server may say anything: nothing hangs, and nothing large is kept.
-func TestHostile(t *testing.T) {
-	for _, says := range []string{"", "REJECTED\r\n", strings.Repeat("x", 100000), "OK x\r\nAGREE_UNIX_FD\r\n" + strings.Repeat("\xff", 64),
-		"OK x\r\nAGREE_UNIX_FD\r\nl\x02\x00\x01\xff\xff\xff\xff\x01\x00\x00\x00\xff\xff\xff\xff", "OK x\r\nERROR\r\n"} {
-		at := filepath.Join(t.TempDir(), "s")
-		l, _ := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-		defer unix.Close(l)
-		if err := errors.Join(unix.Bind(l, &unix.SockaddrUnix{Name: at}), unix.Listen(l, 1)); err != nil {
+// startBuses starts a message bus on a path and one on an abstract name.
+func startBuses(t *testing.T) (sockets []string) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "a bus")
+	for _, kind := range []string{"path", "abstract"} {
+		c := exec.Command("dbus-daemon", "--session", "--nofork", "--print-address", "--address=unix:"+kind+"="+dbus.EscapeBusAddressValue(socket))
+		out, err := c.StdoutPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-		go func() {
-			fd, _, err := unix.Accept(l)
-			if err == nil {
-				unix.Write(fd, []byte(says))
-				unix.Shutdown(fd, unix.SHUT_WR)
+		t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+		out.Read(make([]byte, 100)) // it prints its address when it listens
+	}
+	return []string{socket, "@" + socket}
+}
+
+func timeout(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// connectors are both ways to connect.
+var connectors = map[string]func(context.Context, string) (*Conn, error){"Connect": Connect, "ConnectForFiles": ConnectForFiles}
+
+func TestConnect(t *testing.T) {
+	sockets := startBuses(t)
+	for name, connect := range connectors {
+		for _, socket := range sockets {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			c, err := connect(ctx, socket)
+			cancel() // which must not end the connection
+			if err != nil {
+				t.Fatal(name, socket, err)
 			}
-		}()
-		c, err := Dial(&unix.SockaddrUnix{Name: at}, 0, 5*time.Second)
-		if err == nil {
-			_, err = c.Call(&Call{Path: path, Iface: daemon, Member: "x"})
-			c.Close()
+			defer c.Close()
+			var pid uint32
+			if err := c.BusObject().Call("org.freedesktop.DBus.GetConnectionUnixProcessID", 0, c.Names()[0]).Store(&pid); err != nil || int(pid) != os.Getpid() {
+				t.Error(name, socket, pid, err)
+			}
+			var answer Error
+			if err := c.BusObject().Call("org.freedesktop.DBus.Nonsense", 0).Err; !errors.As(err, &answer) || answer.Name != "org.freedesktop.DBus.Error.UnknownMethod" {
+				t.Error(name, socket, err)
+			}
 		}
-		if err == nil || err == unix.ETIMEDOUT {
-			t.Errorf("%.40q: %v", says, err)
+	}
+	if _, err := Connect(t.Context(), "/nonexistent"); err == nil {
+		t.Error("connected to a socket that does not exist")
+	}
+}
+
+// fakeBus listens and answers each client with serve.
+func fakeBus(t *testing.T, serve func(*net.UnixConn)) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "bus")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.AcceptUnix()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); serve(c) }()
+		}
+	}()
+	return socket
+}
+
+// serveAuth answers the authentication as a bus does.
+func serveAuth(c *net.UnixConn) *bufio.Reader {
+	in := bufio.NewReader(c)
+	in.ReadByte()
+	for {
+		line, err := in.ReadString('\n')
+		switch line = strings.TrimSpace(line); {
+		case err != nil || line == "BEGIN":
+			return in
+		case line == "AUTH":
+			io.WriteString(c, "REJECTED EXTERNAL\r\n")
+		case line == "AUTH EXTERNAL":
+			io.WriteString(c, "DATA\r\n")
+		case line == "NEGOTIATE_UNIX_FD":
+			io.WriteString(c, "AGREE_UNIX_FD\r\n")
+		default:
+			io.WriteString(c, "OK 1234\r\n")
 		}
 	}
 }
 
-func FuzzMessage(f *testing.F) {
-	call := Call{Dest: daemon, Path: path, Iface: daemon, Member: "x", Sig: "su"}
-	call.Body.String("a")
-	call.Body.Uint32(7)
-	f.Add(call.marshal(1))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < 16 {
-			return
+// send writes a message to a client of a fake bus.
+func send(c io.Writer, kind dbus.Type, headers map[dbus.HeaderField]any, body ...any) {
+	m := &dbus.Message{Type: kind, Headers: map[dbus.HeaderField]dbus.Variant{}, Body: body}
+	for k, v := range headers {
+		m.Headers[k] = dbus.MakeVariant(v)
+	}
+	if len(body) > 0 {
+		m.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(body...))
+	}
+	var b strings.Builder
+	if err := m.EncodeTo(&b, binary.LittleEndian); err != nil {
+		panic(err)
+	}
+	io.WriteString(c, b.String())
+}
+
+// serveHello answers the authentication and Hello.
+func serveHello(c *net.UnixConn) *bufio.Reader {
+	in := serveAuth(c)
+	if _, err := dbus.DecodeMessage(in); err == nil {
+		send(c, dbus.TypeMethodReply, map[dbus.HeaderField]any{dbus.FieldReplySerial: uint32(1)}, ":1.1")
+	}
+	return in
+}
+
+// Whatever a server sends, connecting ends with an error, before the limit.
+func TestHostile(t *testing.T) {
+	for name, connect := range connectors {
+		for _, data := range []string{"", "REJECTED\r\n", "REJECTED EXTERNAL\r\nREJECTED\r\n", "ERROR\r\n", "\r\n\r\n\r\n", strings.Repeat("x", 100000),
+			"REJECTED EXTERNAL\r\nOK x\r\n" + strings.Repeat("\xff", 64), "REJECTED EXTERNAL\r\nOK x\r\nAGREE_UNIX_FD\r\n" + strings.Repeat("\xff", 64)} {
+			socket := fakeBus(t, func(c *net.UnixConn) {
+				io.WriteString(c, data)
+				c.CloseWrite()
+				io.Copy(io.Discard, c)
+			})
+			if _, err := connect(timeout(t, 20*time.Second), socket); err == nil || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %.40q: %v", name, data, err)
+			}
 		}
-		n, err := size(data)
-		if err != nil || n > len(data) {
-			return
+	}
+}
+
+// The same after the authentication.
+func TestHostileMessages(t *testing.T) {
+	garbage := "l\x02\x00\x01\xff\xff\xff\xff\x01\x00\x00\x00\xff\xff\xff\xff"
+	path := map[dbus.HeaderField]any{dbus.FieldPath: ObjectPath("/"), dbus.FieldInterface: "org.freedesktop.DBus", dbus.FieldMember: "NameAcquired", dbus.FieldSender: "org.freedesktop.DBus"}
+	for name, connect := range connectors {
+		for what, serve := range map[string]func(*net.UnixConn){
+			"garbage":                func(c *net.UnixConn) { serveAuth(c); io.WriteString(c, garbage) },
+			"garbage after Hello":    func(c *net.UnixConn) { serveHello(c); io.WriteString(c, garbage) },
+			"names without a name":   func(c *net.UnixConn) { serveHello(c); send(c, dbus.TypeSignal, path) },
+			"names that are numbers": func(c *net.UnixConn) { serveHello(c); send(c, dbus.TypeSignal, path, uint32(1)) },
+			"a call":                 func(c *net.UnixConn) { serveHello(c); send(c, dbus.TypeMethodCall, path) },
+		} {
+			socket := fakeBus(t, serve)
+			c, err := connect(timeout(t, 20*time.Second), socket)
+			if err == nil {
+				err = c.BusObject().CallWithContext(timeout(t, 20*time.Second), "org.freedesktop.DBus.GetId", 0).Err
+				c.Close()
+			}
+			if err == nil || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
 		}
-		m, err := parse(data[:n])
+	}
+}
+
+// A server that sends without end is not read without end.
+func TestEndless(t *testing.T) {
+	for what, begin := range map[string]string{
+		"a line":    "",
+		"a message": "REJECTED EXTERNAL\r\nOK x\r\nl\x02\x00\x01\x00\x00\x00\x00\x01\x00\x00\x00\xf0\xff\xff\xff",
+	} {
+		sent := make(chan int64, 1)
+		socket := fakeBus(t, func(c *net.UnixConn) {
+			io.WriteString(c, begin)
+			n, _ := io.Copy(c, zeroes{})
+			sent <- n
+		})
+		if _, err := Connect(timeout(t, 20*time.Second), socket); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if n := <-sent; n > 2*maxReceived {
+			t.Errorf("%s: the server could send %d bytes", what, n)
+		}
+	}
+}
+
+type zeroes struct{}
+
+func (zeroes) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// A server that does not answer costs no more than the limit.
+func TestStalled(t *testing.T) {
+	const limit = 50 * time.Millisecond
+	for name, connect := range connectors {
+		for what, serve := range map[string]func(*net.UnixConn){
+			"authentication": func(c *net.UnixConn) { io.Copy(io.Discard, c) },
+			"Hello":          func(c *net.UnixConn) { io.Copy(io.Discard, serveAuth(c)) },
+		} {
+			begin := time.Now()
+			_, err := connect(timeout(t, limit), fakeBus(t, serve))
+			if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took > limit+5*time.Second {
+				t.Errorf("%s: %s: %v after %v", name, what, err, took)
+			}
+		}
+	}
+}
+
+// A full queue is waited for.
+func TestFullQueue(t *testing.T) {
+	for name, connect := range connectors {
+		socket := filepath.Join(t.TempDir(), "bus")
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
-		_ = m.String()
-		m.Uint32()
-		m.signature()
-	})
+		defer l.Close()
+		raw, _ := l.SyscallConn()
+		raw.Control(func(fd uintptr) { unix.Listen(int(fd), 0) })
+		first, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := connect(timeout(t, 30*time.Millisecond), socket); !errors.Is(err, unix.EAGAIN) {
+			t.Errorf("%s: %v", name, err)
+		}
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			for range 2 {
+				if c, err := l.AcceptUnix(); err == nil {
+					go func() { io.Copy(io.Discard, serveHello(c)) }()
+				}
+			}
+		}()
+		if c, err := connect(timeout(t, 20*time.Second), socket); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else {
+			c.Close()
+		}
+		first.Close()
+	}
+}
+
+// A program whose user namespace shows another uid is accepted.
+func TestOtherUID(t *testing.T) {
+	for _, socket := range startBuses(t) {
+		for name := range connectors {
+			c := exec.Command("/proc/self/exe")
+			c.Env = []string{connectVariable + "=" + name + " " + socket}
+			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER,
+				UidMappings: []syscall.SysProcIDMap{{ContainerID: 4242, HostID: os.Getuid(), Size: 1}},
+				GidMappings: []syscall.SysProcIDMap{{ContainerID: 4242, HostID: os.Getgid(), Size: 1}}}
+			if out, err := c.CombinedOutput(); errors.Is(err, unix.EPERM) {
+				headless.Must(t, "userns", err)
+			} else if err != nil || string(out) != "uid 4242" {
+				t.Errorf("%s %s: %v: %s", name, socket, err, out)
+			}
+		}
+	}
+}
+
+// connectVariable makes the test binary connect to a bus and print its uid: the
+// name of a connector and the socket.
+const connectVariable = "CHRUN_TEST_CONNECT"
+
+func TestMain(m *testing.M) {
+	name, socket, ok := strings.Cut(os.Getenv(connectVariable), " ")
+	if !ok {
+		os.Exit(m.Run())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if _, err := connectors[name](ctx, socket); err != nil {
+		fmt.Print(err)
+		os.Exit(1)
+	}
+	fmt.Print("uid ", os.Getuid())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"chrun/desktop"
+	"chrun/desktop/menu"
 )
 
 // Flags are the flags of chrun's command line and the words after them. They
@@ -265,16 +266,10 @@ func checkChoice(choices []Choice, v string) error {
 }
 
 func checkApp(v string) error {
-	if !ValidApp(v) {
+	if !menu.ValidID(v) {
 		return fmt.Errorf("does not accept %q: it is not a valid application ID", v)
 	}
 	return nil
-}
-
-// ValidApp reports whether s can be an application ID: the name of a desktop
-// entry's file without its suffix.
-func ValidApp(s string) bool {
-	return s != "" && len(s) <= 200 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f })
 }
 
 // The kinds of values, as pflag wants them.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"chrun/desktop/dbus"
 	"chrun/internal/headless"
@@ -35,22 +34,19 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	bus.Wait(func(*dbus.Message) bool { return false }) // until the bus ends
+	<-bus.Context().Done() // until the bus ends
 }
 
-// call asks the bus at address ("unix:path=…") for something with a name.
+// call calls a method of the bus at address ("unix:path=…") with a name.
 func call(address, member, name string) (*dbus.Conn, error) {
-	p, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(address), "unix:path="), ",")
-	bus, err := dbus.Dial(&unix.SockaddrUnix{Name: p}, os.Getuid(), 10*time.Second)
+	socket, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(address), "unix:path="), ",")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	bus, err := dbus.Connect(ctx, socket)
 	if err != nil {
 		return nil, err
 	}
-	bus.Bus()
-	c := dbus.Call{Dest: "org.freedesktop.DBus", Path: "/org/freedesktop/DBus", Iface: "org.freedesktop.DBus", Member: member, Sig: "su"}
-	c.Body.String(name)
-	c.Body.Uint32(0)
-	_, err = bus.Call(&c)
-	return bus, err
+	return bus, bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus."+member, 0, name, uint32(0)).Err
 }
 
 var hard = []string{"-c", "gentoo", "two words", "it's", `"q"`, `b\s`, "$HOME", "`x`", "#no", "", "ä", "a\tb\nc", "%U", "--app=org.example.Ours", "*", "~", "\\"}

@@ -1,0 +1,127 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/desktop/dbus"
+)
+
+const (
+	portalName   = "org.freedesktop.portal.Desktop"
+	portalPath   = "/org/freedesktop/portal/desktop"
+	openURI      = "org.freedesktop.portal.OpenURI"
+	requestIface = "org.freedesktop.portal.Request"
+)
+
+// openByPortal opens a target with org.freedesktop.portal.OpenURI, whose answer
+// is a signal of the object that the call returns.
+func (c *Client) openByPortal(t Target, host string) error {
+	if c.Bus == "" {
+		return ErrNoOpener
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), portalTime)
+	defer cancel()
+	bus, err := dbus.ConnectForFiles(ctx, c.Bus)
+	if err != nil {
+		return ErrNoOpener
+	}
+	defer bus.Close()
+	responses := make(chan *dbus.Signal, 10)
+	bus.Signal(responses)
+	rule := "type='signal',sender='" + portalName + "',interface='" + requestIface + "',member='Response'"
+	if bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, rule).Err != nil {
+		return ErrNoOpener
+	}
+	request, err := c.callPortal(ctx, bus, t, host)
+	if err != nil {
+		return err
+	}
+	return waitForResponse(ctx, responses, request)
+}
+
+// callPortal returns the object that will send the response.
+func (c *Client) callPortal(ctx context.Context, bus *dbus.Conn, t Target, host string) (request dbus.ObjectPath, err error) {
+	options := map[string]dbus.Variant{}
+	if c.Token != "" {
+		options["activation_token"] = dbus.MakeVariant(dbus.ValidString(c.Token))
+	}
+	method, what := openURI+".OpenURI", any(t.URI)
+	if t.Path != "" {
+		fd, release, err := c.openFile(t.Path, host)
+		if err != nil {
+			return "", err
+		}
+		defer release()
+		method, what = openURI+".OpenFile", dbus.UnixFD(fd)
+	}
+	const noWindow = ""
+	err = bus.Object(portalName, portalPath).CallWithContext(ctx, method, 0, noWindow, what, options).Store(&request)
+	var refusal dbus.Error
+	switch {
+	case errors.As(err, &refusal) && slices.Contains(noPortalErrors, refusal.Name):
+		return "", fmt.Errorf("%w (%s)", ErrNoOpener, refusal)
+	case err != nil:
+		return "", fmt.Errorf("cannot ask the portal: %w", err)
+	}
+	return request, nil
+}
+
+// noPortalErrors are the errors of a bus without a portal, or of a portal without
+// OpenURI.
+var noPortalErrors = []string{"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner",
+	"org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownInterface", "org.freedesktop.DBus.Error.UnknownObject",
+	"org.freedesktop.DBus.Error.Spawn.ServiceNotFound", "org.freedesktop.DBus.Error.Spawn.ChildExited", "org.freedesktop.DBus.Error.Spawn.ExecFailed"}
+
+// waitForResponse waits for what the user or the portal decided.
+func waitForResponse(ctx context.Context, responses <-chan *dbus.Signal, request dbus.ObjectPath) error {
+	for {
+		var s *dbus.Signal
+		select {
+		case s = <-responses:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		switch {
+		case s == nil:
+			return errors.New("the session bus closed the connection")
+		case s.Path != request || s.Name != requestIface+".Response":
+			continue
+		}
+		const done, cancelled = 0, 1
+		switch code := responseCode(s); code {
+		case done:
+			return nil
+		case cancelled:
+			return ErrCancelled
+		}
+		return errors.New("the portal could not open it; maybe the host has no program for it")
+	}
+}
+
+// responseCode is the first argument of a response; another is not valid.
+func responseCode(s *dbus.Signal) uint32 {
+	if len(s.Body) > 0 {
+		if code, ok := s.Body[0].(uint32); ok {
+			return code
+		}
+	}
+	return ^uint32(0)
+}
+
+// openFile opens a file for the portal, which asks the kernel for the path of the
+// descriptor and checks that the host has the same file there.
+func (c *Client) openFile(inside, host string) (fd int, release func(), err error) {
+	if inside != host {
+		return c.OpenAt(inside, host)
+	}
+	if fd, err = unix.Open(inside, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+		return -1, nil, &os.PathError{Op: "open", Path: inside, Err: err}
+	}
+	return fd, func() { unix.Close(fd) }, nil
+}
