@@ -167,11 +167,11 @@ func TestInstance(t *testing.T) {
 	}
 	end := own(program)
 	seen := d.monitor("interface=org.freedesktop.Notifications")
-	if said := say("--app", name); !strings.Contains(said, name+" runs on the host already (process ") || !strings.Contains(said, "the window will be that one's") {
+	if said := say("--app", name); !strings.Contains(said, name+" already runs on the host (process ") || !strings.Contains(said, "the new window will open there") {
 		t.Error(said)
 	}
-	poll(t, 5*time.Second, "the notification", func() bool { return strings.Contains(seen.String(), "runs on the host already") })
-	if said := say("--app", name+".box"); !strings.Contains(said, name+" runs on the host") {
+	poll(t, 5*time.Second, "the notification", func() bool { return strings.Contains(seen.String(), "already runs on the host") })
+	if said := say("--app", name+".box"); !strings.Contains(said, name+" already runs on the host") {
 		t.Error("renamed:", said)
 	}
 	if said := say("-q", "--app", name) + say(); said != "" {

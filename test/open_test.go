@@ -139,11 +139,11 @@ func TestHostOpen(t *testing.T) {
 			// By what outlives the first program.
 			d.opens(t, m, nil, `(exec >&- 2>&-; while kill -0 $$; do sleep 0.05; done; xdg-open http://example.org/late) &`, "|http://example.org/late")
 			for command, status := range map[string]string{
-				"xdg-open 'javascript:alert(1)'": "4 links of the scheme javascript", "xdg-open data:text/html,x": "4 links of the scheme data",
-				"xdg-open file://elsewhere/x": "4 a file of the machine elsewhere", "xdg-open /usr/share/no-such": "2 no such file",
-				"xdg-open /dev/null": "4 no file and no directory", "xdg-open": "1 FILE|URL", "xdg-open --frobnicate": "1 unexpected option",
-				"xdg-open ''": "4 names no file", `xdg-open "$(printf 'http://x/\ny')"`: "4 characters that no URI has",
-				"xdg-open http:": "4 nothing behind its scheme", "xdg-open /run/chrun/path-map": "4 in this launch alone",
+				"xdg-open 'javascript:alert(1)'": "4 javascript links", "xdg-open data:text/html,x": "4 data links",
+				"xdg-open file://elsewhere/x": "4 a file on another machine, elsewhere", "xdg-open /usr/share/no-such": "2 no such file",
+				"xdg-open /dev/null": "4 neither a file nor a directory", "xdg-open": "1 FILE|URL", "xdg-open --frobnicate": "1 unexpected option",
+				"xdg-open ''": "4 not the name of a file", `xdg-open "$(printf 'http://x/\ny')"`: "4 characters that are not allowed in a URI",
+				"xdg-open http:": "4 nothing follows its scheme", "xdg-open /run/chrun/path-map": "4 only inside this launch",
 			} {
 				code, text, _ := strings.Cut(status, " ")
 				r := d.chrun(m, nil, "sh", "-c", command+"; echo $?")
