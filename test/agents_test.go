@@ -12,7 +12,7 @@ import (
 
 // ssh-add inside talks to the host's ssh-agent, wherever its socket is.
 func TestSSHAgent(t *testing.T) {
-	d := open(t, headless.Options{Home: home(t, map[string]string{".ssh/config": ""})})
+	d := openDesktop(t, headless.Options{Home: makeHome(t, map[string]string{".ssh/config": ""})})
 	dir := headless.Dir(t, d.User)
 	key := filepath.Join(dir, "key")
 	if _, err := d.Output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "chrun-test-key", "-f", key); err != nil {
@@ -28,12 +28,12 @@ func TestSSHAgent(t *testing.T) {
 			t.Fatal(err)
 		}
 		with := mode{socket, func(env []string) []string { return append(env, "SSH_AUTH_SOCK="+socket) }}
-		poll(t, 5*time.Second, "the agent", func() bool {
+		waitFor(t, 5*time.Second, "the agent", func() bool {
 			cmd := d.Command(ctx, "ssh-add", "-q", key)
 			cmd.Env = with.env(cmd.Env)
 			return cmd.Run() == nil
 		})
-		d.chrun(with, nil, "ssh-add", "-l").want(t, "chrun-test-key")
+		d.chrun(with, nil, "ssh-add", "-l").wantOutput(t, "chrun-test-key")
 		r := d.chrun(with, []string{"--deny", "agents"}, "sh", "-c", "echo ${SSH_AUTH_SOCK-unset}; SSH_AUTH_SOCK="+socket+" ssh-add -l")
 		if !strings.HasPrefix(r.stdout, "unset") || strings.Contains(r.stdout, "chrun-test-key") {
 			t.Errorf("denied, %s: %s %s", socket, r.stdout, r.stderr)
@@ -51,14 +51,14 @@ func TestSSHAgent(t *testing.T) {
 // runtime directory, or in ~/.gnupg where there is none of its kind.
 func TestGPGAgent(t *testing.T) {
 	for _, private := range []bool{false, true} {
-		d := open(t, headless.Options{Private: private, Home: home(t, map[string]string{".gnupg/gpg.conf": ""})})
+		d := openDesktop(t, headless.Options{Private: private, Home: makeHome(t, map[string]string{".gnupg/gpg.conf": ""})})
 		// The agent puts itself into the background.
 		pid, err := d.Output("gpg-connect-agent", "getinfo pid", "/bye")
 		if err != nil || !strings.HasPrefix(pid, "D ") {
 			t.Fatalf("%q, %v", pid, err)
 		}
 		pid, _, _ = strings.Cut(pid, "\n")
-		d.chrun(both, nil, "gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye").want(t, pid)
+		d.chrun(both, nil, "gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye").wantOutput(t, pid)
 		r := d.chrun(both, []string{"--deny", "agents"}, "gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye")
 		if strings.Contains(r.stdout, pid) {
 			t.Errorf("denied: %s", r.stdout)

@@ -13,8 +13,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// home makes a home for a session, with files; all is the user's.
-func home(t *testing.T, files map[string]string) string {
+// makeHome makes a makeHome for a session, with files; all is the user's.
+func makeHome(t *testing.T, files map[string]string) string {
 	t.Helper()
 	u, err := headless.TestUser()
 	headless.Must(t, "desktop", err)
@@ -45,9 +45,9 @@ func home(t *testing.T, files map[string]string) string {
 
 // What is set inside is seen inside and on the host, and the other way round.
 func TestDconf(t *testing.T) {
-	d := open(t, headless.Options{Bus: true, Home: home(t, nil)})
+	d := openDesktop(t, headless.Options{Bus: true, Home: makeHome(t, nil)})
 	if os.Getuid() == 0 {
-		d.chroot = another(t, d.User, "taro") // it is all one who the person is inside
+		d.chroot = mountRenamedTree(t, d.User, "taro") // it is all one who the person is inside
 	}
 	const schema = "org.gnome.desktop.interface"
 	host := func(args ...string) string {
@@ -59,11 +59,11 @@ func TestDconf(t *testing.T) {
 		return out
 	}
 	host("set", schema, "cursor-size", "37") // as on every desktop, there is a dconf already
-	d.chrun(both, nil, "gsettings", "get", schema, "cursor-size").want(t, "37")
+	d.chrun(both, nil, "gsettings", "get", schema, "cursor-size").wantOutput(t, "37")
 	for font, kind := range map[string]string{"Sans 13": "private", "Serif 14": "host", "Mono 15": "temporary"} {
 		flags := []string{"--home", kind}
-		d.chrun(both, flags, "gsettings", "set", schema, "font-name", font).want(t, "")
-		d.chrun(both, flags, "gsettings", "get", schema, "font-name").want(t, "'"+font+"'")
+		d.chrun(both, flags, "gsettings", "set", schema, "font-name", font).wantOutput(t, "")
+		d.chrun(both, flags, "gsettings", "get", schema, "font-name").wantOutput(t, "'"+font+"'")
 		if got := host("get", schema, "font-name"); got != "'"+font+"'" {
 			t.Errorf("on the host %s, want %q", got, font)
 		}
@@ -80,7 +80,7 @@ func TestDconf(t *testing.T) {
 	}
 	defer func() { cancel(); cmd.Wait() }()
 	n := 20
-	poll(t, 10*time.Second, "the change", func() bool {
+	waitFor(t, 10*time.Second, "the change", func() bool {
 		n++
 		host("set", schema, "font-name", "Mono "+string(rune('0'+n%10)))
 		return strings.Contains(seen.String(), "'Mono ")
@@ -92,7 +92,7 @@ func TestDconf(t *testing.T) {
 func TestFonts(t *testing.T) {
 	u, err := headless.TestUser()
 	headless.Must(t, "desktop", err)
-	dir := home(t, map[string]string{".local/share/fonts/x": "", ".fonts/x": ""})
+	dir := makeHome(t, map[string]string{".local/share/fonts/x": "", ".fonts/x": ""})
 	font := filepath.Join(headless.Chroot(t), "usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 	data, err := os.ReadFile(font)
 	if err != nil {
@@ -103,7 +103,7 @@ func TestFonts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d := open(t, headless.Options{User: u, Home: dir})
+	d := openDesktop(t, headless.Options{User: u, Home: dir})
 	for _, command := range [][]string{{"fc-list"}, {"env", "-i", "HOME=" + dir, "/usr/bin/fc-list"}} {
 		r := d.chrun(both, nil, command...)
 		for _, want := range []string{"/run/host/user-share/fonts/mine.ttf", "/run/host/user-home/fonts/older.ttf", "/run/host/share/fonts/", "\n/usr/share/fonts/"} {
@@ -129,14 +129,14 @@ func TestTheme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := open(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: home(t, map[string]string{
+	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: makeHome(t, map[string]string{
 		".themes/Chrun/gtk-3.0/gtk.css":                   themeCSS,
 		".config/gtk-3.0/settings.ini":                    "[Settings]\ngtk-theme-name=Chrun\ngtk-font-name=DejaVu Sans 20\ngtk-cursor-theme-name=ChrunCursor\n",
 		".local/share/icons/ChrunCursor/index.theme":      "[Icon Theme]\nName=ChrunCursor\nInherits=Adwaita\n",
 		".local/share/icons/ChrunCursor/cursors/left_ptr": string(cursor),
 	})})
 	if os.Getuid() == 0 {
-		d.chroot = another(t, d.User, "taro")
+		d.chroot = mountRenamedTree(t, d.User, "taro")
 	}
 	for name, value := range map[string]string{"gtk-theme": "Chrun", "font-name": "DejaVu Sans 20", "cursor-theme": "ChrunCursor"} {
 		if _, err := d.Output("gsettings", "set", "org.gnome.desktop.interface", name, value); err != nil {
@@ -148,7 +148,7 @@ func TestTheme(t *testing.T) {
 		return mode{m.name, func(env []string) []string { return append(m.env(env), "GDK_BACKEND="+backend) }}
 	}
 	for display, m := range map[headless.Display]mode{headless.Wayland: on(wayland, "wayland"), headless.X11: on(x11, "x11")} {
-		host, inside := d.themed(m, display, false), d.themed(m, display, true)
+		host, inside := d.themeCoverage(m, display, false), d.themeCoverage(m, display, true)
 		if host < 0.005 || inside < 0.98*host || inside > 1.02*host {
 			t.Errorf("%s: the theme covers %.4f of the screen from inside, %.4f from the host", m.name, inside, host)
 		}
@@ -160,9 +160,9 @@ func TestTheme(t *testing.T) {
 	}
 }
 
-// themed is how much of the screen has the theme's colour while a dialog is
+// themeCoverage is how much of the screen has the theme's colour while a dialog is
 // shown, by the host's program or the chroot's.
-func (d *desk) themed(m mode, display headless.Display, inside bool) (covered float64) {
+func (d *desk) themeCoverage(m mode, display headless.Display, inside bool) (covered float64) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
 	defer cancel()
 	dialog := []string{"zenity", "--info", "--text=The quick brown fox", "--timeout=60"}
@@ -180,7 +180,7 @@ func (d *desk) themed(m mode, display headless.Display, inside bool) (covered fl
 		file = filepath.Join(file, fmt.Sprintf("%s-inside-%v.png", display, inside))
 	}
 	last := -1.0 // until it is there and stands still
-	poll(d.t, 30*time.Second, "a window in the theme's colour", func() bool {
+	waitFor(d.t, 30*time.Second, "a window in the theme's colour", func() bool {
 		picture, err := d.Screenshot(display, file)
 		if err != nil {
 			d.t.Fatal(err)
@@ -198,7 +198,7 @@ func TestDefaultCursor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := open(t, headless.Options{X11: true, Home: home(t, map[string]string{
+	d := openDesktop(t, headless.Options{X11: true, Home: makeHome(t, map[string]string{
 		".icons/default/index.theme":       "[Icon Theme]\nInherits=ChrunCursor\n",
 		".icons/ChrunCursor/cursors/hand2": string(cursor),
 	})})
@@ -211,7 +211,7 @@ func TestDefaultCursor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { cancel(); cmd.Wait() }()
-	poll(t, 15*time.Second, "the person's cursor is opened", func() bool {
+	waitFor(t, 15*time.Second, "the person's cursor is opened", func() bool {
 		return strings.Contains(strings.ReplaceAll(opened.String(), "//", "/"), `"/run/host/user-home/icons/ChrunCursor/cursors/`)
 	})
 }

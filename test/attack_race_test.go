@@ -24,7 +24,7 @@ func TestRelayAttacked(t *testing.T) {
 	inside := fmt.Sprintf(`for id in %s %s %s; do perl -e "$0" $id; echo; done; echo ready; read x`, say(0), say(d.User.UID+1), say(stranger))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := d.grant(ctx, "sh", "-c", inside, auth)
+	cmd := d.grantCommand(ctx, "sh", "-c", inside, auth)
 	var out safeBuffer
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -34,14 +34,14 @@ func TestRelayAttacked(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, 20*time.Second, "the program asks", func() bool { return strings.Contains(out.String(), "ready") })
+	waitFor(t, 20*time.Second, "the program asks", func() bool { return strings.Contains(out.String(), "ready") })
 	answers := strings.Fields(out.String())
 	if strings.Count(out.String(), "REJECTED") != 2 || strings.Count(out.String(), "OK ") != 1 || strings.Index(out.String(), "OK ") < strings.LastIndex(out.String(), "REJECTED") {
 		t.Errorf("%q", answers)
 	}
-	first := strconv.Itoa(owned(stranger, "sh")[0])
+	first := strconv.Itoa(processesOfUID(stranger, "sh")[0])
 	for _, uid := range []int{0, d.User.UID, 61240} {
-		r := finish(exec.CommandContext(ctx, "nsenter", "-t", first, "-m", "-r", "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "perl", "-e", auth, say(stranger)))
+		r := runCommand(exec.CommandContext(ctx, "nsenter", "-t", first, "-m", "-r", "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "perl", "-e", auth, say(stranger)))
 		hungUp := r.code < 0 || strings.Contains(r.stderr, "hung up") // before it wrote, by SIGPIPE, or afterwards
 		if r.err == nil || !hungUp && !strings.Contains(r.stderr, "Permission denied") {
 			t.Errorf("uid %d: %+v", uid, r)
@@ -49,8 +49,8 @@ func TestRelayAttacked(t *testing.T) {
 		if uid == 0 {
 			continue
 		}
-		for _, keeper := range append(processes("chrun-helper\x00revoke"), cmd.Process.Pid) { // root's
-			r := finish(exec.CommandContext(ctx, "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "sh", "-c",
+		for _, keeper := range append(chrunProcesses("chrun-helper\x00revoke"), cmd.Process.Pid) { // root's
+			r := runCommand(exec.CommandContext(ctx, "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "sh", "-c",
 				fmt.Sprintf("kill -KILL %[1]d; head -c 1 /proc/%[1]d/mem; ls /proc/%[1]d/fd /proc/%[1]d/root/", keeper)))
 			if r.err == nil || r.stdout != "" {
 				t.Errorf("uid %d gets at a process of root's: %+v", uid, r)
@@ -65,8 +65,8 @@ func TestRelayAttacked(t *testing.T) {
 func TestSwapped(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	secret, name := filepath.Join(d.dir, "secret"), filepath.Join(d.dir, "swap")
-	put(t, filepath.Join(secret, "in/file"), "of root's alone")
-	put(t, filepath.Join(d.dir, "plain/file"), "plain")
+	writeFile(t, filepath.Join(secret, "in/file"), "of root's alone")
+	writeFile(t, filepath.Join(d.dir, "plain/file"), "plain")
 	if err := os.Chmod(secret, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +97,10 @@ func TestSwapped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { cancel(); swapper.Wait() }()
-	poll(t, 10*time.Second, "it swaps", func() bool { _, err := os.Lstat(name); return err == nil })
+	waitFor(t, 10*time.Second, "it swaps", func() bool { _, err := os.Lstat(name); return err == nil })
 	good := 0
 	for range 25 {
-		r := d.sudo([]string{"PULSE_SERVER=unix:" + filepath.Join(d.dir, "pulse/native")}, append([]string{"--bind", name + ":/mnt/x"}, granted...), "cat", "/mnt/x/file")
+		r := d.sudo([]string{"PULSE_SERVER=unix:" + filepath.Join(d.dir, "pulse/native")}, append([]string{"--bind", name + ":/mnt/x"}, grantFlags...), "cat", "/mnt/x/file")
 		if r.stdout == "plain" {
 			good++
 		} else if strings.Contains(r.stdout, "alone") || !strings.Contains(r.stderr, "cannot ") {
@@ -134,7 +134,7 @@ func TestTreeLinksToRun(t *testing.T) {
 		if err := os.Symlink(target, filepath.Join(d.chroot, "run")); err != nil {
 			t.Fatal(err)
 		}
-		r := d.sudo(nil, granted, "sh", "-c", "test -S /run/chrun/session-bus && id -u")
+		r := d.sudo(nil, grantFlags, "sh", "-c", "test -S /run/chrun/session-bus && id -u")
 		if left, _ := os.ReadDir(host); r.stdout != strconv.Itoa(stranger) || len(left) > 0 {
 			t.Errorf("%s: %+v %v", target, r, left)
 		}

@@ -16,54 +16,54 @@ import (
 	"chrun/internal/headless"
 )
 
-// fails says that a launch was refused by chrun, with that text, and nothing of
+// wantError says that a launch was refused by chrun, with that text, and nothing of
 // the secret came out.
-func (r result) fails(t *testing.T, name, text string) {
+func (r result) wantError(t *testing.T, name, text string) {
 	t.Helper()
 	if r.err == nil || !strings.Contains(r.stderr, ": cannot ") || !strings.Contains(r.stderr, text) {
 		t.Errorf("%s: not refused: %v\n%s\n%s\nwant %q", name, r.err, r.stdout, r.stderr, text)
 	}
 }
 
-var granted = []string{"--identity=grant", "-u", "user", "-C", "/"}
+var grantFlags = []string{"--identity=grant", "-u", "user", "-C", "/"}
 
 // Where root mounts, nothing that the user names is opened with root's rights,
 // and nothing lies over what says who is who or what runs.
 func TestRootMounts(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	secret := filepath.Join(d.dir, "secret") // root's
-	put(t, filepath.Join(secret, "file"), "of root's alone")
+	writeFile(t, filepath.Join(secret, "file"), "of root's alone")
 	if err := os.Chmod(secret, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	evil := filepath.Join(d.dir, "evil") // the user's
-	put(t, filepath.Join(evil, "passwd"), "root::0:0::/:/bin/sh\n")
-	put(t, filepath.Join(d.dir, "upper/opt/.keep"), "")
+	writeFile(t, filepath.Join(evil, "passwd"), "root::0:0::/:/bin/sh\n")
+	writeFile(t, filepath.Join(d.dir, "upper/opt/.keep"), "")
 	for name, target := range map[string]string{"e": "/etc", "u": "../usr/bin", "l": "/lib", "r": "/run/chrun"} {
 		if err := os.Symlink(target, filepath.Join(d.chroot, "opt", name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	root := []string{"-u", "root"}
-	for _, identity := range [][]string{granted, root} {
+	for _, identity := range [][]string{grantFlags, root} {
 		for _, dest := range []string{"/etc", "/etc/passwd", "/usr", "/usr/bin", "/usr/local/bin", "/bin", "/sbin", "/lib", "/lib64/x", "/run/chrun", "/dev/x", "/proc/1",
 			"/opt/e", "/opt/e/passwd", "/opt/u", "/opt/l/x", "/opt/r", "/opt/../etc", "/"} {
 			source := evil
 			if strings.HasSuffix(dest, "passwd") {
 				source = filepath.Join(evil, "passwd")
 			}
-			d.sudo(nil, append([]string{"--bind", source + ":" + dest}, identity...), "true").fails(t, fmt.Sprint(identity, dest), "")
+			d.sudo(nil, append([]string{"--bind", source + ":" + dest}, identity...), "true").wantError(t, fmt.Sprint(identity, dest), "")
 		}
 		for _, source := range []string{filepath.Join(secret, "file"), "/proc/1/root/etc/shadow"} {
 			r := d.sudo(nil, append([]string{"--bind", source + ":/mnt/x"}, identity...), "sh", "-c", "cat /mnt/x /mnt/x/file")
 			if strings.Contains(r.stdout, "of root's") || strings.Contains(r.stdout, "root:") || r.err == nil {
 				t.Errorf("%v %s: %s", identity, source, r.stdout)
 			}
-			r.fails(t, source, "permission denied")
+			r.wantError(t, source, "permission denied")
 		}
 	}
 	// A directory that only root may list comes as such.
-	r := d.sudo(nil, append([]string{"--bind", secret + ":/mnt/x"}, granted...), "cat", "/mnt/x/file")
+	r := d.sudo(nil, append([]string{"--bind", secret + ":/mnt/x"}, grantFlags...), "cat", "/mnt/x/file")
 	if strings.Contains(r.stdout, "of root's") {
 		t.Error("the program reads root's file")
 	}
@@ -79,13 +79,13 @@ func TestNoNewPrivileges(t *testing.T) {
 		}
 		for _, dir := range []string{"upper/opt", "evil"} {
 			file := filepath.Join(d.dir, dir, p)
-			put(t, file, string(data))
+			writeFile(t, file, string(data))
 			if err := os.Chmod(file, 0o4755|os.ModeSetuid); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	flags := append([]string{"--bind", filepath.Join(d.dir, "evil") + ":/mnt/evil"}, granted...)
+	flags := append([]string{"--bind", filepath.Join(d.dir, "evil") + ":/mnt/evil"}, grantFlags...)
 	r := d.sudo(nil, flags, "sh", "-c", "/opt/id -u; /mnt/evil/id -u; grep NoNewPrivs /proc/self/status; grep CapEff /proc/self/status; grep -E ' /mnt/evil ' /proc/self/mountinfo; id -G")
 	uid := strconv.Itoa(stranger)
 	if !strings.HasPrefix(r.stdout, uid+"\n"+uid+"\nNoNewPrivs:\t1\nCapEff:\t0000000000000000\n") || !strings.Contains(r.stdout, "nosuid,nodev") || !strings.HasSuffix(r.stdout, "\n"+uid) {
@@ -97,16 +97,16 @@ func TestNoNewPrivileges(t *testing.T) {
 func TestTreeAccounts(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	u := d.User
-	put(t, filepath.Join(d.dir, "two/x"), "")
+	writeFile(t, filepath.Join(d.dir, "two/x"), "")
 	other := filepath.Join(d.dir, "two")
 	hostile := fmt.Sprintf("%s:x:%d:6::/:/bin/sh\nalice:x:61235:6::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\ngame:x:5:60::/:/bin/sh\n", u.Name, u.UID)
 	lower := os.Getenv("CHRUN_TEST_CHROOT")
-	tree := stranded(t, other, lower, hostile)
+	tree := mountStrangerTree(t, other, lower, hostile)
 	group, err := os.ReadFile(filepath.Join(other, "upper/etc/group"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, filepath.Join(other, "upper/etc/group"), strings.Replace(string(group), "disk:x:6:", "disk:x:6:"+u.Name+",alice,user", 1))
+	writeFile(t, filepath.Join(other, "upper/etc/group"), strings.Replace(string(group), "disk:x:6:", "disk:x:6:"+u.Name+",alice,user", 1))
 	d.chroot = tree
 	groups := `sed -n 's/^\(Uid\|Gid\|Groups\):\s*//p' /proc/self/status`
 	check := func(name string, r result) {
@@ -118,11 +118,11 @@ func TestTreeAccounts(t *testing.T) {
 		}
 	}
 	check("alice", d.sudo(nil, []string{"--identity=grant", "-u", "alice", "-C", "/"}, "sh", "-c", groups))
-	check("user", d.sudo(nil, granted, "sh", "-c", groups))
+	check("user", d.sudo(nil, grantFlags, "sh", "-c", groups))
 	check("the caller", d.sudo(nil, []string{"-C", "/"}, "sh", "-c", groups))
 	for _, who := range []string{"toor", "0", "game", "0:0", "root", "-1", "4294967295", "../root"} {
 		r := d.sudo(nil, []string{"--identity=grant", "-u", who, "-C", "/"}, "id")
-		r.fails(t, "grant "+who, "")
+		r.wantError(t, "grant "+who, "")
 	}
 	for _, who := range []string{"toor", "0:0", "-1", "4294967295", "+0", " 0"} {
 		r := d.sudo(nil, []string{"-u", who, "-C", "/"}, "id")
@@ -145,7 +145,7 @@ func TestRootEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := `cat "$XAUTHORITY" | od -c; env; grep -c . $XAUTHORITY; ls -l /proc/self/fd`
-	for _, identity := range [][]string{granted, {"-u", "root"}, {"-C", "/"}} {
+	for _, identity := range [][]string{grantFlags, {"-u", "root"}, {"-C", "/"}} {
 		for _, file := range []string{secret, "/etc/shadow", "/proc/1/environ"} {
 			r := d.sudo([]string{"XAUTHORITY=" + file}, append([]string{"-v"}, identity...), "sh", "-c", look)
 			if r.err != nil && !strings.Contains(r.stderr, "cannot") || strings.Contains(r.stderr, "cookie from "+file) {
@@ -165,11 +165,11 @@ func TestRootEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer shadow.Close()
-	for _, identity := range [][]string{granted, {"-C", "/"}} {
+	for _, identity := range [][]string{grantFlags, {"-C", "/"}} {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		cmd := d.asRoot(ctx, chrunProgram, append(append([]string{"-c", d.chroot}, identity...), "sh", "-c", "cat <&3; cat <&7; ls /proc/self/fd")...)
 		cmd.ExtraFiles = []*os.File{shadow, shadow, shadow, shadow, shadow}
-		r := finish(cmd)
+		r := runCommand(cmd)
 		cancel()
 		if strings.Contains(r.stdout, "root:") || strings.Contains(r.stdout, "7") {
 			t.Errorf("%v: a descriptor of root's: %s", identity, r.stdout)
@@ -179,11 +179,11 @@ func TestRootEnvironment(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(d.dir, "upper/srv/closed"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d.sudo(nil, []string{"--identity=grant", "-u", "user", "-C", "/srv/closed"}, "pwd").fails(t, "-C", "permission denied")
+	d.sudo(nil, []string{"--identity=grant", "-u", "user", "-C", "/srv/closed"}, "pwd").wantError(t, "-C", "permission denied")
 	// Nobody is not root.
 	for _, name := range []string{"SUDO_UID", "DOAS_USER", "PKEXEC_UID"} {
 		for _, who := range []string{"nonsense", "61239", "-1", "0x0", "../0"} {
-			d.sudo([]string{"SUDO_UID=0", name + "=" + who}, nil, "id").fails(t, name+"="+who, "names no account")
+			d.sudo([]string{"SUDO_UID=0", name + "=" + who}, nil, "id").wantError(t, name+"="+who, "names no account")
 		}
 	}
 }
@@ -205,11 +205,11 @@ func TestForeignSockets(t *testing.T) {
 		if err := os.Chmod(p, os.FileMode(own.mode)); err != nil {
 			t.Fatal(err)
 		}
-		d.sudo([]string{"PULSE_SERVER=unix:" + p}, granted, "true")
-		d.sudo([]string{"WAYLAND_DISPLAY=" + p}, granted, "true")
-		d.sudo([]string{"PIPEWIRE_REMOTE=" + p}, granted, "true")
-		r := d.sudo(nil, append([]string{"--bind", p + ":/mnt/s"}, granted...), "true")
-		r.fails(t, name, "")
+		d.sudo([]string{"PULSE_SERVER=unix:" + p}, grantFlags, "true")
+		d.sudo([]string{"WAYLAND_DISPLAY=" + p}, grantFlags, "true")
+		d.sudo([]string{"PIPEWIRE_REMOTE=" + p}, grantFlags, "true")
+		r := d.sudo(nil, append([]string{"--bind", p + ":/mnt/s"}, grantFlags...), "true")
+		r.wantError(t, name, "")
 		out, err := exec.Command("getfacl", "-pn", p).Output()
 		headless.Must(t, "desktop", err)
 		if strings.Contains(string(out), strconv.Itoa(stranger)) {
@@ -225,7 +225,7 @@ func TestForeignSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{foreign, link, "/root", "/run"} {
-		r := d.sudo([]string{"XDG_RUNTIME_DIR=" + dir}, granted, "sh", "-c", "echo $XDG_RUNTIME_DIR; stat -c '%u %a' $XDG_RUNTIME_DIR")
+		r := d.sudo([]string{"XDG_RUNTIME_DIR=" + dir}, grantFlags, "sh", "-c", "echo $XDG_RUNTIME_DIR; stat -c '%u %a' $XDG_RUNTIME_DIR")
 		if want := fmt.Sprintf("\n%d 700", stranger); strings.HasPrefix(r.stdout, dir+"\n") || !strings.HasSuffix(r.stdout, want) {
 			t.Errorf("%s is taken for the runtime directory: %s%s", dir, r.stdout, r.stderr)
 		}
@@ -235,12 +235,12 @@ func TestForeignSockets(t *testing.T) {
 // A journal that somebody has planted or edited is refused, and changes nothing.
 func TestPlantedJournal(t *testing.T) {
 	d := openSudo(t, headless.Options{Compositor: "weston"})
-	before := d.sight()
+	before := d.desktopState()
 	dir := filepath.Join(d.journal, "journal")
 	gc := func(env ...string) result {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		return finish(d.asRoot(ctx, chrunctlProgram, "gc"))
+		return runCommand(d.asRoot(ctx, chrunctlProgram, "gc"))
 	}
 	try := func(name, text string, plant func() error) {
 		t.Helper()
@@ -248,8 +248,8 @@ func TestPlantedJournal(t *testing.T) {
 		if err := plant(); err != nil {
 			t.Fatal(err)
 		}
-		gc().fails(t, name, text)
-		if now := d.sight(); now != before {
+		gc().wantError(t, name, text)
+		if now := d.desktopState(); now != before {
 			t.Errorf("%s: %s", name, now)
 		}
 		os.RemoveAll(dir)
@@ -281,7 +281,7 @@ func TestPlantedJournal(t *testing.T) {
 	if out, err := exec.Command("setfacl", "-m", "u:7:r", socket).CombinedOutput(); err != nil {
 		headless.Must(t, "desktop", fmt.Errorf("%w: %s", err, out))
 	}
-	before = d.sight()
+	before = d.desktopState()
 	for _, text := range []string{fmt.Sprintf(entry, socket, st.Dev+1, st.Ino, st.Uid), fmt.Sprintf(entry, socket, st.Dev, st.Ino+1, st.Uid), fmt.Sprintf(entry, "/etc/passwd", st.Dev, st.Ino, 0)} {
 		if err := write(text)(); err != nil {
 			t.Fatal(err)
@@ -289,16 +289,16 @@ func TestPlantedJournal(t *testing.T) {
 		if r := gc(); r.err != nil {
 			t.Errorf("%s", r.stderr)
 		}
-		if now := d.sight(); now != before {
+		if now := d.desktopState(); now != before {
 			t.Errorf("%s: was\n%s\nis\n%s", text, before, now)
 		}
 	}
 	// A program inside finds no journal, and cannot make one that counts.
-	r := d.sudo(nil, granted, "sh", "-c", "ls /run/chrun/journal; mkdir /run/chrun/journal && echo x >/run/chrun/journal/launch-0123456789abcdef; true")
+	r := d.sudo(nil, grantFlags, "sh", "-c", "ls /run/chrun/journal; mkdir /run/chrun/journal && echo x >/run/chrun/journal/launch-0123456789abcdef; true")
 	if r.err != nil {
 		t.Errorf("%+v", r)
 	}
-	if err := d.nothingLeft(before); err != nil { // waits until the helper has revoked the grants
+	if err := d.waitNothingLeft(before); err != nil { // waits until the helper has revoked the grants
 		t.Error(err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // sandboxes on: the processes that show pages are in user namespaces of their
 // own, below the launch's, and filter system calls.
 func TestBrowsers(t *testing.T) {
-	d := open(t, headless.Options{Compositor: "sway", X11: true, Bus: true})
+	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Bus: true})
 	page := filepath.Join(headless.Dir(t, d.User), "page.html")
 	if err := os.WriteFile(page, []byte("<title>chrun page</title><h1>Hello from the chroot</h1>"), 0o644); err != nil {
 		t.Fatal(err)
@@ -34,13 +34,13 @@ func TestBrowsers(t *testing.T) {
 		for _, m := range []mode{wayland, x11, both, empty} {
 			t.Run(b.name+"/"+m.name, func(t *testing.T) {
 				d := &desk{d.Session, t, d.chroot}
-				d.browse(m, b.command, b.child, page)
+				d.checkBrowser(m, b.command, b.child, page)
 			})
 		}
 	}
 }
 
-func (d *desk) browse(m mode, command []string, child, page string) {
+func (d *desk) checkBrowser(m mode, command []string, child, page string) {
 	t := d.t
 	profile := headless.Dir(t, d.User)
 	quiet := `user_pref("network.captive-portal-service.enabled", false);
@@ -71,13 +71,13 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 			t.Logf("%.3000s\n%s", out.String(), d.chrun(m, []string{"-v"}, "true").stderr)
 		}
 	}()
-	poll(t, time.Minute, "a window with the page's title", func() bool { return strings.Contains(d.windows(), "chrun page") })
+	waitFor(t, time.Minute, "a window with the page's title", func() bool { return strings.Contains(d.windows(), "chrun page") })
 	own := userNamespace(os.Getpid())
-	poll(t, 30*time.Second, "a sandboxed process that shows pages", func() bool {
+	waitFor(t, 30*time.Second, "a sandboxed process that shows pages", func() bool {
 		for _, pid := range d.processes(child) {
 			status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 			ns := userNamespace(pid)
-			if strings.Contains(string(status), "\nSeccomp:\t2") && ns != "" && ns != own && ns != userNamespace(d.first(cmd.Process.Pid)) {
+			if strings.Contains(string(status), "\nSeccomp:\t2") && ns != "" && ns != own && ns != userNamespace(d.childOf(cmd.Process.Pid)) {
 				return true
 			}
 		}
@@ -90,7 +90,7 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	cmd.Wait()
-	poll(t, 20*time.Second, "the browser ends", func() bool {
+	waitFor(t, 20*time.Second, "the browser ends", func() bool {
 		left := d.processes(profile)
 		for _, pid := range left {
 			syscall.Kill(pid, syscall.SIGTERM)
@@ -127,8 +127,8 @@ func userNamespace(pid int) string {
 	return ns
 }
 
-// first is the process that chrun started.
-func (d *desk) first(chrun int) int {
+// childOf is the process that chrun started.
+func (d *desk) childOf(chrun int) int {
 	data, _ := os.ReadFile("/proc/" + strconv.Itoa(chrun) + "/task/" + strconv.Itoa(chrun) + "/children")
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
 	return pid

@@ -49,7 +49,7 @@ type desk struct {
 	chroot string
 }
 
-func open(t *testing.T, o headless.Options) *desk {
+func openDesktop(t *testing.T, o headless.Options) *desk {
 	chroot := headless.Chroot(t)
 	return &desk{headless.Open(t, o), t, chroot}
 }
@@ -115,8 +115,8 @@ func (d *desk) start(ctx context.Context, m mode, flags []string, command ...str
 	return cmd
 }
 
-// want fails unless the program ended well and said text.
-func (r result) want(t *testing.T, text string) {
+// wantOutput fails unless the program ended well and said text.
+func (r result) wantOutput(t *testing.T, text string) {
 	t.Helper()
 	if r.err != nil || !strings.Contains(r.stdout, text) {
 		t.Errorf("%v\nstdout: %.2000s\nstderr: %.2000s\nwant %q", r.err, r.stdout, r.stderr, text)
@@ -126,8 +126,8 @@ func (r result) want(t *testing.T, text string) {
 	}
 }
 
-// poll calls f until it says true, at most for the given time.
-func poll(t *testing.T, limit time.Duration, what string, f func() bool) {
+// waitFor calls f until it says true, at most for the given time.
+func waitFor(t *testing.T, limit time.Duration, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(limit); !f(); {
 		if time.Now().After(end) {

@@ -33,12 +33,12 @@ func TestDownload(t *testing.T) {
 		fmt.Fprint(w, content)
 	}))
 	defer server.Close()
-	host := home(t, map[string]string{
+	host := makeHome(t, map[string]string{
 		".config/user-dirs.dirs":   "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n",
 		".config/user-dirs.locale": "ja_JP", "ダウンロード/old": "", "Downloads/old": "",
 	})
-	d := open(t, headless.Options{Compositor: "sway", Bus: true, Home: host})
-	d.chroot = another(t, d.User, "taro")
+	d := openDesktop(t, headless.Options{Compositor: "sway", Bus: true, Home: host})
+	d.chroot = mountRenamedTree(t, d.User, "taro")
 	japanese := mode{"Japanese", func(env []string) []string { return append(without("LANG")(env), "LANG=ja_JP.UTF-8") }}
 	for _, c := range []struct{ kind, dir string }{
 		{"private", "ダウンロード"}, {"temporary", "ダウンロード"}, {"private", "Downloads"},
@@ -65,7 +65,7 @@ func TestDownload(t *testing.T) {
 				}
 			}()
 			file := filepath.Join(host, c.dir, name)
-			poll(t, time.Minute, "the download in "+file, func() bool {
+			waitFor(t, time.Minute, "the download in "+file, func() bool {
 				data, _ := os.ReadFile(file)
 				return string(data) == content
 			})

@@ -94,7 +94,7 @@ func (m *menu) lay(dir string, files map[string]string) {
 			}
 			continue
 		}
-		put(m.t, p, text)
+		writeFile(m.t, p, text)
 		if strings.HasPrefix(name, "usr/bin/") {
 			os.Chmod(p, 0o755)
 		}

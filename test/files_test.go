@@ -20,7 +20,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	home := headless.Dir(t, u)
-	d := open(t, headless.Options{Home: home})
+	d := openDesktop(t, headless.Options{Home: home})
 	for p, content := range map[string]string{
 		".config/user-dirs.dirs": "XDG_DOWNLOAD_DIR=\"$HOME/Herunter geladen\"\n",
 		"Herunter geladen/":      "",
@@ -40,21 +40,21 @@ func TestFiles(t *testing.T) {
 	}
 	file := filepath.Join(home, "proj/sub/a 'b\".txt")
 	cat := []string{"cat", file}
-	d.chrun(both, nil, cat...).want(t, "in a project")
-	d.chrun(both, nil, "sh", "-c", `cat "${1#--f=}"`, "sh", "--f="+file).want(t, "in a project")
-	d.chrun(both, nil, "sh", "-c", `cat "$2"`, "sh", "file://"+strings.ReplaceAll(strings.ReplaceAll(file, " ", "%20"), `"`, "%22"), file).want(t, "in a project")
-	d.chrun(both, nil, "cat", filepath.Join(home, "top.txt")).want(t, "in the home")
+	d.chrun(both, nil, cat...).wantOutput(t, "in a project")
+	d.chrun(both, nil, "sh", "-c", `cat "${1#--f=}"`, "sh", "--f="+file).wantOutput(t, "in a project")
+	d.chrun(both, nil, "sh", "-c", `cat "$2"`, "sh", "file://"+strings.ReplaceAll(strings.ReplaceAll(file, " ", "%20"), `"`, "%22"), file).wantOutput(t, "in a project")
+	d.chrun(both, nil, "cat", filepath.Join(home, "top.txt")).wantOutput(t, "in the home")
 	// The mount points that these have left are not the directory.
-	d.chrun(both, nil, "sh", "-c", `ls "$1" && echo saved >"$1/new"`, "sh", filepath.Join(home, "proj")).want(t, "sub")
-	d.chrun(both, nil, "ls", filepath.Join(home, "proj/sub")).want(t, "a 'b\".txt")
+	d.chrun(both, nil, "sh", "-c", `ls "$1" && echo saved >"$1/new"`, "sh", filepath.Join(home, "proj")).wantOutput(t, "sub")
+	d.chrun(both, nil, "ls", filepath.Join(home, "proj/sub")).wantOutput(t, "a 'b\".txt")
 	if data, _ := os.ReadFile(filepath.Join(home, "proj/new")); string(data) != "saved\n" {
 		t.Errorf("what is saved in a named directory is not there: %q", data)
 	}
 	if r := d.chrun(both, nil, "cat", filepath.Join(home, ".secret/key")); r.err == nil {
 		t.Errorf("a file below a dot directory of the home is shared: %s", r.stdout)
 	}
-	d.chrun(both, nil, "grep", "-c", "^"+u.Name+":", "/etc/passwd").want(t, "1") // the chroot's own
-	d.chrun(both, nil, "sh", "-c", `cat ~/.config/user-dirs.dirs; echo saved >~/"Herunter geladen/x"`).want(t, `XDG_DOWNLOAD_DIR="`+home+`/Herunter geladen"`)
+	d.chrun(both, nil, "grep", "-c", "^"+u.Name+":", "/etc/passwd").wantOutput(t, "1") // the chroot's own
+	d.chrun(both, nil, "sh", "-c", `cat ~/.config/user-dirs.dirs; echo saved >~/"Herunter geladen/x"`).wantOutput(t, `XDG_DOWNLOAD_DIR="`+home+`/Herunter geladen"`)
 	if data, _ := os.ReadFile(filepath.Join(home, "Herunter geladen/x")); string(data) != "saved\n" {
 		t.Errorf("a download is not where it is looked for: %q", data)
 	}
@@ -74,7 +74,7 @@ func TestFiles(t *testing.T) {
 // In a tree of the person's own a launch leaves an empty directory where it
 // shared a folder; the next launch shares it there again.
 func TestFileAgain(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	d.chroot = filepath.Join(headless.Dir(t, d.User), "tree")
 	out, err := d.Output("mktemp", "-d", "/var/tmp/chrun-test-XXXXXX") // /tmp is shared whole
 	if err != nil {
@@ -93,7 +93,7 @@ func TestFileAgain(t *testing.T) {
 	}
 	for range 2 {
 		for name, content := range map[string]string{"a": "first", "b": "second"} {
-			d.chrun(both, nil, "cat", filepath.Join(dir, name)).want(t, content)
+			d.chrun(both, nil, "cat", filepath.Join(dir, name)).wantOutput(t, content)
 		}
 	}
 	if list, err := os.ReadDir(filepath.Join(d.chroot, dir)); err != nil || len(list) != 0 {
@@ -103,8 +103,8 @@ func TestFileAgain(t *testing.T) {
 
 // A home to which a link leads is the home all the same, by the link's name.
 func TestLinkedHome(t *testing.T) {
-	d := open(t, headless.Options{})
-	dir := elsewhere(t, d.User) // /tmp is seen inside anyway
+	d := openDesktop(t, headless.Options{})
+	dir := makeProject(t, d.User) // /tmp is seen inside anyway
 	home, link := dir+"/real", dir+"/link"
 	if out, err := d.Output("sh", "-c", "mkdir -p $1/.secret $1/proj && echo hidden >$1/.secret/key && echo here >$1/proj/file && ln -s real $2", "sh", home, link); err != nil {
 		t.Fatal(out, err)
@@ -117,7 +117,7 @@ func TestLinkedHome(t *testing.T) {
 			t.Errorf("in %s: %v: %s", in, err, out)
 		}
 	}
-	d.chrun(linked, nil, "cat", home+"/proj/file").want(t, "here")
+	d.chrun(linked, nil, "cat", home+"/proj/file").wantOutput(t, "here")
 	for _, named := range []string{home + "/.secret/key", home} {
 		if r := d.chrun(linked, nil, "ls", named); r.err == nil {
 			t.Errorf("%s is shared: %s", named, r.stdout)
@@ -128,8 +128,8 @@ func TestLinkedHome(t *testing.T) {
 // A file named in the home leaves no empty file of its name behind; but while a
 // program has it, it stays, and so does the chroot's own.
 func TestNamedInHome(t *testing.T) {
-	host := home(t, map[string]string{"it's \\ a file": "the host's", "own": "the host's", "empty": ""})
-	d := open(t, headless.Options{Home: host})
+	host := makeHome(t, map[string]string{"it's \\ a file": "the host's", "own": "the host's", "empty": ""})
+	d := openDesktop(t, headless.Options{Home: host})
 	file, dir := filepath.Join(host, `it's \ a file`), headless.Dir(t, d.User)
 	left := func(name string) bool {
 		found, err := filepath.Glob(filepath.Join(host, ".local/share/chrun/homes/*/"+name))
@@ -138,27 +138,27 @@ func TestNamedInHome(t *testing.T) {
 		}
 		return len(found) > 0
 	}
-	d.chrun(both, nil, "sh", "-c", "echo inside >~/own").want(t, "")
-	d.chrun(both, nil, "cat", filepath.Join(host, "own")).want(t, "inside")
-	d.chrun(both, nil, "cat", file).want(t, "the host's")
-	d.chrun(both, nil, "cat", filepath.Join(host, "empty")).want(t, "")
+	d.chrun(both, nil, "sh", "-c", "echo inside >~/own").wantOutput(t, "")
+	d.chrun(both, nil, "cat", filepath.Join(host, "own")).wantOutput(t, "inside")
+	d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
+	d.chrun(both, nil, "cat", filepath.Join(host, "empty")).wantOutput(t, "")
 	if !left("own") || left("it*") || left("empty") {
 		t.Errorf("own %v, named %v, %v", left("own"), left("it*"), left("empty"))
 	}
 
 	// Two launches have it, the first of which leaves a program behind.
 	const later = `exec >"$2/said" 2>&1; echo >"$2/ready"; until test -e "$2/go"; do sleep 0.05; done; cat "$1"; echo >"$2/done"`
-	d.chrun(both, nil, "setsid", "-f", "sh", "-c", later, "sh", file, dir).want(t, "")
-	poll(t, 10*time.Second, "the program", func() bool { _, err := os.Stat(dir + "/ready"); return err == nil })
-	d.chrun(both, nil, "cat", file).want(t, "the host's")
-	put(t, dir+"/go", "")
-	poll(t, 10*time.Second, "what it says", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
+	d.chrun(both, nil, "setsid", "-f", "sh", "-c", later, "sh", file, dir).wantOutput(t, "")
+	waitFor(t, 10*time.Second, "the program", func() bool { _, err := os.Stat(dir + "/ready"); return err == nil })
+	d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
+	writeFile(t, dir+"/go", "")
+	waitFor(t, 10*time.Second, "what it says", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
 	if said, _ := os.ReadFile(dir + "/said"); string(said) != "the host's" {
 		t.Errorf("it was taken away: %q", said)
 	}
 	// What was left then, the next that has it alone removes.
-	poll(t, 10*time.Second, "nothing is left", func() bool {
-		d.chrun(both, nil, "cat", file).want(t, "the host's")
+	waitFor(t, 10*time.Second, "nothing is left", func() bool {
+		d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
 		return !left("it*")
 	})
 }

@@ -35,9 +35,9 @@ func openSudo(t *testing.T, o headless.Options) *sudoDesk {
 	t.Helper()
 	headless.Root(t)
 	o.Private = true
-	d := &sudoDesk{desk: open(t, o)}
+	d := &sudoDesk{desk: openDesktop(t, o)}
 	d.dir = headless.Dir(t, d.User)
-	d.chroot = stranded(t, d.dir, d.chroot, "")
+	d.chroot = mountStrangerTree(t, d.dir, d.chroot, "")
 	d.journal = filepath.Join(d.dir, "run")
 	if err := os.Mkdir(d.journal, 0o700); err != nil {
 		t.Fatal(err)
@@ -45,9 +45,9 @@ func openSudo(t *testing.T, o headless.Options) *sudoDesk {
 	return d
 }
 
-// stranded is the tests' chroot with an account "user" that nobody on the host
+// mountStrangerTree is the tests' chroot with an account "user" that nobody on the host
 // has the number of. lines are put before the others of its passwd.
-func stranded(t *testing.T, dir, lower, lines string) (tree string) {
+func mountStrangerTree(t *testing.T, dir, lower, lines string) (tree string) {
 	t.Helper()
 	layers := map[string]string{"passwd": fmt.Sprintf("user:x:%d:%[1]d::/home/user:/bin/bash\n", stranger), "group": fmt.Sprintf("user:x:%d:\n", stranger)}
 	for p, line := range layers {
@@ -58,7 +58,7 @@ func stranded(t *testing.T, dir, lower, lines string) (tree string) {
 		if p == "passwd" {
 			line = lines + line
 		}
-		put(t, filepath.Join(dir, "upper/etc", p), line+string(table))
+		writeFile(t, filepath.Join(dir, "upper/etc", p), line+string(table))
 	}
 	tree = filepath.Join(dir, "tree")
 	for _, p := range []string{tree, filepath.Join(dir, "work"), filepath.Join(dir, "upper/home/user")} {
@@ -102,8 +102,8 @@ func (d *sudoDesk) asRoot(ctx context.Context, program string, args ...string) *
 	return cmd
 }
 
-// grant prepares a launch as the account's own uid.
-func (d *sudoDesk) grant(ctx context.Context, command ...string) *exec.Cmd {
+// grantCommand prepares a launch as the account's own uid.
+func (d *sudoDesk) grantCommand(ctx context.Context, command ...string) *exec.Cmd {
 	args := []string{"-q", "-c", d.chroot, "--identity=grant", "-u", "user", "-C", "/", "--"}
 	return d.asRoot(ctx, chrunProgram, append(args, command...)...)
 }
@@ -118,18 +118,18 @@ func (d *sudoDesk) sudo(env []string, flags []string, command ...string) result 
 		name, _, _ := strings.Cut(kv, "=")
 		cmd.Env = append(without(name)(cmd.Env), kv)
 	}
-	return finish(cmd)
+	return runCommand(cmd)
 }
 
-func finish(cmd *exec.Cmd) result {
+func runCommand(cmd *exec.Cmd) result {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	return result{strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
 }
 
-// xNoCookie starts an X server that admits its user by name alone.
-func (d *sudoDesk) xNoCookie() {
+// startOpenXServer starts an X server that admits its user by name alone.
+func (d *sudoDesk) startOpenXServer() {
 	d.t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -149,12 +149,12 @@ func (d *sudoDesk) xNoCookie() {
 		d.t.Fatal("Xvfb did not start:", err)
 	}
 	d.display = ":" + strings.TrimSpace(string(buf[:n]))
-	poll(d.t, 20*time.Second, "the X server admits its user", func() bool { _, err := d.tryXhost(); return err == nil })
+	waitFor(d.t, 20*time.Second, "the X server admits its user", func() bool { _, err := d.tryXhost(); return err == nil })
 }
 
-// sight is what others see of the desktop: ACLs, modes and names below the
+// desktopState is what others see of the desktop: ACLs, modes and names below the
 // runtime directory, and the X server's list.
-func (d *sudoDesk) sight() string {
+func (d *sudoDesk) desktopState() string {
 	d.t.Helper()
 	var all strings.Builder
 	for _, words := range [][]string{{"getfacl", "-pnR", d.RuntimeDir}, {"find", d.RuntimeDir, "-not", "-path", "*/log/*", "-printf", "%p %m %U:%G %y\n"}} {
@@ -186,8 +186,8 @@ func (d *sudoDesk) xhost(args ...string) string {
 	return out
 }
 
-// processes are those of the chrun under test.
-func processes(name string) (pids []int) {
+// chrunProcesses are those of the chrun under test.
+func chrunProcesses(name string) (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range all {
 		exe, _ := os.Readlink(p + "/exe")
@@ -199,8 +199,8 @@ func processes(name string) (pids []int) {
 	return pids
 }
 
-// owned are the processes of a uid under that name.
-func owned(uid int, name string) (pids []int) {
+// processesOfUID are the processes of a uid under that name.
+func processesOfUID(uid int, name string) (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range all {
 		status, _ := os.ReadFile(p + "/status")
@@ -212,11 +212,11 @@ func owned(uid int, name string) (pids []int) {
 	return pids
 }
 
-// nothingLeft waits until no process of chrun is left, and says what else is.
-func (d *sudoDesk) nothingLeft(before string) error {
+// waitNothingLeft waits until no process of chrun is left, and says what else is.
+func (d *sudoDesk) waitNothingLeft(before string) error {
 	d.t.Helper()
-	poll(d.t, 20*time.Second, "chrun's processes end", func() bool { return len(processes("")) == 0 })
-	if after := d.sight(); after != before {
+	waitFor(d.t, 20*time.Second, "chrun's processes end", func() bool { return len(chrunProcesses("")) == 0 })
+	if after := d.desktopState(); after != before {
 		return fmt.Errorf("the desktop was\n%s\nis\n%s", before, after)
 	}
 	left, _ := filepath.Glob(filepath.Join(d.journal, "journal/*"))
@@ -248,10 +248,10 @@ type running struct {
 	pid int // chrun's
 }
 
-// begin starts one that says "ready" and ends when its input does.
-func (d *sudoDesk) begin(ctx context.Context) *running {
+// startLaunch starts one that says "ready" and ends when its input does.
+func (d *sudoDesk) startLaunch(ctx context.Context) *running {
 	d.t.Helper()
-	cmd := d.grant(ctx, "sh", "-c", "echo ready; read x")
+	cmd := d.grantCommand(ctx, "sh", "-c", "echo ready; read x")
 	r := &running{Cmd: cmd, out: &safeBuffer{}}
 	cmd.Stdout, cmd.Stderr = r.out, r.out
 	in, w, err := os.Pipe()
@@ -269,15 +269,15 @@ func (d *sudoDesk) begin(ctx context.Context) *running {
 	return r
 }
 
-func (d *sudoDesk) ready(r *running) {
+func (d *sudoDesk) waitReady(r *running) {
 	d.t.Helper()
-	poll(d.t, 30*time.Second, "the launch begins", func() bool { return strings.Contains(r.out.String(), "ready") })
+	waitFor(d.t, 30*time.Second, "the launch begins", func() bool { return strings.Contains(r.out.String(), "ready") })
 }
 
-// granted counts the entries for the stranger in ACLs and in the X server's list.
-func (d *sudoDesk) granted() (n int) {
+// countGrants counts the entries for the stranger in ACLs and in the X server's list.
+func (d *sudoDesk) countGrants() (n int) {
 	d.t.Helper()
-	for line := range strings.Lines(d.sight()) {
+	for line := range strings.Lines(d.desktopState()) {
 		if strings.HasPrefix(line, fmt.Sprintf("user:%d:", stranger)) || strings.TrimSpace(line) == fmt.Sprintf("SI:localuser:#%d", stranger) {
 			n++
 		}

@@ -21,31 +21,31 @@ import (
 // was; the user's own entries stay.
 func TestGrantEnds(t *testing.T) {
 	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true, Sound: true})
-	d.xNoCookie()
-	before := d.sight()
+	d.startOpenXServer()
+	before := d.desktopState()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	r := finish(d.grant(ctx, "sh", "-c", "id -u; wayland-info | grep -o wl_compositor; xdpyinfo | grep 'number of screens'; gdbus call --session --dest org.freedesktop.DBus --object-path / --method org.freedesktop.DBus.GetId; pw-cli info 0 | grep -c id:; ls -ld $XDG_RUNTIME_DIR"))
+	r := runCommand(d.grantCommand(ctx, "sh", "-c", "id -u; wayland-info | grep -o wl_compositor; xdpyinfo | grep 'number of screens'; gdbus call --session --dest org.freedesktop.DBus --object-path / --method org.freedesktop.DBus.GetId; pw-cli info 0 | grep -c id:; ls -ld $XDG_RUNTIME_DIR"))
 	for _, want := range []string{strconv.Itoa(stranger), "wl_compositor", "number of screens", "('", "drwx------"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("%q is missing: %s%s", want, r.stdout, r.stderr)
 		}
 	}
-	if err := d.nothingLeft(before); err != nil {
+	if err := d.waitNothingLeft(before); err != nil {
 		t.Error("normal end:", err)
 	}
 	for _, end := range []string{"program", "chrun", "keeper", "keeper and chrun"} {
-		r := d.begin(ctx)
-		d.ready(r)
-		if d.granted() < 2 {
-			t.Errorf("granted: %s", d.sight())
+		r := d.startLaunch(ctx)
+		d.waitReady(r)
+		if d.countGrants() < 2 {
+			t.Errorf("granted: %s", d.desktopState())
 		}
 		if strings.HasPrefix(end, "keeper") {
 			d.killKeepers()
 		}
 		switch end {
 		case "program":
-			for _, pid := range owned(stranger, "sh") {
+			for _, pid := range processesOfUID(stranger, "sh") {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
 		case "chrun", "keeper and chrun":
@@ -56,10 +56,10 @@ func TestGrantEnds(t *testing.T) {
 		r.Wait()
 		if strings.HasPrefix(end, "keeper") {
 			// What was killed has let go of its lock when it has ended.
-			poll(t, 20*time.Second, "chrun's processes end", func() bool { return len(processes("")) == 0 })
+			waitFor(t, 20*time.Second, "chrun's processes end", func() bool { return len(chrunProcesses("")) == 0 })
 			d.gc()
 		}
-		if err := d.nothingLeft(before); err != nil {
+		if err := d.waitNothingLeft(before); err != nil {
 			t.Errorf("%s killed: %v", end, err)
 		}
 	}
@@ -68,21 +68,21 @@ func TestGrantEnds(t *testing.T) {
 // What a person had let in stays in, whoever ends how.
 func TestGrantOwnEntry(t *testing.T) {
 	d := openSudo(t, headless.Options{Compositor: "weston"})
-	d.xNoCookie()
+	d.startOpenXServer()
 	socket := filepath.Join(d.RuntimeDir, d.Getenv("WAYLAND_DISPLAY"))
 	if out, err := exec.Command("setfacl", "-m", fmt.Sprintf("u:%d:rw,u:7:r", stranger), socket).CombinedOutput(); err != nil {
 		headless.Must(t, "desktop", fmt.Errorf("%w: %s", err, out))
 	}
 	d.xhost(fmt.Sprintf("+si:localuser:#%d", stranger))
-	before := d.sight()
-	if d.granted() != 2 {
+	before := d.desktopState()
+	if d.countGrants() != 2 {
 		t.Fatal(before)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, kill := range []bool{false, true} {
-		r := d.begin(ctx)
-		d.ready(r)
+		r := d.startLaunch(ctx)
+		d.waitReady(r)
 		if kill {
 			d.killKeepers()
 			syscall.Kill(r.pid, syscall.SIGKILL)
@@ -90,7 +90,7 @@ func TestGrantOwnEntry(t *testing.T) {
 		r.Cancel()
 		r.Wait()
 		d.gc()
-		if err := d.nothingLeft(before); err != nil {
+		if err := d.waitNothingLeft(before); err != nil {
 			t.Error(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestGrantRestart(t *testing.T) {
 	d := openSudo(t, headless.Options{Sound: true})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := d.grant(ctx, "sh", "-c", `pw-cli info 0 >/dev/null && pactl info >/dev/null && echo first
+	cmd := d.grantCommand(ctx, "sh", "-c", `pw-cli info 0 >/dev/null && pactl info >/dev/null && echo first
 read x
 for i in 1 2 3 4 5 6 7 8 9; do pw-cli info 0 >/dev/null && pactl info >/dev/null && break; sleep 0.2; done
 pw-cli info 0 >/dev/null && pactl info >/dev/null && echo second`)
@@ -116,12 +116,12 @@ pw-cli info 0 >/dev/null && pactl info >/dev/null && echo second`)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, 20*time.Second, "the first connection", func() bool { return strings.Contains(out.String(), "first") })
+	waitFor(t, 20*time.Second, "the first connection", func() bool { return strings.Contains(out.String(), "first") })
 	if err := d.RestartPipewire(); err != nil {
 		t.Fatal(err)
 	}
 	for _, socket := range []string{"pipewire-0", "pulse/native"} {
-		poll(t, 10*time.Second, "the new "+socket+" is granted", func() bool {
+		waitFor(t, 10*time.Second, "the new "+socket+" is granted", func() bool {
 			acl, _ := exec.Command("getfacl", "-cpn", filepath.Join(d.RuntimeDir, socket)).Output()
 			return strings.Contains(string(acl), fmt.Sprintf("user:%d:rw-", stranger))
 		})
@@ -130,9 +130,9 @@ pw-cli info 0 >/dev/null && pactl info >/dev/null && echo second`)
 	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "second") {
 		t.Errorf("after the restart: %v: %s", err, out.String())
 	}
-	poll(t, 20*time.Second, "chrun's processes end", func() bool { return len(processes("")) == 0 })
-	if err := d.nothingLeft(d.sight()); err != nil || d.granted() > 0 {
-		t.Errorf("left: %v: %s", err, d.sight())
+	waitFor(t, 20*time.Second, "chrun's processes end", func() bool { return len(chrunProcesses("")) == 0 })
+	if err := d.waitNothingLeft(d.desktopState()); err != nil || d.countGrants() > 0 {
+		t.Errorf("left: %v: %s", err, d.desktopState())
 	}
 }
 
@@ -140,19 +140,19 @@ pw-cli info 0 >/dev/null && pactl info >/dev/null && echo second`)
 // order they end; what detaches itself keeps them too.
 func TestGrantOverlap(t *testing.T) {
 	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true})
-	before := d.sight()
+	before := d.desktopState()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for _, order := range [][]int{{0, 1}, {1, 0}, rand.Perm(10)} {
 		var all []*running
 		for range order {
-			all = append(all, d.begin(ctx))
+			all = append(all, d.startLaunch(ctx))
 		}
 		for _, r := range all {
-			d.ready(r)
+			d.waitReady(r)
 		}
 		for i, n := range order {
-			if d.granted() == 0 {
+			if d.countGrants() == 0 {
 				t.Error("a launch has lost its grant")
 			}
 			all[n].Cancel()
@@ -160,7 +160,7 @@ func TestGrantOverlap(t *testing.T) {
 				t.Logf("%v: %s", err, all[n].out)
 			}
 		}
-		if err := d.nothingLeft(before); err != nil {
+		if err := d.waitNothingLeft(before); err != nil {
 			t.Errorf("order %v: %v", order, err)
 		}
 	}
@@ -170,27 +170,27 @@ func TestGrantOverlap(t *testing.T) {
 // ends.
 func TestGrantDaemon(t *testing.T) {
 	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true})
-	before := d.sight()
+	before := d.desktopState()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	r := finish(d.grant(ctx, "sh", "-c", "(setsid -f sh -c 'exec sleep 1000 <&- >&- 2>&-' &)"))
+	r := runCommand(d.grantCommand(ctx, "sh", "-c", "(setsid -f sh -c 'exec sleep 1000 <&- >&- 2>&-' &)"))
 	if r.err != nil {
 		t.Fatalf("%+v", r)
 	}
 	var daemon []int
-	poll(t, 10*time.Second, "the daemon begins", func() bool {
-		daemon = owned(stranger, "sleep")
+	waitFor(t, 10*time.Second, "the daemon begins", func() bool {
+		daemon = processesOfUID(stranger, "sleep")
 		return len(daemon) == 1
 	})
-	if d.granted() == 0 || len(processes("chrun-helper\x00revoke")) != 1 {
-		t.Errorf("it has lost its grant: %s", d.sight())
+	if d.countGrants() == 0 || len(chrunProcesses("chrun-helper\x00revoke")) != 1 {
+		t.Errorf("it has lost its grant: %s", d.desktopState())
 	}
 	d.gc()
-	if d.granted() == 0 {
+	if d.countGrants() == 0 {
 		t.Error("gc takes its grant away")
 	}
 	syscall.Kill(daemon[0], syscall.SIGKILL)
-	if err := d.nothingLeft(before); err != nil {
+	if err := d.waitNothingLeft(before); err != nil {
 		t.Error(err)
 	}
 }
@@ -199,9 +199,9 @@ func TestGrantDaemon(t *testing.T) {
 // of the journal.
 func (d *sudoDesk) killKeepers() {
 	d.t.Helper()
-	for _, pid := range processes("chrun-helper\x00revoke") {
+	for _, pid := range chrunProcesses("chrun-helper\x00revoke") {
 		syscall.Kill(pid, syscall.SIGKILL)
-		poll(d.t, 10*time.Second, "a keeper ends", func() bool { return gone(pid) })
+		waitFor(d.t, 10*time.Second, "a keeper ends", func() bool { return gone(pid) })
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // The host's mounts are the same before, during and after a launch, also one
 // that is killed; the chroot's tree is untouched.
 func TestNothingLeft(t *testing.T) {
-	d := open(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
+	d := openDesktop(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
 	mounts := func() string {
 		data, err := os.ReadFile("/proc/self/mountinfo")
 		if err != nil {
@@ -29,7 +29,7 @@ func TestNothingLeft(t *testing.T) {
 		}
 		return string(data)
 	}
-	d.chrun(both, nil, "true").want(t, "") // makes the home, once
+	d.chrun(both, nil, "true").wantOutput(t, "") // makes the home, once
 	before, tree := mounts(), checksum(t, d.chroot)
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -41,14 +41,14 @@ func TestNothingLeft(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		poll(t, 10*time.Second, "the program starts", func() bool { return strings.Contains(out.String(), "started") })
-		first := d.first(cmd.Process.Pid)
+		waitFor(t, 10*time.Second, "the program starts", func() bool { return strings.Contains(out.String(), "started") })
+		first := d.childOf(cmd.Process.Pid)
 		if mounts() != before {
 			t.Errorf("mounts of the host changed during a launch:\n%s\nwere\n%s", mounts(), before)
 		}
 		cmd.Process.Signal(signal)
 		cmd.Wait()
-		poll(t, 5*time.Second, "the first process dies with chrun", func() bool { return syscall.Kill(first, 0) == syscall.ESRCH })
+		waitFor(t, 5*time.Second, "the first process dies with chrun", func() bool { return syscall.Kill(first, 0) == syscall.ESRCH })
 		if mounts() != before {
 			t.Errorf("mounts of the host changed after %v", signal)
 		}
@@ -93,20 +93,20 @@ func checksum(t *testing.T, dir string) string {
 
 // Every form in which the environment names the display.
 func TestNames(t *testing.T) {
-	d := open(t, headless.Options{Compositor: "weston", X11: true})
+	d := openDesktop(t, headless.Options{Compositor: "weston", X11: true})
 	number := strings.TrimPrefix(d.Getenv("DISPLAY"), ":")
 	with := func(name, value string) mode {
 		return mode{value, func(env []string) []string { return append(without(name)(env), name+"="+value) }}
 	}
 	for _, display := range []string{":" + number + ".0", "unix:" + number, ":" + number} {
 		r := d.chrun(with("DISPLAY", display), nil, "xdpyinfo")
-		r.want(t, "number of screens")
+		r.wantOutput(t, "number of screens")
 		if strings.Contains(r.stdout, "unix:") {
 			t.Errorf("%s is exported as it is", display)
 		}
 	}
 	absolute := filepath.Join(d.RuntimeDir, d.Getenv("WAYLAND_DISPLAY"))
-	d.chrun(with("WAYLAND_DISPLAY", absolute), nil, "wayland-info").want(t, "wl_compositor")
+	d.chrun(with("WAYLAND_DISPLAY", absolute), nil, "wayland-info").wantOutput(t, "wl_compositor")
 
 	// A display that is not there is not offered, and nobody is asked twice.
 	if r := d.chrun(with("WAYLAND_DISPLAY", "wayland-77"), []string{"-v"}, "sh", "-c", "echo ${WAYLAND_DISPLAY-unset}"); r.stdout != "unset" {
@@ -122,7 +122,7 @@ func TestNames(t *testing.T) {
 
 // An open WAYLAND_SOCKET reaches the program under the same number.
 func TestWaylandSocket(t *testing.T) {
-	d := open(t, headless.Options{Compositor: "weston"})
+	d := openDesktop(t, headless.Options{Compositor: "weston"})
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestWaylandSocket(t *testing.T) {
 // namespace of the test's own has the new name.
 func TestHostRenamed(t *testing.T) {
 	headless.Root(t)
-	d := open(t, headless.Options{X11: true})
+	d := openDesktop(t, headless.Options{X11: true})
 	script := fmt.Sprintf(`hostname renamed-since && exec setpriv --reuid %d --regid %d --clear-groups %s -c %s xdpyinfo`, d.User.UID, d.User.GID, chrunProgram, d.chroot)
 	cmd := exec.Command("unshare", "--uts", "sh", "-c", script)
 	cmd.Env, cmd.Dir = d.Env, "/tmp"
@@ -166,9 +166,9 @@ func TestHostRenamed(t *testing.T) {
 
 // A server that has only its abstract socket.
 func TestAbstractX(t *testing.T) {
-	d := open(t, headless.Options{X11: true, XArgs: []string{"-nolisten", "unix"}})
-	d.chrun(x11, nil, "xdpyinfo").want(t, "number of screens")
-	d.chrun(empty, nil, "xdpyinfo").want(t, "number of screens")
+	d := openDesktop(t, headless.Options{X11: true, XArgs: []string{"-nolisten", "unix"}})
+	d.chrun(x11, nil, "xdpyinfo").wantOutput(t, "number of screens")
+	d.chrun(empty, nil, "xdpyinfo").wantOutput(t, "number of screens")
 	r := d.chrun(x11, []string{"--deny", "network"}, "sh", "-c", "echo ${DISPLAY-unset}")
 	if r.stdout != "unset" {
 		t.Errorf("an unreachable display is offered: %q %s", r.stdout, r.stderr)
@@ -179,7 +179,7 @@ func TestAbstractX(t *testing.T) {
 // sees it. The host is a mount namespace of the test's own.
 func TestResolvConf(t *testing.T) {
 	headless.Root(t)
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	dir := headless.Dir(t, d.User)
 	script := fmt.Sprintf(`set -e
 mkdir %[1]s/etc %[1]s/up %[1]s/work

@@ -19,13 +19,13 @@ import (
 // Whose the files are that a program writes, seen from both sides; and whether
 // other programs of the desktop's user can look at its root, as portals do.
 func TestOwners(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	for _, id := range d.identities() {
-		t.Run(id.name, func(t *testing.T) { (&desk{d.Session, t, id.tree}).owners(id) })
+		t.Run(id.name, func(t *testing.T) { (&desk{d.Session, t, id.tree}).checkOwners(id) })
 	}
 }
 
-func (d *desk) owners(id identity) {
+func (d *desk) checkOwners(id identity) {
 	t := d.t
 	dir := headless.Dir(t, d.User)
 	if err := os.Chmod(dir, 0o777); err != nil {
@@ -42,14 +42,14 @@ func (d *desk) owners(id identity) {
 		t.Fatal(err)
 	}
 	defer func() { cancel(); cmd.Wait() }()
-	poll(t, 10*time.Second, "the program", func() bool { return strings.Count(out.String(), "\n") >= 4 })
+	waitFor(t, 10*time.Second, "the program", func() bool { return strings.Count(out.String(), "\n") >= 4 })
 	said := strings.Fields(out.String())
-	shown := strconv.Itoa(id.shown)
+	shown := strconv.Itoa(id.insideUID)
 	if len(said) != 5 || said[0] != shown || said[1] != shown || said[2] != shown {
 		t.Fatalf("inside: %s, want %s thrice", out.String(), shown)
 	}
 	pid := said[4]
-	for file, want := range map[string]int{filepath.Join(dir, "file"): id.kernel, "/proc/" + pid + "/root" + said[3]: id.kernel} {
+	for file, want := range map[string]int{filepath.Join(dir, "file"): id.hostUID, "/proc/" + pid + "/root" + said[3]: id.hostUID} {
 		if st, err := os.Stat(file); err != nil || int(st.Sys().(*syscall.Stat_t).Uid) != want {
 			t.Errorf("%s outside: %v %v, want %d", file, st, err, want)
 		}
@@ -65,7 +65,7 @@ func (d *desk) owners(id identity) {
 		}
 	}
 	look, err := d.Output("ls", "/proc/"+pid+"/root/")
-	if id.sudo && id.kernel != d.User.UID {
+	if id.sudo && id.hostUID != d.User.UID {
 		if err == nil || !strings.Contains(err.Error(), "Permission denied") {
 			t.Errorf("the user can look at the root of another uid's program: %v %s", err, look)
 		}
@@ -77,11 +77,11 @@ func (d *desk) owners(id identity) {
 // Root inside a tree of the user's subordinate ids is root in everything that
 // a package manager does, and what it does lasts.
 func TestRootInside(t *testing.T) {
-	d := open(t, headless.Options{})
-	d.chroot = d.subordinate()
+	d := openDesktop(t, headless.Options{})
+	d.chroot = d.mountSubordinateTree()
 	me := strconv.Itoa(d.User.UID)
 	dir := headless.Dir(t, d.User)
-	d.script(fmt.Sprintf(`mkdir -p %[1]s/p/DEBIAN %[1]s/p/usr/share/small
+	d.runAsRoot(fmt.Sprintf(`mkdir -p %[1]s/p/DEBIAN %[1]s/p/usr/share/small
 cat >%[1]s/p/DEBIAN/control <<E
 Package: small
 Version: 1
@@ -94,12 +94,12 @@ chmod 755 %[1]s/p/DEBIAN/postinst
 dpkg-deb --root-owner-group -b %[1]s/p %[1]s/small.deb`, dir))
 	// Root has none of the user's files but what is named.
 	root := []string{"-u", "root", "-C", "/", "--bind", dir + ":/opt", "--bind", "/root:/srv"}
-	d.chrun(both, root, "sh", "-c", `id -u; id -g; stat -c %u /etc/shadow`).want(t, "0\n0\n0")
-	d.chrun(both, root, "dpkg", "-i", "/opt/small.deb").want(t, "Setting up small")
-	d.chrun(both, root, "stat", "-c", "%U", "/usr/share/small").want(t, "daemon")
-	d.chrun(both, root, "sh", "-c", "useradd -m -u "+me+" -s /bin/bash me && echo 'me ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/me && echo made").want(t, "made")
+	d.chrun(both, root, "sh", "-c", `id -u; id -g; stat -c %u /etc/shadow`).wantOutput(t, "0\n0\n0")
+	d.chrun(both, root, "dpkg", "-i", "/opt/small.deb").wantOutput(t, "Setting up small")
+	d.chrun(both, root, "stat", "-c", "%U", "/usr/share/small").wantOutput(t, "daemon")
+	d.chrun(both, root, "sh", "-c", "useradd -m -u "+me+" -s /bin/bash me && echo 'me ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/me && echo made").wantOutput(t, "made")
 	// The account is the user now, and sudo works.
-	d.chrun(both, nil, "sh", "-c", "id -un; sudo -n id -u; dpkg-query -W small").want(t, "me\n0\nsmall\t1")
+	d.chrun(both, nil, "sh", "-c", "id -un; sudo -n id -u; dpkg-query -W small").wantOutput(t, "me\n0\nsmall\t1")
 	if st, err := os.Stat(d.chroot + "/usr/share/small"); err != nil || int(st.Sys().(*syscall.Stat_t).Uid) != d.subordinateIDs()+1 {
 		t.Errorf("daemon's files outside: %v %v", st, err)
 	}
@@ -116,13 +116,13 @@ dpkg-deb --root-owner-group -b %[1]s/p %[1]s/small.deb`, dir))
 // In a tree of one's own one is root by name, with one's own files; in root's
 // tree one is not.
 func TestOwnRoot(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	lent := d.chroot
 	d.chroot = filepath.Join(headless.Dir(t, d.User), "tree")
 	if out, err := d.Output("sh", "-c", `mkdir -p "$1/root" && cp -a "$2/bin" "$2/lib" "$2/usr" "$1"`, "sh", d.chroot, headless.Chroot32(t)); err != nil {
 		t.Fatal(out, err)
 	}
-	d.chrun(both, []string{"-u", "root", "-C", "/"}, "sh", "-c", "id -u; echo >/usr/made; stat -c %u /usr/made").want(t, "0\n0")
+	d.chrun(both, []string{"-u", "root", "-C", "/"}, "sh", "-c", "id -u; echo >/usr/made; stat -c %u /usr/made").wantOutput(t, "0\n0")
 	if st, err := os.Stat(d.chroot + "/usr/made"); err != nil || int(st.Sys().(*syscall.Stat_t).Uid) != d.User.UID {
 		t.Errorf("outside: %v %v", st, err)
 	}

@@ -28,15 +28,15 @@ func freeID() int {
 	}
 }
 
-// accounts is a chroot with the accounts "user", of the number other, and the desktop's user,
+// mountAccountsTree is a chroot with the mountAccountsTree "user", of the number other, and the desktop's user,
 // each with a home of its own. It is a tmpfs, which unlike an overlay can be
 // idmapped, with the /usr of the tests' chroot, which nobody can write there.
-func (d *desk) accounts(other int) (tree string) {
+func (d *desk) mountAccountsTree(other int) (tree string) {
 	d.t.Helper()
 	headless.Root(d.t)
 	tree = d.mountPoint()
 	d.mount("tmpfs", tree, "tmpfs", 0, "mode=0755")
-	d.script(fmt.Sprintf(`cd %s
+	d.runAsRoot(fmt.Sprintf(`cd %s
 cp -a %s/etc %[2]s/bin %[2]s/sbin %[2]s/lib* .
 mkdir -p usr root home/user tmp var/tmp var/cache run proc sys dev media mnt opt srv
 chmod 1777 tmp var/tmp
@@ -51,18 +51,18 @@ echo '%[3]s:x:%[5]d:' >>etc/group
 	return tree
 }
 
-// subordinate is a chroot that belongs to the user's subordinate ids, as one
+// mountSubordinateTree is a chroot that belongs to the user's mountSubordinateTree ids, as one
 // that was made without root does: the tests' chroot with its owners mapped,
 // below an upper layer that can be written.
-func (d *desk) subordinate() (tree string) {
+func (d *desk) mountSubordinateTree() (tree string) {
 	d.t.Helper()
 	headless.Root(d.t)
 	first := d.subordinateIDs()
 	lower, upper := d.mountPoint(), d.mountPoint()
-	d.idmapped(d.chroot, lower, first)
+	d.mountIdmapped(d.chroot, lower, first)
 	tree = d.mountPoint()
 	d.mount("tmpfs", upper, "tmpfs", 0, "mode=0755")
-	d.script(fmt.Sprintf("mkdir %s/up %[1]s/work && chown %d:%[2]d %[1]s/up", upper, first))
+	d.runAsRoot(fmt.Sprintf("mkdir %s/up %[1]s/work && chown %d:%[2]d %[1]s/up", upper, first))
 	d.mount("overlay", tree, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%[2]s/work", lower, upper))
 	return tree
 }
@@ -78,14 +78,14 @@ func (d *desk) subordinateIDs() int {
 				}
 			}
 		}
-		d.script("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + d.User.Name)
+		d.runAsRoot("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + d.User.Name)
 	}
 	d.t.Fatal("the test's user has no subordinate ids")
 	return 0
 }
 
-// idmapped mounts from on at, with the ids 0 … 65535 shown as those from first on.
-func (d *desk) idmapped(from, at string, first int) {
+// mountIdmapped mounts from on at, with the ids 0 … 65535 shown as those from first on.
+func (d *desk) mountIdmapped(from, at string, first int) {
 	d.t.Helper()
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: first, Size: 65536}}
 	holder := exec.Command("cat")
@@ -115,7 +115,7 @@ func (d *desk) idmapped(from, at string, first int) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.unmount(at)
+	d.unmountLater(at)
 }
 
 // mountPoint makes a directory that everybody can reach.
@@ -133,12 +133,12 @@ func (d *desk) mount(source, target, fs string, flags uintptr, data string) {
 		d.t.Fatalf("mount %s: %v", target, err)
 	}
 	if flags&syscall.MS_REMOUNT == 0 {
-		d.unmount(target)
+		d.unmountLater(target)
 	}
 }
 
-// unmount unmounts at the end of the test.
-func (d *desk) unmount(target string) {
+// unmountLater unmounts at the end of the test.
+func (d *desk) unmountLater(target string) {
 	d.t.Cleanup(func() {
 		if err := syscall.Unmount(target, syscall.MNT_DETACH); err != nil {
 			d.t.Error(target, err)
@@ -146,8 +146,8 @@ func (d *desk) unmount(target string) {
 	})
 }
 
-// script is run by root.
-func (d *desk) script(text string) {
+// runAsRoot is run by root.
+func (d *desk) runAsRoot(text string) {
 	d.t.Helper()
 	if out, err := exec.Command("sh", "-e", "-c", text).CombinedOutput(); err != nil {
 		d.t.Fatalf("%v: %s", err, out)

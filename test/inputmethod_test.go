@@ -13,7 +13,7 @@ import (
 // A program inside finds the host's IBus where IBus's library looks: in a file
 // whose name has the machine id and the display.
 func TestIBus(t *testing.T) {
-	d := open(t, headless.Options{X11: true, Bus: true, Home: home(t, nil), Private: true})
+	d := openDesktop(t, headless.Options{X11: true, Bus: true, Home: makeHome(t, nil), Private: true})
 	ctx, cancel := context.WithCancel(context.Background())
 	daemon := d.Command(ctx, "ibus-daemon", "--panel=disable")
 	if err := daemon.Start(); err != nil {
@@ -21,7 +21,7 @@ func TestIBus(t *testing.T) {
 	}
 	defer func() { cancel(); daemon.Wait() }()
 	files := filepath.Join(d.Getenv("HOME"), ".config/ibus/bus/*-unix-*")
-	poll(t, 20*time.Second, "the daemon", func() bool { found, _ := filepath.Glob(files); return len(found) > 0 })
+	waitFor(t, 20*time.Second, "the daemon", func() bool { found, _ := filepath.Glob(files); return len(found) > 0 })
 	const client = `. "$HOME/.config/ibus/bus/$(cat /etc/machine-id)-unix-${DISPLAY#:}" &&
 		exec gdbus call --address "$IBUS_ADDRESS" --timeout 5 -d org.freedesktop.IBus -o /org/freedesktop/IBus -m org.freedesktop.IBus.GetAddress`
 	connects := func(flags ...string) bool {
@@ -29,7 +29,7 @@ func TestIBus(t *testing.T) {
 		r := d.chrun(both, flags, "sh", "-c", client)
 		return r.code == 0 && strings.Contains(r.stdout, "('unix:")
 	}
-	poll(t, 20*time.Second, "an answer", func() bool { return connects() })
+	waitFor(t, 20*time.Second, "an answer", func() bool { return connects() })
 	for _, kind := range []string{"private", "temporary", "host"} {
 		if !connects("--home", kind) {
 			t.Errorf("%s home: IBus does not answer", kind)
@@ -39,5 +39,5 @@ func TestIBus(t *testing.T) {
 		}
 	}
 	// Who could write there would be asked for what is typed elsewhere.
-	d.chrun(both, nil, "sh", "-c", "for f in ~/.config/ibus/bus/*; do [ -w $f ] || echo safe; done").want(t, "safe")
+	d.chrun(both, nil, "sh", "-c", "for f in ~/.config/ibus/bus/*; do [ -w $f ] || echo safe; done").wantOutput(t, "safe")
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// mk runs make in the project's directory. It finds no Go beyond that in
+// runMake runs make in the project's directory. It finds no Go beyond that in
 // /usr/bin: what is built needs none.
-func mk(t *testing.T, args ...string) string {
+func runMake(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("make", append([]string{"-C", "..", "--no-print-directory", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, args...)...)
 	out, err := cmd.CombinedOutput()
@@ -25,16 +25,16 @@ func mk(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// built makes bin/ where it is not there, or older than what it is made from.
-func built(t *testing.T) {
+// buildBin makes bin/ where it is not there, or older than what it is made from.
+func buildBin(t *testing.T) {
 	t.Helper()
 	if out, err := exec.Command("make", "-C", "..", "bin/chrunctl.fish").CombinedOutput(); err != nil {
 		t.Fatalf("make: %v: %s", err, out)
 	}
 }
 
-// files lists the files below dir with their permissions.
-func files(t *testing.T, dir string) (list []string) {
+// listFiles lists the listFiles below dir with their permissions.
+func listFiles(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -53,9 +53,9 @@ func files(t *testing.T, dir string) (list []string) {
 }
 
 func TestInstallList(t *testing.T) {
-	built(t)
+	buildBin(t)
 	dir := filepath.Join(t.TempDir(), "with blank")
-	out := mk(t, "install", "DESTDIR="+dir, "PREFIX=/usr")
+	out := runMake(t, "install", "DESTDIR="+dir, "PREFIX=/usr")
 	want := []string{
 		"644 /etc/apparmor.d/chrun",
 		"755 /usr/bin/chrun",
@@ -70,7 +70,7 @@ func TestInstallList(t *testing.T) {
 		"644 /usr/share/zsh/site-functions/_chrun",
 		"644 /usr/share/zsh/site-functions/_chrunctl",
 	}
-	got := files(t, dir)
+	got := listFiles(t, dir)
 	if !slices.Equal(got, want) {
 		t.Errorf("installed:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -84,8 +84,8 @@ func TestInstallList(t *testing.T) {
 	if text := string(profile); !strings.Contains(text, "profile chrun /usr/bin/chrun ") || !strings.Contains(text, "userns,") || strings.Contains(text, "@PREFIX@") {
 		t.Errorf("profile: %s", text)
 	}
-	mk(t, "uninstall", "DESTDIR="+dir, "PREFIX=/usr")
-	if got := files(t, dir); len(got) > 0 {
+	runMake(t, "uninstall", "DESTDIR="+dir, "PREFIX=/usr")
+	if got := listFiles(t, dir); len(got) > 0 {
 		t.Errorf("uninstall leaves %v", got)
 	}
 }
@@ -112,7 +112,7 @@ func newMachine(t *testing.T, script string) *machine {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { in.Close() })
-	poll(t, time.Minute, "the machine is made", func() bool {
+	waitFor(t, time.Minute, "the machine is made", func() bool {
 		select {
 		case err := <-ended:
 			t.Fatalf("%v: %s", err, out.String())
@@ -134,8 +134,8 @@ func login(user, line string) []string {
 	return []string{"setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "--reset-env", "sh", "-c", "export TERM=dumb LANG=C.UTF-8; " + line}
 }
 
-// as runs a line of sh as that user, at home.
-func (m *machine) as(user, line string) string {
+// runAs runs a line of sh runAs that user, at home.
+func (m *machine) runAs(user, line string) string {
 	m.t.Helper()
 	cmd := m.command(login(user, "cd; "+line)...)
 	cmd.WaitDelay = 5 * time.Second
@@ -146,9 +146,9 @@ func (m *machine) as(user, line string) string {
 	return string(out)
 }
 
-// keys types into a shell of that user's, on a terminal: after each piece of
+// typeKeys types into a shell of that user's, on a terminal: after each piece of
 // text it waits for what shall be seen.
-func (m *machine) keys(user, shell string, pairs ...string) {
+func (m *machine) typeKeys(user, shell string, pairs ...string) {
 	m.t.Helper()
 	cmd := m.command(login(user, "cd; exec script -qefc 'stty rows 50 cols 200; exec "+shell+" -i' /dev/null")...)
 	cmd.WaitDelay = 5 * time.Second
@@ -179,10 +179,10 @@ func (m *machine) keys(user, shell string, pairs ...string) {
 	}
 }
 
-// completes goes through what completion knows, in a shell that runs.
-func (m *machine) completes(user, shell string) {
+// checkCompletion goes through what completion knows, in a shell that runs.
+func (m *machine) checkCompletion(user, shell string) {
 	m.t.Helper()
-	m.keys(user, shell,
+	m.typeKeys(user, shell,
 		`echo up-""42`+"\r", "up-42",
 		"chrun -c tre\t", "tree ",
 		"localed\t", "localedef ",

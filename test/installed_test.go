@@ -11,8 +11,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// over is what a script needs to write over a directory, but into dir.
-func over(dir, lower, at, name string) string {
+// overlayScript is what a script needs to write overlayScript a directory, but into dir.
+func overlayScript(dir, lower, at, name string) string {
 	return fmt.Sprintf("mkdir -p %[1]s/%[4]s/up %[1]s/%[4]s/work %[3]s\nmount -t overlay -o lowerdir=%[2]s,upperdir=%[1]s/%[4]s/up,workdir=%[1]s/%[4]s/work overlay %[3]s\n", dir, lower, at, name)
 }
 
@@ -20,7 +20,7 @@ func over(dir, lower, at, name string) string {
 // man(1) finds the pages.
 func TestInstalled(t *testing.T) {
 	headless.Root(t)
-	built(t)
+	buildBin(t)
 	tree, dir := headless.Chroot(t), t.TempDir()
 	for _, program := range []string{"bash", "zsh", "fish", "man", "script", "/usr/share/bash-completion/bash_completion"} {
 		_, err := os.Stat(program)
@@ -30,7 +30,7 @@ func TestInstalled(t *testing.T) {
 		headless.Must(t, "desktop", err)
 	}
 	m := newMachine(t, "mount -t tmpfs tmpfs "+dir+"\n"+
-		over(dir, "/usr/local", "/usr/local", "local")+over(dir, "/etc", "/etc", "etc")+over(dir, "/home", "/home", "home")+`
+		overlayScript(dir, "/usr/local", "/usr/local", "local")+overlayScript(dir, "/etc", "/etc", "etc")+overlayScript(dir, "/home", "/home", "home")+`
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/tree
 mount --bind -o ro `+tree+` /mnt/tree
@@ -40,16 +40,16 @@ useradd --no-log-init --create-home --shell /bin/bash chrunnew
 echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
 `)
 	user := "chrunnew"
-	m.as(user, "chrunctl add tree /mnt/tree")
+	m.runAs(user, "chrunctl add tree /mnt/tree")
 	for _, shell := range []string{"bash", "zsh", "fish"} {
-		t.Run(shell, func(t *testing.T) { (&machine{t, m.pid}).completes(user, shell) })
+		t.Run(shell, func(t *testing.T) { (&machine{t, m.pid}).checkCompletion(user, shell) })
 	}
 	// chrunctl is this machine's, and not the tree's.
-	if got := m.as(user, `fish -c "complete -C 'chrun chrunct'"`); got != "" {
+	if got := m.runAs(user, `fish -c "complete -C 'chrun chrunct'"`); got != "" {
 		t.Errorf("COMMAND is completed on the host: %q", got)
 	}
 	for page, text := range map[string]string{"chrun": "run a program in a chroot", "chrunctl": "name chroots", "chrun.toml": "what chrun knows"} {
-		if got := m.as(user, "man "+page+" 2>&1"); !strings.Contains(got, text) {
+		if got := m.runAs(user, "man "+page+" 2>&1"); !strings.Contains(got, text) {
 			t.Errorf("man %s: %s", page, got)
 		}
 	}
@@ -57,7 +57,7 @@ echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
 	if err != nil || !strings.Contains(string(out), "~/.config/chrun") {
 		t.Errorf("uninstall: %v: %s", err, out)
 	}
-	if got := m.as("root", "find /usr/local /etc -path /usr/local/go -prune -o -name '*chrun*' -print"); got != "" {
+	if got := m.runAs("root", "find /usr/local /etc -path /usr/local/go -prune -o -name '*chrun*' -print"); got != "" {
 		t.Errorf("uninstall leaves %s", got)
 	}
 }
@@ -66,10 +66,10 @@ echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
 // new user names a chroot and uses it; what stays is what uninstall says.
 func TestInstalledElsewhere(t *testing.T) {
 	headless.Root(t)
-	built(t)
+	buildBin(t)
 	tree, dir := headless.Chroot(t), t.TempDir()
 	root := dir + "/root"
-	m := newMachine(t, "mount -t tmpfs tmpfs "+dir+"\n"+over(dir, tree, root, "system")+`
+	m := newMachine(t, "mount -t tmpfs tmpfs "+dir+"\n"+overlayScript(dir, tree, root, "system")+`
 make install PATH=/usr/sbin:/usr/bin:/sbin:/bin PREFIX=/usr DESTDIR=`+root+`
 cd `+root+`
 mkdir mnt/tree mnt/old
@@ -81,29 +81,29 @@ umount -l /mnt/old
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 useradd --create-home --shell /bin/bash new
 `)
-	if got := m.as("new", "chrunctl add tree /mnt/tree"); got != "tree is /mnt/tree: chrun -c tree\n" {
+	if got := m.runAs("new", "chrunctl add tree /mnt/tree"); got != "tree is /mnt/tree: chrun -c tree\n" {
 		t.Errorf("add: %q", got)
 	}
-	if got := m.as("new", "chrun -q -c tree sh -c 'id -un; test -e /mnt/tree/usr || echo inside; echo kept >~/note'; chrun -q cat note"); got != "new\ninside\nkept\n" {
+	if got := m.runAs("new", "chrun -q -c tree sh -c 'id -un; test -e /mnt/tree/usr || echo inside; echo kept >~/note'; chrun -q cat note"); got != "new\ninside\nkept\n" {
 		t.Errorf("chrun: %q", got)
 	}
-	if got := m.as("new", `fish -c "complete -C 'chrun localed'"`); strings.TrimSpace(got) != "localedef" {
+	if got := m.runAs("new", `fish -c "complete -C 'chrun localed'"`); strings.TrimSpace(got) != "localedef" {
 		t.Errorf("fish: %q", got)
 	}
 
 	// DESTDIR is the machine as it is seen from here.
-	out := mk(t, "uninstall", "PREFIX=/usr", fmt.Sprintf("DESTDIR=/proc/%d/root", m.pid))
+	out := runMake(t, "uninstall", "PREFIX=/usr", fmt.Sprintf("DESTDIR=/proc/%d/root", m.pid))
 	const find = "find / -xdev -name '*chrun*' | sort"
 	want := "/home/new/.config/chrun\n/home/new/.local/share/chrun\n/home/new/.local/state/chrun\n"
-	if got := m.as("root", find); got != want {
+	if got := m.runAs("root", find); got != want {
 		t.Errorf("after uninstall there is\n%swant\n%s", got, want)
 	}
 	for line := range strings.Lines(out) {
 		if _, command, ok := strings.Cut(line, "  rm -r "); ok {
-			m.as("new", "rm -r "+command)
+			m.runAs("new", "rm -r "+command)
 		}
 	}
-	if got := m.as("root", find); got != "" {
+	if got := m.runAs("root", find); got != "" {
 		t.Errorf("what uninstall says leaves\n%s", got)
 	}
 }

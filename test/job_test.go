@@ -83,7 +83,7 @@ trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line";
 				chrun = parentOf(t, pid)
 			}
 			syscall.Kill(chrun, syscall.SIGKILL)
-			poll(t, 5*time.Second, "the first process ends", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+			waitFor(t, 5*time.Second, "the first process ends", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 		})
 	}
 }

@@ -17,12 +17,12 @@ import (
 // says otherwise; those of a 64-bit tree find the machine as it is.
 func TestLinux32(t *testing.T) {
 	dir := headless.Chroot32(t)
-	d64 := open(t, headless.Options{})
+	d64 := openDesktop(t, headless.Options{})
 	d := *d64
 	d.chroot = dir
 	is := func(want string, r result) {
 		t.Helper()
-		r.want(t, "")
+		r.wantOutput(t, "")
 		if r.stdout != want {
 			t.Errorf("%q, not %q; stderr: %s", r.stdout, want, r.stderr)
 		}
@@ -69,10 +69,10 @@ func (d *desk) login(script string) result {
 
 // So does the plan, typed as shell commands.
 func TestLinux32Plan(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	d.chroot = headless.Chroot32(t)
 	plan := d.chrun(both, []string{"-n=shell"}, "uname", "-m")
-	plan.want(t, "setarch linux32 ")
+	plan.wantOutput(t, "setarch linux32 ")
 	script := filepath.Join(headless.Dir(t, d.User), "plan")
 	if err := os.WriteFile(script, []byte(plan.stdout+"\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestLinux32Plan(t *testing.T) {
 	if got, err := d.Output("sh", script); err != nil || got != "i686" {
 		t.Errorf("%v: %q", err, got)
 	}
-	d.chrun(both, []string{"-n"}, "uname", "-m").want(t, "machine   a 32-bit one")
+	d.chrun(both, []string{"-n"}, "uname", "-m").wantOutput(t, "machine   a 32-bit one")
 	d.chroot = headless.Chroot(t)
 	for _, flag := range []string{"-n", "-n=shell"} {
 		if r := d.chrun(both, []string{flag}, "true"); strings.Contains(r.stdout, "32-bit") || strings.Contains(r.stdout, "linux32") {

@@ -23,8 +23,8 @@ type identity struct {
 	flags []string
 	sudo  bool   // root makes the launch, for the user
 	tree  string // which chroot
-	// The uid of the program as the kernel has it, and as the program sees it.
-	kernel, shown int
+	// The uid of the program as the hostUID has it, and as the program sees it.
+	hostUID, insideUID int
 }
 
 // identities are all of them, root's two included, for a desktop of d's user and an account "user"
@@ -32,7 +32,7 @@ type identity struct {
 func (d *desk) identities() []identity {
 	d.t.Helper()
 	me, other, first := d.User.UID, freeID(), d.subordinateIDs()
-	plain, sub := d.accounts(other), d.subordinate()
+	plain, sub := d.mountAccountsTree(other), d.mountSubordinateTree()
 	return []identity{
 		{"match same uid", nil, false, plain, me, me},
 		{"match other account", []string{"-u", "user"}, false, plain, me, me},
@@ -69,16 +69,16 @@ func (d *desk) sudoEnv() []string {
 	return env
 }
 
-// says runs a program under id and returns what it says, errors included.
-func (d *desk) says(id identity, env []string, command ...string) (string, error) {
+// output runs a program under id and returns what it output, errors included.
+func (d *desk) output(id identity, env []string, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	out, err := d.launch(ctx, id, env, command...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
-// openDisplay starts an X server without a cookie: it admits its own user alone.
-func (d *desk) openDisplay() (display string) {
+// startXServer starts an X server without a cookie: it admits its own user alone.
+func (d *desk) startXServer() (display string) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		d.t.Fatal(err)
@@ -86,7 +86,7 @@ func (d *desk) openDisplay() (display string) {
 	defer r.Close()
 	cmd := d.Command(context.Background(), "Xvfb", "-displayfd", "3", "-noreset", "-nolisten", "tcp")
 	cmd.ExtraFiles = []*os.File{w}
-	d.serve(cmd)
+	d.startServer(cmd)
 	w.Close()
 	r.SetReadDeadline(time.Now().Add(20 * time.Second))
 	number, err := bufio.NewReader(r).ReadString('\n')
@@ -103,8 +103,8 @@ func (d *desk) openDisplay() (display string) {
 	return display
 }
 
-// openPulse starts a real PulseAudio, which asks other users for the cookie.
-func (d *desk) openPulse() (server string) {
+// startPulseAudio starts a real PulseAudio, which asks other users for the cookie.
+func (d *desk) startPulseAudio() (server string) {
 	dir := d.RuntimeDir + "/another"
 	if out, err := d.Output("mkdir", "-m", "700", dir); err != nil {
 		d.t.Fatal(out, err)
@@ -112,8 +112,8 @@ func (d *desk) openPulse() (server string) {
 	cmd := d.Command(context.Background(), "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1",
 		"-L", "module-null-sink", "-L", "module-native-protocol-unix socket="+dir+"/native")
 	cmd.Env = append(without("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")(cmd.Env), "XDG_RUNTIME_DIR="+dir)
-	d.serve(cmd)
-	poll(d.t, 20*time.Second, "pulseaudio", func() bool {
+	d.startServer(cmd)
+	waitFor(d.t, 20*time.Second, "pulseaudio", func() bool {
 		conn, err := net.Dial("unix", dir+"/native")
 		if err == nil {
 			conn.Close()
@@ -123,8 +123,8 @@ func (d *desk) openPulse() (server string) {
 	return "unix:" + dir + "/native"
 }
 
-// serve runs a server until the end of the test.
-func (d *desk) serve(cmd *exec.Cmd) {
+// startServer runs a server until the end of the test.
+func (d *desk) startServer(cmd *exec.Cmd) {
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
@@ -137,8 +137,8 @@ func (d *desk) serve(cmd *exec.Cmd) {
 // Every kind of client works under every identity.
 func TestMatrix(t *testing.T) {
 	headless.Root(t)
-	d := open(t, headless.Options{Compositor: "sway", X11: true, Sound: true, Bus: true})
-	display, pulse := "DISPLAY="+d.openDisplay(), "PULSE_SERVER="+d.openPulse()
+	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Sound: true, Bus: true})
+	display, pulse := "DISPLAY="+d.startXServer(), "PULSE_SERVER="+d.startPulseAudio()
 	ids := d.identities()
 	for _, c := range []struct {
 		client  string
@@ -161,7 +161,7 @@ func TestMatrix(t *testing.T) {
 	} {
 		for _, id := range ids {
 			t.Run(c.client+"/"+id.name, func(t *testing.T) {
-				out, err := d.says(id, c.env, c.command...)
+				out, err := d.output(id, c.env, c.command...)
 				if closed, ok := c.closed[id.name]; ok {
 					if err == nil || out != closed {
 						t.Errorf("%v: %.2000s\nwant %q", err, out, closed)
@@ -173,12 +173,12 @@ func TestMatrix(t *testing.T) {
 		}
 	}
 	for _, id := range ids {
-		if id.shown == 0 {
+		if id.insideUID == 0 {
 			continue // root sees no page of the user's
 		}
-		t.Run("Firefox/"+id.name, func(t *testing.T) { (&desk{d.Session, t, d.chroot}).firefox(id) })
+		t.Run("Firefox/"+id.name, func(t *testing.T) { (&desk{d.Session, t, d.chroot}).checkFirefox(id) })
 	}
-	t.Run("sudo", func(t *testing.T) { (&desk{d.Session, t, d.chroot}).sudo(ids) })
+	t.Run("sudo", func(t *testing.T) { (&desk{d.Session, t, d.chroot}).checkSudo(ids) })
 	// The door is closed again, and was no open one.
 	cmd := exec.Command("xdpyinfo")
 	cmd.Env = []string{display}
@@ -189,14 +189,14 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// firefox opens a window, and the sandbox of its pages works.
-func (d *desk) firefox(id identity) {
+// checkFirefox opens a window, and the sandbox of its pages works.
+func (d *desk) checkFirefox(id identity) {
 	t := d.t
 	title := "page of " + id.name
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	page := filepath.Join(headless.Dir(t, d.User), "page.html")
-	put(t, page, "<title>"+title+"</title>")
+	writeFile(t, page, "<title>"+title+"</title>")
 	cmd := d.launch(ctx, id, []string{"MOZ_ENABLE_WAYLAND=1"}, "sh", "-c", `exec firefox-esr --no-remote --profile "$(mktemp -d)" "$1"`, "sh", "file://"+page)
 	var out safeBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -212,7 +212,7 @@ func (d *desk) firefox(id identity) {
 			t.Logf("%.3000s", out.String())
 		}
 	}()
-	poll(t, 20*time.Second, "a window with the page's title", func() bool {
+	waitFor(t, 20*time.Second, "a window with the page's title", func() bool {
 		select {
 		case err := <-ended:
 			ended <- err
@@ -223,20 +223,20 @@ func (d *desk) firefox(id identity) {
 	})
 	found := false
 	for _, pid := range d.processes("-contentproc") {
-		if st, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil && int(st.Sys().(*syscall.Stat_t).Uid) == id.kernel {
+		if st, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil && int(st.Sys().(*syscall.Stat_t).Uid) == id.hostUID {
 			found = true
 		}
 	}
 	if !found {
-		t.Errorf("no process that shows pages has the uid %d", id.kernel)
+		t.Errorf("no process that shows pages has the uid %d", id.hostUID)
 	}
 }
 
-// sudo types what a person types. The password is spared by a mount namespace
+// checkSudo types what a person types. The password is spared by a mount namespace
 // with a sudoers file of the test's own.
-func (d *desk) sudo(ids []identity) {
+func (d *desk) checkSudo(ids []identity) {
 	rules := filepath.Join(d.t.TempDir(), "sudoers")
-	put(d.t, rules, d.User.Name+" ALL=(ALL) NOPASSWD: ALL\n")
+	writeFile(d.t, rules, d.User.Name+" ALL=(ALL) NOPASSWD: ALL\n")
 	for _, id := range ids {
 		flags := id.flags
 		if strings.Contains(id.name, "subid") {
@@ -250,7 +250,7 @@ func (d *desk) sudo(ids []identity) {
 		cmd.Env, cmd.Dir = d.Env, "/tmp"
 		out, err := cmd.CombinedOutput()
 		cancel()
-		if want := fmt.Sprintf("%d\nall\n", id.shown); err != nil || string(out) != want {
+		if want := fmt.Sprintf("%d\nall\n", id.insideUID); err != nil || string(out) != want {
 			d.t.Errorf("%s: %v: %s\nwant %s", id.name, err, out, want)
 		}
 	}

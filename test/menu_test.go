@@ -14,16 +14,16 @@ import (
 // exported is a desktop with a chroot of its own that is called "box", in which
 // the program show is; show writes its arguments and a few variables into a file.
 func exported(t *testing.T, o headless.Options, entry string) (d *desk, log string) {
-	o.Home = home(t, nil)
-	d = open(t, o)
-	d.chroot = another(t, d.User, "box")
+	o.Home = makeHome(t, nil)
+	d = openDesktop(t, o)
+	d.chroot = mountRenamedTree(t, d.User, "box")
 	log = filepath.Join(headless.Dir(t, d.User), "log")
-	put(t, d.chroot+"/usr/bin/show", "#!/bin/sh\nexec 3>>"+log+"\nfor a; do echo \"<$a>\" >&3; [ ! -f \"$a\" ] || echo \"has $(cat \"$a\")\" >&3; done\n"+
+	writeFile(t, d.chroot+"/usr/bin/show", "#!/bin/sh\nexec 3>>"+log+"\nfor a; do echo \"<$a>\" >&3; [ ! -f \"$a\" ] || echo \"has $(cat \"$a\")\" >&3; done\n"+
 		"echo \"token $XDG_ACTIVATION_TOKEN $DESKTOP_STARTUP_ID\" >&3; cat /proc/self/cgroup >&3; echo end >&3\n")
 	if err := os.Chmod(d.chroot+"/usr/bin/show", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	put(t, d.chroot+"/usr/share/applications/org.example.Show.desktop", "[Desktop Entry]\nType=Application\nName=Show\nIcon=firefox-esr\n"+entry)
+	writeFile(t, d.chroot+"/usr/share/applications/org.example.Show.desktop", "[Desktop Entry]\nType=Application\nName=Show\nIcon=firefox-esr\n"+entry)
 	// The entries name chrun by its path, and launchers look for it on PATH.
 	d.Env = append(without("PATH", "XDG_DATA_DIRS")(d.Env), "PATH="+filepath.Dir(chrunProgram)+":/usr/bin:/bin")
 	d.chrunctl("add", "box", d.chroot)
@@ -35,7 +35,7 @@ func exported(t *testing.T, o headless.Options, entry string) (d *desk, log stri
 func wait(t *testing.T, log string, n int) string {
 	t.Helper()
 	var text string
-	poll(t, 30*time.Second, "the program", func() bool {
+	waitFor(t, 30*time.Second, "the program", func() bool {
 		data, _ := os.ReadFile(log)
 		text = string(data)
 		return strings.Count(text, "end\n") >= n
@@ -50,7 +50,7 @@ func TestMenuLaunch(t *testing.T) {
 	data := headless.Dir(t, d.User)
 	names := []string{"plain.txt", "with space.txt", `q"u'o$te.txt`, "100%41.txt", "größe;.txt", "-dash.txt"}
 	for _, n := range names {
-		put(t, filepath.Join(data, n), "content of "+n)
+		writeFile(t, filepath.Join(data, n), "content of "+n)
 	}
 	entry := d.Getenv("HOME") + "/.local/share/applications/org.example.Show.desktop"
 	ends := 0
@@ -95,11 +95,11 @@ func TestAppTable(t *testing.T) {
 	d, log := exported(t, headless.Options{}, "Exec=show\n")
 	d.chrunctl("set", "box", "app.show.env.XDG_ACTIVATION_TOKEN=by-command", "app.org.example.Show.env.XDG_ACTIVATION_TOKEN=by-id")
 	d.chroot = "box"
-	d.chrun(both, []string{"--app", "org.example.Show"}, "show").want(t, "")
+	d.chrun(both, []string{"--app", "org.example.Show"}, "show").wantOutput(t, "")
 	if text := wait(t, log, 1); !strings.Contains(text, "token by-id") {
 		t.Error(text)
 	}
-	d.chrun(both, nil, "show").want(t, "")
+	d.chrun(both, nil, "show").wantOutput(t, "")
 	if text := wait(t, log, 2); !strings.Contains(text, "token by-command") {
 		t.Error(text)
 	}
@@ -116,7 +116,7 @@ func TestMenuFailure(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	d.Command(ctx, "gio", "launch", d.Getenv("HOME")+"/.local/share/applications/org.example.Show.desktop").Run()
-	poll(t, 10*time.Second, "the notification", func() bool {
+	waitFor(t, 10*time.Second, "the notification", func() bool {
 		s := seen.String()
 		return strings.Contains(s, `string "desktop-entry"`) && strings.Contains(s, `"org.example.Show"`) && strings.Contains(s, `cannot run "show": not found`)
 	})
@@ -133,7 +133,7 @@ func (d *desk) monitor(rule string) *safeBuffer {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { cancel(); c.Wait() })
-	poll(d.t, 5*time.Second, "the monitor", func() bool { return seen.String() != "" })
+	waitFor(d.t, 5*time.Second, "the monitor", func() bool { return seen.String() != "" })
 	return seen
 }
 
@@ -146,7 +146,7 @@ func TestInstance(t *testing.T) {
 	d.chroot = "box"
 	owned := func(want string) {
 		t.Helper()
-		poll(t, 10*time.Second, name+" is owned: "+want, func() bool {
+		waitFor(t, 10*time.Second, name+" is owned: "+want, func() bool {
 			text, _ := d.Output("gdbus", "call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus", "-m", "org.freedesktop.DBus.NameHasOwner", name)
 			return strings.Contains(text, want)
 		})
@@ -170,7 +170,7 @@ func TestInstance(t *testing.T) {
 	if said := say("--app", name); !strings.Contains(said, name+" already runs on the host (process ") || !strings.Contains(said, "the new window will open there") {
 		t.Error(said)
 	}
-	poll(t, 5*time.Second, "the notification", func() bool { return strings.Contains(seen.String(), "already runs on the host") })
+	waitFor(t, 5*time.Second, "the notification", func() bool { return strings.Contains(seen.String(), "already runs on the host") })
 	if said := say("--app", name+".box"); !strings.Contains(said, name+" already runs on the host") {
 		t.Error("renamed:", said)
 	}
@@ -188,7 +188,7 @@ func TestInstance(t *testing.T) {
 // The command of --bin runs the program, and inside its own chroot directly.
 func TestExportBin(t *testing.T) {
 	d, _ := exported(t, headless.Options{}, "Exec=show\n")
-	put(t, d.chroot+"/usr/bin/say", "#!/bin/sh\necho \"$CHRUN_CHROOT: $*; $(tr '\\0' ' ' </proc/$PPID/cmdline)\"\n")
+	writeFile(t, d.chroot+"/usr/bin/say", "#!/bin/sh\necho \"$CHRUN_CHROOT: $*; $(tr '\\0' ' ' </proc/$PPID/cmdline)\"\n")
 	os.Chmod(d.chroot+"/usr/bin/say", 0o755)
 	d.chrunctl("export", "box", "say", "--bin")
 	bin := d.Getenv("HOME") + "/.local/bin/say"

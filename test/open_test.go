@@ -43,7 +43,7 @@ func openOpen(t *testing.T) *openDesk {
 		// What it leaves behind has its output: nobody must wait for that.
 		"fake": "#!/bin/sh\necho \"$XDG_ACTIVATION_TOKEN|$1\" >>" + dir + "/log\nsleep 30 &\n",
 	} {
-		put(t, filepath.Join(dir, p), text)
+		writeFile(t, filepath.Join(dir, p), text)
 	}
 	if err := os.Chmod(filepath.Join(dir, "fake"), 0o755); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func openOpen(t *testing.T) *openDesk {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	d.desk = open(t, headless.Options{Home: d.home, Bus: true, X11: true})
+	d.desk = openDesktop(t, headless.Options{Home: d.home, Bus: true, X11: true})
 	// As after three times "open with": the portal asks no longer.
 	for _, typ := range []string{"text/plain", "text/html", "application/pdf", "application/octet-stream", "application/x-desktop"} {
 		if _, err := d.Output("gdbus", "call", "--session", "-d", "org.freedesktop.impl.portal.PermissionStore", "-o", "/org/freedesktop/impl/portal/PermissionStore",
@@ -166,8 +166,8 @@ func TestHostOpenDenied(t *testing.T) {
 		t.Errorf("denied: %v: %s %s", r.err, r.stdout, r.stderr)
 	}
 	// Allowed, the host's is not passed either.
-	d.chrun(with, nil, "sh", "-c", "echo $BROWSER").want(t, "/usr/bin/xdg-open")
-	d.chrun(with, []string{"--env", "BROWSER"}, "sh", "-c", "echo $BROWSER").want(t, "/usr/bin/host-browser")
+	d.chrun(with, nil, "sh", "-c", "echo $BROWSER").wantOutput(t, "/usr/bin/xdg-open")
+	d.chrun(with, []string{"--env", "BROWSER"}, "sh", "-c", "echo $BROWSER").wantOutput(t, "/usr/bin/host-browser")
 	if data, _ := os.ReadFile(d.log); len(data) > 0 {
 		t.Errorf("opened: %s", data)
 	}
@@ -180,14 +180,14 @@ func TestHostOpenTrees(t *testing.T) {
 	d := openOpen(t)
 	tree := d.chroot
 	d.chroot = headless.Chroot32(t)
-	d.chrun(both, nil, "sh", "-c", "command -v xdg-open; command -v sensible-browser; echo $BROWSER").want(t, "/run/chrun/open/xdg-open")
-	lacking := another(t, d.User, "lacking")
+	d.chrun(both, nil, "sh", "-c", "command -v xdg-open; command -v sensible-browser; echo $BROWSER").wantOutput(t, "/run/chrun/open/xdg-open")
+	lacking := mountRenamedTree(t, d.User, "lacking")
 	for _, name := range []string{"xdg-open", "sensible-browser"} {
 		if err := os.Remove(filepath.Join(lacking, "usr/bin", name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	put(t, filepath.Join(lacking, "usr/local/bin/own"), "")
+	writeFile(t, filepath.Join(lacking, "usr/local/bin/own"), "")
 	d.chroot = lacking
 	d.opens(t, both, nil, `[ -e /usr/local/bin/own ] && sh -lc "xdg-open http://example.org/local" && /usr/local/bin/sensible-browser http://example.org/absolute`,
 		"|http://example.org/local", "|http://example.org/absolute")
@@ -211,8 +211,8 @@ func TestHostOpenTrees(t *testing.T) {
 // a program for stays.
 func TestHostOpenTypes(t *testing.T) {
 	d := openOpen(t)
-	d.chroot = another(t, d.User, "types")
-	put(t, filepath.Join(d.chroot, "usr/share/applications/mimeinfo.cache"), "[MIME Cache]\nimage/png=feh.desktop;\nx-scheme-handler/https=firefox-esr.desktop;\n")
+	d.chroot = mountRenamedTree(t, d.User, "types")
+	writeFile(t, filepath.Join(d.chroot, "usr/share/applications/mimeinfo.cache"), "[MIME Cache]\nimage/png=feh.desktop;\nx-scheme-handler/https=firefox-esr.desktop;\n")
 	r := d.chrun(both, nil, "sh", "-c", "for t in application/pdf image/png x-scheme-handler/https inode/directory; do gio mime $t | head -n 1; done")
 	want := []string{"application/pdf", "chrun-open.desktop", "image/png", "feh.desktop", "x-scheme-handler/https", "chrun-open.desktop", "inode/directory", "chrun-open.desktop"}
 	lines := strings.Split(r.stdout, "\n")
@@ -253,7 +253,7 @@ func TestHostOpenIdentities(t *testing.T) {
 			}
 			out, err := cmd.CombinedOutput()
 			want := "|http://example.org/x\n|" + id.tree + file + "\n"
-			if id.shown != 0 {
+			if id.insideUID != 0 {
 				want += "|http://example.org/y\n"
 			}
 			log := func() string { data, _ := os.ReadFile(d.log); return string(data) }

@@ -20,10 +20,10 @@ import (
 // What the command line names is opened, however it is named: the window shows
 // that very picture.
 func TestPictures(t *testing.T) {
-	host := home(t, map[string]string{
+	host := makeHome(t, map[string]string{
 		".config/user-dirs.dirs": "XDG_PICTURES_DIR=\"$HOME/Pictures\"\n", "Pictures/old": "", "work/old": "", ".dot/old": ""})
-	d := open(t, headless.Options{X11: true, Home: host})
-	outside := elsewhere(t, d.User)
+	d := openDesktop(t, headless.Options{X11: true, Home: host})
+	outside := makeProject(t, d.User)
 	odd := `it's "one" of 100% — 写真`
 	pictures := filepath.Join(host, "Pictures")
 	for i, c := range []struct {
@@ -51,11 +51,11 @@ func TestPictures(t *testing.T) {
 			shown := color.RGBA{0x40, uint8(0x80 + i), 0xc0, 0xff}
 			file := c.file
 			if c.name == "option" { // the list names the picture beside it
-				put(t, c.file, filepath.Join(filepath.Dir(c.file), "listed.png"))
+				writeFile(t, c.file, filepath.Join(filepath.Dir(c.file), "listed.png"))
 				file = filepath.Join(filepath.Dir(c.file), "listed.png")
 			}
 			paint(t, file, shown)
-			cover := d.look(c.dir, shown, "feh", c.arg)
+			cover := d.pictureCoverage(c.dir, shown, "feh", c.arg)
 			if want := 300.0 * 200 / (1280 * 800); cover < 0.99*want || cover > 1.01*want {
 				t.Errorf("the picture covers %.4f of the screen, not %.4f", cover, want)
 			}
@@ -76,9 +76,9 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// look runs a program in the chroot until its window shows a colour, and
+// pictureCoverage runs a program in the chroot until its window shows a colour, and
 // returns how much of the screen that covers.
-func (d *desk) look(dir string, shown color.Color, command ...string) (covered float64) {
+func (d *desk) pictureCoverage(dir string, shown color.Color, command ...string) (covered float64) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
 	defer cancel()
@@ -100,7 +100,7 @@ func (d *desk) look(dir string, shown color.Color, command ...string) (covered f
 	if file != "" {
 		file = filepath.Join(file, strings.ReplaceAll(d.t.Name(), "/", "-")+".png")
 	}
-	poll(d.t, 15*time.Second, fmt.Sprint("the picture of ", command), func() bool {
+	waitFor(d.t, 15*time.Second, fmt.Sprint("the picture of ", command), func() bool {
 		picture, err := d.Screenshot(headless.X11, file)
 		if err != nil {
 			d.t.Fatal(err)
@@ -122,12 +122,12 @@ func paint(t *testing.T, file string, c color.RGBA) {
 	if err := png.Encode(&b, picture); err != nil {
 		t.Fatal(err)
 	}
-	put(t, file, b.String())
+	writeFile(t, file, b.String())
 }
 
-// elsewhere is a project of the user's outside the home, where the chroot has
+// makeProject is a project of the user's outside the home, where the chroot has
 // nothing: as /data/proj, where the test may make that.
-func elsewhere(t *testing.T, u headless.User) string {
+func makeProject(t *testing.T, u headless.User) string {
 	t.Helper()
 	parent := u.Home // not that of the session
 	if os.Getuid() == 0 {

@@ -13,7 +13,7 @@ import (
 // The plan as shell commands does what the launch does, typed by the same
 // person; a step that fails ends it before the program runs on the host.
 func TestShellPlan(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	for _, c := range []struct {
 		flags, command []string
 	}{

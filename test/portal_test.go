@@ -14,7 +14,7 @@ import (
 // backend that has windows.
 func openPortal(t *testing.T) *desk {
 	t.Helper()
-	d := open(t, headless.Options{X11: true, Bus: true, Home: home(t, nil), Private: true})
+	d := openDesktop(t, headless.Options{X11: true, Bus: true, Home: makeHome(t, nil), Private: true})
 	d.Env = append(d.Env, "XDG_CURRENT_DESKTOP=GNOME")
 	// By it the portal chooses its backend.
 	if _, err := d.Output("dbus-update-activation-environment", "XDG_CURRENT_DESKTOP"); err != nil {
@@ -39,13 +39,13 @@ func TestPortal(t *testing.T) {
 		if _, err := d.Output("gsettings", "set", "org.gnome.desktop.interface", "color-scheme", scheme); err != nil {
 			t.Fatal(err)
 		}
-		poll(t, 10*time.Second, scheme, func() bool {
+		waitFor(t, 10*time.Second, scheme, func() bool {
 			return strings.Contains(d.portal("Settings.Read", "org.freedesktop.appearance", "color-scheme").stdout, "uint32 "+number)
 		})
 	}
 	seen := d.monitor("interface=org.freedesktop.impl.portal.Notification")
-	d.portal("Notification.AddNotification", "id-1", "{'title': <'from inside'>}").want(t, "()")
-	poll(t, 10*time.Second, "the notification", func() bool {
+	d.portal("Notification.AddNotification", "id-1", "{'title': <'from inside'>}").wantOutput(t, "()")
+	waitFor(t, 10*time.Second, "the notification", func() bool {
 		return strings.Contains(seen.String(), "member=AddNotification") && strings.Contains(seen.String(), `"from inside"`)
 	})
 	if r := d.chrun(both, []string{"--deny", "session-bus"}, "gdbus", "call", "--session", "-d", "org.freedesktop.portal.Desktop",
@@ -70,14 +70,14 @@ func TestPortalFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var window string
-	poll(t, 40*time.Second, "the host's dialog", func() bool {
+	waitFor(t, 40*time.Second, "the host's dialog", func() bool {
 		window, _ = d.Output("xdotool", "search", "--onlyvisible", "--class", "xdg-desktop-portal-gtk")
 		return window != ""
 	})
 	window, _, _ = strings.Cut(window, "\n")
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
-	poll(t, 15*time.Second, "the answer", func() bool {
+	waitFor(t, 15*time.Second, "the answer", func() bool {
 		// It may not listen to keys yet.
 		d.Output("xdotool", "windowfocus", window, "key", "Return")
 		return len(ended) > 0

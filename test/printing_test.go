@@ -30,8 +30,8 @@ func TestPrinting(t *testing.T) {
 			}
 		}
 	}()
-	d := open(t, headless.Options{User: u, Home: home(t, map[string]string{".cups/client.conf": "ServerName " + socket + "\n"})})
-	d.chrun(both, nil, "lpstat", "-r").want(t, "scheduler is running")
+	d := openDesktop(t, headless.Options{User: u, Home: makeHome(t, map[string]string{".cups/client.conf": "ServerName " + socket + "\n"})})
+	d.chrun(both, nil, "lpstat", "-r").wantOutput(t, "scheduler is running")
 	if r := d.chrun(both, []string{"--deny", "printing"}, "lpstat", "-r"); r.stdout == "scheduler is running" {
 		t.Error("denied, and it prints")
 	}

@@ -13,7 +13,7 @@ import (
 
 // Every client of the desktop's services, with every kind of environment.
 func TestClients(t *testing.T) {
-	d := open(t, headless.Options{Compositor: "sway", X11: true, Sound: true, Bus: true})
+	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Sound: true, Bus: true})
 	for _, c := range []struct {
 		command []string
 		want    string
@@ -32,7 +32,7 @@ func TestClients(t *testing.T) {
 		for _, m := range c.modes {
 			t.Run(c.command[0]+"/"+m.name, func(t *testing.T) {
 				d := &desk{d.Session, t, d.chroot}
-				d.chrun(m, nil, c.command...).want(t, c.want)
+				d.chrun(m, nil, c.command...).wantOutput(t, c.want)
 			})
 		}
 	}
@@ -45,7 +45,7 @@ func TestClients(t *testing.T) {
 			}
 		}
 	})
-	t.Run("sound", func(t *testing.T) { sound(&desk{d.Session, t, d.chroot}) })
+	t.Run("sound", func(t *testing.T) { checkSound(&desk{d.Session, t, d.chroot}) })
 	t.Run("pipewire restarts", func(t *testing.T) {
 		d := &desk{d.Session, t, d.chroot}
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -57,7 +57,7 @@ func TestClients(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		poll(t, 10*time.Second, "the first connection", func() bool { return strings.Contains(out.String(), "first") })
+		waitFor(t, 10*time.Second, "the first connection", func() bool { return strings.Contains(out.String(), "first") })
 		if err := d.RestartPipewire(); err != nil {
 			t.Fatal(err)
 		}
@@ -70,8 +70,8 @@ func TestClients(t *testing.T) {
 	})
 }
 
-// sound plays a tone through each kind of client and hears it in the monitor.
-func sound(d *desk) {
+// checkSound plays a tone through each kind of client and hears it in the monitor.
+func checkSound(d *desk) {
 	t := d.t
 	wav := filepath.Join(headless.Dir(t, d.User), "tone.wav")
 	const hertz = 440

@@ -18,7 +18,7 @@ import (
 // host is a mount namespace of the test's own.
 func TestRemovable(t *testing.T) {
 	headless.Root(t)
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	for _, dir := range []string{"/media", filepath.Join(d.chroot, "media")} {
 		if _, err := os.Stat(dir); err != nil {
 			t.Skip(err)

@@ -43,7 +43,7 @@ wait'
 // portals and task bars know it, and the scope goes with it.
 func TestScope(t *testing.T) {
 	headless.Root(t)
-	d := open(t, headless.Options{Private: true, Home: home(t, nil)})
+	d := openDesktop(t, headless.Options{Private: true, Home: makeHome(t, nil)})
 	script := fmt.Sprintf(`
 %[1]s -v -c %[2]s --app org.x.My-App cat /proc/self/cgroup
 echo status $?
@@ -80,7 +80,7 @@ echo gone
 
 // Without a manager nobody is asked.
 func TestNoScope(t *testing.T) {
-	d := open(t, headless.Options{Home: home(t, nil)})
+	d := openDesktop(t, headless.Options{Home: makeHome(t, nil)})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	log := filepath.Join(headless.Dir(t, d.User), "calls")

@@ -18,7 +18,7 @@ import (
 // A container's filter that answers clone3 with ENOSYS, as Docker's does, is
 // not taken for an old kernel.
 func TestSeccomp(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	file := filepath.Join(headless.Dir(t, d.User), "filter")
 	f, err := os.Create(file)
 	if err != nil {

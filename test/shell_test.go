@@ -23,7 +23,7 @@ PS1='\[\033[01;32m\]\u@\h\[\033[01;34m\] \w \$\[\033[00m\] '
 // The login shell is the account's, has read /etc/profile and the person's own
 // files, and its prompt begins with the name of the chroot, once.
 func TestPrompt(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	for _, c := range []struct {
 		name, shell string
 		file, text  string // in the home
@@ -72,8 +72,8 @@ func TestPrompt(t *testing.T) {
 					t.Logf("%q", out.String())
 				}
 			}()
-			poll(t, 10*time.Second, "the prompt of "+c.name, func() bool { return prompt(out.String(), name) != "" })
-			if text := prompt(out.String(), name); !regexp.MustCompile(c.prompt).MatchString(text) || strings.Contains(text, name) {
+			waitFor(t, 10*time.Second, "the prompt of "+c.name, func() bool { return findPrompt(out.String(), name) != "" })
+			if text := findPrompt(out.String(), name); !regexp.MustCompile(c.prompt).MatchString(text) || strings.Contains(text, name) {
 				t.Errorf("behind %s the prompt is %q, want %s", name, text, c.prompt)
 			}
 			io.WriteString(keys, "expr 20 + 3; echo $PATH $CHRUN_CHROOT; exit 7\n")
@@ -93,9 +93,9 @@ func TestPrompt(t *testing.T) {
 
 var controls = regexp.MustCompile(`\x1b\][^\a]*\a|\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]`)
 
-// prompt is what stands on the last line behind name, "" if that is not there
+// findPrompt is what stands on the last line behind name, "" if that is not there
 // or nothing follows.
-func prompt(screen, name string) string {
+func findPrompt(screen, name string) string {
 	lines := strings.FieldsFunc(controls.ReplaceAllString(screen, ""), func(r rune) bool { return r == '\r' || r == '\n' })
 	if len(lines) == 0 {
 		return ""
@@ -109,7 +109,7 @@ func prompt(screen, name string) string {
 
 // What a person cannot see is said once, on a terminal alone.
 func TestWelcome(t *testing.T) {
-	d := open(t, headless.Options{Home: headless.Dir(t, headless.User{UID: os.Getuid(), GID: os.Getgid()}) + "/home"})
+	d := openDesktop(t, headless.Options{Home: headless.Dir(t, headless.User{UID: os.Getuid(), GID: os.Getgid()}) + "/home"})
 	run := func(flags ...string) string {
 		t.Helper()
 		args := append([]string{chrunProgram, "-c", d.chroot, "-C", "/"}, flags...)
@@ -120,7 +120,7 @@ func TestWelcome(t *testing.T) {
 		return out
 	}
 	const said = "the first launch in"
-	d.chrun(both, nil, "true").want(t, "") // no terminal: silent, and not counted
+	d.chrun(both, nil, "true").wantOutput(t, "") // no terminal: silent, and not counted
 	if out := run("-q"); out != "" {
 		t.Errorf("with -q: %s", out)
 	}

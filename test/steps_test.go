@@ -169,8 +169,8 @@ func TestGrantKilledAtEachStep(t *testing.T) {
 		stride = n
 	}
 	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true})
-	d.xNoCookie()
-	before := d.sight()
+	d.startOpenXServer()
+	before := d.desktopState()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	for _, v := range victims {
@@ -178,19 +178,19 @@ func TestGrantKilledAtEachStep(t *testing.T) {
 		for step := 1 + rand.IntN(stride); ; step += stride {
 			tr := &tracer{victim: v, step: step}
 			done := make(chan error)
-			go func() { done <- tr.trace(d.grant(ctx, "true")) }()
+			go func() { done <- tr.trace(d.grantCommand(ctx, "true")) }()
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
 			if tr.killed { // a sweep leaves alone what still has its lock
-				poll(t, 10*time.Second, "what was killed ends", func() bool { return gone(tr.dead) })
+				waitFor(t, 10*time.Second, "what was killed ends", func() bool { return gone(tr.dead) })
 			}
 			if count%2 == 0 {
 				d.gc()
-			} else if r := finish(d.grant(ctx, "true")); r.err != nil {
+			} else if r := runCommand(d.grantCommand(ctx, "true")); r.err != nil {
 				t.Fatalf("%s killed at step %d, the next launch fails: %+v", v, step, r)
 			}
-			if err := d.nothingLeft(before); err != nil {
+			if err := d.waitNothingLeft(before); err != nil {
 				t.Fatalf("%s killed at step %d: %v", v, step, err)
 			}
 			if tr.steps < step {
@@ -212,8 +212,8 @@ func TestGrantRounds(t *testing.T) {
 		rounds = n
 	}
 	d := openSudo(t, headless.Options{Compositor: "weston", Bus: true})
-	d.xNoCookie()
-	before := d.sight()
+	d.startOpenXServer()
+	before := d.desktopState()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	kill := func(pids []int) {
@@ -224,23 +224,23 @@ func TestGrantRounds(t *testing.T) {
 	for round := range rounds {
 		var all []*running
 		for range 1 + rand.IntN(3) {
-			all = append(all, d.begin(ctx))
+			all = append(all, d.startLaunch(ctx))
 		}
 		what := rand.IntN(6)
 		if what < 5 {
 			for _, r := range all {
-				d.ready(r)
+				d.waitReady(r)
 			}
 		}
 		switch what {
 		case 0:
 			d.killKeepers()
 		case 1:
-			kill(owned(stranger, "sh"))
+			kill(processesOfUID(stranger, "sh"))
 		case 2:
 			kill([]int{all[0].pid})
 		case 3:
-			r := finish(d.grant(ctx, "sh", "-c", "(setsid -f sh -c 'exec sleep 0.2 <&- >&- 2>&-' &)"))
+			r := runCommand(d.grantCommand(ctx, "sh", "-c", "(setsid -f sh -c 'exec sleep 0.2 <&- >&- 2>&-' &)"))
 			if r.err != nil {
 				t.Errorf("round %d: %+v", round, r)
 			}
@@ -254,18 +254,18 @@ func TestGrantRounds(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for _, pid := range processes("") {
-			poll(t, 20*time.Second, "chrun's processes end", func() bool { return gone(pid) })
+		for _, pid := range chrunProcesses("") {
+			waitFor(t, 20*time.Second, "chrun's processes end", func() bool { return gone(pid) })
 		}
 		if rand.IntN(2) == 0 {
 			d.gc()
-		} else if r := finish(d.grant(ctx, "true")); r.err != nil {
+		} else if r := runCommand(d.grantCommand(ctx, "true")); r.err != nil {
 			t.Errorf("round %d: %+v", round, r)
 		}
-		if err := d.nothingLeft(before); err != nil {
+		if err := d.waitNothingLeft(before); err != nil {
 			t.Fatalf("round %d (%d): %v", round, what, err)
 		}
-		if left := owned(stranger, "sh"); len(left) > 0 {
+		if left := processesOfUID(stranger, "sh"); len(left) > 0 {
 			t.Errorf("round %d: processes %v are left", round, left)
 		}
 	}

@@ -31,7 +31,7 @@ func openStage(t *testing.T, o headless.Options) *stage {
 	headless.Must(t, "root", err)
 	dir := headless.Dir(t, u)
 	o.Home = filepath.Join(dir, "home")
-	d := open(t, o)
+	d := openDesktop(t, o)
 	setup := fmt.Sprintf(`set -e
 mkdir %[1]s/etc
 mount -t tmpfs -o mode=0755 tmpfs %[1]s/etc
@@ -132,8 +132,8 @@ dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.
 
 var works = []string{"wayland works", "x11 works", "sound works", "pipewire works", "gdbus works", "dbus-send works"}
 
-// has fails unless the program ended well and said every text.
-func (r result) has(t *testing.T, texts ...string) {
+// wantAll fails unless the program ended well and said every text.
+func (r result) wantAll(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if r.err != nil || !strings.Contains(r.stdout, text) {
@@ -153,7 +153,7 @@ func TestBecomesTheUser(t *testing.T) {
 			file := filepath.Join(out, fmt.Sprint(i))
 			script := `echo "I am $(id -un) $(id -u) $(id -g) $HOME $USER in $CHRUN_CHROOT"; env | grep -c '^SUDO_\|^DOAS_\|^PKEXEC_'; >` + file + desktopWorks
 			r := s.run(w.cwd, w.words(s, chrunProgram, "-q", "-c", "mine", "-C", "/", "sh", "-c", script)...)
-			r.has(t, append(works, fmt.Sprintf("I am %s %d %d %s %[1]s in mine", s.User.Name, s.User.UID, s.User.GID, s.home))...)
+			r.wantAll(t, append(works, fmt.Sprintf("I am %s %d %d %s %[1]s in mine", s.User.Name, s.User.UID, s.User.GID, s.home))...)
 			if uid := owner(t, file); uid != s.User.UID {
 				t.Errorf("the kernel knows the program as %d", uid)
 			}
@@ -175,7 +175,7 @@ func TestSudoWindow(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, 20*time.Second, "the window", func() bool {
+	waitFor(t, 20*time.Second, "the window", func() bool {
 		tree, _ := s.Output("xwininfo", "-root", "-tree")
 		return strings.Contains(tree, `"from-sudo"`)
 	})

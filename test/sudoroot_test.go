@@ -11,7 +11,7 @@ import (
 )
 
 // line is what chrun shall say on stderr, all of it.
-func (r result) refused(t *testing.T, lines ...string) {
+func (r result) wantRefusal(t *testing.T, lines ...string) {
 	t.Helper()
 	if want := strings.Join(lines, "\n"); r.code != 125 || r.stderr != want || r.stdout != "" {
 		t.Errorf("status %d, stdout %q\nstderr: %s\nwant:   %s", r.code, r.stdout, r.stderr, want)
@@ -26,7 +26,7 @@ func TestSudoRoot(t *testing.T) {
 	for _, w := range byRoot {
 		t.Run(w.name, func(t *testing.T) {
 			r := s.run(w.cwd, w.words(s, chrunProgram, "-q", "-c", "ours", "-u", "root", "-C", "/", "sh", "-c", script)...)
-			r.has(t, append(works, "I am root 0 /root")...)
+			r.wantAll(t, append(works, "I am root 0 /root")...)
 		})
 	}
 	t.Run("nobody behind it", func(t *testing.T) {
@@ -61,10 +61,10 @@ func TestSudoRootHostAccess(t *testing.T) {
 	}
 	before := list()
 	user := s.run("/tmp", bySudo.words(s, chrunProgram, "-c", "ours", "xdpyinfo")...)
-	user.has(t, "name of display:    "+display)
+	user.wantAll(t, "name of display:    "+display)
 	root := s.run("/tmp", bySudo.words(s, chrunProgram, "-c", "ours", "-u", "root", "xdpyinfo")...)
-	root.has(t, "name of display:    "+display)
-	poll(t, 5e9, "the list is as it was", func() bool { return list() == before })
+	root.wantAll(t, "name of display:    "+display)
+	waitFor(t, 5e9, "the list is as it was", func() bool { return list() == before })
 }
 
 // What only the user's files name is not for root to mount, nor are names in
@@ -73,7 +73,7 @@ func TestSudoRefuses(t *testing.T) {
 	s := openStage(t, headless.Options{})
 	for _, flag := range []string{"-uroot", "--identity=grant", "--identity=idmap"} {
 		for _, w := range byRoot[:2] {
-			s.run(w.cwd, w.words(s, chrunProgram, "-c", "mine", flag, "true")...).refused(t,
+			s.run(w.cwd, w.words(s, chrunProgram, "-c", "mine", flag, "true")...).wantRefusal(t,
 				fmt.Sprintf(`chrun: cannot mount "mine" as root: only a file of %s's names it`, s.User.Name),
 				"chrun: hint: sudo chrunctl add mine "+s.chroot+", or name the directory: -c "+s.chroot)
 		}
@@ -88,12 +88,12 @@ func TestSudoRefuses(t *testing.T) {
 		user := func(words ...string) result {
 			return s.run("/tmp", s.user(append([]string{chrunProgram, "-c", c.chroot}, words...)...)...)
 		}
-		user("--deny", "gpu", "-u", "root", "apt-get", "install", "x y").refused(t,
+		user("--deny", "gpu", "-u", "root", "apt-get", "install", "x y").wantRefusal(t,
 			fmt.Sprintf("chrun: cannot be root in %q: %s belongs to root", name, s.chroot),
 			"chrun: hint: sudo chrun -c "+c.place+" -u root --deny=gpu apt-get install 'x y'")
 		for command, rest := range map[string]string{"sudo apt-get update": " apt-get update", "doas id": " id", "pkexec id": " id", "su -c id": "", "su": ""} {
 			words := strings.Fields(command)
-			user(words...).refused(t,
+			user(words...).wantRefusal(t,
 				fmt.Sprintf("chrun: cannot run %q: no program can become root in this launch", words[0]),
 				"chrun: hint: sudo chrun -c "+c.place+" -u root"+rest)
 		}
@@ -125,7 +125,7 @@ mount -t tmpfs x /mnt 2>/dev/null && echo mounts
 sudo -n true 2>/dev/null && echo becomes root
 touch ~/mine && echo home is mine` + desktopWorks
 	r = here(bySudo.words(s, chrunProgram, "-q", "-c", s.chroot, "-C", "/", "--home=temporary", "sh", "-c", script))
-	r.has(t, append(works, fmt.Sprintf("I am %s %d %s", s.User.Name, s.User.UID, s.home), "home is mine", "NoNewPrivs: 1", "CapEff: 0000000000000000", "CapPrm: 0000000000000000")...)
+	r.wantAll(t, append(works, fmt.Sprintf("I am %s %d %s", s.User.Name, s.User.UID, s.home), "home is mine", "NoNewPrivs: 1", "CapEff: 0000000000000000", "CapPrm: 0000000000000000")...)
 	for _, bad := range []string{"writable", "mounts", "becomes root"} {
 		if strings.Contains(r.stdout, bad) {
 			t.Errorf("%s: %s", bad, r.stdout)
@@ -136,5 +136,5 @@ touch ~/mine && echo home is mine` + desktopWorks
 		t.Errorf("a bind on /etc: %+v", r)
 	}
 	r = here(bySudo.words(s, chrunProgram, "-n", "-c", s.chroot, "true"))
-	r.has(t, "identity  direct: uid "+fmt.Sprint(s.User.UID))
+	r.wantAll(t, "identity  direct: uid "+fmt.Sprint(s.User.UID))
 }

@@ -10,9 +10,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// own takes a name on the session bus, as the libraries of tray icons and media
+// nameOwner takes a name on the session bus, as the libraries of tray icons and media
 // players do: the tray's has the process number in it.
-const own = `
+const nameOwner = `
 import os, socket, struct, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.connect(os.environ["DBUS_SESSION_BUS_ADDRESS"].split("path=")[1].split(",")[0])
@@ -34,7 +34,7 @@ time.sleep(60)
 // A tray icon and a player's media keys are names on the session bus. The host
 // sees them, and the process that it is told is the one that has the window.
 func TestTray(t *testing.T) {
-	d := open(t, headless.Options{Bus: true, Home: home(t, nil), Private: true})
+	d := openDesktop(t, headless.Options{Bus: true, Home: makeHome(t, nil), Private: true})
 	ask := func(method, name string) string {
 		out, _ := d.Output("gdbus", "call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus",
 			"-m", "org.freedesktop.DBus."+method, name)
@@ -42,16 +42,16 @@ func TestTray(t *testing.T) {
 	}
 	for _, name := range []string{"org.kde.StatusNotifierItem-PID-1", "org.mpris.MediaPlayer2.test"} {
 		ctx, cancel := context.WithCancel(context.Background())
-		c := d.start(ctx, both, nil, "python3", "-c", own, name)
+		c := d.start(ctx, both, nil, "python3", "-c", nameOwner, name)
 		var said safeBuffer
 		c.Stdout, c.Stderr = &said, &said
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		poll(t, 10*time.Second, name, func() bool { return strings.HasSuffix(said.String(), "\n") })
+		waitFor(t, 10*time.Second, name, func() bool { return strings.HasSuffix(said.String(), "\n") })
 		inside := strings.TrimSpace(said.String())
 		name := strings.Replace(name, "PID", inside, 1)
-		poll(t, 10*time.Second, name, func() bool { return strings.Contains(ask("NameHasOwner", name), "true") })
+		waitFor(t, 10*time.Second, name, func() bool { return strings.Contains(ask("NameHasOwner", name), "true") })
 		if pid := ask("GetConnectionUnixProcessID", name); pid != "(uint32 "+inside+",)" {
 			t.Errorf("%s: process %s, inside it is %s", name, pid, inside)
 		}

@@ -11,9 +11,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// another is a chroot of its own: the tests' chroot, in which the user's uid
+// mountRenamedTree is a chroot of its own: the tests' chroot, in which the user's uid
 // has an account of the given name. Nothing is written into that chroot.
-func another(t *testing.T, u headless.User, name string) (tree string) {
+func mountRenamedTree(t *testing.T, u headless.User, name string) (tree string) {
 	t.Helper()
 	headless.Root(t)
 	lower, dir := headless.Chroot(t), headless.Dir(t, u)
@@ -26,7 +26,7 @@ func another(t *testing.T, u headless.User, name string) (tree string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, filepath.Join(dir, "upper/etc", p), string(table)+line)
+		writeFile(t, filepath.Join(dir, "upper/etc", p), string(table)+line)
 	}
 	for _, p := range []string{tree, filepath.Join(dir, "work")} {
 		if err := os.Mkdir(p, 0o755); err != nil {
@@ -45,8 +45,8 @@ func another(t *testing.T, u headless.User, name string) (tree string) {
 	return tree
 }
 
-// put writes a file, with its directories.
-func put(t *testing.T, file, text string) {
+// writeFile writes a file, with its directories.
+func writeFile(t *testing.T, file, text string) {
 	t.Helper()
 	err := os.MkdirAll(filepath.Dir(file), 0o755)
 	if err == nil {
@@ -60,10 +60,10 @@ func put(t *testing.T, file, text string) {
 // In a chroot that knows the caller under another name, the caller has that
 // name and the own uid, and HOME is the host's path.
 func TestAnotherName(t *testing.T) {
-	d := open(t, headless.Options{Home: home(t, nil)})
-	d.chroot = another(t, d.User, "taro")
+	d := openDesktop(t, headless.Options{Home: makeHome(t, nil)})
+	d.chroot = mountRenamedTree(t, d.User, "taro")
 	want := fmt.Sprintf("taro %d %s\n%[3]s", d.User.UID, d.Getenv("HOME"), d.Getenv("HOME"))
-	d.chrun(both, nil, "sh", "-c", "echo $(id -un) $(id -u) $HOME; getent passwd taro | cut -d: -f6").want(t, want)
+	d.chrun(both, nil, "sh", "-c", "echo $(id -un) $(id -u) $HOME; getent passwd taro | cut -d: -f6").wantOutput(t, want)
 	// What the host says of accounts is nothing that a name could share.
 	r := d.chrun(both, nil, "cat", "/etc/passwd")
 	if r.err != nil || !strings.Contains(r.stdout, "taro:x") || strings.Contains(r.stdout, d.User.Name+":x") {

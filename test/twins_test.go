@@ -14,16 +14,16 @@ import (
 // the home of its own: neither is taken for the other, and what was set in one
 // is there when its chroot has got another name.
 func TestTwoChroots(t *testing.T) {
-	host := home(t, nil)
-	d := open(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: host})
-	trees := map[string]string{"one": d.chroot, "two": another(t, d.User, "taro")}
+	host := makeHome(t, nil)
+	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: host})
+	trees := map[string]string{"one": d.chroot, "two": mountRenamedTree(t, d.User, "taro")}
 	for name, tree := range trees {
 		d.chrunctl("add", name, tree)
 	}
 	dir := headless.Dir(t, d.User)
 	firefox := func(name string, m mode) func() {
 		page := filepath.Join(dir, name+".html")
-		put(t, page, "<title>page of "+name+"</title>")
+		writeFile(t, page, "<title>page of "+name+"</title>")
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		d := &desk{d.Session, t, name}
 		cmd := d.start(ctx, m, nil, "firefox-esr", "file://"+page)
@@ -32,7 +32,7 @@ func TestTwoChroots(t *testing.T) {
 		}
 		stop := func() { cancel(); cmd.Wait() }
 		t.Cleanup(stop)
-		poll(t, time.Minute, "the window of "+name, func() bool { return strings.Contains(d.windows(), "page of "+name) })
+		waitFor(t, time.Minute, "the window of "+name, func() bool { return strings.Contains(d.windows(), "page of "+name) })
 		return stop
 	}
 	for _, m := range []mode{wayland, x11} {
@@ -41,19 +41,19 @@ func TestTwoChroots(t *testing.T) {
 			t.Errorf("%s: not both run\n%s", m.name, windows)
 		}
 		// Another launch in a chroot is taken over by the program that runs there.
-		put(t, filepath.Join(dir, "more.html"), "<title>page of one, the second</title>")
-		(&desk{d.Session, t, "one"}).chrun(m, nil, "firefox-esr", "file://"+dir+"/more.html").want(t, "")
-		poll(t, time.Minute, "the second page", func() bool { return strings.Contains(d.windows(), "page of one, the second") })
+		writeFile(t, filepath.Join(dir, "more.html"), "<title>page of one, the second</title>")
+		(&desk{d.Session, t, "one"}).chrun(m, nil, "firefox-esr", "file://"+dir+"/more.html").wantOutput(t, "")
+		waitFor(t, time.Minute, "the second page", func() bool { return strings.Contains(d.windows(), "page of one, the second") })
 		firstStops()
 		secondStops()
-		poll(t, 20*time.Second, "both end", func() bool { return !strings.Contains(d.windows(), "page of") })
+		waitFor(t, 20*time.Second, "both end", func() bool { return !strings.Contains(d.windows(), "page of") })
 	}
 	for name := range trees {
 		if store := filepath.Join(host, ".local/share/chrun/homes", name); profiles(store) != 1 {
 			t.Errorf("%d profiles in %s", profiles(store), store)
 		}
 		d := &desk{d.Session, t, name}
-		d.chrun(both, nil, "sh", "-c", "echo "+name+" >~/mine; cat ~/mine").want(t, name)
+		d.chrun(both, nil, "sh", "-c", "echo "+name+" >~/mine; cat ~/mine").wantOutput(t, name)
 	}
 	if profiles(host) > 0 {
 		t.Error("a profile is in the host's home")
@@ -66,7 +66,7 @@ func TestTwoChroots(t *testing.T) {
 	for old, name := range map[string]string{"one": "two", "two": "three"} {
 		d.chrunctl("add", name, trees[old])
 		d := &desk{d.Session, t, name}
-		d.chrun(both, nil, "cat", filepath.Join(host, "mine")).want(t, old)
+		d.chrun(both, nil, "cat", filepath.Join(host, "mine")).wantOutput(t, old)
 	}
 }
 

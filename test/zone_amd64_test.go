@@ -8,10 +8,10 @@ import (
 
 // TZ names a zone also where the chroot has none: the small one has no zones.
 func TestZone(t *testing.T) {
-	d := open(t, headless.Options{})
+	d := openDesktop(t, headless.Options{})
 	d.chroot = headless.Chroot32(t)
 	for zone, want := range map[string]string{"Asia/Tokyo": "+0900 JST", ":Asia/Tokyo": "+0900 JST", "XYZ-5": "+0500 XYZ"} {
 		in := mode{zone, func(env []string) []string { return append(without("TZ")(env), "TZ="+zone) }}
-		d.chrun(in, nil, "date", "+%z %Z").want(t, want)
+		d.chrun(in, nil, "date", "+%z %Z").wantOutput(t, want)
 	}
 }
