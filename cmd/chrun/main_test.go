@@ -182,7 +182,7 @@ func (b *box) as(uid, gid int, args ...string) (r result) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self.exe, args...)
-	cmd.Env = append([]string{asChrun + "=yes", "GORACE=atexit_sleep_ms=0"}, b.env...)
+	cmd.Env = append(append([]string{asChrun + "=yes", "GORACE=atexit_sleep_ms=0"}, headless.CoverEnv(b)...), b.env...)
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
 	if os.Getuid() == 0 {

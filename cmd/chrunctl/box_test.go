@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"chrun/internal/headless"
 )
 
 // With this variable, the directory for everybody, the test binary is chrunctl.
@@ -75,7 +77,7 @@ func (b *box) read(p string) string {
 func (b *box) command(uid int, args ...string) *exec.Cmd {
 	cmd := exec.Command(b.exe, args...)
 	cmd.Dir = b.at("mnt")
-	cmd.Env = []string{asChrunctl + "=" + b.at("etc/chrun"), "HOME=" + b.at("home"), "XDG_CONFIG_HOME=" + b.at("home/.config"), "GORACE=atexit_sleep_ms=0"}
+	cmd.Env = append([]string{asChrunctl + "=" + b.at("etc/chrun"), "HOME=" + b.at("home"), "XDG_CONFIG_HOME=" + b.at("home/.config"), "GORACE=atexit_sleep_ms=0"}, headless.CoverEnv(b)...)
 	if os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 	}

@@ -221,7 +221,7 @@ func command(t testing.TB, s setup) *exec.Cmd {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self)
 	cmd.WaitDelay = time.Second
-	cmd.Env = []string{setupVar + "=" + string(text), "CALLER=here", "GORACE=atexit_sleep_ms=0"}
+	cmd.Env = append([]string{setupVar + "=" + string(text), "CALLER=here", "GORACE=atexit_sleep_ms=0"}, headless.CoverEnv(t)...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if s.Mounts != nil {
