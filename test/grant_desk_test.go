@@ -152,16 +152,24 @@ func (d *sudoDesk) startOpenXServer() {
 	waitFor(d.t, 20*time.Second, "the X server admits its user", func() bool { _, err := d.tryXhost(); return err == nil })
 }
 
-// desktopState is what others see of the desktop: ACLs, modes and names below the
-// runtime directory, and the X server's list.
+// desktopState returns what other programs see of the desktop: the names, modes and ACLs
+// of files below the runtime directory, and the X server's list. It leaves out
+// the logs and the state of servers, which change at any time.
 func (d *sudoDesk) desktopState() string {
 	d.t.Helper()
-	var all strings.Builder
-	for _, words := range [][]string{{"getfacl", "-pnR", d.RuntimeDir}, {"find", d.RuntimeDir, "-not", "-path", "*/log/*", "-printf", "%p %m %U:%G %y\n"}} {
-		out, err := exec.Command(words[0], words[1:]...).Output()
+	find := func(test ...string) []byte {
+		words := append([]string{d.RuntimeDir, "-not", "-path", "*/log/*", "-not", "-path", d.RuntimeDir + "/state/*"}, test...)
+		out, err := exec.Command("find", words...).Output()
 		headless.Must(d.t, "desktop", err)
-		all.Write(out)
+		return out
 	}
+	var all strings.Builder
+	all.Write(find("-printf", "%p %m %U:%G %y\n"))
+	acls := exec.Command("getfacl", "-pn", "-")
+	acls.Stdin = bytes.NewReader(find("-not", "-type", "l"))
+	out, err := acls.Output()
+	headless.Must(d.t, "desktop", err)
+	all.Write(out)
 	if d.display != "" {
 		all.WriteString(d.xhost())
 	}

@@ -205,8 +205,14 @@ func (d *sudoDesk) killKeepers() {
 	}
 }
 
-// gone says whether a process has closed its descriptors: it is a zombie then.
+// gone reports whether a process has closed its descriptors. It has when it is a
+// zombie without other threads; a zombie whose other threads are still ending
+// keeps them open, and with them its locks.
 func gone(pid int) bool {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	return err != nil || strings.Contains(string(status), "\nState:\tZ") || strings.Contains(string(status), "\nState:\tX")
+	if err != nil {
+		return true
+	}
+	has := func(line string) bool { return strings.Contains(string(status), "\n"+line) }
+	return (has("State:\tZ") || has("State:\tX")) && (has("Threads:\t1\n") || has("Threads:\t0\n"))
 }
