@@ -77,7 +77,8 @@ func (c *compiled) explain() error {
 // noteOmissions calls note for each optional operation that failed.
 func (c *compiled) noteOmissions(note func(string)) {
 	for i, o := range c.ops[:c.firstOf(StepExecute)] {
-		if o.rule == maySkip && c.errno(i) != 0 {
+		exists := o.nr == unix.SYS_MKDIRAT && c.errno(i) == unix.EEXIST
+		if o.rule == maySkip && c.errno(i) != 0 && !exists {
 			note(fmt.Sprintf("left out: cannot %s: %v", o.what(), c.errno(i)))
 		}
 	}

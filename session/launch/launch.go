@@ -90,7 +90,7 @@ func run(plan *session.Plan, res *Resources, note func(string)) (unix.WaitStatus
 	if c.failed() < 0 {
 		c.noteOmissions(note)
 	}
-	c.keep = nil // chrun stays as long as the program, but needs this no more
+	c.keep = nil // chrun runs as long as the program, but no longer needs these
 	status := follow(pid, signals, res)
 	if c.failed() >= 0 {
 		return 0, c.explain()

@@ -136,17 +136,17 @@ func forward(pid int, s syscall.Signal) {
 // stop stops this process, as the program was stopped by sig. When it is
 // continued, it continues the program.
 func stop(pid int, sig syscall.Signal) {
-	ours := unix.Getpgrp()
-	theirs, _ := unix.Getpgid(pid)
+	ownGroup := unix.Getpgrp()
+	programGroup, _ := unix.Getpgid(pid)
 	fg, terminal := foreground()
-	if sig == unix.SIGSTOP && (!terminal || fg != ours && fg != theirs) {
+	if sig == unix.SIGSTOP && (!terminal || fg != ownGroup && fg != programGroup) {
 		return // somebody stopped only the program, and will continue it
 	}
-	if terminal && fg == theirs && theirs != ours {
-		setForeground(ours)
+	if terminal && fg == programGroup && programGroup != ownGroup {
+		setForeground(ownGroup)
 		raise(sig)
-		setForeground(theirs)
-		unix.Kill(-theirs, unix.SIGCONT)
+		setForeground(programGroup)
+		unix.Kill(-programGroup, unix.SIGCONT)
 		return
 	}
 	raise(sig)
