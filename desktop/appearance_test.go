@@ -39,7 +39,7 @@ func TestAppearance(t *testing.T) {
 	}
 	fakedesk.WantEnv(t, s, env)
 	for _, b := range s.Binds {
-		if !b.ReadOnly || b.Required || b.Missing {
+		if !b.ReadOnly || b.Required || b.OnlyIfMissing {
 			t.Errorf("%+v", b)
 		}
 	}
@@ -93,7 +93,7 @@ func TestSettings(t *testing.T) {
 			if !b.ReadOnly {
 				t.Errorf("%+v is writable", b)
 			}
-			if b.Missing {
+			if b.OnlyIfMissing {
 				names = append(names, string(b.Dest))
 			}
 		}
@@ -110,7 +110,7 @@ func TestSettings(t *testing.T) {
 	s := Appearance.Detect(d.Facts)
 	// The host's dconf service writes this database, so it is shared even if the
 	// home inside has one.
-	if last := s.Binds[len(s.Binds)-1]; last.Dest != "/home/alice/.config/dconf" || last.Missing || len(s.Notes) > 0 {
+	if last := s.Binds[len(s.Binds)-1]; last.Dest != "/home/alice/.config/dconf" || last.OnlyIfMissing || len(s.Notes) > 0 {
 		t.Errorf("%+v, notes %q", last, s.Notes)
 	}
 	if s := Appearance.Detect(d.Deny("session-bus").Facts); s.Binds[len(s.Binds)-1].Dest == "/home/alice/.config/dconf" {

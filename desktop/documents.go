@@ -66,7 +66,7 @@ func detectDocuments(f *session.Facts) session.Share {
 		s.State = "no directory of user-dirs.dirs exists"
 	}
 	s.Files = []session.File{{Path: dest.Join("user-dirs.dirs"), Data: []byte(text.String()),
-		Why: "the caller's, with absolute paths", Make: true}}
+		Why: "the caller's, with absolute paths", MakeInHome: true}}
 	return s
 }
 

@@ -85,16 +85,16 @@ func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 	if !ok || unix.Stat(string(p), &st) != nil {
 		return nil
 	}
-	b := session.Bind{Source: p, Dest: session.Path(p), Missing: true, Why: "named on the command line"}
+	b := session.Bind{Source: p, Dest: session.Path(p), OnlyIfMissing: true, Why: "named on the command line"}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		// Share the folder too, unless it is the home or a top-level directory.
 		folder := session.HostPath(path.Dir(string(p)))
 		_, ok := canShare(c, folder)
-		b.Folder = ok && strings.Count(string(folder), "/") > 1
+		b.WithFolder = ok && strings.Count(string(folder), "/") > 1
 	}
 	binds = append(binds, b)
 	if real != p {
-		b.Source, b.Dest, b.Folder = real, session.Path(real), false
+		b.Source, b.Dest, b.WithFolder = real, session.Path(real), false
 		binds = append(binds, b)
 	}
 	return binds

@@ -60,7 +60,7 @@ func TestShareFile(t *testing.T) {
 	} {
 		var got []bind
 		for _, b := range shareFile(d.Caller, d.Dir.Join(p)) {
-			got = append(got, bind{string(b.Source), string(b.Dest), b.Folder})
+			got = append(got, bind{string(b.Source), string(b.Dest), b.WithFolder})
 		}
 		same := len(got) == len(want)
 		for i := range want {

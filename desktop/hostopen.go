@@ -79,7 +79,7 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 		s.State = "no: the host has no portal, which root inside needs"
 	default:
 		s.State = "through the host's xdg-open"
-		s.Relay = &session.Relay{Opens: true, Path: OpenSocket}
+		s.Relay = &session.Relay{OpenServer: true, Path: OpenSocket}
 	}
 	s.NeedsPathMap = true
 	s.Env = []session.Var{{Name: "BROWSER", Value: string(opener)}}
@@ -90,8 +90,8 @@ func detectHostOpen(f *session.Facts) (s session.Share) {
 		{Path: openerDir.Join("mimeapps.list"), Why: why, Data: openDefaults},
 	}
 	s.Lists = []session.List{
-		{Name: "XDG_CONFIG_DIRS", First: string(openerDir), Default: "/etc/xdg"},
-		{Name: "XDG_DATA_DIRS", Last: string(entryDir), Default: defaultDataDirs},
+		{Name: "XDG_CONFIG_DIRS", Prepend: string(openerDir), Default: "/etc/xdg"},
+		{Name: "XDG_DATA_DIRS", Append: string(entryDir), Default: defaultDataDirs},
 	}
 	return s
 }

@@ -129,7 +129,7 @@ func TestTime(t *testing.T) {
 	d.Link("../usr/share/zoneinfo/Europe/Berlin", "host/etc/localtime")
 	s := detectLocaleTime(d.Facts)
 	fakedesk.WantFiles(t, s, map[session.Path]string{"/etc/localtime": "TZif2"})
-	if s.State != "Europe/Berlin, no locale set" || s.Files[0].Live != session.HostPath(zone) {
+	if s.State != "Europe/Berlin, no locale set" || s.Files[0].HostFile != session.HostPath(zone) {
 		t.Errorf("%+v", s)
 	}
 	d.Write("tree/etc/timezone", "Etc/UTC\n")

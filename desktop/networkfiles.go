@@ -22,7 +22,7 @@ var NetworkFiles = session.Feature{
 				continue
 			}
 			found = append(found, string(p))
-			s.Files = append(s.Files, session.File{Path: p, Data: data, Live: live, Why: "the host's"})
+			s.Files = append(s.Files, session.File{Path: p, Data: data, HostFile: live, Why: "the host's"})
 		}
 		s.State = strings.Join(found, ", ")
 		if s.State == "" {

@@ -13,7 +13,7 @@ func TestNetworkFiles(t *testing.T) {
 	d.Link("../run/systemd/resolve/stub-resolv.conf", "host/etc/resolv.conf")
 	s := NetworkFiles.Detect(d.Facts)
 	fakedesk.WantFiles(t, s, map[session.Path]string{"/etc/resolv.conf": "nameserver 127.0.0.53\n"})
-	if s.Files[0].Live != d.Dir.Join("host/etc/resolv.conf") || len(s.Notes) != 1 {
+	if s.Files[0].HostFile != d.Dir.Join("host/etc/resolv.conf") || len(s.Notes) != 1 {
 		t.Errorf("%+v", s)
 	}
 	d.Link("/dev/zero", "host/etc/hosts")

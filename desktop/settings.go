@@ -20,7 +20,7 @@ func shareSettings(f *session.Facts, s *session.Share) (names []string) {
 	add := func(source session.HostPath, dest session.Path, onlyIfMissing bool) {
 		if exists(source) {
 			names = append(names, path.Base(string(dest)))
-			s.Binds = append(s.Binds, session.Bind{Source: source, Dest: dest, ReadOnly: true, Missing: onlyIfMissing, Why: "the caller's settings"})
+			s.Binds = append(s.Binds, session.Bind{Source: source, Dest: dest, ReadOnly: true, OnlyIfMissing: onlyIfMissing, Why: "the caller's settings"})
 		}
 	}
 	for _, name := range settingNames {

@@ -38,7 +38,7 @@ func detectSystemBus(f *session.Facts) session.Share {
 	}
 	// The bus admits every uid, but only if the program claims the uid that it
 	// has on the host.
-	if f.Identity.Kind != "" && f.Identity.UID != f.Identity.ShownUID {
+	if f.Identity.Kind != "" && f.Identity.UID != f.Identity.InsideUID {
 		return relayBus(addresses, session.PrivateDir.Join("system-bus"), name, notes)
 	}
 	return session.Share{

@@ -24,10 +24,10 @@ func shareTime(f *session.Facts, s *session.Share) (name string) {
 		s.Notes = append(s.Notes, err.Error())
 		return "the chroot's time zone"
 	}
-	file := session.File{Path: localtime, Data: data, Live: real, Why: "the host's time zone"}
+	file := session.File{Path: localtime, Data: data, HostFile: real, Why: "the host's time zone"}
 	_, name, ok := strings.Cut(string(real), "zoneinfo/")
 	if inside := session.Path("/usr/share/zoneinfo").Join(name); ok && f.Root.Exists(inside) {
-		file.Live, file.Link = "", string(inside) // the chroot has the zone
+		file.HostFile, file.Link = "", string(inside) // the chroot has the zone
 	}
 	s.Files = append(s.Files, file)
 	if !ok {

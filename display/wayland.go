@@ -75,7 +75,7 @@ func shareNamed(c *session.Caller, s *session.Share, name string) {
 	}
 	s.State = fmt.Sprintf("none: WAYLAND_DISPLAY=%q: %v", name, err)
 	if errors.Is(err, fs.ErrPermission) {
-		s.Warn = append(s.Warn, fmt.Sprintf("no Wayland: you have no permission to use the socket %s", p))
+		s.Warnings = append(s.Warnings, fmt.Sprintf("no Wayland: you have no permission to use the socket %s", p))
 	}
 	if live, _ := listCompositors(c); len(live) > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("listening: %s (used when WAYLAND_DISPLAY is unset)", strings.Join(live, ", ")))

@@ -178,7 +178,7 @@ func TestWaylandRefused(t *testing.T) {
 	var s session.Share
 	f := d.facts("WAYLAND_DISPLAY=" + p)
 	asNobody(t, func() { s = Wayland.Detect(f) })
-	if len(s.Env) > 0 || len(s.Warn) != 1 || !strings.Contains(s.State, "permission denied") {
+	if len(s.Env) > 0 || len(s.Warnings) != 1 || !strings.Contains(s.State, "permission denied") {
 		t.Errorf("%+v", s)
 	}
 }

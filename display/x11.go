@@ -39,7 +39,7 @@ func detectX11(f *session.Facts) session.Share {
 	if err != nil {
 		s := session.Share{State: fmt.Sprintf("none: DISPLAY=%q: %v", value, err)}
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errNetwork) {
-			s.Warn = []string{fmt.Sprintf("no X11: DISPLAY=%q: %v", value, err)}
+			s.Warnings = []string{fmt.Sprintf("no X11: DISPLAY=%q: %v", value, err)}
 		}
 		return s
 	}
@@ -80,7 +80,7 @@ func findRoute(f *session.Facts, d x11.Display) (route, error) {
 			binds: session.SocketBinds(c, socket, "the X server's socket"),
 			notes: []string{"DISPLAY is a path, which only programs with libxcb 1.16 or newer understand"},
 		}, nil
-	case listens && refused == nil && f.Identity.Kind != "" && f.Identity.ShownUID == 0:
+	case listens && refused == nil && f.Identity.Kind != "" && f.Identity.InsideUID == 0:
 		// Root has its own /tmp inside, where the mount point can be a directory but
 		// not a file.
 		dir := c.Host.Join(x11.SocketDir)
@@ -124,7 +124,7 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 		admission = fmt.Sprintf("no cookie: first run xhost +SI:localuser:#%d", id.UID)
 	case len(k.entries) == 0:
 		admission = "no cookie: the program's uid is on the server's host list while it runs"
-		s.Admit = []session.Admission{{Display: d.String(), Why: "x11: the server has no cookie"}}
+		s.Admissions = []session.Admission{{Display: d.String(), Why: "x11: the server has no cookie"}}
 	}
 	if len(k.entries) > 0 {
 		admission = k.source

@@ -95,12 +95,12 @@ func TestX11Named(t *testing.T) {
 	} {
 		d.Deny()
 		s := X11.Detect(d.facts("DISPLAY=" + tt.display))
-		if got := fakedesk.Value(s, "DISPLAY"); got != tt.want || !reflect.DeepEqual(s.Binds, tt.binds) || !strings.Contains(s.State, tt.state) || sharedCookie(s) != "" || s.Warn != nil {
+		if got := fakedesk.Value(s, "DISPLAY"); got != tt.want || !reflect.DeepEqual(s.Binds, tt.binds) || !strings.Contains(s.State, tt.state) || sharedCookie(s) != "" || s.Warnings != nil {
 			t.Errorf("%q: DISPLAY=%s, %+v", tt.display, got, s)
 		}
 		d.Deny("network")
 		s = X11.Detect(d.facts("DISPLAY=" + tt.display))
-		if got := fakedesk.Value(s, "DISPLAY"); got != tt.offline || (tt.want != got) != (len(s.Warn) > 0) {
+		if got := fakedesk.Value(s, "DISPLAY"); got != tt.offline || (tt.want != got) != (len(s.Warnings) > 0) {
 			t.Errorf("%q without network: DISPLAY=%s, %+v", tt.display, got, s)
 		}
 	}
@@ -292,7 +292,7 @@ func TestX11Refused(t *testing.T) {
 	d.Must(os.Chmod(d.listen("host/tmp/.X11-unix/X5"), 0o500))
 	var s session.Share
 	asNobody(t, func() { s = X11.Detect(d.facts("DISPLAY=:5")) })
-	if len(s.Env) > 0 || len(s.Warn) != 1 || !strings.Contains(s.Warn[0], "you cannot connect") {
+	if len(s.Env) > 0 || len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "you cannot connect") {
 		t.Errorf("%+v", s)
 	}
 }

@@ -52,7 +52,7 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	}
 	b.environment(offers, env)
 	b.program()
-	b.plan.Prepare = b.prepare
+	b.plan.Preparations = b.prepare
 	b.plan.Mounts, b.plan.Tmpfs = b.finish()
 	if slices.ContainsFunc(offers, func(o Offer) bool { return o.Share.NeedsPathMap }) {
 		b.plan.Tmpfs = append(b.plan.Tmpfs, b.places())
@@ -71,7 +71,7 @@ type builder struct {
 }
 
 func (b *builder) say(feature, state string) {
-	b.plan.Features = append(b.plan.Features, Line{feature, state})
+	b.plan.Features = append(b.plan.Features, FeatureState{feature, state})
 }
 func (b *builder) note(format string, a ...any) {
 	b.plan.Notes = append(b.plan.Notes, fmt.Sprintf(format, a...))
@@ -105,16 +105,16 @@ func (b *builder) base() {
 	b.must(Mount{Kind: FromHost, Source: "/sys", Dest: "/sys", Feature: "base", Why: "hardware, for GPU and device discovery"})
 	b.dev()
 	b.add(Node{Path: "run", Kind: Dir, Mode: 0o755})
-	b.must(Mount{Kind: FromTmpfs, Source: "run", Dest: "/run", Guarded: true, Feature: "base", Why: "a fresh /run"})
+	b.must(Mount{Kind: FromTmpfs, Source: "run", Dest: "/run", NoSuidNoDev: true, Feature: "base", Why: "a fresh /run"})
 	b.add(Node{Path: "run/lock", Kind: Dir, Mode: 0o1777})
 	b.add(Node{Path: "run/chrun", Kind: Dir, Mode: 0o700})
-	if b.f.Allowed("tmp") && !b.req.Root {
+	if b.f.Allowed("tmp") && !b.req.RootInside {
 		b.must(Mount{Kind: FromHost, Source: "/tmp", Dest: "/tmp", Feature: "tmp", Why: "the host's /tmp"})
-	} else if !b.req.Root {
+	} else if !b.req.RootInside {
 		b.add(Node{Path: "tmp", Kind: Dir, Mode: 0o1777})
-		b.must(Mount{Kind: FromTmpfs, Source: "tmp", Dest: "/tmp", Guarded: true, Feature: "tmp", Why: "an empty /tmp"})
+		b.must(Mount{Kind: FromTmpfs, Source: "tmp", Dest: "/tmp", NoSuidNoDev: true, Feature: "tmp", Why: "an empty /tmp"})
 	}
-	if b.req.Bare {
+	if b.req.NoDesktop {
 		return
 	}
 	if dir := b.f.Caller.RuntimeDir; dir != "" && !b.f.Caller.Private {
@@ -127,13 +127,13 @@ func (b *builder) base() {
 		return
 	}
 	b.add(Node{Path: "runtime", Kind: Dir, Mode: 0o700})
-	b.must(Mount{Kind: FromTmpfs, Source: "runtime", Dest: b.runtimeDir(), Guarded: true, Feature: "base",
+	b.must(Mount{Kind: FromTmpfs, Source: "runtime", Dest: b.runtimeDir(), NoSuidNoDev: true, Feature: "base",
 		Why: "a runtime directory of the program's own, with the shared sockets"})
 }
 
 // runtimeDir is XDG_RUNTIME_DIR inside.
 func (b *builder) runtimeDir() Path {
-	if dir := b.f.Caller.RuntimeDir; dir != "" && !b.req.Bare {
+	if dir := b.f.Caller.RuntimeDir; dir != "" && !b.req.NoDesktop {
 		return Path(dir)
 	}
 	return Path("/run/user/" + strconv.Itoa(b.f.Caller.UID))
@@ -147,7 +147,7 @@ func (b *builder) dev() {
 		return
 	}
 	b.add(Node{Path: "dev", Kind: Dir, Mode: 0o755})
-	b.must(Mount{Kind: FromTmpfs, Source: "dev", Dest: "/dev", Guarded: true, Feature: "base", Why: "the devices that every program needs"})
+	b.must(Mount{Kind: FromTmpfs, Source: "dev", Dest: "/dev", NoSuidNoDev: true, Feature: "base", Why: "the devices that every program needs"})
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "mqueue"} {
 		p := "/dev/" + name
 		b.bind("base", Bind{Source: HostPath(p), Dest: Path(p), Why: "every program needs it"})
@@ -177,7 +177,7 @@ func (b *builder) vacant(p Path) bool {
 	switch left := maxHusk; {
 	case m.Kind == FromTree && f.kind == Dir && b.writable(Path(source)):
 		return husk(source, &left, func(dir string) ([]fs.DirEntry, error) { return b.f.Root.List(Path(dir)) })
-	case m.Kind != FromHost || !m.Ours || at == m.Dest:
+	case m.Kind != FromHost || !m.AllowMountPoints || at == m.Dest:
 		return false
 	case f.kind == Dir:
 		return husk(source, &left, os.ReadDir)
@@ -208,11 +208,11 @@ func emptyFile(st fs.FileInfo) bool { return st.Mode().IsRegular() && st.Size() 
 
 // bind places one shared file or directory.
 func (b *builder) bind(feature string, s Bind) {
-	if s.Missing {
+	if s.OnlyIfMissing {
 		if !b.vacant(s.Dest) {
 			return
 		}
-		if dir := Path(path.Dir(string(s.Dest))); s.Folder && b.vacant(dir) {
+		if dir := Path(path.Dir(string(s.Dest))); s.WithFolder && b.vacant(dir) {
 			s.Source, s.Dest = HostPath(path.Dir(string(s.Source))), dir
 		}
 	}
@@ -257,7 +257,7 @@ func (b *builder) share(o Offer) {
 	for _, n := range o.Share.Notes {
 		b.note("%s: %s", o.Feature.Name, n)
 	}
-	for _, w := range o.Share.Warn {
+	for _, w := range o.Share.Warnings {
 		b.warn("%s: %s", o.Feature.Name, w)
 	}
 	for _, s := range o.Share.Binds {
@@ -269,7 +269,7 @@ func (b *builder) share(o Offer) {
 	if r := o.Share.Relay; r != nil {
 		b.plan.Relays = append(b.plan.Relays, *r)
 	}
-	b.plan.Admit = append(b.plan.Admit, o.Share.Admit...)
+	b.plan.Admissions = append(b.plan.Admissions, o.Share.Admissions...)
 }
 
 // cover hides the sockets of a denied feature behind /dev/null. Denying means
@@ -283,7 +283,7 @@ func (b *builder) cover(o Offer) {
 		m := Mount{Kind: FromHost, Source: "/dev/null", Dest: at, Feature: o.Feature.Name, Why: "denied"}
 		if f.kind == Dir {
 			b.add(Node{Path: "empty", Kind: Dir, Mode: 0o755})
-			m.Kind, m.Source, m.ReadOnly, m.Guarded = FromTmpfs, "empty", true, true
+			m.Kind, m.Source, m.ReadOnly, m.NoSuidNoDev = FromTmpfs, "empty", true, true
 		}
 		b.mount(m)
 	}
@@ -291,7 +291,7 @@ func (b *builder) cover(o Offer) {
 
 // accounts makes the account known inside.
 func (b *builder) accounts() {
-	if b.req.Root {
+	if b.req.RootInside {
 		return
 	}
 	for _, f := range b.f.AccountFiles {
@@ -356,7 +356,7 @@ func (b *builder) environment(offers []Offer, rules Environment) {
 		{"CHRUN_CHROOT", b.f.Name}, {"debian_chroot", promptName(b.f.Name)}} {
 		values[v.Name] = v.Value
 	}
-	if b.req.Bare {
+	if b.req.NoDesktop {
 		delete(values, "XDG_RUNTIME_DIR")
 	}
 	for _, o := range offers {
@@ -371,7 +371,7 @@ func (b *builder) environment(offers []Offer, rules Environment) {
 			if now == "" {
 				now = l.Default
 			}
-			values[l.Name] = strings.Trim(l.First+":"+now+":"+l.Last, ":")
+			values[l.Name] = strings.Trim(l.Prepend+":"+now+":"+l.Append, ":")
 		}
 	}
 	for _, v := range b.req.Env {

@@ -19,7 +19,7 @@ func (b *builder) etc() {
 	at, f, _, rest, err := b.walk("/etc")
 	if err == nil && len(rest) == 0 && f.kind == Dir {
 		m, source := b.owner(at)
-		if m.Kind != FromTree || b.req.NoOverlay || b.req.Root || b.f.Identity.Kind == Subid || b.writable(Path(source)) {
+		if m.Kind != FromTree || b.req.NoOverlay || b.req.RootInside || b.f.Identity.Kind == Subid || b.writable(Path(source)) {
 			return
 		}
 		b.add(Node{Path: "etc", Kind: Dir, Mode: 0o755})
@@ -42,13 +42,13 @@ func (b *builder) file(feature string, f File) {
 	}
 	node := Node{Kind: Regular, Mode: mode, Data: f.Data}
 	link := func() { // where a link can stand, it serves better than a copy
-		target, ok := b.live(f.Live)
+		target, ok := b.live(f.HostFile)
 		if f.Link != "" {
 			target, ok = f.Link, true
 		}
 		if ok {
 			node.Kind, node.Target, node.Data = Symlink, target, nil
-		} else if f.Live != "" {
+		} else if f.HostFile != "" {
 			b.note("%s: %s is as of launch", feature, f.Path)
 		}
 	}
@@ -64,7 +64,7 @@ func (b *builder) file(feature string, f File) {
 		return
 	}
 	at = at.Join(rest...)
-	if m, source := b.owner(at); m.Kind == FromTmpfs && !f.Make && (len(rest) > 0 || have.kind != Dir) {
+	if m, source := b.owner(at); m.Kind == FromTmpfs && !f.MakeInHome && (len(rest) > 0 || have.kind != Dir) {
 		// In our own /run, or by a link of the tree that ends there.
 		link()
 		node.Path = source
@@ -72,10 +72,10 @@ func (b *builder) file(feature string, f File) {
 		return
 	}
 	m, _ := b.owner(at)
-	if f.Make && m.Kind == FromHost && !m.Ours {
+	if f.MakeInHome && m.Kind == FromHost && !m.AllowMountPoints {
 		return // the host's home lies there, and with it the host's own file
 	}
-	if f.Make && len(rest) > 0 {
+	if f.MakeInHome && len(rest) > 0 {
 		if at, err = b.place(f.Path, Regular); err == nil {
 			rest, have.kind = nil, Regular
 		}
@@ -84,12 +84,12 @@ func (b *builder) file(feature string, f File) {
 		b.note("%s: %s left as it is: the tree has no such file to mount on", feature, f.Path)
 		return
 	}
-	if f.Live != "" {
+	if f.HostFile != "" {
 		b.note("%s: %s is as of launch: the tree may be written", feature, f.Path)
 	}
 	node.Path = "files/" + strings.ReplaceAll(strings.Trim(string(f.Path), "/"), "/", "-")
 	b.add(node)
-	b.mount(Mount{Kind: FromTmpfs, Source: node.Path, Dest: at, ReadOnly: true, Guarded: true, Feature: feature, Why: f.Why})
+	b.mount(Mount{Kind: FromTmpfs, Source: node.Path, Dest: at, ReadOnly: true, NoSuidNoDev: true, Feature: feature, Why: f.Why})
 }
 
 // live returns the place below /run/host where the host's file p is seen as it
@@ -129,7 +129,7 @@ func (b *builder) hostDir(dir HostPath) bool {
 	if at, err = b.place(dest, Dir); err != nil {
 		return false
 	}
-	b.mount(Mount{Kind: FromHost, Source: string(dir), Dest: at, ReadOnly: true, Guarded: true,
+	b.mount(Mount{Kind: FromHost, Source: string(dir), Dest: at, ReadOnly: true, NoSuidNoDev: true,
 		Feature: "run", Why: "the host's directory, to follow files in it"})
 	return true
 }
@@ -144,7 +144,7 @@ func (b *builder) cwd() error {
 		b.plan.Cwd = b.req.Cwd
 	case ok:
 		b.plan.Cwd = at
-	case len(b.req.Argv) > 0 && !b.req.Root:
+	case len(b.req.Argv) > 0 && !b.req.RootInside:
 		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name}
 	default:
 		b.plan.Cwd = b.f.Home
@@ -158,7 +158,7 @@ func (b *builder) cwd() error {
 // of it, where settings lie), or one of the caller's own elsewhere.
 func (b *builder) shareCwd() {
 	c := b.f.Caller.Cwd
-	if _, ok := b.visible(c); ok || c == "" || b.req.Cwd != "" || b.req.Root || !b.f.Allowed("files") {
+	if _, ok := b.visible(c); ok || c == "" || b.req.Cwd != "" || b.req.RootInside || !b.f.Allowed("files") {
 		return
 	}
 	if !IsShareable(b.f.Caller, c) {

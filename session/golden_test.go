@@ -95,8 +95,8 @@ func (w *world) offers() []Offer {
 			Share: Share{State: ":0", Env: []Var{{"DISPLAY", ":0"}, {"XAUTHORITY", "/run/chrun/Xauthority"}},
 				Files: []File{{Path: "/run/chrun/Xauthority", Data: []byte("secret"), Mode: 0o600}}, Notes: []string{"a note"}}},
 		{Feature: Feature{Name: "network-files"},
-			Share: Share{State: "/etc/resolv.conf", Warn: []string{"a warning"},
-				Files: []File{{Path: "/etc/resolv.conf", Data: []byte("resolv.conf\n"), Live: host.Join("etc/resolv.conf"), Why: "the host's"}}}},
+			Share: Share{State: "/etc/resolv.conf", Warnings: []string{"a warning"},
+				Files: []File{{Path: "/etc/resolv.conf", Data: []byte("resolv.conf\n"), HostFile: host.Join("etc/resolv.conf"), Why: "the host's"}}}},
 	}
 	for i, o := range list {
 		list[i].Allowed = w.f.Allowed(o.Feature.Name)
@@ -114,8 +114,8 @@ func (w *world) offers() []Offer {
 func (w *world) decide() (*Plan, error) {
 	w.Helper()
 	w.f.Identity, _ = (&IdentityCase{Caller: w.f.Caller, Account: w.f.Account, Known: true}).Decide()
-	if w.req.Root {
-		w.req.Bare, w.f.Identity = true, Identity{Kind: AsRoot, Why: "root enters without a user namespace"}
+	if w.req.RootInside {
+		w.req.NoDesktop, w.f.Identity = true, Identity{Kind: AsRoot, Why: "root enters without a user namespace"}
 		w.f.Caller.UID, w.f.Caller.GID, w.f.Home = 0, 0, "/root"
 		w.f.Account = account.Account{Name: "root", Home: "/root", Shell: "/bin/bash"}
 	}
@@ -131,7 +131,7 @@ func (w *world) decide() (*Plan, error) {
 		return nil
 	})
 	for _, d := range dirs {
-		if mode := os.FileMode(0o555); own[d] || w.req.Root {
+		if mode := os.FileMode(0o555); own[d] || w.req.RootInside {
 			os.Chmod(d, 0o777)
 		} else {
 			os.Chmod(d, mode)
@@ -190,7 +190,7 @@ func TestPlans(t *testing.T) {
 		"lacks":          {[]string{"tree/lib -> usr/lib", "tree/home/bob/", "tree/etc/passwd", "tree/.hidden"}, func(w *world) {}},
 		"writable":       {append(ordinary, "tree/srv/"), func(w *world) { w.own = []string{"", "etc", "home", "run", "tmp", "srv"} }},
 		"writable-lacks": {[]string{"tree/proc/", "tree/etc/passwd"}, func(w *world) { w.own = []string{"", "etc"} }},
-		"root":           {ordinary, func(w *world) { w.req.Root, w.req.Argv = true, nil }},
+		"root":           {ordinary, func(w *world) { w.req.RootInside, w.req.Argv = true, nil }},
 		"no-overlay":     {ordinary, func(w *world) { w.req.NoOverlay = true }},
 		"no-runtime-dir": {ordinary, func(w *world) { w.f.Caller.RuntimeDir = "" }},
 		"denied": {append(ordinary, "run/wayland-1"), func(w *world) {
@@ -212,7 +212,7 @@ func TestPlans(t *testing.T) {
 		"home-private":   {ordinary, func(w *world) { w.req.Home, w.own = HomePrivate, []string{"home/alice"} }},
 		"home-host":      {ordinary, func(w *world) { w.req.Home = HomeHost }},
 		"home-temporary": {ordinary, func(w *world) { w.req.Home = HomeTemporary }},
-		"home-directory": {append(ordinary, "mine/"), func(w *world) { w.req.Home, w.req.HomeAt = HomeDir, HostPath(w.dir+"/mine") }},
+		"home-directory": {append(ordinary, "mine/"), func(w *world) { w.req.Home, w.req.HomeDirectory = HomeDir, HostPath(w.dir+"/mine") }},
 		"links": {[]string{"tree/etc/passwd", "tree/home -> DIR/home", "tree/tmp -> /", "tree/run -> var/run", "tree/var/run -> ../run",
 			"tree/dev -> /proc/self/root", "tree/proc/", "tree/sys/"}, func(w *world) {}},
 	} {

@@ -22,7 +22,7 @@ const (
 // HomeAuto a path in the tree.
 type Home struct {
 	Mode HomeMode
-	At   string
+	Dir   string
 }
 
 // home decides what lies at HOME.
@@ -36,9 +36,9 @@ func (b *builder) home() {
 			mode, why = HomeTemporary, "the chroot has no home of this account, and yours are yours"
 		case b.f.Identity.Kind == Grant:
 			mode = HomeAuto
-		case b.req.Root && own == "":
+		case b.req.RootInside && own == "":
 			mode, why = HomeTemporary, "the chroot has no home of root's"
-		case b.req.Root:
+		case b.req.RootInside:
 			mode = HomeAuto
 		case b.f.Identity.Kind == Grant && own == "":
 			mode, why = HomeTemporary, "the chroot has no home that the account can write"
@@ -51,7 +51,7 @@ func (b *builder) home() {
 		}
 	}
 	home := b.f.Home
-	m := Mount{Kind: FromHost, Dest: home, Guarded: true, Required: true, Feature: "home", Why: why}
+	m := Mount{Kind: FromHost, Dest: home, NoSuidNoDev: true, Required: true, Feature: "home", Why: why}
 	state := fmt.Sprintf("%s (%s)", mode, why)
 	if b.f.Identity.Kind == Grant && (mode == HomePrivate || mode == HomeHost) {
 		b.fail(fmt.Errorf("cannot use --home=%s: it is yours alone, and the program has the uid %d", mode, b.f.Identity.UID))
@@ -66,8 +66,8 @@ func (b *builder) home() {
 		m.Kind, m.Source, m.Why = FromTree, own, "the chroot's own home of the account"
 		b.must(m)
 	case HomePrivate:
-		b.prepare = append(b.prepare, Prepare{Home: b.req.HomeStore, Skel: "/etc/skel", Why: "the private home for this chroot"})
-		m.Source, m.Ours = string(b.req.HomeStore), true
+		b.prepare = append(b.prepare, Preparation{Home: b.req.HomeStore, Skel: "/etc/skel", Why: "the private home for this chroot"})
+		m.Source, m.AllowMountPoints = string(b.req.HomeStore), true
 		state = fmt.Sprintf("private, %s (%s)", b.req.HomeStore, why)
 		b.must(m)
 	case HomeHost:
@@ -78,14 +78,14 @@ func (b *builder) home() {
 		m.Kind, m.Source = FromTmpfs, "home"
 		b.must(m)
 	case HomeDir:
-		m.Source, m.Ours = string(b.req.HomeAt), true
-		state = fmt.Sprintf("%s (%s)", b.req.HomeAt, why)
+		m.Source, m.AllowMountPoints = string(b.req.HomeDirectory), true
+		state = fmt.Sprintf("%s (%s)", b.req.HomeDirectory, why)
 		b.must(m)
 	}
 	b.say("home", state)
 	b.plan.Home = Home{mode, m.Source}
 	if mode == HomeAuto {
-		b.plan.Home.At = b.f.Account.Home
+		b.plan.Home.Dir = b.f.Account.Home
 	}
 }
 
@@ -93,7 +93,7 @@ func (b *builder) home() {
 // it: where it is seen, and its path in the tree, which is "" if there is none.
 func (b *builder) ownHome() (at Path, source string) {
 	home := Path(b.f.Account.Home)
-	if b.req.Root {
+	if b.req.RootInside {
 		home = b.f.Home
 	}
 	if !path.IsAbs(string(home)) || home == "/" {

@@ -56,8 +56,8 @@ func ParseKind(s string) (Kind, error) {
 type Identity struct {
 	Kind     Kind
 	UID, GID int // of the program, in the kernel
-	// ShownUID and ShownGID are the numbers that the program sees.
-	ShownUID, ShownGID int
+	// InsideUID and InsideGID are the numbers that the program sees.
+	InsideUID, InsideGID int
 	// UIDs and GIDs map a user namespace (user_namespaces(7)); none, no namespace.
 	UIDs, GIDs account.IDMap `json:",omitempty"`
 	Why        string
@@ -76,20 +76,20 @@ func (i *Identity) RootMounts() bool { return i.Kind == Grant || i.Kind == AsRoo
 
 // IdentityCase is what an identity is decided from.
 type IdentityCase struct {
-	Asked    Kind // "" is auto
+	Requested    Kind // "" is auto
 	Caller   *Caller
 	Account  account.Account // inside, with its own numbers
 	Known    bool            // the tree knows the account
-	Explicit bool            // the account was named by its number
-	// Owner and OwnerGID own the tree.
-	Owner, OwnerGID int
+	NamedByNumber bool            // the account was named by its number
+	// OwnerUID and OwnerGID own the tree.
+	OwnerUID, OwnerGID int
 	// SubUIDs and SubGIDs are the caller's subordinate ids.
 	SubUIDs, SubGIDs []account.Range
-	Number           int  // the account's number where the ids are subordinate
+	MappedNumber           int  // the account's number where the ids are subordinate
 	Root             bool // this process is root, on behalf of the caller
 	Idmapped         bool // and has idmapped the tree before it became the caller
-	Host             func(uid int) (name string, ok bool)
-	HostGroup        func(gid int) bool
+	HostUserName             func(uid int) (name string, ok bool)
+	IsHostGroup        func(gid int) bool
 }
 
 // IdentityError says that an identity cannot be had: what is missing and which
@@ -97,8 +97,8 @@ type IdentityCase struct {
 type IdentityError struct {
 	Kind  Kind
 	Why   string
-	Other string // a flag that would serve, or ""
-	Sudo  bool   // the same words serve under sudo
+	Alternative string // a flag that would serve, or ""
+	TrySudo  bool   // the same words serve under sudo
 }
 
 func (e *IdentityError) Error() string {
@@ -111,7 +111,7 @@ var ErrRootName = errors.New("root would be a name alone")
 // Decide picks the simplest identity that works, or the one that was asked for.
 // Errors are *IdentityError and ErrRootName.
 func (c *IdentityCase) Decide() (id Identity, err error) {
-	kind := c.Asked
+	kind := c.Requested
 	if kind == "" || kind == "auto" {
 		kind = c.auto()
 	}
@@ -119,14 +119,14 @@ func (c *IdentityCase) Decide() (id Identity, err error) {
 		return id, ErrRootName
 	}
 	if c.Root && kind != AsRoot && kind != Grant && kind != Direct {
-		return id, &IdentityError{Kind: kind, Why: "it takes user namespaces, and there are none here", Other: "auto"}
+		return id, &IdentityError{Kind: kind, Why: "it takes user namespaces, and there are none here", Alternative: "auto"}
 	}
 	switch kind {
 	case Match:
 		id = c.match("the caller's own uid, mapped to the same number in a user namespace")
 	case Idmap:
 		if !c.Idmapped {
-			return id, &IdentityError{Kind: kind, Why: "only root can show files with exchanged owners", Other: "remap", Sudo: true}
+			return id, &IdentityError{Kind: kind, Why: "only root can show files with exchanged owners", Alternative: "remap", TrySudo: true}
 		}
 		id = c.match(fmt.Sprintf("the tree's files of %d are the caller's, by an idmapped mount", c.Account.UID))
 		id.Kind = Idmap
@@ -151,7 +151,7 @@ func (c *IdentityCase) nameAlone(kind Kind) bool {
 	case Subid:
 		return c.subordinate() != nil
 	case Remap:
-		return c.Owner != c.Caller.UID
+		return c.OwnerUID != c.Caller.UID
 	}
 	return true
 }
@@ -174,7 +174,7 @@ func (c *IdentityCase) auto() Kind {
 
 func (c *IdentityCase) match(why string) Identity {
 	uid, gid := c.Caller.UID, c.Caller.GID
-	return Identity{Kind: Match, UID: uid, GID: gid, ShownUID: uid, ShownGID: gid,
+	return Identity{Kind: Match, UID: uid, GID: gid, InsideUID: uid, InsideGID: gid,
 		UIDs: account.MapOne(uid, uid), GIDs: account.MapOne(gid, gid), Why: why}
 }
 
@@ -185,7 +185,7 @@ func (c *IdentityCase) remap() (Identity, error) {
 		return c.match("the account has the caller's number already"), nil
 	}
 	id := c.match(fmt.Sprintf("the caller's own uid, which the program sees as %d", u))
-	id.Kind, id.ShownUID, id.ShownGID = Remap, u, g
+	id.Kind, id.InsideUID, id.InsideGID = Remap, u, g
 	id.UIDs, id.GIDs = account.MapOne(u, c.Caller.UID), account.MapOne(g, c.Caller.GID)
 	return id, nil
 }
@@ -193,13 +193,13 @@ func (c *IdentityCase) remap() (Identity, error) {
 // subordinate says why the tree's ids are not the caller's subordinate ones;
 // nil if they are.
 func (c *IdentityCase) subordinate() error {
-	_, ok1 := behind(c.SubUIDs, c.Owner)
+	_, ok1 := behind(c.SubUIDs, c.OwnerUID)
 	_, ok2 := behind(c.SubGIDs, c.OwnerGID)
 	switch {
 	case len(c.SubUIDs) == 0 || len(c.SubGIDs) == 0:
 		return fmt.Errorf("%s has no ids in /etc/subuid and /etc/subgid", c.Caller.Account.Name)
 	case !ok1 || !ok2:
-		return fmt.Errorf("the tree belongs to %d:%d, which are none of your subordinate ids (/etc/subuid, /etc/subgid)", c.Owner, c.OwnerGID)
+		return fmt.Errorf("the tree belongs to %d:%d, which are none of your subordinate ids (/etc/subuid, /etc/subgid)", c.OwnerUID, c.OwnerGID)
 	}
 	return nil
 }
@@ -218,19 +218,19 @@ func behind(ranges []account.Range, id int) (account.Range, bool) {
 // account number c.Number is the caller.
 func (c *IdentityCase) subid() (Identity, error) {
 	if err := c.subordinate(); err != nil {
-		return Identity{}, &IdentityError{Kind: Subid, Why: err.Error(), Other: "match"}
+		return Identity{}, &IdentityError{Kind: Subid, Why: err.Error(), Alternative: "match"}
 	}
-	uids, _ := behind(c.SubUIDs, c.Owner)
+	uids, _ := behind(c.SubUIDs, c.OwnerUID)
 	gids, _ := behind(c.SubGIDs, c.OwnerGID)
-	id := Identity{Kind: Subid, UID: c.Caller.UID, GID: c.Caller.GID, ShownUID: c.Number, ShownGID: c.Number,
-		UIDs: account.MapSubordinate(uids, c.Number, c.Caller.UID), GIDs: account.MapSubordinate(gids, c.Number, c.Caller.GID),
-		Why: fmt.Sprintf("the tree belongs to the caller's subordinate ids from %d on; the caller is %d there", c.Owner, c.Number)}
+	id := Identity{Kind: Subid, UID: c.Caller.UID, GID: c.Caller.GID, InsideUID: c.MappedNumber, InsideGID: c.MappedNumber,
+		UIDs: account.MapSubordinate(uids, c.MappedNumber, c.Caller.UID), GIDs: account.MapSubordinate(gids, c.MappedNumber, c.Caller.GID),
+		Why: fmt.Sprintf("the tree belongs to the caller's subordinate ids from %d on; the caller is %d there", c.OwnerUID, c.MappedNumber)}
 	switch u := c.Account.UID; {
 	case u == 0:
-		id.UID, id.GID, id.ShownUID, id.ShownGID = c.Owner, c.OwnerGID, 0, 0
-	case c.Known && u != c.Number:
-		return id, &IdentityError{Kind: Subid, Other: "match",
-			Why: fmt.Sprintf("the account that is you in this chroot has the number %d, and %s has %d", c.Number, c.Account.Name, u)}
+		id.UID, id.GID, id.InsideUID, id.InsideGID = c.OwnerUID, c.OwnerGID, 0, 0
+	case c.Known && u != c.MappedNumber:
+		return id, &IdentityError{Kind: Subid, Alternative: "match",
+			Why: fmt.Sprintf("the account that is you in this chroot has the number %d, and %s has %d", c.MappedNumber, c.Account.Name, u)}
 	}
 	return id, nil
 }
@@ -239,9 +239,9 @@ func (c *IdentityCase) subid() (Identity, error) {
 func (c *IdentityCase) grant() (Identity, error) {
 	u := c.Account.UID
 	fail := func(why, other string, sudo bool) (Identity, error) {
-		return Identity{}, &IdentityError{Kind: Grant, Why: why, Other: other, Sudo: sudo}
+		return Identity{}, &IdentityError{Kind: Grant, Why: why, Alternative: other, TrySudo: sudo}
 	}
-	switch name, taken := c.Host(u); {
+	switch name, taken := c.HostUserName(u); {
 	case !c.Root:
 		return fail("only root can run a program under another uid", "remap", true)
 	case u == 0:
@@ -250,14 +250,14 @@ func (c *IdentityCase) grant() (Identity, error) {
 		return fail("the chroot does not know the account", "match", false)
 	case u == c.Caller.UID:
 		return fail("the account has your number already", "match", false)
-	case taken && u != c.Caller.UID && !c.Explicit:
+	case taken && u != c.Caller.UID && !c.NamedByNumber:
 		return fail(fmt.Sprintf("the number %d is that of %s on the host, who would have your desktop; if you mean that: -u %d", u, name, u), "remap", false)
 	}
-	g := SafeGID(c.Account, c.HostGroup)
+	g := SafeGID(c.Account, c.IsHostGroup)
 	if g < 0 {
 		g = nogroup
 	}
-	return Identity{Kind: Grant, UID: u, GID: g, ShownUID: u, ShownGID: g,
+	return Identity{Kind: Grant, UID: u, GID: g, InsideUID: u, InsideGID: g,
 		Why: fmt.Sprintf("the program runs as uid %d, which is let into the desktop of %s meanwhile", u, c.Caller.Account.Name)}, nil
 }
 
@@ -279,7 +279,7 @@ func SafeGID(a account.Account, hostGroup func(gid int) bool) int {
 // Foreign says whether the desktop's servers know the program under another
 // uid than it has or sees: its buses go through a relay.
 func (f *Facts) NeedsBusRelay() bool {
-	return f.Identity.Kind != "" && (f.Identity.UID != f.Caller.UID || f.Identity.ShownUID != f.Caller.UID)
+	return f.Identity.Kind != "" && (f.Identity.UID != f.Caller.UID || f.Identity.InsideUID != f.Caller.UID)
 }
 
 // Writable says whether the program could write the directory p of the tree.
@@ -295,7 +295,7 @@ func (f *Facts) Writable(p Path) bool {
 	switch {
 	case id.UID == 0:
 		return true
-	case id.ShownUID == 0: // of the ids that are mapped
+	case id.InsideUID == 0: // of the ids that are mapped
 		return id.UIDs.ToInside(int(st.Uid)) >= 0
 	}
 	return int(st.Uid) == id.UID && st.Mode&0o200 != 0
@@ -304,7 +304,7 @@ func (f *Facts) Writable(p Path) bool {
 // trusted refuses, where root mounts, to let the desktop's user lay files over
 // those that say who is who, or what runs.
 func (b *builder) trusted(dest Path) error {
-	if !b.f.Identity.RootMounts() || b.req.Bare {
+	if !b.f.Identity.RootMounts() || b.req.NoDesktop {
 		return nil
 	}
 	at, _, _, rest, err := b.walk(dest)
@@ -335,7 +335,7 @@ func (b *builder) plain(s Bind) bool {
 	if _, err := b.place(Path(path.Dir(string(s.Dest))), Dir); err != nil {
 		return false
 	}
-	b.plan.Relays = append(b.plan.Relays, Relay{Bus: string(s.Source), Path: s.Dest, Plain: true})
+	b.plan.Relays = append(b.plan.Relays, Relay{Bus: string(s.Source), Path: s.Dest, Raw: true})
 	return true
 }
 
@@ -343,15 +343,15 @@ func (b *builder) plain(s Bind) bool {
 // gives it what it shall own.
 func (b *builder) admit() {
 	id, c := b.f.Identity, b.f.Caller
-	if id.RootMounts() && !b.req.Bare {
+	if id.RootMounts() && !b.req.NoDesktop {
 		for i, m := range b.plan.Mounts {
 			if m.Kind == FromHost && !slices.Contains([]string{"base", "gpu", "devices"}, m.Feature) {
-				b.plan.Mounts[i].Guarded = true
+				b.plan.Mounts[i].NoSuidNoDev = true
 			}
 		}
 	}
 	// Root makes the small files of a direct launch too.
-	if id.UID == c.UID && id.Kind != Direct || b.req.Bare {
+	if id.UID == c.UID && id.Kind != Direct || b.req.NoDesktop {
 		return
 	}
 	for i, n := range b.plan.Tmpfs {
@@ -360,7 +360,7 @@ func (b *builder) admit() {
 			b.plan.Tmpfs[i].Mode = 0o700
 		}
 		ours := strings.TrimPrefix(string(PrivateDir), "/")
-		b.plan.Tmpfs[i].Own = private || n.Path == "home" || n.Path == ours || strings.HasPrefix(n.Path, ours+"/")
+		b.plan.Tmpfs[i].OwnedByProgram = private || n.Path == "home" || n.Path == ours || strings.HasPrefix(n.Path, ours+"/")
 	}
 	if id.Kind != Grant {
 		return // root inside needs none
@@ -375,6 +375,6 @@ func (b *builder) admit() {
 			b.fail(fmt.Errorf("cannot let uid %d into %s, which refuses you: %w", id.UID, m.Source, err))
 			continue
 		}
-		b.plan.Admit = append(b.plan.Admit, Admission{Socket: HostPath(m.Source), Dest: m.Dest, Device: st.Dev, Inode: st.Ino, Why: m.Feature + ": " + m.Why})
+		b.plan.Admissions = append(b.plan.Admissions, Admission{Socket: HostPath(m.Source), Dest: m.Dest, Device: st.Dev, Inode: st.Ino, Why: m.Feature + ": " + m.Why})
 	}
 }

@@ -25,7 +25,7 @@ type layout struct {
 	at       map[Path]int // canonical destination → index in mounts
 	nodes    []Node
 	node     map[string]int // path in the tmpfs → index in nodes
-	prepare  []Prepare
+	prepare  []Preparation
 	mirrors  int
 }
 
@@ -90,7 +90,7 @@ func (l *layout) look(p Path) (found, error) {
 	m, source := l.owner(p)
 	switch m.Kind {
 	case FromHost:
-		if m.Ours && p == m.Dest {
+		if m.AllowMountPoints && p == m.Dest {
 			return found{kind: Dir}, nil // it may be made only when the launch begins
 		}
 		st, err := os.Lstat(source)
@@ -246,15 +246,15 @@ func (l *layout) make(at Path, rest []string, kind NodeKind) (Path, error) {
 	dest := at.Join(rest...)
 	switch m.Kind {
 	case FromHost:
-		if !m.Ours {
+		if !m.AllowMountPoints {
 			return "", fmt.Errorf("%s: %w", dest, errHost)
 		}
 		at := strings.TrimPrefix(path.Join(append([]string{source}, rest...)...), m.Source+"/")
-		l.prepare = append(l.prepare, Prepare{InHome: HostPath(m.Source), At: at, File: kind != Dir, Why: "mount point"})
+		l.prepare = append(l.prepare, Preparation{InHome: HostPath(m.Source), At: at, File: kind != Dir, Why: "mount point"})
 		return dest, nil
 	case FromTree:
 		if kind == Dir && l.writable(Path(source)) {
-			l.prepare = append(l.prepare, Prepare{InTree: Path(source).Join(rest...), Why: "mount point"})
+			l.prepare = append(l.prepare, Preparation{InTree: Path(source).Join(rest...), Why: "mount point"})
 			return dest, nil
 		}
 		if l.writable(Path(source)) {
@@ -295,7 +295,7 @@ func (l *layout) mirror(dir Path) error {
 	}
 	l.add(Node{Path: top, Kind: Dir, Mode: mode})
 	why := "a copy of the directory with mount points that the tree lacks"
-	l.mount(Mount{Kind: FromTmpfs, Source: top, Dest: dir, ReadOnly: true, Guarded: true, Required: true, Feature: "root", Why: why})
+	l.mount(Mount{Kind: FromTmpfs, Source: top, Dest: dir, ReadOnly: true, NoSuidNoDev: true, Required: true, Feature: "root", Why: why})
 	for _, e := range list {
 		p, n := dir.Join(e.Name()), Node{Path: path.Join(top, e.Name()), Kind: Dir, Mode: 0o755}
 		switch {

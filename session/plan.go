@@ -6,15 +6,15 @@ type Request struct {
 	// Interactive says that a shell would talk to a terminal.
 	Interactive bool
 	Home        HomeMode
-	HomeAt      HostPath // for HomeDir
+	HomeDirectory      HostPath // for HomeDir
 	// HomeStore is where the private home of this chroot lies.
 	HomeStore HostPath
 	Cwd       Path // "": the caller's
 	Binds     []Bind
 	Env       []Var
 	UnsetEnv  []string
-	Root      bool // the program is root inside
-	Bare      bool // root, for nobody: there is no desktop
+	RootInside      bool // the program is root inside
+	NoDesktop      bool // root, for nobody: there is no desktop
 	Idmapped  bool // the tree is given, with its owners exchanged
 	// NoOverlay binds single files over a tree's /etc instead of one read-only
 	// overlay: for kernels and trees that refuse it.
@@ -30,7 +30,7 @@ type Plan struct {
 	Network  bool // an own network namespace with loopback up
 	Linux32  bool `json:",omitempty"` // the tree is a 32-bit one on a 64-bit kernel: personality(2) PER_LINUX32
 
-	Prepare []Prepare // on disk, before the launch: homes and their like
+	Preparations []Preparation // on disk, before the launch: homes and their like
 	Tmpfs   []Node    // the content of chrun's one tmpfs
 	Mounts  []Mount   // Mounts[0] is the root; parents stand before children
 
@@ -45,11 +45,11 @@ type Plan struct {
 	CallerUID, CallerGID int
 	Groups               []int       `json:",omitempty"`
 	Relays               []Relay     `json:",omitempty"`
-	Admit                []Admission `json:",omitempty"`
+	Admissions                []Admission `json:",omitempty"`
 
 	User     string // account inside, as shown
 	Home     Home
-	Features []Line
+	Features []FeatureState
 	Notes    []string // for -v
 	Warnings []string
 }
@@ -58,14 +58,14 @@ type Plan struct {
 // library libdbus claims the number that it sees, and a bus compares (D-Bus
 // Specification, "Authentication Protocol", EXTERNAL).
 type Relay struct {
-	// Opens: no bus, but chrun's own server that opens links and files on the
+	// OpenServer: no bus, but chrun's own server that opens links and files on the
 	// host.
-	Opens bool   `json:",omitempty"`
+	OpenServer bool   `json:",omitempty"`
 	Bus   string // where it listens on the host: a path, or @NAME
 	Path  Path   // of the socket inside
-	// Plain relays bytes and descriptors alone: of a server whose socket is on a
+	// Raw relays bytes and descriptors alone: of a server whose socket is on a
 	// file system without ACLs.
-	Plain bool `json:",omitempty"`
+	Raw bool `json:",omitempty"`
 }
 
 // Admission is a change outside the launch's own namespace, as data: one of Socket
@@ -79,12 +79,12 @@ type Admission struct {
 	Why     string
 }
 
-// Line is what -v says of one feature.
-type Line struct{ Feature, State string }
+// FeatureState is what -v says of one feature.
+type FeatureState struct{ Feature, State string }
 
-// Prepare makes something that outlives the launch: one of Home, InHome and
+// Preparation makes something that outlives the launch: one of Home, InHome and
 // InTree.
-type Prepare struct {
+type Preparation struct {
 	Home   HostPath // a private home: made 0700, filled once from Skel
 	Skel   Path
 	InHome HostPath // a home that is chrun's to fill, where At is an empty mount point
@@ -110,7 +110,7 @@ type Node struct {
 	Mode   uint32
 	Data   []byte `json:",omitempty"`
 	Target string `json:",omitempty"`
-	Own    bool   `json:",omitempty"` // it is the program's, where root makes it
+	OwnedByProgram    bool   `json:",omitempty"` // it is the program's, where root makes it
 }
 
 // MountKind says where a mount's content comes from.
@@ -133,8 +133,8 @@ type Mount struct {
 	Into     int
 	Rel      string
 	ReadOnly bool `json:",omitempty"`
-	Guarded  bool `json:",omitempty"` // nosuid and nodev
-	Ours     bool `json:",omitempty"` // mount points may be made in Source: a home of this chroot's
+	NoSuidNoDev  bool `json:",omitempty"` // nosuid and nodev
+	AllowMountPoints     bool `json:",omitempty"` // mount points may be made in Source: a home of this chroot's
 	Required bool `json:",omitempty"`
 	Feature  string
 	Why      string

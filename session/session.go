@@ -55,10 +55,10 @@ type Share struct {
 	Lists        []List      // what is added to the value that a variable has by now
 	NeedsPathMap bool        // PathMapFile is made
 	Relay        *Relay      // a bus that is reached through chrun
-	Admit        []Admission // what lets a program of another uid in, besides its sockets
+	Admissions        []Admission // what lets a program of another uid in, besides its sockets
 	Cover        []Path      // sockets inside over which /dev/null is mounted, where they exist
 	Notes        []string    // further lines for -v
-	Warn         []string    // said even without -v: what the person asked for and does not get
+	Warnings         []string    // said even without -v: what the person asked for and does not get
 }
 
 // Bind shares a file or directory of the host at a place inside.
@@ -67,9 +67,9 @@ type Bind struct {
 	Dest     Path
 	ReadOnly bool
 	Required bool // a failure ends the launch; else it is noted and left out
-	// Missing shares only what is not there inside: the chroot's own wins. With
-	// Folder, the directory of Source is shared where that too is missing.
-	Missing, Folder bool
+	// OnlyIfMissing shares only what is not there inside: the chroot's own wins. With
+	// WithFolder, the directory of Source is shared where that too is missing.
+	OnlyIfMissing, WithFolder bool
 	Why             string // for --dry-run
 }
 
@@ -82,9 +82,9 @@ type File struct {
 	Path Path
 	Data []byte
 	Mode uint32 // permission bits; 0 means 0644
-	Live HostPath
+	HostFile HostPath
 	Link string
-	Make bool // make a mount point in a home that is this chroot's own
+	MakeInHome bool // make a mount point in a home that is this chroot's own
 	Why  string
 }
 
@@ -94,7 +94,7 @@ type Var struct{ Name, Value string }
 // List adds directories to a variable that holds a list of them, divided by ":".
 type List struct {
 	Name        string
-	First, Last string // what is put before and behind; "" is nothing
+	Prepend, Append string // what is put before and behind; "" is nothing
 	Default     string // what an unset variable means
 }
 

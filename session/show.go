@@ -12,8 +12,8 @@ func (p *Plan) Text() string {
 	head := func(s string) { fmt.Fprintf(&b, "\n%s\n", s) }
 	fmt.Fprintf(&b, "chroot    %s (%s)\n", p.Name, p.Tree)
 	fmt.Fprintf(&b, "identity  %s: uid %d, gid %d", p.Identity.Kind, p.Identity.UID, p.Identity.GID)
-	if p.Identity.ShownUID != p.Identity.UID || p.Identity.ShownGID != p.Identity.GID {
-		fmt.Fprintf(&b, ", seen as %d, %d", p.Identity.ShownUID, p.Identity.ShownGID)
+	if p.Identity.InsideUID != p.Identity.UID || p.Identity.InsideGID != p.Identity.GID {
+		fmt.Fprintf(&b, ", seen as %d, %d", p.Identity.InsideUID, p.Identity.InsideGID)
 	}
 	fmt.Fprintf(&b, " — %s\n", p.Identity.Why)
 	fmt.Fprintf(&b, "account   %s\n", p.User)
@@ -29,9 +29,9 @@ func (p *Plan) Text() string {
 	for _, l := range p.Features {
 		fmt.Fprintf(&b, "  %-14s %s\n", l.Feature, l.State)
 	}
-	if len(p.Admit) > 0 {
+	if len(p.Admissions) > 0 {
 		head(fmt.Sprintf("changed on the host for uid %d, and taken back when the last program of the launch has ended", p.Identity.UID))
-		for _, a := range p.Admit {
+		for _, a := range p.Admissions {
 			fmt.Fprintf(&b, "  %s%s  # %s\n", a.Socket, a.Display, a.Why)
 		}
 	}
@@ -41,9 +41,9 @@ func (p *Plan) Text() string {
 			fmt.Fprintf(&b, "  %-28s <- %s\n", r.Path, r.Bus)
 		}
 	}
-	if len(p.Prepare) > 0 {
+	if len(p.Preparations) > 0 {
 		head("made before the launch, and kept")
-		for _, s := range p.Prepare {
+		for _, s := range p.Preparations {
 			fmt.Fprintf(&b, "  %s  # %s\n", Quote(string(s.Home)+string(s.InHome.Join(s.At))+string(s.InTree)), s.Why)
 		}
 	}
@@ -97,12 +97,12 @@ func (p *Plan) Shell() string {
 		fmt.Fprintf(&b, "# %s: an idmapped mount of it, which root has made (mount --bind -o X-mount.idmap=…)\n", p.Tree)
 		enter += " --user --map-current-user --keep-caps"
 	case id.Kind == Remap:
-		enter += fmt.Sprintf(" --user --map-user=%d --map-group=%d --keep-caps", id.ShownUID, id.ShownGID)
+		enter += fmt.Sprintf(" --user --map-user=%d --map-group=%d --keep-caps", id.InsideUID, id.InsideGID)
 	case id.HasUserNamespace():
 		enter += " --user --map-current-user --keep-caps"
 	}
 	var undo strings.Builder
-	for _, a := range p.Admit {
+	for _, a := range p.Admissions {
 		do, back := []string{"setfacl", "-m", fmt.Sprintf("u:%d:rw", id.UID), string(a.Socket)}, []string{"setfacl", "-x", fmt.Sprintf("u:%d", id.UID), string(a.Socket)}
 		if a.Display != "" {
 			host := fmt.Sprintf("si:localuser:#%d", id.UID)
@@ -125,7 +125,7 @@ func (p *Plan) Shell() string {
 	if p.Network {
 		line("network denied", "ip", "link", "set", "lo", "up")
 	}
-	for _, s := range p.Prepare {
+	for _, s := range p.Preparations {
 		switch at := path.Join(string(s.InHome), s.At); {
 		case s.Home != "":
 			line(s.Why, "mkdir", "-p", "-m", "0700", string(s.Home))
@@ -153,7 +153,7 @@ func (p *Plan) Shell() string {
 				fmt.Fprintf(&b, "printf %%s %s > %s  # file\n", Quote(string(n.Data)), Quote(at))
 			}
 		}
-		if n.Own && id.RootMounts() {
+		if n.OwnedByProgram && id.RootMounts() {
 			line("the program's", "chown", "-h", fmt.Sprintf("%d:%d", id.UID, id.GID), at)
 		}
 	}

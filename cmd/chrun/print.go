@@ -61,7 +61,7 @@ func (c *command) printSummary(plan *session.Plan) {
 	for _, n := range plan.Notes {
 		fmt.Fprintf(&b, "chrun: note: %s\n", n)
 	}
-	for _, p := range plan.Prepare {
+	for _, p := range plan.Preparations {
 		if p.InTree != "" {
 			fmt.Fprintf(&b, "chrun: note: makes the empty directory %s in the chroot, which you may write\n", p.InTree)
 		}

@@ -29,7 +29,7 @@ type Services struct {
 // the desktop user's environment. warn is told what an earlier launch has left.
 func Prepare(plan *session.Plan, tree int, env session.Environ, warn func(text string)) (s *Services, err error) {
 	s = &Services{Resources: launch.Resources{Tree: tree}, plan: plan, env: env, warn: warn, relays: -1}
-	if len(plan.Relays) == 0 && len(plan.Admit) == 0 {
+	if len(plan.Relays) == 0 && len(plan.Admissions) == 0 {
 		return s, nil
 	}
 	if err := unix.Pipe2(s.alive[:], unix.O_CLOEXEC); err != nil {
@@ -40,7 +40,7 @@ func Prepare(plan *session.Plan, tree int, env session.Environ, warn func(text s
 			return nil, &launch.SetupError{Step: launch.StepRelay, What: "share a bus", Err: err}
 		}
 	}
-	if len(plan.Admit) > 0 {
+	if len(plan.Admissions) > 0 {
 		if err := s.grant(); err != nil {
 			return nil, &launch.SetupError{Step: launch.StepGrant, What: fmt.Sprintf("grant uid %d access to the desktop", plan.Identity.UID), Err: err}
 		}
@@ -96,7 +96,7 @@ func (s *Services) grant() error {
 	words := []string{"revoke", strconv.Itoa(s.plan.CallerUID), strconv.Itoa(id.UID)}
 	files := []int{end, s.alive[0], int(entry.File().Fd())}
 	servers := map[string]xhost.Server{} // by display
-	for _, a := range s.plan.Admit {
+	for _, a := range s.plan.Admissions {
 		if a.Socket != "" {
 			words = append(words, string(a.Socket), string(a.Dest))
 			continue
@@ -113,7 +113,7 @@ func (s *Services) grant() error {
 	if _, err := Start(files, nil, nil, words...); err != nil {
 		return err
 	}
-	for _, a := range s.plan.Admit {
+	for _, a := range s.plan.Admissions {
 		g, err := grants.ForDisplay(a.Display, servers[a.Display], id.UID), error(nil)
 		if a.Socket != "" {
 			g, err = grants.ForSocket(a, s.plan.CallerUID, id.UID)
@@ -134,14 +134,14 @@ func (s *Services) startRelays() error {
 		return nil
 	}
 	id := s.plan.Identity
-	files, words := append([]int{s.relays, s.alive[0]}, s.RelaySockets...), []string{"relay", strconv.Itoa(id.ShownUID), strconv.Itoa(id.UID)}
+	files, words := append([]int{s.relays, s.alive[0]}, s.RelaySockets...), []string{"relay", strconv.Itoa(id.InsideUID), strconv.Itoa(id.UID)}
 	var env []string
 	for _, r := range s.plan.Relays {
-		if r.Opens {
+		if r.OpenServer {
 			words, env = append(words, opensWord), s.env
 			continue
 		}
-		if r.Plain {
+		if r.Raw {
 			words = append(words, plainWord+r.Bus)
 			continue
 		}

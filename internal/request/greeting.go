@@ -21,7 +21,7 @@ type Greeting struct {
 // Greetings are what to print at the first launch in a chroot: things that a
 // person cannot see, such as where settings are kept.
 func (l *Launch) Greetings(plan *session.Plan) (all []Greeting) {
-	if l.Request.Root {
+	if l.Request.RootInside {
 		return nil
 	}
 	dir := l.Root.Dir()
@@ -41,11 +41,11 @@ func (l *Launch) Greetings(plan *session.Plan) (all []Greeting) {
 // is the configured name of the chroot, or "".
 func firstLaunch(dir rootfs.HostPath, name string, plan *session.Plan, home string) Greeting {
 	kept := map[session.HomeMode]string{
-		session.HomeAuto:      "its own " + plan.Home.At,
-		session.HomePrivate:   cli.ShortPath(plan.Home.At, home),
+		session.HomeAuto:      "its own " + plan.Home.Dir,
+		session.HomePrivate:   cli.ShortPath(plan.Home.Dir, home),
 		session.HomeHost:      "your own home, which is shared whole",
 		session.HomeTemporary: "memory, until the program ends",
-		session.HomeDir:       cli.ShortPath(plan.Home.At, home),
+		session.HomeDir:       cli.ShortPath(plan.Home.Dir, home),
 	}[plan.Home.Mode]
 	text := fmt.Sprintf("the first launch in %q: settings of its programs are kept in %s", plan.Name, kept)
 	var shared []string

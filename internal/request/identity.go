@@ -29,22 +29,22 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 		return id, &cli.ChrootError{Verb: "enter", Dir: l.Choice.Path, Err: err}
 	}
 	_, notNumeric := strconv.Atoi(l.User.Value)
-	ic := session.IdentityCase{Asked: l.Role.Kind, Caller: c, Account: a, Known: known, Explicit: notNumeric == nil,
-		Owner: int(st.Uid), OwnerGID: int(st.Gid), Number: c.UID, Root: l.Role.Root, Idmapped: l.Role.Tree >= 0,
-		Host: HostAccountName, HostGroup: HostHasGroup}
-	if ic.Asked == "" {
-		ic.Asked = session.Kind(l.Identity.Value)
+	ic := session.IdentityCase{Requested: l.Role.Kind, Caller: c, Account: a, Known: known, NamedByNumber: notNumeric == nil,
+		OwnerUID: int(st.Uid), OwnerGID: int(st.Gid), MappedNumber: c.UID, Root: l.Role.Root, Idmapped: l.Role.Tree >= 0,
+		HostUserName: HostAccountName, IsHostGroup: HostHasGroup}
+	if ic.Requested == "" {
+		ic.Requested = session.Kind(l.Identity.Value)
 	}
 	if l.Choice.Map != "" {
-		ic.Number, _ = strconv.Atoi(l.Choice.Map) // checked when the file was read
+		ic.MappedNumber, _ = strconv.Atoi(l.Choice.Map) // checked when the file was read
 	}
-	if ic.Owner != 0 && ic.Owner != c.UID || ic.Asked == session.Subid {
+	if ic.OwnerUID != 0 && ic.OwnerUID != c.UID || ic.Requested == session.Subid {
 		mine := c.Account
 		mine.UID = c.UID
 		ic.SubUIDs, ic.SubGIDs = account.ReadHostSubIDs(c.Host, "/etc/subuid", mine), account.ReadHostSubIDs(c.Host, "/etc/subgid", mine)
 	}
 	if id, err = ic.Decide(); err != nil {
-		return id, l.explainRefusal(err, ic.Owner)
+		return id, l.explainRefusal(err, ic.OwnerUID)
 	}
 	return id, nil
 }
@@ -70,7 +70,7 @@ func (l *Launch) explainRefusal(err error, owner int) error {
 		}
 		return cli.WithHint(fmt.Errorf("cannot be root in %q: %s belongs to %s", l.Facts.Name, l.Root.Dir(), name),
 			sudoLine(l.Flags, chroot, "root", l.Flags.Command))
-	case errors.As(err, &e) && e.Sudo:
+	case errors.As(err, &e) && e.TrySudo:
 		words := l.Flags.Command // with what a file of the user's says, which root does not read
 		if !l.User.FromFlag && l.User.Value != "" {
 			words = append([]string{"-u", l.User.Value}, words...)
@@ -79,8 +79,8 @@ func (l *Launch) explainRefusal(err error, owner int) error {
 			words = append([]string{"--identity=" + string(e.Kind)}, words...)
 		}
 		return cli.WithHint(err, sudoLine(l.Flags, chroot, "", words))
-	case errors.As(err, &e) && e.Other != "":
-		words := slices.Concat(l.Role.Program(), l.Flags.Words("identity"), []string{"--identity=" + e.Other}, l.Flags.Command)
+	case errors.As(err, &e) && e.Alternative != "":
+		words := slices.Concat(l.Role.Program(), l.Flags.Words("identity"), []string{"--identity=" + e.Alternative}, l.Flags.Command)
 		return cli.WithHint(err, session.Quote(words...))
 	}
 	return err

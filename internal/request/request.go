@@ -53,7 +53,7 @@ type Launch struct {
 func Build(in Input) (*Launch, error) {
 	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
 	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command}
-	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, Bare: in.Role.Bare,
+	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, NoDesktop: in.Role.Bare,
 		Idmapped: in.Role.Tree >= 0, UnsetEnv: in.Flags.UnsetEnv}
 	if in.Flags.Cwd == "" {
 		l.Facts.Base = in.Caller.Cwd
@@ -62,7 +62,7 @@ func Build(in Input) (*Launch, error) {
 	if err != nil {
 		return nil, cli.Locate(err, l.User.Origin.String())
 	}
-	if l.Request.Home, l.Request.HomeAt, err = resolveHome(in.Caller, l.Home); err != nil {
+	if l.Request.Home, l.Request.HomeDirectory, err = resolveHome(in.Caller, l.Home); err != nil {
 		return nil, err
 	}
 	l.Request.HomeStore, l.recordHome = homeStore(in.Caller, in.Root.Dir(), in.Choice.Chroot)
@@ -106,10 +106,10 @@ func (l *Launch) resolveAccount() error {
 	private := *c
 	private.Private = id.UID != c.UID
 	l.Facts.Caller = &private
-	l.Request.Root = id.ShownUID == 0
-	l.Facts.Allowed = allowedFeatures(append(configuredSwitches(l.Choice.Chroot), l.Flags.Switches...), l.Request.Root, l.Role.Bare)
+	l.Request.RootInside = id.InsideUID == 0
+	l.Facts.Allowed = allowedFeatures(append(configuredSwitches(l.Choice.Chroot), l.Flags.Switches...), l.Request.RootInside, l.Role.Bare)
 	number := a.UID
-	a.UID, a.GID = id.ShownUID, id.ShownGID
+	a.UID, a.GID = id.InsideUID, id.InsideGID
 	l.Facts.Account = a
 	l.Facts.Home = homePath(c, a)
 	if !known {
@@ -118,7 +118,7 @@ func (l *Launch) resolveAccount() error {
 	if l.Role.Bare {
 		l.warnings = append(l.warnings, "entering as root, without a desktop")
 	}
-	if l.Request.Root {
+	if l.Request.RootInside {
 		return nil
 	}
 	if known && number != id.UID && (id.Kind == session.Match || id.Kind == session.Remap || id.Kind == session.Direct) {
@@ -182,7 +182,7 @@ func (l *Launch) Plan() (*session.Plan, error) {
 		switch {
 		case o.Allowed:
 			o.Share = f.Detect(l.Facts)
-		case f.Hide != nil && !l.Request.Root && !l.Facts.Caller.Private:
+		case f.Hide != nil && !l.Request.RootInside && !l.Facts.Caller.Private:
 			o.Share = f.Hide(l.Facts)
 		}
 		offers = append(offers, o)
@@ -206,7 +206,7 @@ func (l *Launch) Plan() (*session.Plan, error) {
 
 // environment says how the caller's variables are treated.
 func (l *Launch) environment() session.Environment {
-	login := account.ReadLogin(l.Root.Read, l.Request.Root)
+	login := account.ReadLogin(l.Root.Read, l.Request.RootInside)
 	vars := []session.Var{{Name: "PATH", Value: login.Path}}
 	for _, v := range []session.Var{{Name: "XDG_DATA_DIRS", Value: login.DataDirs}, {Name: "XDG_CONFIG_DIRS", Value: login.ConfigDirs}} {
 		if v.Value != "" {
@@ -228,7 +228,7 @@ func (l *Launch) environment() session.Environment {
 // RecordHome writes down which tree the private home belongs to, if the plan
 // makes one. Call it before the home is made.
 func (l *Launch) RecordHome(plan *session.Plan) error {
-	for _, p := range plan.Prepare {
+	for _, p := range plan.Preparations {
 		if p.Home == "" {
 			continue
 		}

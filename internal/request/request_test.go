@@ -145,7 +145,7 @@ func TestRequest(t *testing.T) {
 	l := w.must("-c", "DIR/tree", "--home=~", "-C", "~/x", "--bind", "DIR/data:/mnt:ro", "--bind", ".", "--env", "A=b=c", "--env", "PASSED", "--env", "MISSING",
 		"--unset-env", "B", "ls", "-l")
 	r := l.Request
-	if r.Home != session.HomeDir || r.HomeAt != session.HostPath(w.at("caller")) || r.Cwd != session.Path(w.at("caller/x")) {
+	if r.Home != session.HomeDir || r.HomeDirectory != session.HostPath(w.at("caller")) || r.Cwd != session.Path(w.at("caller/x")) {
 		t.Errorf("%+v", r)
 	}
 	if len(r.Binds) != 2 || r.Binds[0].Dest != "/mnt" || !r.Binds[0].ReadOnly || r.Binds[1].Source != session.HostPath(w.at("caller")) || string(r.Binds[1].Dest) != w.at("caller") {
@@ -202,7 +202,7 @@ func TestRoles(t *testing.T) {
 	w := newWorld(t)
 	w.role = Role{Bare: true, Tree: -1}
 	l := w.must("-c", "DIR/tree", "-u", "root", "ls")
-	if l.Facts.Identity.Kind != session.AsRoot || !l.Request.Root || l.Facts.Home != "/root" || len(l.warnings) != 1 {
+	if l.Facts.Identity.Kind != session.AsRoot || !l.Request.RootInside || l.Facts.Home != "/root" || len(l.warnings) != 1 {
 		t.Errorf("%+v %q", l.Facts.Identity, l.warnings)
 	}
 	for args, want := range map[string]string{

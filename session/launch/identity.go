@@ -23,7 +23,7 @@ func (c *compiled) mapIDs() {
 	}
 	one := make([]byte, 1)
 	c.add("wait for the id maps", unix.SYS_READ, num(c.mapped[0]), c.bytes(one), num(1)).result = 1
-	if id.ShownUID != 0 {
+	if id.InsideUID != 0 {
 		return
 	}
 	// What is made from here on belongs to root inside.
@@ -100,7 +100,7 @@ func (c *compiled) makeInTree(tree int) {
 		return
 	}
 	dir := c.register()
-	for _, p := range c.plan.Prepare {
+	for _, p := range c.plan.Preparations {
 		if p.InTree == "" {
 			continue
 		}

@@ -262,7 +262,7 @@ func (r *request) facts(root *rootfs.Root) (*session.Facts, error) {
 func (r *request) planRequest() session.Request {
 	uid := os.Getuid()
 	req := session.Request{Home: r.Home, HomeStore: session.HostPath(r.HomeStore), Binds: r.Binds, Cwd: session.Path(r.Cwd),
-		Root: uid == 0, Bare: uid == 0, NoOverlay: r.NoOverlay}
+		RootInside: uid == 0, NoDesktop: uid == 0, NoOverlay: r.NoOverlay}
 	if req.Home == "" {
 		req.Home = session.HomeTemporary
 	}

@@ -83,7 +83,7 @@ func (c *compiled) restrict(i int) {
 	if m.ReadOnly {
 		set |= unix.MOUNT_ATTR_RDONLY
 	}
-	if m.Guarded {
+	if m.NoSuidNoDev {
 		set |= unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 	}
 	if set == 0 {
@@ -163,7 +163,7 @@ func (c *compiled) fill(tmpfs int) {
 			}
 			c.close(file)
 		}
-		if n.Own && c.plan.Identity.RootMounts() {
+		if n.OwnedByProgram && c.plan.Identity.RootMounts() {
 			c.add("change the owner of "+n.Path, unix.SYS_FCHOWNAT, reg(tmpfs), c.cstring(n.Path),
 				num(c.plan.Identity.UID), num(c.plan.Identity.GID), num(unix.AT_SYMLINK_NOFOLLOW))
 		}

@@ -21,7 +21,7 @@ func removePlaceholders(plan *session.Plan) {
 	tables := sync.OnceValue(mountTables)
 	for _, m := range plan.Mounts[1:] {
 		home := plan.Mounts[m.Into]
-		if m.Feature != "files" || !home.Ours {
+		if m.Feature != "files" || !home.AllowMountPoints {
 			continue
 		}
 		dir, err := openBeneath(home.Source, path.Dir(m.Rel))

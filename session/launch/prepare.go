@@ -21,7 +21,7 @@ import (
 func prepare(plan *session.Plan, root *rootfs.Root) error {
 	defer unix.Umask(unix.Umask(0)) // modes are given exactly
 	id := &plan.Identity
-	for _, p := range plan.Prepare {
+	for _, p := range plan.Preparations {
 		if p.Home != "" {
 			if err := asCaller(plan, func() error { return makeHome(p.Home, p.Skel, root) }); err != nil {
 				return &SetupError{Step: StepHome, What: "make the home " + string(p.Home), Err: err}
