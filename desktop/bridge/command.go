@@ -31,6 +31,10 @@ type Command struct {
 
 // Run opens the arguments and returns the exit status.
 func (c *Command) Run() (status int) {
+	return c.run(string(session.PathMapFile), string(desktop.OpenSocket))
+}
+
+func (c *Command) run(pathMap, socket string) (status int) {
 	usage := c.Name + " FILE|URL: opens it with the host's desktop (chrun, feature host-open)\n"
 	args := c.Args
 	if len(args) > 1 && args[0] == "--" {
@@ -49,7 +53,7 @@ func (c *Command) Run() (status int) {
 	case strings.HasPrefix(args[0], "-"):
 		return c.fail(statusSyntax, fmt.Errorf("unexpected option %q", args[0]))
 	}
-	client, err := newClient(c.Caller, string(session.PathMapFile), string(desktop.OpenSocket))
+	client, err := newClient(c.Caller, pathMap, socket)
 	if err != nil {
 		return c.fail(statusFailed, err)
 	}
