@@ -76,7 +76,7 @@ func newBox(t *testing.T) *box {
 	s.Do(func() {
 		s.dir, s.err = os.MkdirTemp("/tmp", "chrun-cmd-")
 		s.exe = filepath.Join(s.dir, "chrun")
-		data, err := os.ReadFile("/proc/self/exe")
+		data, err := headless.TestBinary()
 		s.err = errors.Join(s.err, err, os.WriteFile(s.exe, data, 0o755), os.Chmod(s.dir, 0o755))
 	})
 	dir, err := os.MkdirTemp("/tmp", "chrun-box-")

@@ -43,7 +43,7 @@ func newBox(t *testing.T) *box {
 		b.uid = 61234 // no account has it
 	}
 	b.check(os.Chmod(dir, 0o755))
-	data, err := os.ReadFile("/proc/self/exe")
+	data, err := headless.TestBinary()
 	b.check(errors.Join(err, os.WriteFile(b.exe, data, 0o755), os.Chmod(b.exe, 0o755)))
 	for _, p := range []string{"home", "etc", "mnt/a/usr", "mnt/b/bin", "mnt/none"} {
 		b.check(os.MkdirAll(b.at(p), 0o755))

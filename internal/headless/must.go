@@ -2,11 +2,13 @@ package headless
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -82,3 +84,23 @@ func Root(t testing.TB) {
 		Must(t, "root", errors.New("this test must be run by root"))
 	}
 }
+
+// TestBinary returns the content of the test binary, for tests that execute it
+// again in the place of a program. Under -cover it is a build without coverage:
+// a process of another user, or one in a chroot, cannot write coverage data and
+// prints warnings instead.
+var TestBinary = sync.OnceValues(func() ([]byte, error) {
+	if testing.CoverMode() == "" {
+		return os.ReadFile("/proc/self/exe")
+	}
+	dir, err := os.MkdirTemp("", "chrun-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "test")
+	if out, err := exec.Command("go", "test", "-c", "-cover=false", "-o", file, ".").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("cannot build the tests without coverage: %w: %s", err, out)
+	}
+	return os.ReadFile(file)
+})

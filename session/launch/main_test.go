@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/internal/headless"
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/rootfs"
@@ -68,7 +69,7 @@ func tools(t testing.TB) (probe, self string) {
 			s.err = fmt.Errorf("%w: %s", err, out)
 			return
 		}
-		data, err := os.ReadFile("/proc/self/exe")
+		data, err := headless.TestBinary()
 		s.err = errors.Join(err, os.WriteFile(s.self, data, 0o755), os.Chmod(s.self, 0o755), os.Chmod(s.dir, 0o755))
 	})
 	if s.err != nil {
