@@ -10,7 +10,7 @@ import (
 	"chrun/internal/headless"
 )
 
-// ssh-add inside talks to the host's ssh-agent, wherever its socket is.
+// ssh-add inside uses the host's ssh-agent, wherever its socket is.
 func TestSSHAgent(t *testing.T) {
 	d := openDesktop(t, headless.Options{Home: makeHome(t, map[string]string{".ssh/config": ""})})
 	dir := headless.Dir(t, d.User)
@@ -27,32 +27,32 @@ func TestSSHAgent(t *testing.T) {
 		if err := agent.Start(); err != nil {
 			t.Fatal(err)
 		}
-		with := mode{socket, func(env []string) []string { return append(env, "SSH_AUTH_SOCK="+socket) }}
+		withAgent := mode{socket, func(env []string) []string { return append(env, "SSH_AUTH_SOCK="+socket) }}
 		waitFor(t, 5*time.Second, "the agent", func() bool {
 			cmd := d.Command(ctx, "ssh-add", "-q", key)
-			cmd.Env = with.env(cmd.Env)
+			cmd.Env = withAgent.env(cmd.Env)
 			return cmd.Run() == nil
 		})
-		d.chrun(with, nil, "ssh-add", "-l").wantOutput(t, "chrun-test-key")
-		r := d.chrun(with, []string{"--deny", "agents"}, "sh", "-c", "echo ${SSH_AUTH_SOCK-unset}; SSH_AUTH_SOCK="+socket+" ssh-add -l")
+		d.chrun(withAgent, nil, "ssh-add", "-l").wantOutput(t, "chrun-test-key")
+		r := d.chrun(withAgent, []string{"--deny", "agents"}, "sh", "-c", "echo ${SSH_AUTH_SOCK-unset}; SSH_AUTH_SOCK="+socket+" ssh-add -l")
 		if !strings.HasPrefix(r.stdout, "unset") || strings.Contains(r.stdout, "chrun-test-key") {
 			t.Errorf("denied, %s: %s %s", socket, r.stdout, r.stderr)
 		}
 		cancel()
 		agent.Wait()
-		// A dead agent is not offered.
-		if r := d.chrun(with, nil, "sh", "-c", "echo ${SSH_AUTH_SOCK-unset}"); r.stdout != "unset" {
-			t.Errorf("a dead agent is offered: %s", r.stdout)
+		// An agent that has ended is not shared.
+		if r := d.chrun(withAgent, nil, "sh", "-c", "echo ${SSH_AUTH_SOCK-unset}"); r.stdout != "unset" {
+			t.Errorf("an agent that has ended is shared: %s", r.stdout)
 		}
 	}
 }
 
 // gpg-connect-agent inside finds the host's gpg-agent, whose socket is in the
-// runtime directory, or in ~/.gnupg where there is none of its kind.
+// runtime directory, or in ~/.gnupg if the runtime directory is not the usual one.
 func TestGPGAgent(t *testing.T) {
 	for _, private := range []bool{false, true} {
 		d := openDesktop(t, headless.Options{Private: private, Home: makeHome(t, map[string]string{".gnupg/gpg.conf": ""})})
-		// The agent puts itself into the background.
+		// The agent starts in the background.
 		pid, err := d.Output("gpg-connect-agent", "getinfo pid", "/bye")
 		if err != nil || !strings.HasPrefix(pid, "D ") {
 			t.Fatalf("%q, %v", pid, err)
@@ -63,6 +63,6 @@ func TestGPGAgent(t *testing.T) {
 		if strings.Contains(r.stdout, pid) {
 			t.Errorf("denied: %s", r.stdout)
 		}
-		d.Close() // and the agent
+		d.Close() // also ends the agent
 	}
 }

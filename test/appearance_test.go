@@ -13,7 +13,7 @@ import (
 	"chrun/internal/headless"
 )
 
-// makeHome makes a makeHome for a session, with files; all is the user's.
+// makeHome makes a home with files for a session. Everything belongs to the user.
 func makeHome(t *testing.T, files map[string]string) string {
 	t.Helper()
 	u, err := headless.TestUser()
@@ -43,11 +43,12 @@ func makeHome(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// What is set inside is seen inside and on the host, and the other way round.
+// A setting made with dconf inside is visible inside and on the host, and vice
+// versa.
 func TestDconf(t *testing.T) {
 	d := openDesktop(t, headless.Options{Bus: true, Home: makeHome(t, nil)})
 	if os.Getuid() == 0 {
-		d.chroot = mountRenamedTree(t, d.User, "taro") // it is all one who the person is inside
+		d.chroot = mountRenamedTree(t, d.User, "taro") // the account's name inside does not matter
 	}
 	const schema = "org.gnome.desktop.interface"
 	host := func(args ...string) string {
@@ -58,23 +59,23 @@ func TestDconf(t *testing.T) {
 		}
 		return out
 	}
-	host("set", schema, "cursor-size", "37") // as on every desktop, there is a dconf already
+	host("set", schema, "cursor-size", "37") // creates the database, which every desktop has
 	d.chrun(both, nil, "gsettings", "get", schema, "cursor-size").wantOutput(t, "37")
 	for font, kind := range map[string]string{"Sans 13": "private", "Serif 14": "host", "Mono 15": "temporary"} {
 		flags := []string{"--home", kind}
 		d.chrun(both, flags, "gsettings", "set", schema, "font-name", font).wantOutput(t, "")
 		d.chrun(both, flags, "gsettings", "get", schema, "font-name").wantOutput(t, "'"+font+"'")
 		if got := host("get", schema, "font-name"); got != "'"+font+"'" {
-			t.Errorf("on the host %s, want %q", got, font)
+			t.Errorf("on the host the font is %s, want %q", got, font)
 		}
 	}
 
-	// A program that runs sees the change at once, though dconf replaces its file.
+	// A running program sees a change at once, although dconf replaces its file.
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	cmd := d.start(ctx, both, nil, "gsettings", "monitor", schema, "font-name")
-	var seen safeBuffer
-	cmd.Stdout = &seen
+	var changes safeBuffer
+	cmd.Stdout = &changes
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +84,12 @@ func TestDconf(t *testing.T) {
 	waitFor(t, 10*time.Second, "the change", func() bool {
 		n++
 		host("set", schema, "font-name", "Mono "+string(rune('0'+n%10)))
-		return strings.Contains(seen.String(), "'Mono ")
+		return strings.Contains(changes.String(), "'Mono ")
 	})
 }
 
-// Fonts that only the host has, the system's and the person's, are found by
-// fontconfig, with nothing in the environment too.
+// fontconfig finds fonts that only the host has, those of the system and those of
+// the person, even with an empty environment.
 func TestFonts(t *testing.T) {
 	u, err := headless.TestUser()
 	headless.Must(t, "desktop", err)
@@ -117,13 +118,13 @@ func TestFonts(t *testing.T) {
 	}
 }
 
-// A theme whose colour nobody else has, chosen as people do: for X11 in
-// settings.ini, for Wayland in dconf.
+// A theme with a colour that nothing else on the screen has. As usual it is set in
+// settings.ini for X11, and in dconf for Wayland.
 const themeCSS = "* { background-image: none; background-color: #b3128f; color: #fff; }\n"
 
 var themeColor = color.RGBA{0xb3, 0x12, 0x8f, 0xff}
 
-// A GTK window from the chroot looks as that of the same program of the host.
+// A GTK window of the chroot looks like that of the same program on the host.
 func TestTheme(t *testing.T) {
 	cursor, err := os.ReadFile(filepath.Join(headless.Chroot(t), "usr/share/icons/Adwaita/cursors/left_ptr"))
 	if err != nil {
@@ -143,7 +144,7 @@ func TestTheme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// chrun finds the other display all the same.
+	// chrun finds the other display too, so the toolkit is told which to use.
 	on := func(m mode, backend string) mode {
 		return mode{m.name, func(env []string) []string { return append(m.env(env), "GDK_BACKEND="+backend) }}
 	}
@@ -152,7 +153,7 @@ func TestTheme(t *testing.T) {
 		if host < 0.005 || inside < 0.98*host || inside > 1.02*host {
 			t.Errorf("%s: the theme covers %.4f of the screen from inside, %.4f from the host", m.name, inside, host)
 		}
-		// Cursors are in no picture: the file that is opened.
+		// A screenshot has no cursor, so check which file is opened.
 		r := d.chrun(m, nil, "strace", "-f", "-e", "trace=open,openat", "zenity", "--info", "--timeout=1")
 		if !strings.Contains(strings.ReplaceAll(r.stderr, "//", "/"), `"/run/host/user-share/icons/ChrunCursor/cursors/`) {
 			t.Errorf("%s: the host's cursor theme is not opened\n%.2000s", m.name, r.stderr)
@@ -160,8 +161,8 @@ func TestTheme(t *testing.T) {
 	}
 }
 
-// themeCoverage is how much of the screen has the theme's colour while a dialog is
-// shown, by the host's program or the chroot's.
+// themeCoverage returns the share of the screen that has the theme's colour while
+// the host's or the chroot's program shows a dialog.
 func (d *desk) themeCoverage(m mode, display headless.Display, inside bool) (covered float64) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
 	defer cancel()
@@ -179,7 +180,7 @@ func (d *desk) themeCoverage(m mode, display headless.Display, inside bool) (cov
 	if file != "" {
 		file = filepath.Join(file, fmt.Sprintf("%s-inside-%v.png", display, inside))
 	}
-	last := -1.0 // until it is there and stands still
+	last := -1.0 // wait until the picture is stable
 	waitFor(d.t, 30*time.Second, "a window in the theme's colour", func() bool {
 		picture, err := d.Screenshot(display, file)
 		if err != nil {
@@ -191,8 +192,8 @@ func (d *desk) themeCoverage(m mode, display headless.Display, inside bool) (cov
 	return covered
 }
 
-// The cursor theme that no variable names, the person's ~/.icons/default, is
-// found before that of the chroot.
+// Without a variable, the person's default cursor theme ~/.icons/default comes
+// before that of the chroot.
 func TestDefaultCursor(t *testing.T) {
 	cursor, err := os.ReadFile(filepath.Join(headless.Chroot(t), "usr/share/icons/Adwaita/cursors/left_ptr"))
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 	"chrun/internal/headless"
 )
 
-// A relay serves the program alone, and makes nobody root.
+// A relay serves only its program, and lets nobody claim to be root.
 func TestRelayAttacked(t *testing.T) {
 	d := openSudo(t, headless.Options{Bus: true})
 	const auth = `use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); connect(S, sockaddr_un("/run/chrun/session-bus")) or die "connect: $!\n";
 		syswrite(S, "\0AUTH EXTERNAL $ARGV[0]\r\n"); sysread(S, $b, 9) or die "hung up\n"; print $b`
-	say := func(uid int) string { return fmt.Sprintf("%x", strconv.Itoa(uid)) }
-	inside := fmt.Sprintf(`for id in %s %s %s; do perl -e "$0" $id; echo; done; echo ready; read x`, say(0), say(d.User.UID+1), say(stranger))
+	authID := func(uid int) string { return fmt.Sprintf("%x", strconv.Itoa(uid)) }
+	inside := fmt.Sprintf(`for id in %s %s %s; do perl -e "$0" $id; echo; done; echo ready; read x`, authID(0), authID(d.User.UID+1), authID(stranger))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := d.grantCommand(ctx, "sh", "-c", inside, auth)
@@ -37,11 +37,11 @@ func TestRelayAttacked(t *testing.T) {
 	waitFor(t, 20*time.Second, "the program asks", func() bool { return strings.Contains(out.String(), "ready") })
 	answers := strings.Fields(out.String())
 	if strings.Count(out.String(), "REJECTED") != 2 || strings.Count(out.String(), "OK ") != 1 || strings.Index(out.String(), "OK ") < strings.LastIndex(out.String(), "REJECTED") {
-		t.Errorf("%q", answers)
+		t.Errorf("the relay answers %q", answers)
 	}
 	first := strconv.Itoa(processesOfUID(stranger, "sh")[0])
 	for _, uid := range []int{0, d.User.UID, 61240} {
-		r := runCommand(exec.CommandContext(ctx, "nsenter", "-t", first, "-m", "-r", "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "perl", "-e", auth, say(stranger)))
+		r := runCommand(exec.CommandContext(ctx, "nsenter", "-t", first, "-m", "-r", "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "perl", "-e", auth, authID(stranger)))
 		hungUp := r.code < 0 || strings.Contains(r.stderr, "hung up") // before it wrote, by SIGPIPE, or afterwards
 		if r.err == nil || !hungUp && !strings.Contains(r.stderr, "Permission denied") {
 			t.Errorf("uid %d: %+v", uid, r)
@@ -49,11 +49,11 @@ func TestRelayAttacked(t *testing.T) {
 		if uid == 0 {
 			continue
 		}
-		for _, keeper := range append(chrunProcesses("chrun-helper\x00revoke"), cmd.Process.Pid) { // root's
+		for _, pid := range append(chrunProcesses("chrun-helper\x00revoke"), cmd.Process.Pid) { // processes of root
 			r := runCommand(exec.CommandContext(ctx, "setpriv", "--reuid="+strconv.Itoa(uid), "--regid=61240", "--clear-groups", "sh", "-c",
-				fmt.Sprintf("kill -KILL %[1]d; head -c 1 /proc/%[1]d/mem; ls /proc/%[1]d/fd /proc/%[1]d/root/", keeper)))
+				fmt.Sprintf("kill -KILL %[1]d; head -c 1 /proc/%[1]d/mem; ls /proc/%[1]d/fd /proc/%[1]d/root/", pid)))
 			if r.err == nil || r.stdout != "" {
-				t.Errorf("uid %d gets at a process of root's: %+v", uid, r)
+				t.Errorf("uid %d can access a process of root: %+v", uid, r)
 			}
 		}
 	}
@@ -61,8 +61,8 @@ func TestRelayAttacked(t *testing.T) {
 	cmd.Wait()
 }
 
-// The user exchanges what was named while root plans and mounts.
-func TestSwapped(t *testing.T) {
+// The user exchanges the named files while root plans and mounts.
+func TestSwappedFiles(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	secret, name := filepath.Join(d.dir, "secret"), filepath.Join(d.dir, "swap")
 	writeFile(t, filepath.Join(secret, "in/file"), "of root's alone")
@@ -71,7 +71,7 @@ func TestSwapped(t *testing.T) {
 		t.Fatal(err)
 	}
 	sockets := map[string]string{}
-	for kind, uid := range map[string]int{"mine": d.User.UID, "roots": 0} {
+	for kind, uid := range map[string]int{"users": d.User.UID, "roots": 0} {
 		p := filepath.Join(d.dir, kind, "native")
 		if err := os.Mkdir(filepath.Dir(p), 0o755); err != nil {
 			t.Fatal(err)
@@ -92,12 +92,12 @@ func TestSwapped(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	swapper := d.Command(ctx, "sh", "-c", `cd "$0"; while :; do
-		ln -sfT plain swap; ln -sfT mine pulse; ln -sfT secret/in swap; ln -sfT roots pulse; done`, d.dir)
+		ln -sfT plain swap; ln -sfT users pulse; ln -sfT secret/in swap; ln -sfT roots pulse; done`, d.dir)
 	if err := swapper.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { cancel(); swapper.Wait() }()
-	waitFor(t, 10*time.Second, "it swaps", func() bool { _, err := os.Lstat(name); return err == nil })
+	waitFor(t, 10*time.Second, "the swapping has begun", func() bool { _, err := os.Lstat(name); return err == nil })
 	good := 0
 	for range 25 {
 		r := d.sudo([]string{"PULSE_SERVER=unix:" + filepath.Join(d.dir, "pulse/native")}, append([]string{"--bind", name + ":/mnt/x"}, grantFlags...), "cat", "/mnt/x/file")
@@ -113,13 +113,13 @@ func TestSwapped(t *testing.T) {
 		out, err := exec.Command("getfacl", "-pn", sockets["roots"]).Output()
 		headless.Must(t, "desktop", err)
 		if strings.Contains(string(out), strconv.Itoa(stranger)) {
-			t.Fatalf("root's socket was opened: %s", out)
+			t.Fatalf("access to a socket of root was granted: %s", out)
 		}
 	}
-	t.Logf("%d launches of 25 saw what was planned", good)
+	t.Logf("%d of 25 launches got the planned file", good)
 }
 
-// Where links of the tree lead decides nothing on the host.
+// Symlinks of the tree have no effect on the host.
 func TestTreeLinksToRun(t *testing.T) {
 	d := openSudo(t, headless.Options{Bus: true})
 	host := filepath.Join(d.dir, "host")

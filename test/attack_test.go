@@ -16,27 +16,26 @@ import (
 	"chrun/internal/headless"
 )
 
-// wantError says that a launch was refused by chrun, with that text, and nothing of
-// the secret came out.
+// wantError checks that chrun refused the launch with an error that contains text.
 func (r result) wantError(t *testing.T, name, text string) {
 	t.Helper()
 	if r.err == nil || !strings.Contains(r.stderr, ": cannot ") || !strings.Contains(r.stderr, text) {
-		t.Errorf("%s: not refused: %v\n%s\n%s\nwant %q", name, r.err, r.stdout, r.stderr, text)
+		t.Errorf("%s: not refused: %v\nstdout: %s\nstderr: %s\nwant %q", name, r.err, r.stdout, r.stderr, text)
 	}
 }
 
 var grantFlags = []string{"--identity=grant", "-u", "user", "-C", "/"}
 
-// Where root mounts, nothing that the user names is opened with root's rights,
-// and nothing lies over what says who is who or what runs.
+// When root mounts, files that the user names are not opened with root's rights,
+// and nothing can be mounted over account files or system directories.
 func TestRootMounts(t *testing.T) {
 	d := openSudo(t, headless.Options{})
-	secret := filepath.Join(d.dir, "secret") // root's
+	secret := filepath.Join(d.dir, "secret") // belongs to root
 	writeFile(t, filepath.Join(secret, "file"), "of root's alone")
 	if err := os.Chmod(secret, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	evil := filepath.Join(d.dir, "evil") // the user's
+	evil := filepath.Join(d.dir, "evil") // belongs to the user
 	writeFile(t, filepath.Join(evil, "passwd"), "root::0:0::/:/bin/sh\n")
 	writeFile(t, filepath.Join(d.dir, "upper/opt/.keep"), "")
 	for name, target := range map[string]string{"e": "/etc", "u": "../usr/bin", "l": "/lib", "r": "/run/chrun"} {
@@ -62,14 +61,15 @@ func TestRootMounts(t *testing.T) {
 			r.wantError(t, source, "permission denied")
 		}
 	}
-	// A directory that only root may list comes as such.
+	// A directory that only root may list stays closed inside.
 	r := d.sudo(nil, append([]string{"--bind", secret + ":/mnt/x"}, grantFlags...), "cat", "/mnt/x/file")
 	if strings.Contains(r.stdout, "of root's") {
-		t.Error("the program reads root's file")
+		t.Error("the program reads a file of root")
 	}
 }
 
-// A program that root started for another gains nothing by files of the tree.
+// A program that root started for another user gains no privileges through setuid
+// files of the tree.
 func TestNoNewPrivileges(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	for _, p := range []string{"id", "sh"} {
@@ -93,7 +93,7 @@ func TestNoNewPrivileges(t *testing.T) {
 	}
 }
 
-// What the tree says of accounts gives nobody a group or a number of the host.
+// Accounts in the tree give nobody a group or uid of the host.
 func TestTreeAccounts(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	u := d.User
@@ -132,11 +132,12 @@ func TestTreeAccounts(t *testing.T) {
 	}
 }
 
-// The environment, descriptors and directory of root do not reach the program;
-// nor does what only root can read by way of what names the desktop.
+// The environment, descriptors and working directory of root do not reach the
+// program. Neither do files that only root can read and that variables of the
+// desktop name.
 func TestRootEnvironment(t *testing.T) {
 	d := openSudo(t, headless.Options{X11: true})
-	secret := filepath.Join(d.dir, "cookie") // root's
+	secret := filepath.Join(d.dir, "cookie") // belongs to root
 	data, err := os.ReadFile(d.Getenv("XAUTHORITY"))
 	if err != nil {
 		t.Fatal(err)
@@ -144,12 +145,12 @@ func TestRootEnvironment(t *testing.T) {
 	if err := os.WriteFile(secret, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	look := `cat "$XAUTHORITY" | od -c; env; grep -c . $XAUTHORITY; ls -l /proc/self/fd`
+	script := `cat "$XAUTHORITY" | od -c; env; grep -c . $XAUTHORITY; ls -l /proc/self/fd`
 	for _, identity := range [][]string{grantFlags, {"-u", "root"}, {"-C", "/"}} {
 		for _, file := range []string{secret, "/etc/shadow", "/proc/1/environ"} {
-			r := d.sudo([]string{"XAUTHORITY=" + file}, append([]string{"-v"}, identity...), "sh", "-c", look)
+			r := d.sudo([]string{"XAUTHORITY=" + file}, append([]string{"-v"}, identity...), "sh", "-c", script)
 			if r.err != nil && !strings.Contains(r.stderr, "cannot") || strings.Contains(r.stderr, "cookie from "+file) {
-				t.Errorf("%v: root's %s was read: %v %s", identity, file, r.err, r.stderr)
+				t.Errorf("%v: %s, which belongs to root, was read: %v %s", identity, file, r.err, r.stderr)
 			}
 		}
 		r := d.sudo([]string{"LD_PRELOAD=/tmp/x.so", "_CHRUN_TREE=5", "GODEBUG=netdns=1", "SECRET=of-root", "HOME=/root", "PATH=/tmp/evil:/usr/bin:/bin"},
@@ -172,15 +173,15 @@ func TestRootEnvironment(t *testing.T) {
 		r := runCommand(cmd)
 		cancel()
 		if strings.Contains(r.stdout, "root:") || strings.Contains(r.stdout, "7") {
-			t.Errorf("%v: a descriptor of root's: %s", identity, r.stdout)
+			t.Errorf("%v: the program has a descriptor of root: %s", identity, r.stdout)
 		}
 	}
-	// A directory that the program may not enter is not its own.
+	// The working directory must be accessible for the program.
 	if err := os.MkdirAll(filepath.Join(d.dir, "upper/srv/closed"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	d.sudo(nil, []string{"--identity=grant", "-u", "user", "-C", "/srv/closed"}, "pwd").wantError(t, "-C", "permission denied")
-	// Nobody is not root.
+	// A caller that does not exist is not taken for root.
 	for _, name := range []string{"SUDO_UID", "DOAS_USER", "PKEXEC_UID"} {
 		for _, who := range []string{"nonsense", "61239", "-1", "0x0", "../0"} {
 			d.sudo([]string{"SUDO_UID=0", name + "=" + who}, nil, "id").wantError(t, name+"="+who, "names no account")
@@ -188,8 +189,7 @@ func TestRootEnvironment(t *testing.T) {
 	}
 }
 
-// Sockets and directories that others have, or that refuse the user, are not
-// opened to the program.
+// The program gets no access to sockets and directories of other users.
 func TestForeignSockets(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	for name, own := range map[string]struct{ uid, mode int }{"root's": {0, 0o600}, "another's": {61240, 0o777}} {
@@ -213,7 +213,7 @@ func TestForeignSockets(t *testing.T) {
 		out, err := exec.Command("getfacl", "-pn", p).Output()
 		headless.Must(t, "desktop", err)
 		if strings.Contains(string(out), strconv.Itoa(stranger)) {
-			t.Errorf("%s socket was opened: %s", name, out)
+			t.Errorf("access to %s socket was granted: %s", name, out)
 		}
 	}
 	foreign := filepath.Join(d.dir, "foreign")
@@ -227,12 +227,13 @@ func TestForeignSockets(t *testing.T) {
 	for _, dir := range []string{foreign, link, "/root", "/run"} {
 		r := d.sudo([]string{"XDG_RUNTIME_DIR=" + dir}, grantFlags, "sh", "-c", "echo $XDG_RUNTIME_DIR; stat -c '%u %a' $XDG_RUNTIME_DIR")
 		if want := fmt.Sprintf("\n%d 700", stranger); strings.HasPrefix(r.stdout, dir+"\n") || !strings.HasSuffix(r.stdout, want) {
-			t.Errorf("%s is taken for the runtime directory: %s%s", dir, r.stdout, r.stderr)
+			t.Errorf("%s is used as the runtime directory: %s%s", dir, r.stdout, r.stderr)
 		}
 	}
 }
 
-// A journal that somebody has planted or edited is refused, and changes nothing.
+// chrunctl gc refuses a journal that somebody else has written, and does not act on
+// it.
 func TestPlantedJournal(t *testing.T) {
 	d := openSudo(t, headless.Options{Compositor: "weston"})
 	before := d.desktopState()
@@ -242,7 +243,7 @@ func TestPlantedJournal(t *testing.T) {
 		defer cancel()
 		return runCommand(d.asRoot(ctx, chrunctlProgram, "gc"))
 	}
-	try := func(name, text string, plant func() error) {
+	check := func(name, text string, plant func() error) {
 		t.Helper()
 		os.RemoveAll(dir)
 		if err := plant(); err != nil {
@@ -257,10 +258,10 @@ func TestPlantedJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	try("link", "", func() error { return os.Symlink(d.dir, dir) })
-	try("owner", "belongs to uid", func() error { os.Mkdir(dir, 0o700); return os.Chown(dir, d.User.UID, 0) })
-	try("mode", "0755", func() error { return os.Mkdir(dir, 0o755) })
-	try("parent", "only root can write", func() error { return os.Chmod(d.journal, 0o777) })
+	check("link", "", func() error { return os.Symlink(d.dir, dir) })
+	check("owner", "belongs to uid", func() error { os.Mkdir(dir, 0o700); return os.Chown(dir, d.User.UID, 0) })
+	check("mode", "0755", func() error { return os.Mkdir(dir, 0o755) })
+	check("parent", "only root can write", func() error { return os.Chmod(d.journal, 0o777) })
 	socket := filepath.Join(d.RuntimeDir, d.Getenv("WAYLAND_DISPLAY"))
 	var st syscall.Stat_t
 	if err := syscall.Stat(socket, &st); err != nil {
@@ -271,13 +272,13 @@ func TestPlantedJournal(t *testing.T) {
 	write := func(text string) func() error {
 		return func() error { os.Mkdir(dir, 0o700); return os.WriteFile(file, []byte(text), 0o600) }
 	}
-	try("kind", "unknown", write(`{"kind":"run","acl":null}`+"\n"))
-	try("text", "not a grant", write("rm -rf /\n"))
-	try("foreign file", "belongs to uid", func() error {
+	check("kind", "unknown", write(`{"kind":"run","acl":null}`+"\n"))
+	check("text", "not a grant", write("rm -rf /\n"))
+	check("foreign file", "belongs to uid", func() error {
 		write(fmt.Sprintf(entry, socket, st.Dev, st.Ino, st.Uid))()
 		return os.Chown(file, d.User.UID, 0)
 	})
-	// One in form, of something else: left alone.
+	// A valid entry for a file that was replaced since has no effect.
 	if out, err := exec.Command("setfacl", "-m", "u:7:r", socket).CombinedOutput(); err != nil {
 		headless.Must(t, "desktop", fmt.Errorf("%w: %s", err, out))
 	}
@@ -293,7 +294,7 @@ func TestPlantedJournal(t *testing.T) {
 			t.Errorf("%s: was\n%s\nis\n%s", text, before, now)
 		}
 	}
-	// A program inside finds no journal, and cannot make one that counts.
+	// A program inside cannot read the journal, nor make one that gc accepts.
 	r := d.sudo(nil, grantFlags, "sh", "-c", "ls /run/chrun/journal; mkdir /run/chrun/journal && echo x >/run/chrun/journal/launch-0123456789abcdef; true")
 	if r.err != nil {
 		t.Errorf("%+v", r)
@@ -303,8 +304,8 @@ func TestPlantedJournal(t *testing.T) {
 	}
 }
 
-// A keeper's name is no way to anything.
-func TestKeeperName(t *testing.T) {
+// Running chrun under the name of its helper process has no effect.
+func TestHelperName(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	for _, words := range []string{"", "undo", "relay", "relay 0 0 /run/x", "relay x y z", "probe x", "x"} {
 		cmd := d.Command(context.Background(), "bash", "-c", "exec -a chrun-helper "+chrunProgram+" "+words+" </dev/null 3<&- 4<&- 5<&-")

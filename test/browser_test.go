@@ -13,9 +13,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// Firefox and Chromium open a window on Wayland and on X11, with their own
-// sandboxes on: the processes that show pages are in user namespaces of their
-// own, below the launch's, and filter system calls.
+// Firefox and Chromium open a window on Wayland and on X11 with their own sandboxes
+// enabled: the processes that render pages filter system calls, and are in user
+// namespaces of their own inside that of the launch.
 func TestBrowsers(t *testing.T) {
 	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Bus: true})
 	page := filepath.Join(headless.Dir(t, d.User), "page.html")
@@ -25,7 +25,7 @@ func TestBrowsers(t *testing.T) {
 	for _, b := range []struct {
 		name    string
 		command []string
-		child   string // in the command line of a process that shows pages
+		child   string // part of the command line of a process that renders pages
 	}{
 		{"firefox", []string{"firefox-esr", "--no-remote"}, "-contentproc"},
 		{"chromium", []string{"chromium", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -43,14 +43,14 @@ func TestBrowsers(t *testing.T) {
 func (d *desk) checkBrowser(m mode, command []string, child, page string) {
 	t := d.t
 	profile := headless.Dir(t, d.User)
-	quiet := `user_pref("network.captive-portal-service.enabled", false);
+	preferences := `user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("app.normandy.enabled", false);
 user_pref("toolkit.telemetry.enabled", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("browser.shell.checkDefaultBrowser", false);
 `
-	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(quiet), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(preferences), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if command[0] == "chromium" {
@@ -73,7 +73,7 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 	}()
 	waitFor(t, time.Minute, "a window with the page's title", func() bool { return strings.Contains(d.windows(), "chrun page") })
 	own := userNamespace(os.Getpid())
-	waitFor(t, 30*time.Second, "a sandboxed process that shows pages", func() bool {
+	waitFor(t, 30*time.Second, "a sandboxed process that renders pages", func() bool {
 		for _, pid := range d.processes(child) {
 			status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 			ns := userNamespace(pid)
@@ -85,7 +85,7 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 	})
 	for _, pid := range d.processes(profile) {
 		if line, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline"); strings.Contains(string(line), "--no-sandbox") {
-			t.Errorf("runs without its sandbox: %q", line)
+			t.Errorf("the browser runs without its sandbox: %q", line)
 		}
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
@@ -106,7 +106,7 @@ func (d *desk) windows() string {
 	return tree + x
 }
 
-// processes lists the processes whose command lines hold text, chrun apart.
+// processes lists the processes whose command lines contain text, except chrun.
 func (d *desk) processes(text string) (pids []int) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
@@ -127,7 +127,7 @@ func userNamespace(pid int) string {
 	return ns
 }
 
-// childOf is the process that chrun started.
+// childOf returns the process that chrun started.
 func (d *desk) childOf(chrun int) int {
 	data, _ := os.ReadFile("/proc/" + strconv.Itoa(chrun) + "/task/" + strconv.Itoa(chrun) + "/children")
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// safeBuffer is written by a program and read by the test meanwhile.
+// safeBuffer is a buffer that a test can read while a program writes to it.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -1,5 +1,5 @@
-// Package test runs chrun as a person does: real programs from a real chroot,
-// on a real desktop that nobody sees, as an ordinary user whose uid is not 1000.
+// Package test runs chrun as a person does: real programs in a real chroot, on a
+// real but headless desktop, as an ordinary user whose uid is not 1000.
 package test
 
 import (
@@ -17,7 +17,7 @@ import (
 	"chrun/internal/headless"
 )
 
-// The programs under test, where the test user can reach them.
+// The programs under test, in a directory that the test user can reach.
 var chrunProgram, chrunctlProgram string
 
 func TestMain(m *testing.M) {
@@ -54,7 +54,7 @@ func openDesktop(t *testing.T, o headless.Options) *desk {
 	return &desk{headless.Open(t, o), t, chroot}
 }
 
-// mode is what a program finds of the desktop in its environment.
+// mode changes the variables that name the desktop in the environment of a launch.
 type mode struct {
 	name string
 	env  func(env []string) []string
@@ -73,8 +73,8 @@ var (
 	both    = mode{"both", func(env []string) []string { return env }}
 	wayland = mode{"Wayland only", without("DISPLAY", "XAUTHORITY")}
 	x11     = mode{"X11 only", without("WAYLAND_DISPLAY")}
-	// Nothing at all, as in a cron job. (A plain user's test session cannot have
-	// the usual runtime directory, and has to name its own.)
+	// No variables, as in a cron job. (If a plain user runs the tests, the session
+	// cannot have the usual runtime directory and keeps that variable.)
 	empty = mode{"env -i", func(env []string) []string {
 		return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 			dir, ok := strings.CutPrefix(kv, "XDG_RUNTIME_DIR=")
@@ -83,15 +83,15 @@ var (
 	}}
 )
 
-// result is how a program ended.
+// result is the result of a program.
 type result struct {
 	stdout, stderr string
 	err            error
 	code           int
 }
 
-// chrun runs a program in the chroot for at most a minute. flags come before
-// the command; "--" is put between.
+// chrun runs a program in the chroot for at most a minute. The command line is
+// flags, "--" and command.
 func (d *desk) chrun(m mode, flags []string, command ...string) result {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -101,12 +101,13 @@ func (d *desk) chrun(m mode, flags []string, command ...string) result {
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		err = fmt.Errorf("does not end: %w", err)
+		err = fmt.Errorf("timeout: %w", err)
 	}
 	return result{strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
 }
 
-// start prepares chrun with a program in the chroot.
+// start returns the command that runs a program in the chroot. It does not start
+// it.
 func (d *desk) start(ctx context.Context, m mode, flags []string, command ...string) *exec.Cmd {
 	args := append([]string{"-c", d.chroot}, flags...)
 	cmd := d.Command(ctx, chrunProgram, append(append(args, "--"), command...)...)
@@ -115,7 +116,8 @@ func (d *desk) start(ctx context.Context, m mode, flags []string, command ...str
 	return cmd
 }
 
-// wantOutput fails unless the program ended well and said text.
+// wantOutput checks that the program succeeded and printed text, and that chrun
+// printed nothing.
 func (r result) wantOutput(t *testing.T, text string) {
 	t.Helper()
 	if r.err != nil || !strings.Contains(r.stdout, text) {
@@ -126,12 +128,12 @@ func (r result) wantOutput(t *testing.T, text string) {
 	}
 }
 
-// waitFor calls f until it says true, at most for the given time.
+// waitFor calls f until it returns true. It fails the test after limit.
 func waitFor(t *testing.T, limit time.Duration, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(limit); !f(); {
 		if time.Now().After(end) {
-			t.Fatalf("not in %v: %s", limit, what)
+			t.Fatalf("timeout after %v: %s", limit, what)
 		}
 		time.Sleep(30 * time.Millisecond)
 	}

@@ -15,14 +15,14 @@ import (
 	"chrun/internal/headless"
 )
 
-// What Firefox downloads, with nothing set up in it, is in the host's folder
-// for that, whose name is in the person's language, though the account has
-// another name inside and the home there is another.
+// Without any configuration, Firefox saves downloads in the host's download folder,
+// whose name is in the person's language, although the account has another name
+// inside, and another home.
 func TestDownload(t *testing.T) {
-	const name, content = "報告.bin", "what was downloaded"
+	const name, content = "報告.bin", "the downloaded file"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if language := r.Header.Get("Accept-Language"); !strings.HasPrefix(language, "ja") {
-			t.Errorf("Firefox speaks %q", language)
+			t.Errorf("Firefox requests the language %q", language)
 		}
 		if r.URL.Path != "/get" {
 			fmt.Fprint(w, `<title>chrun page</title><meta http-equiv=refresh content="0;url=/get">`)
@@ -44,7 +44,7 @@ func TestDownload(t *testing.T) {
 		{"private", "ダウンロード"}, {"temporary", "ダウンロード"}, {"private", "Downloads"},
 	} {
 		t.Run(c.kind+"/"+c.dir, func(t *testing.T) {
-			if c.dir == "Downloads" { // as with many a plain window manager
+			if c.dir == "Downloads" { // plain window managers make no user-dirs.dirs
 				if err := os.Remove(filepath.Join(host, ".config/user-dirs.dirs")); err != nil {
 					t.Fatal(err)
 				}
@@ -70,14 +70,14 @@ func TestDownload(t *testing.T) {
 				return string(data) == content
 			})
 			if st, err := os.Stat(file); err != nil || int(st.Sys().(*syscall.Stat_t).Uid) != d.User.UID {
-				t.Errorf("it is not the user's: %v, %v", st, err)
+				t.Errorf("the download does not belong to the user: %v, %v", st, err)
 			}
 			if err := os.Remove(file); err != nil {
 				t.Error(err)
 			}
 			filepath.WalkDir(host, func(p string, _ os.DirEntry, err error) error {
 				if err == nil && strings.Contains(p, strings.TrimSuffix(name, ".bin")) {
-					t.Errorf("it is in %s too", p)
+					t.Errorf("the download is also in %s", p)
 				}
 				return err
 			})

@@ -10,9 +10,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// What the command line names and the chroot lacks is there, under the same
-// path; what the person works in, too; what is saved among the documents is
-// found on the host; and nothing else of the home is.
+// Files that the command line names are available inside under the same path,
+// unless the chroot has them; so is the working directory. Documents saved inside
+// are on the host. Nothing else of the home is available.
 func TestFiles(t *testing.T) {
 	headless.Chroot(t)
 	u, err := headless.TestUser()
@@ -28,12 +28,12 @@ func TestFiles(t *testing.T) {
 		"top.txt":                "in the home",
 		".secret/key":            "hidden",
 	} {
-		at := filepath.Join(home, p)
+		file := filepath.Join(home, p)
 		if out, err := d.Output("mkdir", "-p", filepath.Dir(home+"/"+p+"x")); err != nil {
 			t.Fatal(out, err)
 		}
 		if !strings.HasSuffix(p, "/") {
-			if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
+			if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -44,11 +44,11 @@ func TestFiles(t *testing.T) {
 	d.chrun(both, nil, "sh", "-c", `cat "${1#--f=}"`, "sh", "--f="+file).wantOutput(t, "in a project")
 	d.chrun(both, nil, "sh", "-c", `cat "$2"`, "sh", "file://"+strings.ReplaceAll(strings.ReplaceAll(file, " ", "%20"), `"`, "%22"), file).wantOutput(t, "in a project")
 	d.chrun(both, nil, "cat", filepath.Join(home, "top.txt")).wantOutput(t, "in the home")
-	// The mount points that these have left are not the directory.
+	// The mount points of the launches above do not hide the directory.
 	d.chrun(both, nil, "sh", "-c", `ls "$1" && echo saved >"$1/new"`, "sh", filepath.Join(home, "proj")).wantOutput(t, "sub")
 	d.chrun(both, nil, "ls", filepath.Join(home, "proj/sub")).wantOutput(t, "a 'b\".txt")
 	if data, _ := os.ReadFile(filepath.Join(home, "proj/new")); string(data) != "saved\n" {
-		t.Errorf("what is saved in a named directory is not there: %q", data)
+		t.Errorf("a file saved in a named directory is not on the host: %q", data)
 	}
 	if r := d.chrun(both, nil, "cat", filepath.Join(home, ".secret/key")); r.err == nil {
 		t.Errorf("a file below a dot directory of the home is shared: %s", r.stdout)
@@ -56,9 +56,9 @@ func TestFiles(t *testing.T) {
 	d.chrun(both, nil, "grep", "-c", "^"+u.Name+":", "/etc/passwd").wantOutput(t, "1") // the chroot's own
 	d.chrun(both, nil, "sh", "-c", `cat ~/.config/user-dirs.dirs; echo saved >~/"Herunter geladen/x"`).wantOutput(t, `XDG_DOWNLOAD_DIR="`+home+`/Herunter geladen"`)
 	if data, _ := os.ReadFile(filepath.Join(home, "Herunter geladen/x")); string(data) != "saved\n" {
-		t.Errorf("a download is not where it is looked for: %q", data)
+		t.Errorf("a download is not in the host's folder: %q", data)
 	}
-	// The working directory itself, and nowhere else.
+	// The working directory is shared, except a dot directory.
 	cmd := d.Command(t.Context(), chrunProgram, "-c", d.chroot, "cat", "a 'b\".txt")
 	cmd.Dir = filepath.Dir(file)
 	if out, err := cmd.Output(); err != nil || string(out) != "in a project" {
@@ -71,9 +71,9 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// In a tree of the person's own a launch leaves an empty directory where it
-// shared a folder; the next launch shares it there again.
-func TestFileAgain(t *testing.T) {
+// In a tree that belongs to the person, a launch leaves an empty directory as the
+// mount point of a folder. The next launch uses it again.
+func TestRepeatedFile(t *testing.T) {
 	d := openDesktop(t, headless.Options{})
 	d.chroot = filepath.Join(headless.Dir(t, d.User), "tree")
 	out, err := d.Output("mktemp", "-d", "/var/tmp/chrun-test-XXXXXX") // /tmp is shared whole
@@ -101,10 +101,11 @@ func TestFileAgain(t *testing.T) {
 	}
 }
 
-// A home to which a link leads is the home all the same, by the link's name.
+// If the home is a symlink, its target is treated as the home, and the program
+// sees the name of the symlink.
 func TestLinkedHome(t *testing.T) {
 	d := openDesktop(t, headless.Options{})
-	dir := makeProject(t, d.User) // /tmp is seen inside anyway
+	dir := makeProject(t, d.User) // not in /tmp, which is shared anyway
 	home, link := dir+"/real", dir+"/link"
 	if out, err := d.Output("sh", "-c", "mkdir -p $1/.secret $1/proj && echo hidden >$1/.secret/key && echo here >$1/proj/file && ln -s real $2", "sh", home, link); err != nil {
 		t.Fatal(out, err)
@@ -125,13 +126,13 @@ func TestLinkedHome(t *testing.T) {
 	}
 }
 
-// A file named in the home leaves no empty file of its name behind; but while a
-// program has it, it stays, and so does the chroot's own.
+// Sharing a file in the home leaves no empty file as its mount point. The mount
+// point stays while a program uses it, and so does a file of the chroot's home.
 func TestNamedInHome(t *testing.T) {
 	host := makeHome(t, map[string]string{"it's \\ a file": "the host's", "own": "the host's", "empty": ""})
 	d := openDesktop(t, headless.Options{Home: host})
 	file, dir := filepath.Join(host, `it's \ a file`), headless.Dir(t, d.User)
-	left := func(name string) bool {
+	inHome := func(name string) bool {
 		found, err := filepath.Glob(filepath.Join(host, ".local/share/chrun/homes/*/"+name))
 		if err != nil {
 			t.Fatal(err)
@@ -142,23 +143,23 @@ func TestNamedInHome(t *testing.T) {
 	d.chrun(both, nil, "cat", filepath.Join(host, "own")).wantOutput(t, "inside")
 	d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
 	d.chrun(both, nil, "cat", filepath.Join(host, "empty")).wantOutput(t, "")
-	if !left("own") || left("it*") || left("empty") {
-		t.Errorf("own %v, named %v, %v", left("own"), left("it*"), left("empty"))
+	if !inHome("own") || inHome("it*") || inHome("empty") {
+		t.Errorf("in the chroot's home: own %v, it's %v, empty %v", inHome("own"), inHome("it*"), inHome("empty"))
 	}
 
-	// Two launches have it, the first of which leaves a program behind.
-	const later = `exec >"$2/said" 2>&1; echo >"$2/ready"; until test -e "$2/go"; do sleep 0.05; done; cat "$1"; echo >"$2/done"`
+	// Two launches share it, and a program of the first one still runs.
+	const later = `exec >"$2/output" 2>&1; echo >"$2/ready"; until test -e "$2/go"; do sleep 0.05; done; cat "$1"; echo >"$2/done"`
 	d.chrun(both, nil, "setsid", "-f", "sh", "-c", later, "sh", file, dir).wantOutput(t, "")
 	waitFor(t, 10*time.Second, "the program", func() bool { _, err := os.Stat(dir + "/ready"); return err == nil })
 	d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
 	writeFile(t, dir+"/go", "")
-	waitFor(t, 10*time.Second, "what it says", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
-	if said, _ := os.ReadFile(dir + "/said"); string(said) != "the host's" {
-		t.Errorf("it was taken away: %q", said)
+	waitFor(t, 10*time.Second, "its output", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
+	if output, _ := os.ReadFile(dir + "/output"); string(output) != "the host's" {
+		t.Errorf("the file has disappeared: %q", output)
 	}
-	// What was left then, the next that has it alone removes.
-	waitFor(t, 10*time.Second, "nothing is left", func() bool {
+	// The next launch that is the only user of the mount point removes it.
+	waitFor(t, 10*time.Second, "the mount point is removed", func() bool {
 		d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
-		return !left("it*")
+		return !inHome("it*")
 	})
 }

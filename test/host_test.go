@@ -18,8 +18,7 @@ import (
 	"chrun/internal/headless"
 )
 
-// The host's mounts are the same before, during and after a launch, also one
-// that is killed; the chroot's tree is untouched.
+// A launch changes neither the host's mounts, also if it is killed, nor the tree.
 func TestNothingLeft(t *testing.T) {
 	d := openDesktop(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
 	mounts := func() string {
@@ -29,7 +28,7 @@ func TestNothingLeft(t *testing.T) {
 		}
 		return string(data)
 	}
-	d.chrun(both, nil, "true").wantOutput(t, "") // makes the home, once
+	d.chrun(both, nil, "true").wantOutput(t, "") // the first launch makes the home
 	before, tree := mounts(), checksum(t, d.chroot)
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -78,7 +77,7 @@ func checksum(t *testing.T, dir string) string {
 		if strings.HasPrefix(p, filepath.Join(dir, "etc")) && st.Mode().IsRegular() {
 			data, err := os.ReadFile(p)
 			if errors.Is(err, fs.ErrPermission) {
-				return nil // nor can chrun, run by the same user
+				return nil // chrun, which runs as the same user, cannot read it either
 			}
 			sum.Write(data)
 			return err
@@ -91,8 +90,8 @@ func checksum(t *testing.T, dir string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Every form in which the environment names the display.
-func TestNames(t *testing.T) {
+// DISPLAY and WAYLAND_DISPLAY may have several forms.
+func TestDisplayNames(t *testing.T) {
 	d := openDesktop(t, headless.Options{Compositor: "weston", X11: true})
 	number := strings.TrimPrefix(d.Getenv("DISPLAY"), ":")
 	with := func(name, value string) mode {
@@ -102,15 +101,15 @@ func TestNames(t *testing.T) {
 		r := d.chrun(with("DISPLAY", display), nil, "xdpyinfo")
 		r.wantOutput(t, "number of screens")
 		if strings.Contains(r.stdout, "unix:") {
-			t.Errorf("%s is exported as it is", display)
+			t.Errorf("%s is not normalized inside", display)
 		}
 	}
 	absolute := filepath.Join(d.RuntimeDir, d.Getenv("WAYLAND_DISPLAY"))
 	d.chrun(with("WAYLAND_DISPLAY", absolute), nil, "wayland-info").wantOutput(t, "wl_compositor")
 
-	// A display that is not there is not offered, and nobody is asked twice.
+	// A display that does not exist is not shared.
 	if r := d.chrun(with("WAYLAND_DISPLAY", "wayland-77"), []string{"-v"}, "sh", "-c", "echo ${WAYLAND_DISPLAY-unset}"); r.stdout != "unset" {
-		t.Errorf("a dead display is offered: %q\n%s", r.stdout, r.stderr)
+		t.Errorf("a display that does not exist is shared: %q\n%s", r.stdout, r.stderr)
 	}
 	for _, feature := range []string{"wayland", "x11", "display", "all"} {
 		r := d.chrun(both, []string{"--deny", feature, "-C", "/"}, "sh", "-c", "echo ${WAYLAND_DISPLAY-no} ${DISPLAY-no}; wayland-info >/dev/null 2>&1 && echo wayland works")
@@ -143,16 +142,16 @@ func TestWaylandSocket(t *testing.T) {
 	}
 	buf := make([]byte, 16)
 	if n, _ := ours.Read(buf); string(buf[:n]) != "hello\n" {
-		t.Errorf("heard %q", buf[:n])
+		t.Errorf("received %q", buf[:n])
 	}
 	m = mode{"", func(env []string) []string { return append(env, "WAYLAND_SOCKET=77") }}
 	if r := d.chrun(m, nil, "sh", "-c", "echo ${WAYLAND_SOCKET-unset} $WAYLAND_DISPLAY"); r.stdout != "unset "+d.Getenv("WAYLAND_DISPLAY") {
-		t.Errorf("a closed WAYLAND_SOCKET is handed on: %q", r.stdout)
+		t.Errorf("a closed WAYLAND_SOCKET is passed on: %q", r.stdout)
 	}
 }
 
-// X11 opens although the host was renamed since the cookie was written. A UTS
-// namespace of the test's own has the new name.
+// X11 works although the host was renamed after the cookie was written. The new
+// name is in a UTS namespace of the test.
 func TestHostRenamed(t *testing.T) {
 	headless.Root(t)
 	d := openDesktop(t, headless.Options{X11: true})
@@ -164,19 +163,19 @@ func TestHostRenamed(t *testing.T) {
 	}
 }
 
-// A server that has only its abstract socket.
-func TestAbstractX(t *testing.T) {
+// An X server that listens only on its abstract socket.
+func TestAbstractXServer(t *testing.T) {
 	d := openDesktop(t, headless.Options{X11: true, XArgs: []string{"-nolisten", "unix"}})
 	d.chrun(x11, nil, "xdpyinfo").wantOutput(t, "number of screens")
 	d.chrun(empty, nil, "xdpyinfo").wantOutput(t, "number of screens")
 	r := d.chrun(x11, []string{"--deny", "network"}, "sh", "-c", "echo ${DISPLAY-unset}")
 	if r.stdout != "unset" {
-		t.Errorf("an unreachable display is offered: %q %s", r.stdout, r.stderr)
+		t.Errorf("an unreachable display is shared: %q %s", r.stdout, r.stderr)
 	}
 }
 
-// The host replaces /etc/resolv.conf while a program runs, and the program
-// sees it. The host is a mount namespace of the test's own.
+// A running program sees that the host has replaced /etc/resolv.conf. The file is
+// in a mount namespace of the test.
 func TestResolvConf(t *testing.T) {
 	headless.Root(t)
 	d := openDesktop(t, headless.Options{})

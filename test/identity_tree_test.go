@@ -15,8 +15,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// freeID is 1000, or the next number that is no account's on the host: one that
-// is has to be asked for by its number.
+// freeID returns the first number from 1000 that neither a user nor a group of the
+// host has.
 func freeID() int {
 	id := 1000
 	for ; ; id++ {
@@ -28,9 +28,9 @@ func freeID() int {
 	}
 }
 
-// mountAccountsTree is a chroot with the mountAccountsTree "user", of the number other, and the desktop's user,
-// each with a home of its own. It is a tmpfs, which unlike an overlay can be
-// idmapped, with the /usr of the tests' chroot, which nobody can write there.
+// mountAccountsTree mounts a chroot with two accounts, each with its own home: the
+// account "user" with the number other, and the desktop user. It is a tmpfs, which
+// unlike an overlay can be idmapped, with the /usr of the tests' chroot read-only.
 func (d *desk) mountAccountsTree(other int) (tree string) {
 	d.t.Helper()
 	headless.Root(d.t)
@@ -51,9 +51,9 @@ echo '%[3]s:x:%[5]d:' >>etc/group
 	return tree
 }
 
-// mountSubordinateTree is a chroot that belongs to the user's mountSubordinateTree ids, as one
-// that was made without root does: the tests' chroot with its owners mapped,
-// below an upper layer that can be written.
+// mountSubordinateTree mounts a chroot that belongs to the user's subordinate IDs,
+// like one that was made without root: the tests' chroot with mapped owners, under
+// a writable upper layer.
 func (d *desk) mountSubordinateTree() (tree string) {
 	d.t.Helper()
 	headless.Root(d.t)
@@ -67,7 +67,8 @@ func (d *desk) mountSubordinateTree() (tree string) {
 	return tree
 }
 
-// subordinateIDs gives the user some where there are none, and returns the first.
+// subordinateIDs returns the first subordinate ID of the user. If the user has
+// none, it adds some.
 func (d *desk) subordinateIDs() int {
 	for range 2 {
 		data, _ := os.ReadFile("/etc/subuid")
@@ -84,7 +85,7 @@ func (d *desk) subordinateIDs() int {
 	return 0
 }
 
-// mountIdmapped mounts from on at, with the ids 0 … 65535 shown as those from first on.
+// mountIdmapped mounts from on at, with the IDs 0 … 65535 mapped to those from first.
 func (d *desk) mountIdmapped(from, at string, first int) {
 	d.t.Helper()
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: first, Size: 65536}}
@@ -137,7 +138,7 @@ func (d *desk) mount(source, target, fs string, flags uintptr, data string) {
 	}
 }
 
-// unmountLater unmounts at the end of the test.
+// unmountLater unmounts target at the end of the test.
 func (d *desk) unmountLater(target string) {
 	d.t.Cleanup(func() {
 		if err := syscall.Unmount(target, syscall.MNT_DETACH); err != nil {
@@ -146,7 +147,7 @@ func (d *desk) unmountLater(target string) {
 	})
 }
 
-// runAsRoot is run by root.
+// runAsRoot runs a script as root.
 func (d *desk) runAsRoot(text string) {
 	d.t.Helper()
 	if out, err := exec.Command("sh", "-e", "-c", text).CombinedOutput(); err != nil {

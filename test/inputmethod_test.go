@@ -10,8 +10,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// A program inside finds the host's IBus where IBus's library looks: in a file
-// whose name has the machine id and the display.
+// A program inside finds the host's IBus like the library of IBus: through a file
+// whose name contains the machine ID and the display.
 func TestIBus(t *testing.T) {
 	d := openDesktop(t, headless.Options{X11: true, Bus: true, Home: makeHome(t, nil), Private: true})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -35,9 +35,9 @@ func TestIBus(t *testing.T) {
 			t.Errorf("%s home: IBus does not answer", kind)
 		}
 		if connects("--home", kind, "--deny", "session-bus") {
-			t.Errorf("%s home: denied, IBus answers", kind)
+			t.Errorf("%s home: IBus answers although it is denied", kind)
 		}
 	}
-	// Who could write there would be asked for what is typed elsewhere.
+	// A program that could write the address would receive what is typed elsewhere.
 	d.chrun(both, nil, "sh", "-c", "for f in ~/.config/ibus/bus/*; do [ -w $f ] || echo safe; done").wantOutput(t, "safe")
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// runMake runs make in the project's directory. It finds no Go beyond that in
-// /usr/bin: what is built needs none.
+// runMake runs make in the project's directory, with a PATH on which it finds no Go
+// except one in /usr/bin: installing needs none.
 func runMake(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("make", append([]string{"-C", "..", "--no-print-directory", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, args...)...)
@@ -25,7 +25,7 @@ func runMake(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// buildBin makes bin/ where it is not there, or older than what it is made from.
+// buildBin makes bin/ if it is missing or out of date.
 func buildBin(t *testing.T) {
 	t.Helper()
 	if out, err := exec.Command("make", "-C", "..", "bin/chrunctl.fish").CombinedOutput(); err != nil {
@@ -33,7 +33,7 @@ func buildBin(t *testing.T) {
 	}
 }
 
-// listFiles lists the listFiles below dir with their permissions.
+// listFiles lists the files below dir with their permissions.
 func listFiles(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
@@ -77,7 +77,7 @@ func TestInstallList(t *testing.T) {
 	for _, line := range got {
 		_, file, _ := strings.Cut(line, " ")
 		if !strings.Contains(out, dir+file+"\n") {
-			t.Errorf("install does not say %s:\n%s", file, out)
+			t.Errorf("install does not print %s:\n%s", file, out)
 		}
 	}
 	profile, _ := os.ReadFile(dir + "/etc/apparmor.d/chrun")
@@ -90,7 +90,7 @@ func TestInstallList(t *testing.T) {
 	}
 }
 
-// A machine is a mount namespace that a script has made. Commands run in it.
+// A machine is a mount namespace that a script has set up, to run commands in.
 type machine struct {
 	t   *testing.T
 	pid int
@@ -129,12 +129,12 @@ func (m *machine) command(words ...string) *exec.Cmd {
 	return cmd
 }
 
-// login runs a line of sh as that user; killed, it takes the terminal along.
+// login returns the command that runs a line of shell as user.
 func login(user, line string) []string {
 	return []string{"setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "--reset-env", "sh", "-c", "export TERM=dumb LANG=C.UTF-8; " + line}
 }
 
-// runAs runs a line of sh runAs that user, at home.
+// runAs runs a line of shell as user in the user's home.
 func (m *machine) runAs(user, line string) string {
 	m.t.Helper()
 	cmd := m.command(login(user, "cd; "+line)...)
@@ -146,8 +146,8 @@ func (m *machine) runAs(user, line string) string {
 	return string(out)
 }
 
-// typeKeys types into a shell of that user's, on a terminal: after each piece of
-// text it waits for what shall be seen.
+// typeKeys types into a shell of user on a terminal. pairs are texts to type, each
+// followed by the output to wait for.
 func (m *machine) typeKeys(user, shell string, pairs ...string) {
 	m.t.Helper()
 	cmd := m.command(login(user, "cd; exec script -qefc 'stty rows 50 cols 200; exec "+shell+" -i' /dev/null")...)
@@ -169,17 +169,17 @@ func (m *machine) typeKeys(user, shell string, pairs ...string) {
 	for i := 0; i < len(pairs); i += 2 {
 		from := len(out.String())
 		io.WriteString(in, pairs[i])
-		seen := func() string { return strings.ReplaceAll(out.String()[from:], "\a", "") } // bells in between
-		for end := time.Now().Add(10 * time.Second); !strings.Contains(seen(), pairs[i+1]); {
+		output := func() string { return strings.ReplaceAll(out.String()[from:], "\a", "") } // without bells
+		for end := time.Now().Add(10 * time.Second); !strings.Contains(output(), pairs[i+1]); {
 			if time.Now().After(end) {
-				m.t.Fatalf("%s: after %q there is no %q:\n%q", shell, pairs[i], pairs[i+1], seen())
+				m.t.Fatalf("%s: no %q after %q:\n%q", shell, pairs[i+1], pairs[i], output())
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
 }
 
-// checkCompletion goes through what completion knows, in a shell that runs.
+// checkCompletion checks each kind of completion in an interactive shell.
 func (m *machine) checkCompletion(user, shell string) {
 	m.t.Helper()
 	m.typeKeys(user, shell,

@@ -11,13 +11,14 @@ import (
 	"chrun/internal/headless"
 )
 
-// overlayScript is what a script needs to write overlayScript a directory, but into dir.
+// overlayScript returns script lines that mount an overlay over lower at the mount
+// point at. Changes go to dir/name.
 func overlayScript(dir, lower, at, name string) string {
 	return fmt.Sprintf("mkdir -p %[1]s/%[4]s/up %[1]s/%[4]s/work %[3]s\nmount -t overlay -o lowerdir=%[2]s,upperdir=%[1]s/%[4]s/up,workdir=%[1]s/%[4]s/work overlay %[3]s\n", dir, lower, at, name)
 }
 
-// On this machine, with `make install` as it is: every shell completes, and
-// man(1) finds the pages.
+// After `make install` on this machine, completion works in every shell, and man(1)
+// finds the pages.
 func TestInstalled(t *testing.T) {
 	headless.Root(t)
 	buildBin(t)
@@ -44,9 +45,9 @@ echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		t.Run(shell, func(t *testing.T) { (&machine{t, m.pid}).checkCompletion(user, shell) })
 	}
-	// chrunctl is this machine's, and not the tree's.
+	// The host has chrunctl and the tree does not, so COMMAND must not complete to it.
 	if got := m.runAs(user, `fish -c "complete -C 'chrun chrunct'"`); got != "" {
-		t.Errorf("COMMAND is completed on the host: %q", got)
+		t.Errorf("COMMAND completes to programs of the host: %q", got)
 	}
 	for page, text := range map[string]string{"chrun": "run a program in a chroot", "chrunctl": "name chroots", "chrun.toml": "what chrun knows"} {
 		if got := m.runAs(user, "man "+page+" 2>&1"); !strings.Contains(got, text) {
@@ -62,8 +63,8 @@ echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
 	}
 }
 
-// On a machine that knew nothing of chrun, a Debian without anything else: a
-// new user names a chroot and uses it; what stays is what uninstall says.
+// On a plain Debian, a new user adds a chroot and uses it. After uninstall, only the
+// files that it lists are left.
 func TestInstalledElsewhere(t *testing.T) {
 	headless.Root(t)
 	buildBin(t)
@@ -91,12 +92,12 @@ useradd --create-home --shell /bin/bash new
 		t.Errorf("fish: %q", got)
 	}
 
-	// DESTDIR is the machine as it is seen from here.
+	// DESTDIR is the root of the machine as seen from here.
 	out := runMake(t, "uninstall", "PREFIX=/usr", fmt.Sprintf("DESTDIR=/proc/%d/root", m.pid))
 	const find = "find / -xdev -name '*chrun*' | sort"
 	want := "/home/new/.config/chrun\n/home/new/.local/share/chrun\n/home/new/.local/state/chrun\n"
 	if got := m.runAs("root", find); got != want {
-		t.Errorf("after uninstall there is\n%swant\n%s", got, want)
+		t.Errorf("uninstall leaves\n%swant\n%s", got, want)
 	}
 	for line := range strings.Lines(out) {
 		if _, command, ok := strings.Cut(line, "  rm -r "); ok {
@@ -104,7 +105,7 @@ useradd --create-home --shell /bin/bash new
 		}
 	}
 	if got := m.runAs("root", find); got != "" {
-		t.Errorf("what uninstall says leaves\n%s", got)
+		t.Errorf("the commands that uninstall prints leave\n%s", got)
 	}
 }
 

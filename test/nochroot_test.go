@@ -11,9 +11,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// Where no chroot is known, what lies in the usual places is named, with the
-// line to type; a first word that is a chroot, or a word of chrunctl's, gets its
-// own. The usual places are those of a mount namespace of the test's.
+// Without a configured chroot, hints name the chroots in common directories and the
+// command to type. There are other hints if the first word is a chroot or a command
+// of chrunctl. The test has its own common directories in a mount namespace.
 func TestNoChroot(t *testing.T) {
 	headless.Root(t)
 	u, err := headless.TestUser()
