@@ -128,7 +128,7 @@ func (c *Client) AddUser(s Server, uid int) error {
 	return nil
 }
 
-// RemoveUser removes the local user uid from the host list. It is no error if
+// RemoveUser removes the local user uid from the host list. It is not an error if
 // the user is not on the list. Clients that are connected stay connected.
 func (c *Client) RemoveUser(s Server, uid int) error {
 	_, _, err := c.do(request{Operation: opRemove, Server: s, UID: uid})
