@@ -9,8 +9,9 @@
 // every feature of the desktop says what it shares, session makes a plan of
 // that, and session/launch carries it out. See ARCHITECTURE.md.
 //
-// (The two settings above keep the Go runtime from reading the host's mount
-// table and from looking at it again while the program runs.)
+// (The two settings above keep the Go runtime from holding a cgroup file open and
+// from starting a goroutine that reads it again while the program runs. They do not
+// stop the runtime from reading the mount table and that file once at its start.)
 package main
 
 import (
