@@ -7,83 +7,83 @@ import (
 	"strconv"
 )
 
-// maxLine is how long a line may be without its end: libdbus allows 16 KiB for
-// all of the authentication.
+// maxLine is the maximum length of a line, in bytes: libdbus allows 16 KiB for
+// the whole authentication.
 const maxLine = 16 << 10
 
-var errLine = errors.New("a line without end")
+var errLine = errors.New("a line of the authentication is too long")
 
-// auth rewrites what a client says before its first message. The protocol is a
-// NUL byte and then lines that end with CR LF; BEGIN is the last.
+// auth rewrites what a client sends before its first message: a NUL byte and lines
+// that end with CR LF, of which BEGIN is the last.
 type auth struct {
-	from, to []byte // the uids, decimal and then hexadecimal as EXTERNAL has it
-	started  bool   // the NUL byte has come
-	external bool   // AUTH EXTERNAL came without an identity: it is in DATA
-	over     bool   // BEGIN came, or what comes is not this protocol
-	line     []byte // the start of a line that has not ended
+	from, to []byte // the uids as EXTERNAL encodes them: decimal, then hexadecimal
+	started  bool   // the NUL byte was received
+	external bool   // AUTH EXTERNAL had no uid, so DATA has it
+	done     bool   // BEGIN was received, or this is not the protocol
+	line     []byte // the start of an incomplete line
 }
 
 func newAuth(inside, outside int) *auth {
-	return &auth{from: identity(inside), to: identity(outside)}
+	return &auth{from: encodeUID(inside), to: encodeUID(outside)}
 }
 
-func identity(uid int) []byte {
+func encodeUID(uid int) []byte {
 	return []byte(hex.EncodeToString([]byte(strconv.Itoa(uid))))
 }
 
-// rewrite returns what is to be passed on of what came so far. It keeps the
-// start of a line until its end comes: see rest.
+// rewrite returns what to pass on. It keeps the start of an incomplete line: see
+// rest.
 func (a *auth) rewrite(in []byte) (out []byte, err error) {
 	if !a.started && len(in) > 0 {
 		a.started = true
 		if in[0] != 0 {
-			a.over = true // the bus will know what to say
+			a.done = true // the bus will refuse it
 		} else {
 			out, in = append(out, 0), in[1:]
 		}
 	}
-	if a.over && out == nil {
+	if a.done && out == nil {
 		return in, nil
 	}
 	a.line = append(a.line, in...)
-	for !a.over {
+	for !a.done {
 		line, rest, ended := bytes.Cut(a.line, []byte("\r\n"))
-		if len(line) > maxLine && (ended || len(line) > maxLine+1) { // the one more may be CR
+		if len(line) > maxLine && (ended || len(line) > maxLine+1) { // the extra byte may be CR
 			return out, errLine
 		}
 		if !ended {
 			return out, nil
 		}
-		out = append(append(out, a.command(line)...), "\r\n"...)
+		out = append(append(out, a.rewriteLine(line)...), "\r\n"...)
 		a.line = rest
 	}
 	return append(out, a.rest()...), nil
 }
 
-// rest returns what rewrite keeps, when nothing more will come.
+// rest returns what rewrite has kept, for the end of the input.
 func (a *auth) rest() []byte {
 	line := a.line
 	a.line = nil
 	return line
 }
 
-// command returns a line as the bus shall read it.
-func (a *auth) command(line []byte) []byte {
-	switch name, args := word(line); name {
+// rewriteLine returns a line for the bus.
+func (a *auth) rewriteLine(line []byte) []byte {
+	switch name, args := cutWord(line); name {
 	case "BEGIN":
-		a.over = true
+		a.done = true
 	case "AUTH":
-		mechanism, response := word(args)
+		mechanism, response := cutWord(args)
 		external := mechanism == "EXTERNAL"
 		a.external = external && len(response) == 0
 		if external {
-			return a.claim(line, response)
+			return a.replaceUID(line, response)
 		}
 	case "DATA":
 		external := a.external
 		a.external = false
 		if external {
-			return a.claim(line, args)
+			return a.replaceUID(line, args)
 		}
 	case "CANCEL", "ERROR":
 		a.external = false
@@ -91,16 +91,16 @@ func (a *auth) command(line []byte) []byte {
 	return line
 }
 
-// claim rewrites the uid at the end of a line if it is the one that is expected.
-func (a *auth) claim(line, uid []byte) []byte {
+// replaceUID replaces the uid at the end of a line if it is the expected one.
+func (a *auth) replaceUID(line, uid []byte) []byte {
 	if !bytes.Equal(uid, a.from) {
 		return line
 	}
 	return append(bytes.Clone(line[:len(line)-len(uid)]), a.to...)
 }
 
-// word splits a line after its first word, as libdbus does.
-func word(line []byte) (first string, rest []byte) {
+// cutWord splits a line after its first word, as libdbus does.
+func cutWord(line []byte) (first string, rest []byte) {
 	const blank = " \t"
 	end := bytes.IndexAny(line, blank)
 	if end < 0 {

@@ -14,16 +14,16 @@ func TestAuth(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"libdbus", nul + "AUTH EXTERNAL " + in + "\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\x01", nul + "AUTH EXTERNAL " + out + "\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\x01"},
 		{"after DATA", nul + "AUTH EXTERNAL\r\nDATA " + in + "\r\n", nul + "AUTH EXTERNAL\r\nDATA " + out + "\r\n"},
-		{"DATA after a line that the bus does not know", nul + "AUTH EXTERNAL\r\nHELLO\r\nDATA " + in + "\r\n", nul + "AUTH EXTERNAL\r\nHELLO\r\nDATA " + out + "\r\n"},
+		{"DATA after an unknown command", nul + "AUTH EXTERNAL\r\nHELLO\r\nDATA " + in + "\r\n", nul + "AUTH EXTERNAL\r\nHELLO\r\nDATA " + out + "\r\n"},
 		{"REJECTED, then again", nul + "AUTH\r\nAUTH EXTERNAL " + in + "\r\nCANCEL\r\nAUTH EXTERNAL " + in + "\r\n", nul + "AUTH\r\nAUTH EXTERNAL " + out + "\r\nCANCEL\r\nAUTH EXTERNAL " + out + "\r\n"},
 		{"ERROR, then AUTH", nul + "ERROR \"no\"\r\nAUTH EXTERNAL " + in + "\r\n", nul + "ERROR \"no\"\r\nAUTH EXTERNAL " + out + "\r\n"},
 		{"blanks", nul + "AUTH \t EXTERNAL\t " + in + "\r\n", nul + "AUTH \t EXTERNAL\t " + out + "\r\n"},
-		// What follows passes as it is.
+		// These stay as they are.
 		{"sd-bus", nul + "AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\x01\r\nAUTH EXTERNAL " + in + "\r\n", ""},
 		{"another uid", nul + "AUTH EXTERNAL " + root + "\r\nAUTH EXTERNAL " + out + "\r\n", ""},
 		{"more than the uid", nul + "AUTH EXTERNAL " + in + "30\r\nAUTH EXTERNAL " + in + " \r\nAUTH EXTERNAL 30" + in + "\r\n", ""},
 		{"other mechanisms", nul + "AUTH ANONYMOUS " + in + "\r\nAUTH DBUS_COOKIE_SHA1 " + in + "\r\nDATA " + in + "\r\nauth EXTERNAL " + in + "\r\n", ""},
-		{"DATA that nobody asked for", nul + "DATA " + in + "\r\nAUTH EXTERNAL 30\r\nDATA " + in + "\r\n", ""},
+		{"DATA without AUTH", nul + "DATA " + in + "\r\nAUTH EXTERNAL 30\r\nDATA " + in + "\r\n", ""},
 		{"DATA after CANCEL", nul + "AUTH EXTERNAL\r\nCANCEL\r\nDATA " + in + "\r\nAUTH EXTERNAL\r\nERROR\r\nDATA " + in + "\r\n", ""},
 		{"a second DATA", nul + "AUTH EXTERNAL\r\nDATA\r\nDATA " + in + "\r\n", ""},
 		{"after BEGIN", nul + "BEGIN\r\nAUTH EXTERNAL " + in + "\r\n", ""},
@@ -53,21 +53,21 @@ func TestAuth(t *testing.T) {
 	}
 }
 
-// What a client that waits for an answer has said must not be kept back.
+// A complete line must not be kept, because the client may wait for the answer.
 func TestAuthKeepsNothing(t *testing.T) {
 	a := newAuth(1000, 1500)
 	for _, s := range []string{nul, "AUTH\r\n", "AUTH EXTERNAL\r\n", "BEGIN\r\n", "l"} {
 		if out, err := a.rewrite([]byte(s)); err != nil || string(out) != s {
-			t.Errorf("%q came out as %q, %v", s, out, err)
+			t.Errorf("%q became %q, %v", s, out, err)
 		}
 	}
-	if !a.over {
-		t.Error("BEGIN does not end it")
+	if !a.done {
+		t.Error("BEGIN does not end the authentication")
 	}
 }
 
-// rewrite hands data over in pieces; each is overwritten afterwards, as the
-// buffer of a pipe is.
+// rewrite passes data in pieces and overwrites each afterwards, as a pipe does with
+// its buffer.
 func rewrite(data []byte, size func() int) (got []byte, err error) {
 	a := newAuth(1000, 1500)
 	for len(data) > 0 {
@@ -103,18 +103,18 @@ func FuzzAuth(f *testing.F) {
 			return
 		}
 		const from, to, end = "31303030", "31353030", "\r\n"
-		was, is := strings.Split(string(data), end), strings.Split(string(got), end)
-		if len(was) != len(is) {
-			t.Fatalf("%d lines have become %d", len(was), len(is))
+		before, after := strings.Split(string(data), end), strings.Split(string(got), end)
+		if len(before) != len(after) {
+			t.Fatalf("%d lines became %d", len(before), len(after))
 		}
-		for i, line := range was {
-			if line == is[i] {
+		for i, line := range before {
+			if line == after[i] {
 				continue
 			}
-			before, ok := strings.CutSuffix(strings.TrimPrefix(line, nul), from)
-			if word := strings.Fields(before); !ok || strings.TrimPrefix(is[i], nul) != before+to ||
+			command, ok := strings.CutSuffix(strings.TrimPrefix(line, nul), from)
+			if word := strings.Fields(command); !ok || strings.TrimPrefix(after[i], nul) != command+to ||
 				!(len(word) == 1 && word[0] == "DATA" || len(word) == 2 && word[0] == "AUTH" && word[1] == "EXTERNAL") {
-				t.Fatalf("%q has become %q", line, is[i])
+				t.Fatalf("%q became %q", line, after[i])
 			}
 		}
 	})

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ends are both ends of a connection, without the relay and with it.
-var ends = []struct {
+// connections are made without the relay and with it.
+var connections = []struct {
 	name string
 	pair func(testing.TB) (client, bus *net.UnixConn)
 }{
@@ -18,13 +18,13 @@ var ends = []struct {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return closing(t, adopt(t, pair[0])), closing(t, adopt(t, pair[1]))
+		return closeAtEnd(t, newConn(t, pair[0])), closeAtEnd(t, newConn(t, pair[1]))
 	}},
 	{"relayed", func(t testing.TB) (client, bus *net.UnixConn) { return start(t, plain).pair(t) }},
 }
 
 func BenchmarkRoundTrip(b *testing.B) {
-	for _, e := range ends {
+	for _, e := range connections {
 		b.Run(e.name, func(b *testing.B) {
 			client, bus := e.pair(b)
 			go io.Copy(struct{ io.Writer }{bus}, struct{ io.Reader }{bus})
@@ -42,7 +42,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 }
 
 func BenchmarkThroughput(b *testing.B) {
-	for _, e := range ends {
+	for _, e := range connections {
 		b.Run(e.name, func(b *testing.B) {
 			client, bus := e.pair(b)
 			got := make(chan int64)

@@ -19,9 +19,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// The bus takes connections of its own user alone, so the relay is a process of
-// that user: this test binary, told in this variable what to relay. It listens
-// at descriptor 3 and ends with its standard input.
+// The bus accepts only its own user, so the relay is a process of that user: this
+// test binary, with a request in this variable. It listens at descriptor 3 and ends
+// at the end of its standard input.
 const relayVar = "CHRUN_TEST_RELAY"
 
 type request struct {
@@ -49,11 +49,11 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// desk is a session with a bus, and relays to it.
+// desk is a session with a bus and relays to it.
 type desk struct {
 	*headless.Session
-	dir    string // where everybody may go
-	inside int    // a uid that is not the user's
+	dir    string // accessible to all users
+	inside int    // a uid other than the user's
 }
 
 func open(t *testing.T, o headless.Options) *desk {
@@ -74,9 +74,9 @@ func open(t *testing.T, o headless.Options) *desk {
 	return d
 }
 
-// as runs a command as another user of the host.
-func (d *desk) as(t *testing.T, uid int, env []string, command string) (string, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+// runAs runs a command as another user of the host.
+func (d *desk) runAs(t *testing.T, uid int, env []string, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), testTime)
 	defer cancel()
 	args := strings.Fields(command)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
@@ -88,8 +88,8 @@ func (d *desk) as(t *testing.T, uid int, env []string, command string) (string, 
 
 func (d *desk) bus() string { return filepath.Join(d.RuntimeDir, "bus") }
 
-// relay starts a relay to a server, and returns where it listens.
-func (d *desk) relay(t *testing.T, bus string, peer, inside int) (path string) {
+// startRelay starts a relay to a server and returns the path of its socket.
+func (d *desk) startRelay(t *testing.T, bus string, peer, inside int) (path string) {
 	t.Helper()
 	path = filepath.Join(d.dir, fmt.Sprintf("%s-%d", filepath.Base(bus), peer))
 	l, fd := listen(t, path)
@@ -121,14 +121,14 @@ func (d *desk) relay(t *testing.T, bus string, peer, inside int) (path string) {
 	return path
 }
 
-// remapped is how a client sees itself with another uid.
-func (d *desk) remapped(socket string) []string {
+// remap returns the start of a command line that shows a client another uid.
+func (d *desk) remap(socket string) []string {
 	return []string{"unshare", "--user", fmt.Sprintf("--map-user=%d", d.inside), fmt.Sprintf("--map-group=%d", d.inside),
 		"env", "DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket}
 }
 
-// clients are the libraries that programs use: libdbus by itself and under Qt,
-// GDBus, sd-bus. Each asks for the names on the bus. need is what has them.
+// clients list the names on the bus with the libraries that programs use: libdbus,
+// also under Qt, GDBus and sd-bus. need is what must be installed.
 var clients = []struct{ name, need, command string }{
 	{"libdbus", "desktop", "dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.ListNames"},
 	{"Qt", "desktop", "qdbus org.freedesktop.DBus / org.freedesktop.DBus.ListNames"},
@@ -140,21 +140,21 @@ func TestClients(t *testing.T) {
 	d := open(t, headless.Options{Bus: true})
 	_, err := d.Output("unshare", "--user", "true")
 	headless.Must(t, "userns", err)
-	relay := d.relay(t, d.bus(), d.User.UID, d.inside)
+	relay := d.startRelay(t, d.bus(), d.User.UID, d.inside)
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			command := strings.Fields(c.command)
 			_, err := exec.LookPath(command[0])
 			headless.Must(t, c.need, err)
 			run := func(socket string) (string, error) {
-				args := append(d.remapped(socket), command...)
+				args := append(d.remap(socket), command...)
 				return d.Output(args[0], args[1:]...)
 			}
 			if out, err := run(relay); err != nil || !strings.Contains(out, "org.freedesktop.DBus") {
 				t.Errorf("through the relay: %q, %v", out, err)
 			}
 			if c.name != "libdbus" && c.name != "Qt" {
-				return // they say "whoever the socket says"
+				return // these claim no uid: the bus asks the kernel
 			}
 			if out, err := run(d.bus()); err == nil && strings.Contains(out, "org.freedesktop.DBus") {
 				t.Errorf("the relay is not needed: %q", out)
@@ -163,13 +163,13 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// talk is a conversation with a bus, up to and with the answer to the last line.
-func talk(t *testing.T, c *net.UnixConn, lines ...string) (answer string) {
+// converse sends lines to a bus and returns its answer to the last.
+func converse(t *testing.T, c *net.UnixConn, lines ...string) (answer string) {
 	t.Helper()
-	say(t, c, nul)
+	send(t, c, nul)
 	r := bufio.NewReader(c)
 	for _, line := range lines {
-		say(t, c, line+"\r\n")
+		send(t, c, line+"\r\n")
 		var err error
 		if answer, err = r.ReadString('\n'); err != nil {
 			t.Fatalf("after %q: %v", line, err)
@@ -180,7 +180,7 @@ func talk(t *testing.T, c *net.UnixConn, lines ...string) (answer string) {
 
 func TestHandshake(t *testing.T) {
 	d := open(t, headless.Options{Bus: true})
-	f := &fixture{path: d.relay(t, d.bus(), os.Getuid(), d.inside)}
+	f := &fixture{path: d.startRelay(t, d.bus(), os.Getuid(), d.inside)}
 	external := func(uid int) string {
 		return "AUTH EXTERNAL " + hex.EncodeToString([]byte(strconv.Itoa(uid)))
 	}
@@ -200,17 +200,17 @@ func TestHandshake(t *testing.T) {
 		{[]string{"AUTH ANONYMOUS"}, "REJECTED "},
 		{[]string{external(0), external(d.inside)}, "OK "},
 	} {
-		if answer := talk(t, f.dial(t), c.lines...); !strings.HasPrefix(answer+" ", c.answer) {
+		if answer := converse(t, f.dial(t), c.lines...); !strings.HasPrefix(answer+" ", c.answer) {
 			t.Errorf("%q: the bus answers %q, not %q", c.lines, answer, c.answer)
 		}
 	}
-	// As sd-bus has it, and with the first message, Hello, in the same write.
+	// As sd-bus does it, with the first message, Hello, in the same write.
 	c := f.dial(t)
-	say(t, c, nul+"AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"+hello)
+	send(t, c, nul+"AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"+hello)
 	r := bufio.NewReader(c)
 	for _, want := range []string{"DATA", "OK ", "AGREE_UNIX_FD"} {
 		if line, err := r.ReadString('\n'); !strings.HasPrefix(line, want) {
-			t.Fatalf("%q came, %v; want %q", line, err, want)
+			t.Fatalf("received %q, %v; want %q", line, err, want)
 		}
 	}
 	reply := make([]byte, 16)
@@ -229,13 +229,13 @@ func field(code byte, kind, value string) string {
 	return s + strings.Repeat("\x00", -len(s)&7)
 }
 
-// Another user's programs are hung up on.
+// Other users' programs are disconnected.
 func TestOtherUser(t *testing.T) {
 	headless.Root(t)
 	d := open(t, headless.Options{Bus: true})
-	relay := d.relay(t, d.bus(), d.User.UID, d.inside)
+	relay := d.startRelay(t, d.bus(), d.User.UID, d.inside)
 	send := func(uid int) error {
-		out, err := d.as(t, uid, []string{"DBUS_SESSION_BUS_ADDRESS=unix:path=" + relay}, clients[0].command)
+		out, err := d.runAs(t, uid, []string{"DBUS_SESSION_BUS_ADDRESS=unix:path=" + relay}, clients[0].command)
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, out)
 		}
@@ -243,23 +243,23 @@ func TestOtherUser(t *testing.T) {
 	}
 	for _, uid := range []int{0, d.inside, 65534} {
 		if err := send(uid); err == nil {
-			t.Errorf("uid %d is let in", uid)
+			t.Errorf("uid %d is accepted", uid)
 		}
 	}
 	if err := send(d.User.UID); err != nil {
-		t.Errorf("the user is not let in: %v", err)
+		t.Errorf("the user is refused: %v", err)
 	}
-	// A program that really runs under another uid, and is let in as it.
-	relay = d.relay(t, d.bus(), d.inside, d.inside)
+	// A program that really has another uid, which the relay expects.
+	relay = d.startRelay(t, d.bus(), d.inside, d.inside)
 	if err := send(d.inside); err != nil {
-		t.Errorf("uid %d is not let in: %v", d.inside, err)
+		t.Errorf("uid %d is refused: %v", d.inside, err)
 	}
 	if err := send(d.User.UID); err == nil {
-		t.Error("the user is let in where another is expected")
+		t.Error("the user is accepted where another uid is expected")
 	}
 }
 
-// A bus that restarts hangs up on its clients; new ones find the new bus.
+// A bus that restarts disconnects its clients; new clients reach the new bus.
 func TestRestart(t *testing.T) {
 	d := open(t, headless.Options{Bus: true})
 	path := filepath.Join(d.RuntimeDir, "second")
@@ -269,7 +269,7 @@ func TestRestart(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "the bus answers", func() bool {
+		waitFor(t, "the bus answers", func() bool {
 			c, err := net.Dial("unix", path)
 			if err == nil {
 				c.Close()
@@ -278,24 +278,24 @@ func TestRestart(t *testing.T) {
 		})
 		return func() { cancel(); cmd.Wait() }
 	}
-	f := &fixture{path: d.relay(t, path, os.Getuid(), d.inside)}
-	claim := "AUTH EXTERNAL " + string(identity(d.inside))
+	f := &fixture{path: d.startRelay(t, path, os.Getuid(), d.inside)}
+	claim := "AUTH EXTERNAL " + string(encodeUID(d.inside))
 	end := daemon()
 	old := f.dial(t)
-	first := talk(t, old, claim)
+	first := converse(t, old, claim)
 	end()
-	ended(t, old)
-	ended(t, f.dial(t)) // no bus
+	checkClosed(t, old)
+	checkClosed(t, f.dial(t)) // no bus
 	end = daemon()
 	defer end()
-	second := talk(t, f.dial(t), claim)
+	second := converse(t, f.dial(t), claim)
 	if !strings.HasPrefix(first, "OK ") || !strings.HasPrefix(second, "OK ") || first == second {
-		t.Errorf("the first bus said %q, the second %q", first, second)
+		t.Errorf("the first bus answered %q, the second %q", first, second)
 	}
 }
 
-// What has nothing to rewrite: programs of another uid open a window, play and
-// look around, where they have no right to any of the sockets.
+// Without replacing a uid, programs of another uid use Wayland, PipeWire and
+// PulseAudio, although they have no rights to those sockets.
 func TestPlain(t *testing.T) {
 	headless.Root(t)
 	d := open(t, headless.Options{Compositor: "sway", Sound: true})
@@ -312,11 +312,11 @@ func TestPlain(t *testing.T) {
 		{"pulse/native", "PULSE_SERVER=unix:", "paplay " + wav, ""},
 	} {
 		server := filepath.Join(d.RuntimeDir, c.socket)
-		relay := d.relay(t, server, other, d.User.UID)
-		if out, err := d.as(t, other, []string{c.variable + relay}, c.command); err != nil || !strings.Contains(out, c.want) {
+		relay := d.startRelay(t, server, other, d.User.UID)
+		if out, err := d.runAs(t, other, []string{c.variable + relay}, c.command); err != nil || !strings.Contains(out, c.want) {
 			t.Errorf("%s through the relay: %q, %v", c.command, out, err)
 		}
-		if out, err := d.as(t, other, []string{c.variable + server}, c.command); err == nil {
+		if out, err := d.runAs(t, other, []string{c.variable + server}, c.command); err == nil {
 			t.Errorf("%s needs no relay: %q", c.command, out)
 		}
 		os.Remove(relay)

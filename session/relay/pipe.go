@@ -9,35 +9,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxRights is SCM_MAX_FD: the kernel passes no more descriptors at once.
+// maxRights is SCM_MAX_FD, the most descriptors that one message can have.
 const maxRights = 253
 
-// errTruncated is a message of which descriptors were lost, because this
-// process may not have so many: what follows would make no sense.
+// errTruncated means that this process could not receive all descriptors of a
+// message, so the rest of the stream would not make sense.
 var errTruncated = errors.New("descriptors were lost")
 
-// pipe is one direction of a connection. It has no buffer beyond what it just
-// read: who writes faster than the other side reads has to wait.
+// pipe is one direction of a connection. It reads only after it has written, so a
+// fast writer waits for a slow reader.
 type pipe struct {
 	from, to syscall.RawConn
 	auth     *auth // nil: nothing is rewritten
 	data     []byte
 	control  []byte
-	rights   []int // received, not yet sent
+	rights   []int // received and not yet sent
 }
 
 func newPipe(src, dst *os.File) *pipe {
-	from, _ := src.SyscallConn() // an error is a file that is nil
+	from, _ := src.SyscallConn() // fails only for a nil file
 	to, _ := dst.SyscallConn()
 	return &pipe{from: from, to: to, data: make([]byte, 64<<10), control: make([]byte, unix.CmsgSpace(4*maxRights))}
 }
 
-// run copies until the source has hung up, or something is wrong with it. Half
-// of a connection can end alone: then the destination is told so, or the source
-// that nobody reads any more, and the other direction goes on.
+// run copies until the source has disconnected or failed. If only this direction
+// ends, it shuts that down on both sides, and the other direction continues.
 func (p *pipe) run() {
 	err := p.copy()
-	p.drop()
+	p.closeRights()
 	if err != nil {
 		return
 	}
@@ -50,8 +49,8 @@ func (p *pipe) run() {
 	})
 }
 
-// copy copies until the source ends or the destination takes no more. An error
-// is a fault of the source.
+// copy copies until the source ends or the destination accepts no more. It returns
+// only errors of the source.
 func (p *pipe) copy() error {
 	for {
 		n, err := p.receive()
@@ -66,7 +65,7 @@ func (p *pipe) copy() error {
 			} else if data, err = p.auth.rewrite(data); err != nil {
 				return err
 			}
-			if p.auth.over {
+			if p.auth.done {
 				p.auth = nil
 			}
 		}
@@ -76,7 +75,7 @@ func (p *pipe) copy() error {
 	}
 }
 
-// receive waits for bytes; none is the end.
+// receive waits for bytes; 0 bytes mean the end.
 func (p *pipe) receive() (n int, err error) {
 	closed := p.from.Read(func(fd uintptr) bool {
 		n, err = p.read(int(fd))
@@ -88,21 +87,21 @@ func (p *pipe) receive() (n int, err error) {
 	return n, err
 }
 
-// read reads up to the next byte that has descriptors with it, or from there
-// as far as the kernel goes.
+// read reads up to the next byte that has descriptors, or from that byte as far as
+// the kernel returns data.
 //
-// The kernel hands descriptors out with the first byte that they were sent
-// with, but in one call with bytes that were sent before it. Passed on together,
-// they would be found with an earlier message by those who read one message at
-// a time: GDBus, sd-bus, PulseAudio. So the place of that byte is found first.
+// recvmsg(2) returns descriptors together with bytes that were sent before them.
+// If both were passed on in one write, programs that read one message at a time
+// (GDBus, sd-bus, PulseAudio) would get the descriptors with an earlier message.
+// So the position of that byte is found first.
 func (p *pipe) read(fd int) (int, error) {
 	n, rights, err := peek(fd, p.data)
 	switch {
-	case err == unix.EFAULT: // a write larger than our buffer; what it has is with its first byte
+	case err == unix.EFAULT: // a write larger than our buffer; descriptors are at its first byte
 		n = len(p.data)
 	case err != nil || n == 0:
 		return 0, err
-	case rights: // with the last write; where does it begin?
+	case rights: // the last write has them: find where it begins
 		if before, _, _ := peek(fd, p.data[:n-1]); before > 0 {
 			n = before
 		}
@@ -123,24 +122,24 @@ func (p *pipe) read(fd int) (int, error) {
 	return n, nil
 }
 
-// wall is memory that cannot be written.
-var wall = sync.OnceValue(func() []byte {
+// unwritable is memory that cannot be written.
+var unwritable = sync.OnceValue(func() []byte {
 	page, _ := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	return page
 })
 
-// peek returns how much of what waits to be read are whole writes that fit into
-// data, up to and with the first that has descriptors, and whether one has:
-// the kernel copies write by write, and stops before the one for which it runs
-// into the wall (EFAULT when it is the first). There is no room for
-// descriptors, so it makes none and says MSG_CTRUNC.
+// peek returns the size of the waiting writes that fit into data as a whole, up to
+// and including the first with descriptors, and whether one has descriptors. The
+// kernel copies write by write and stops before the one that would reach the
+// unwritable memory (EFAULT if it is the first). Without room for descriptors it
+// creates none and sets MSG_CTRUNC.
 func peek(fd int, data []byte) (n int, rights bool, err error) {
 	var control [1]byte
-	n, _, flags, _, err := unix.RecvmsgBuffers(fd, [][]byte{data, wall()}, control[:], unix.MSG_PEEK)
+	n, _, flags, _, err := unix.RecvmsgBuffers(fd, [][]byte{data, unwritable()}, control[:], unix.MSG_PEEK)
 	return n, flags&unix.MSG_CTRUNC != 0, err
 }
 
-// send writes data, the descriptors with its first byte.
+// send writes data, with the descriptors at its first byte.
 func (p *pipe) send(data []byte) (err error) {
 	for len(data) > 0 {
 		var control []byte
@@ -158,14 +157,14 @@ func (p *pipe) send(data []byte) (err error) {
 		if err != nil {
 			return err
 		}
-		p.drop()
+		p.closeRights()
 		data = data[n:]
 	}
 	return nil
 }
 
-// drop closes the descriptors that were received.
-func (p *pipe) drop() {
+// closeRights closes the received descriptors.
+func (p *pipe) closeRights() {
 	for _, fd := range p.rights {
 		unix.Close(fd)
 	}

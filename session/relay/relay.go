@@ -1,18 +1,17 @@
-// Package relay lets a program that has another uid number than its desktop's
-// user reach that user's session bus. libdbus tells the bus which uid it has
-// (AUTH EXTERNAL), and the bus refuses every other than its own: the one that a
-// user namespace shows, and that of another account, alike. A relay runs as the
-// bus's user, takes connections of one uid on a socket, connects each to the
-// bus and passes bytes and descriptors on untouched, except for that claim,
-// which it rewrites when it is the one that is expected.
+// Package relay connects a program to the session bus of a desktop user with
+// another uid. libdbus tells the bus its uid (AUTH EXTERNAL), and the bus refuses
+// every uid except its own, whether it comes from a user namespace or from another
+// account. A relay runs as the user of the bus. It accepts clients with one uid
+// and connects each to the bus. It passes bytes and descriptors on unchanged,
+// except the expected uid in AUTH EXTERNAL, which it replaces.
 //
-// With nothing to rewrite it carries Wayland, PipeWire, PulseAudio or X to
-// another uid where a file system refuses access control lists.
+// Without that replacement it also serves Wayland, PipeWire, PulseAudio and X11,
+// where a file system does not support access control lists.
 //
-// It is no filter and no barrier: who may connect has all the rights of the
-// relay's user there, and servers that ask the kernel (SO_PEERCRED, SO_PEERPIDFD,
-// SO_PEERSEC) see the relay's process. It does not understand messages. It is
-// not for servers that want SCM_CREDENTIALS from their clients.
+// It is not a security boundary: a client has all the rights of the relay's user
+// on that bus, and servers that ask the kernel (SO_PEERCRED, SO_PEERPIDFD,
+// SO_PEERSEC) see the relay's process. It does not parse messages. It does not
+// work for servers that require SCM_CREDENTIALS.
 //
 // Sources: D-Bus Specification, "Authentication Protocol"; unix(7); Linux,
 // net/unix/af_unix.c.
@@ -26,26 +25,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Relay says who is connected to what.
+// Relay connects clients to one server.
 type Relay struct {
 	// Listener is a listening stream socket of AF_UNIX. Serve owns it.
 	Listener int
-	// Bus is the path of the server's socket, or "@" and its abstract name. It
-	// is dialled anew for each client: a server that has restarted is found.
+	// Bus is the path of the server's socket, or "@" and its abstract name. Each
+	// client gets a new connection, so a server may restart.
 	Bus string
-	// Peer is the uid, as the relay's user namespace has it, that clients run
-	// under. Others are hung up on before anything is dialled.
+	// Peer is the uid of clients, as seen in the relay's user namespace. Other
+	// clients are disconnected before the server is dialled.
 	Peer int
-	// Inside is the uid that clients claim to have, Outside the one that the
-	// bus knows. Where they are equal nothing is parsed and nothing rewritten.
+	// Inside is the uid that clients claim, Outside the one that the bus expects.
+	// If they are equal, nothing is parsed or replaced.
 	Inside, Outside int
 }
 
-// Serve accepts clients until stop is closed, or the listener fails, which is
-// the error. Then it hangs up on everybody; when it returns, no descriptor and
-// no goroutine of it is left.
+// Serve accepts clients until stop is closed or the listener fails; only the
+// latter is an error. Before it returns it disconnects all clients, closes its
+// descriptors and waits for its goroutines.
 func (r *Relay) Serve(stop <-chan struct{}) error {
-	// Before NewFile, which asks the poller to wait only for what does not block.
+	// Before NewFile, which uses the poller only for nonblocking descriptors.
 	if err := unix.SetNonblock(r.Listener, true); err != nil {
 		unix.Close(r.Listener)
 		return os.NewSyscallError("fcntl", err)
@@ -67,10 +66,10 @@ func (r *Relay) Serve(stop <-chan struct{}) error {
 		fd, err := accept(listener)
 		switch {
 		case err == nil:
-			clients.Go(func() { r.client(fd, ended) })
+			clients.Go(func() { r.serveClient(fd, ended) })
 		case err == unix.ECONNABORTED:
 		case err == unix.EMFILE, err == unix.ENFILE, err == unix.ENOBUFS, err == unix.ENOMEM:
-			// The client waits in the listener's queue until another has gone.
+			// The client waits in the listener's queue until another has left.
 			pause(stop, 100*time.Millisecond)
 		default:
 			select {
@@ -83,8 +82,8 @@ func (r *Relay) Serve(stop <-chan struct{}) error {
 	}
 }
 
-// client serves one client until one side has hung up, or Serve ends.
-func (r *Relay) client(fd int, ended <-chan struct{}) {
+// serveClient serves one client until one side has disconnected, or Serve ends.
+func (r *Relay) serveClient(fd int, ended <-chan struct{}) {
 	client := os.NewFile(uintptr(fd), "client")
 	defer client.Close()
 	if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err != nil || int(cred.Uid) != r.Peer {
@@ -128,9 +127,8 @@ func accept(listener *os.File) (fd int, err error) {
 	return fd, err
 }
 
-// dial connects to a server. connect(2) of a Unix socket does not say when
-// there is room again in the queue of a server that is slow to accept (it is
-// EAGAIN, and poll(2) knows nothing of it), so it is tried again.
+// dial connects to a server. While the server's queue is full, connect(2) fails
+// with EAGAIN and poll(2) does not help, so it retries.
 func dial(to string, ended <-chan struct{}) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -148,7 +146,7 @@ func dial(to string, ended <-chan struct{}) (*os.File, error) {
 	}
 }
 
-// pause waits, and says whether it did so to the end.
+// pause waits for d and reports whether stop stayed open.
 func pause(stop <-chan struct{}, d time.Duration) bool {
 	select {
 	case <-stop:

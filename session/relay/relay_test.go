@@ -14,15 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long something may take that must happen.
-const patience = 20 * time.Second
+// testTime is how long a test waits for what must happen.
+const testTime = 20 * time.Second
 
-// until fails the test unless what must happen does.
-func until(t testing.TB, what string, f func() bool) {
+// waitFor fails the test unless f becomes true.
+func waitFor(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(testTime); !f(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
+			t.Fatalf("timed out: %s", what)
 		}
 	}
 }
@@ -42,11 +42,11 @@ func listen(t testing.TB, path string) (l *net.UnixListener, fd int) {
 	return l, fd
 }
 
-// fixture is a relay in this process, and the listener that it dials.
+// fixture is a relay in this process, and its server.
 type fixture struct {
 	bus  *net.UnixListener
 	path string // where the relay listens
-	stop func() // ends Serve, and waits until it has returned
+	stop func() // makes Serve return
 }
 
 func start(t testing.TB, r Relay) *fixture {
@@ -54,7 +54,7 @@ func start(t testing.TB, r Relay) *fixture {
 	dir := t.TempDir()
 	f := &fixture{path: filepath.Join(dir, "relay")}
 	name := filepath.Join(dir, "bus")
-	if r.Inside != r.Outside { // both kinds of address, in turn
+	if r.Inside != r.Outside { // test both kinds of address
 		name = "@" + name
 	}
 	var fd int
@@ -76,7 +76,7 @@ func start(t testing.TB, r Relay) *fixture {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(patience):
+		case <-time.After(testTime):
 			t.Error("Serve does not end")
 		}
 	}
@@ -90,44 +90,45 @@ func (f *fixture) dial(t testing.TB) *net.UnixConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return closing(t, c)
+	return closeAtEnd(t, c)
 }
 
 // pair returns both ends of a relayed connection.
 func (f *fixture) pair(t testing.TB) (client, bus *net.UnixConn) {
 	t.Helper()
 	client = f.dial(t)
-	f.bus.SetDeadline(time.Now().Add(patience))
+	f.bus.SetDeadline(time.Now().Add(testTime))
 	bus, err := f.bus.AcceptUnix()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client, closing(t, bus)
+	return client, closeAtEnd(t, bus)
 }
 
-func closing(t testing.TB, c *net.UnixConn) *net.UnixConn {
+// closeAtEnd closes c when the test ends, and limits its use.
+func closeAtEnd(t testing.TB, c *net.UnixConn) *net.UnixConn {
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(2 * patience))
+	c.SetDeadline(time.Now().Add(2 * testTime))
 	return c
 }
 
-func say(t testing.TB, c io.Writer, text string) {
+func send(t testing.TB, c io.Writer, text string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func hear(t testing.TB, c io.Reader, want string) {
+func receive(t testing.TB, c io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(c, got); string(got) != want {
-		t.Fatalf("%q came, %v; want %q", got[:n], err, want)
+		t.Fatalf("received %q, %v; want %q", got[:n], err, want)
 	}
 }
 
-// ended asserts that the other side has hung up.
-func ended(t testing.TB, c net.Conn) {
+// checkClosed checks that the other side has disconnected.
+func checkClosed(t testing.TB, c net.Conn) {
 	t.Helper()
 	if n, err := c.Read(make([]byte, 1)); n != 0 || os.IsTimeout(err) {
 		t.Fatalf("still connected: %d, %v", n, err)
@@ -150,55 +151,55 @@ var (
 
 func TestHalfClose(t *testing.T) {
 	client, bus := start(t, plain).pair(t)
-	say(t, client, "question")
+	send(t, client, "question")
 	client.CloseWrite()
-	hear(t, bus, "question")
-	ended(t, bus)
+	receive(t, bus, "question")
+	checkClosed(t, bus)
 	go func() {
 		io.WriteString(bus, strings.Repeat("answer", 100000))
 		bus.CloseWrite()
 	}()
-	hear(t, client, strings.Repeat("answer", 100000))
-	ended(t, client)
+	receive(t, client, strings.Repeat("answer", 100000))
+	checkClosed(t, client)
 }
 
-// Who reads no more does not stop what it still has to say.
+// A client that has stopped reading can still write.
 func TestHalfCloseRead(t *testing.T) {
 	client, bus := start(t, plain).pair(t)
 	client.CloseRead()
-	until(t, "the bus is told that nobody reads", func() bool {
+	waitFor(t, "the bus gets an error", func() bool {
 		_, err := bus.Write(make([]byte, 1000))
 		return err != nil
 	})
-	say(t, client, "still here")
-	hear(t, bus, "still here")
+	send(t, client, "still here")
+	receive(t, bus, "still here")
 	client.Close()
-	ended(t, bus)
+	checkClosed(t, bus)
 }
 
-// A client that has gone is gone at once for the bus too, half-closed or not.
-func TestHangUp(t *testing.T) {
+// When one side disconnects, half-closed or not, the other is disconnected at once.
+func TestDisconnect(t *testing.T) {
 	f := start(t, mapped)
 	for _, half := range []bool{false, true} {
 		client, bus := f.pair(t)
 		if half {
 			client.CloseWrite()
-			ended(t, bus)
+			checkClosed(t, bus)
 		}
 		client.Close()
-		until(t, "EPIPE", func() bool { _, err := bus.Write([]byte("x")); return err != nil })
+		waitFor(t, "EPIPE", func() bool { _, err := bus.Write([]byte("x")); return err != nil })
 	}
 	client, bus := f.pair(t)
-	say(t, bus, "REJECTED")
+	send(t, bus, "REJECTED")
 	bus.Close()
-	hear(t, client, "REJECTED")
-	ended(t, client)
-	until(t, "EPIPE", func() bool { _, err := client.Write([]byte("x")); return err != nil })
+	receive(t, client, "REJECTED")
+	checkClosed(t, client)
+	waitFor(t, "EPIPE", func() bool { _, err := client.Write([]byte("x")); return err != nil })
 }
 
 func TestMidLine(t *testing.T) {
 	client, bus := start(t, mapped).pair(t)
-	say(t, client, nul+"AUTH EXTERNAL 313")
+	send(t, client, nul+"AUTH EXTERNAL 313")
 	client.Close()
 	all, err := io.ReadAll(bus)
 	if string(all) != nul+"AUTH EXTERNAL 313" || err != nil {
@@ -209,24 +210,24 @@ func TestMidLine(t *testing.T) {
 func TestEndlessLine(t *testing.T) {
 	client, bus := start(t, mapped).pair(t)
 	client.Write([]byte(nul + strings.Repeat("x", 2*maxLine)))
-	hear(t, bus, nul)
-	ended(t, bus)
-	ended(t, client)
+	receive(t, bus, nul)
+	checkClosed(t, bus)
+	checkClosed(t, client)
 }
 
 func TestByteByByte(t *testing.T) {
 	client, bus := start(t, mapped).pair(t)
 	for _, b := range []byte(nul + "AUTH EXTERNAL 31303030\r\nBEGIN\r\nAUTH EXTERNAL 31303030\r\n") {
-		say(t, client, string(b))
+		send(t, client, string(b))
 	}
-	hear(t, bus, nul+"AUTH EXTERNAL 31353030\r\nBEGIN\r\nAUTH EXTERNAL 31303030\r\n")
+	receive(t, bus, nul+"AUTH EXTERNAL 31353030\r\nBEGIN\r\nAUTH EXTERNAL 31303030\r\n")
 }
 
-// Another uid is hung up on before the bus hears of it.
+// A client with another uid is disconnected before the bus is dialled.
 func TestPeer(t *testing.T) {
 	f := start(t, Relay{Peer: os.Getuid() + 1})
-	ended(t, f.dial(t))
-	f.bus.SetDeadline(time.Now()) // what is in its queue would still be had
+	checkClosed(t, f.dial(t))
+	f.bus.SetDeadline(time.Now()) // a connection in its queue would still be accepted
 	if _, err := f.bus.Accept(); !os.IsTimeout(err) {
 		t.Errorf("the bus was dialled: %v", err)
 	}
@@ -239,20 +240,20 @@ func TestNoListener(t *testing.T) {
 	}
 	r := Relay{Listener: fd, Bus: "@nobody"}
 	if err := r.Serve(nil); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("a socket that does not listen: %v", err)
+		t.Errorf("a socket that is not listening: %v", err)
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
-		t.Errorf("it is still open: %v", err)
+		t.Errorf("the socket is still open: %v", err)
 	}
 }
 
 func TestNoBus(t *testing.T) {
 	f := start(t, plain)
 	f.bus.Close()
-	ended(t, f.dial(t))
+	checkClosed(t, f.dial(t))
 }
 
-// A reader that is stuck stops its writer, and nobody else.
+// A reader that does not read blocks only its own writer.
 func TestStuck(t *testing.T) {
 	f := start(t, plain)
 	client, _ := f.pair(t)
@@ -266,14 +267,14 @@ func TestStuck(t *testing.T) {
 		}
 	}
 	if sent < 1<<16 || sent > 2<<20 {
-		t.Errorf("%d bytes went to a bus that reads none", sent)
+		t.Errorf("%d bytes were written to a bus that reads nothing", sent)
 	}
 	client, bus := f.pair(t)
-	say(t, client, "hello")
-	hear(t, bus, "hello")
+	send(t, client, "hello")
+	receive(t, bus, "hello")
 }
 
-// A server that does not accept makes its clients wait, and Serve can end.
+// Clients wait while the server does not accept, and Serve can still return.
 func TestQueueFull(t *testing.T) {
 	f := start(t, plain)
 	raw, _ := f.bus.SyscallConn()
@@ -281,7 +282,7 @@ func TestQueueFull(t *testing.T) {
 	var clients []*net.UnixConn
 	for range 5 {
 		c := f.dial(t)
-		say(t, c, "hello")
+		send(t, c, "hello")
 		clients = append(clients, c)
 	}
 	for range clients[1:] {
@@ -289,59 +290,59 @@ func TestQueueFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hear(t, closing(t, bus), "hello")
+		receive(t, closeAtEnd(t, bus), "hello")
 	}
 	f.dial(t)
 	f.stop()
 	for _, c := range clients {
-		ended(t, c)
+		checkClosed(t, c)
 	}
 }
 
-func TestNothingIsLeft(t *testing.T) {
+func TestCleanup(t *testing.T) {
 	files, routines := descriptors(t), runtime.NumGoroutine()
 	f := start(t, mapped)
 	before := descriptors(t)
 	for i := range 1000 {
 		client, bus := f.pair(t)
-		say(t, client, nul+"BEGIN\r\n")
-		hear(t, bus, nul+"BEGIN\r\n")
+		send(t, client, nul+"BEGIN\r\n")
+		receive(t, bus, nul+"BEGIN\r\n")
 		if i%2 == 0 {
 			client.Close()
-			ended(t, bus)
+			checkClosed(t, bus)
 			bus.Close()
 		} else {
 			bus.Close()
-			ended(t, client)
+			checkClosed(t, client)
 			client.Close()
 		}
 	}
-	until(t, "as many descriptors as before", func() bool { return descriptors(t) <= before })
+	waitFor(t, "no more descriptors than before", func() bool { return descriptors(t) <= before })
 	client, bus := f.pair(t)
 	rights := unix.UnixRights(1, 2)
-	if _, _, err := client.WriteMsgUnix([]byte(nul+"AUTH"), rights, nil); err != nil { // held back
+	if _, _, err := client.WriteMsgUnix([]byte(nul+"AUTH"), rights, nil); err != nil { // the relay keeps this
 		t.Fatal(err)
 	}
 	f.stop()
-	ended(t, client)
-	until(t, "the bus is hung up on", func() bool { _, err := bus.Write([]byte("x")); return err != nil })
+	checkClosed(t, client)
+	waitFor(t, "the bus is disconnected", func() bool { _, err := bus.Write([]byte("x")); return err != nil })
 	client.Close()
 	bus.Close()
 	f.bus.Close()
-	if n := descriptors(t); n > files+1 { // the listener's own
-		t.Errorf("%d descriptors, and there were %d", n, files)
+	if n := descriptors(t); n > files+1 { // the test has the relay's listener
+		t.Errorf("%d descriptors, %d before", n, files)
 	}
-	until(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= routines })
+	waitFor(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= routines })
 }
 
-// Without descriptors to be had, clients wait, and the processor rests.
+// When no descriptors are left, clients wait and the relay uses no processor time.
 func TestNoDescriptors(t *testing.T) {
 	f := start(t, plain)
 	waiting, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := closing(t, adopt(t, waiting))
+	client := closeAtEnd(t, newConn(t, waiting))
 	var limit unix.Rlimit
 	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 	none := limit
@@ -355,25 +356,25 @@ func TestNoDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := cpu()
-	time.Sleep(300 * time.Millisecond) // a time to be idle in
+	time.Sleep(300 * time.Millisecond) // it should be idle
 	if used = cpu() - used; used > 100*time.Millisecond {
-		t.Errorf("it was busy for %v", used)
+		t.Errorf("it used %v of processor time", used)
 	}
 	restore()
-	f.bus.SetDeadline(time.Now().Add(patience))
+	f.bus.SetDeadline(time.Now().Add(testTime))
 	bus, err := f.bus.AcceptUnix()
 	if err != nil {
 		t.Fatal(err)
 	}
-	say(t, client, "hello")
-	hear(t, closing(t, bus), "hello")
+	send(t, client, "hello")
+	receive(t, closeAtEnd(t, bus), "hello")
 
-	// One descriptor that cannot be received ends its connection.
+	// A descriptor that cannot be received ends its connection.
 	unix.Setrlimit(unix.RLIMIT_NOFILE, &none)
 	if _, _, err := client.WriteMsgUnix([]byte("lost"), unix.UnixRights(1), nil); err != nil {
 		t.Fatal(err)
 	}
-	ended(t, bus)
+	checkClosed(t, bus)
 }
 
 func cpu() time.Duration {
@@ -382,8 +383,8 @@ func cpu() time.Duration {
 	return time.Duration(unix.TimevalToNsec(u.Utime) + unix.TimevalToNsec(u.Stime))
 }
 
-// adopt makes a connection of a socket.
-func adopt(t testing.TB, fd int) *net.UnixConn {
+// newConn makes a connection from a socket.
+func newConn(t testing.TB, fd int) *net.UnixConn {
 	t.Helper()
 	file := os.NewFile(uintptr(fd), "socket")
 	defer file.Close()

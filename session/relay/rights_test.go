@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memfds returns sixteen files, and which is which by inode.
+// memfds returns sixteen files, and their indexes by inode.
 func memfds(t testing.TB) (fds []int, inodes map[uint64]int) {
 	t.Helper()
 	inodes = map[uint64]int{}
@@ -28,7 +28,7 @@ func memfds(t testing.TB) (fds []int, inodes map[uint64]int) {
 	return fds, inodes
 }
 
-// message returns the body of message i and which descriptors go with it.
+// message returns the body of message i and the indexes of its descriptors.
 func message(i int) (body []byte, kinds []int) {
 	n := [...]int{0, 1, 0, 0, 3, 0, 16, 0}[i%8]
 	if i%100 == 99 {
@@ -44,24 +44,24 @@ func message(i int) (body []byte, kinds []int) {
 	return bytes.Repeat([]byte{byte(i)}, size), kinds
 }
 
-// Descriptors come with the byte that they were sent with, for a reader that
-// reads message by message, as GDBus and sd-bus do.
+// Descriptors arrive with the byte that they were sent with, for a reader that
+// reads one message at a time, as GDBus and sd-bus do.
 func TestRights(t *testing.T) {
 	const count = 10000
 	for _, r := range []Relay{plain, mapped} {
 		files := descriptors(t)
 		client, bus := start(t, r).pair(t)
 		if r.Inside != r.Outside {
-			say(t, client, nul+"BEGIN\r\n")
-			hear(t, bus, nul+"BEGIN\r\n")
+			send(t, client, nul+"BEGIN\r\n")
+			receive(t, bus, nul+"BEGIN\r\n")
 		}
 		fds, inodes := memfds(t)
-		for _, way := range [][2]*net.UnixConn{{client, bus}, {bus, client}} {
+		for _, direction := range [][2]*net.UnixConn{{client, bus}, {bus, client}} {
 			sent := make(chan error, 1)
-			go func() { sent <- sendAll(way[0], count, fds) }()
+			go func() { sent <- sendAll(direction[0], count, fds) }()
 			for i := range count {
 				body, kinds := message(i)
-				got, rights := receiveMessage(t, way[1], len(body), inodes)
+				got, rights := receiveMessage(t, direction[1], len(body), inodes)
 				if !bytes.Equal(got, body) || fmt.Sprint(rights) != fmt.Sprint(kinds) {
 					t.Fatalf("message %d has %d bytes of %d and descriptors %v, want %v", i, len(got), len(body), rights, kinds)
 				}
@@ -70,7 +70,7 @@ func TestRights(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		until(t, "the relay has closed the descriptors", func() bool { return descriptors(t) <= files+len(fds)+10 })
+		waitFor(t, "the relay has closed the descriptors", func() bool { return descriptors(t) <= files+len(fds)+10 })
 	}
 }
 
@@ -96,8 +96,8 @@ func sendAll(to *net.UnixConn, count int, fds []int) error {
 	return nil
 }
 
-// receiveMessage reads size bytes, and which kinds of descriptors came with the
-// first of them; with another, none may.
+// receiveMessage reads size bytes and the kinds of the descriptors that came with
+// the first byte. No other byte may have any.
 func receiveMessage(t *testing.T, from *net.UnixConn, size int, inodes map[uint64]int) (body []byte, kinds []int) {
 	t.Helper()
 	control := make([]byte, unix.CmsgSpace(4*maxRights))
