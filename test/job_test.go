@@ -14,8 +14,8 @@ import (
 	"chrun/session"
 )
 
-// In every mode, with a keeper and without, kill -9 of chrun ends the first
-// process, and ^C arrives once at a program that catches it.
+// Under every identity, with and without a helper process, kill -9 of chrun ends the
+// first process, and ^C reaches a program that catches it exactly once.
 func TestJobsOfEachIdentity(t *testing.T) {
 	s := openStage(t, headless.Options{Bus: true})
 	user := func(flags ...string) []string { return s.user(append([]string{chrunProgram, "-q"}, flags...)...) }
@@ -36,7 +36,7 @@ func TestJobsOfEachIdentity(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
-			// The client of the bus starts the keeper.
+			// Connecting to the bus starts the helper process.
 			const script = `gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId >/dev/null && echo bus
 trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line"; done`
 			line := session.Quote(append(c.words, "-c", s.chroot, "-C", "/", "sh", "-c", script)...)
@@ -52,7 +52,7 @@ trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line";
 			}
 			defer cmd.Wait()
 			defer cancel()
-			said := func(text string) {
+			waitOutput := func(text string) {
 				t.Helper()
 				end := time.Now().Add(10 * time.Second)
 				for !strings.Contains(out.String(), text) {
@@ -62,23 +62,23 @@ trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line";
 					time.Sleep(10 * time.Millisecond)
 				}
 			}
-			said("bus")
-			said("pid=")
-			said("\n")
+			waitOutput("bus")
+			waitOutput("pid=")
+			waitOutput("\n")
 			_, rest, _ := strings.Cut(out.String(), "pid=")
 			pid := 0
 			fmt.Sscan(rest, &pid)
 			if uid := owner(t, fmt.Sprint("/proc/", pid)); uid != c.uid {
-				t.Errorf("the program is %d's", uid)
+				t.Errorf("the program has the uid %d, want %d", uid, c.uid)
 			}
 			io.WriteString(keys, "\x03")
-			said("caught")
+			waitOutput("caught")
 			io.WriteString(keys, "on\n")
-			said("read on")
+			waitOutput("read on")
 			if n := strings.Count(out.String(), "caught"); n != 1 {
-				t.Errorf("^C came %d times: %q", n, out.String())
+				t.Errorf("^C arrived %d times: %q", n, out.String())
 			}
-			chrun := pid // which root becomes
+			chrun := pid // as root, chrun executes the program in its own process
 			if c.uid != 0 {
 				chrun = parentOf(t, pid)
 			}

@@ -13,25 +13,25 @@ import (
 	"chrun/internal/headless"
 )
 
-// Programs of a 32-bit tree find a 32-bit machine, unless the configuration
-// says otherwise; those of a 64-bit tree find the machine as it is.
+// Programs of a 32-bit tree see a 32-bit machine, unless the configuration sets
+// another personality. Programs of a 64-bit tree see a 64-bit machine.
 func TestLinux32(t *testing.T) {
 	dir := headless.Chroot32(t)
 	d64 := openDesktop(t, headless.Options{})
 	d := *d64
 	d.chroot = dir
-	is := func(want string, r result) {
+	check := func(want string, r result) {
 		t.Helper()
 		r.wantOutput(t, "")
 		if r.stdout != want {
-			t.Errorf("%q, not %q; stderr: %s", r.stdout, want, r.stderr)
+			t.Errorf("got %q, want %q; stderr: %s", r.stdout, want, r.stderr)
 		}
 	}
 	uname := []string{"uname", "-m"}
-	is("i686", d.chrun(both, nil, uname...))
-	is("i686\ni686", d.chrun(both, nil, "sh", "-c", "uname -m; sh -c 'uname -m; exit'"))
-	is("i686\n/proc/self/exe\n-sh", d.login("uname -m; ls -d /proc/self/exe; echo $0"))
-	is("x86_64", d64.chrun(both, nil, uname...))
+	check("i686", d.chrun(both, nil, uname...))
+	check("i686\ni686", d.chrun(both, nil, "sh", "-c", "uname -m; sh -c 'uname -m; exit'"))
+	check("i686\n/proc/self/exe\n-sh", d.login("uname -m; ls -d /proc/self/exe; echo $0"))
+	check("x86_64", d64.chrun(both, nil, uname...))
 
 	conf := filepath.Join(headless.Dir(t, d.User), "chrun", "chroots")
 	if err := os.MkdirAll(conf, 0o755); err != nil {
@@ -51,8 +51,8 @@ func TestLinux32(t *testing.T) {
 	}}
 	for name, want := range map[string][2]string{"all": {"x86_64", "x86_64"}, "app": {"x86_64", "i686"}, "wide": {"i686", "x86_64"}} {
 		d.chroot = name
-		is(want[0], d.chrun(named, nil, uname...))
-		is(want[1], d.chrun(named, nil, "sh", "-c", "uname -m"))
+		check(want[0], d.chrun(named, nil, uname...))
+		check(want[1], d.chrun(named, nil, "sh", "-c", "uname -m"))
 	}
 }
 
@@ -67,7 +67,7 @@ func (d *desk) login(script string) result {
 	return result{strings.TrimSpace(string(out)), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
 }
 
-// So does the plan, typed as shell commands.
+// The plan as shell commands sets the personality too.
 func TestLinux32Plan(t *testing.T) {
 	d := openDesktop(t, headless.Options{})
 	d.chroot = headless.Chroot32(t)
@@ -89,7 +89,7 @@ func TestLinux32Plan(t *testing.T) {
 	}
 }
 
-// And root, who enters without a user namespace.
+// The personality is also set for root, who enters without a user namespace.
 func TestLinux32Root(t *testing.T) {
 	headless.Root(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -97,7 +97,7 @@ func TestLinux32Root(t *testing.T) {
 	for dir, want := range map[string]string{headless.Chroot32(t): "i686\n", headless.Chroot(t): "x86_64\n"} {
 		out, err := exec.CommandContext(ctx, chrunProgram, "-q", "-c", dir, "-C", "/", "-u", "root", "uname", "-m").CombinedOutput()
 		if err != nil || string(out) != want {
-			t.Errorf("%v: %q, not %q", err, out, want)
+			t.Errorf("%v: got %q, want %q", err, out, want)
 		}
 	}
 }

@@ -17,18 +17,18 @@ import (
 	"chrun/internal/headless"
 )
 
-// identity is a way to bring the desktop's user and the account together.
+// identity is a way to launch a program as an account.
 type identity struct {
 	name  string
 	flags []string
-	sudo  bool   // root makes the launch, for the user
-	tree  string // which chroot
-	// The uid of the program as the hostUID has it, and as the program sees it.
+	sudo  bool   // root launches for the user
+	tree  string // the chroot
+	// The uid of the program on the host and inside.
 	hostUID, insideUID int
 }
 
-// identities are all of them, root's two included, for a desktop of d's user and an account "user"
-// of a number that nobody has on the host.
+// identities returns all identities for the desktop user, for an account "user" with
+// a number that nobody has on the host, and for root.
 func (d *desk) identities() []identity {
 	d.t.Helper()
 	me, other, first := d.User.UID, freeID(), d.subordinateIDs()
@@ -45,8 +45,8 @@ func (d *desk) identities() []identity {
 	}
 }
 
-// launch prepares chrun with a program under id. Where root makes the launch,
-// it has what sudo(8) leaves of the environment.
+// launch returns the command that runs a program under id. If root launches, the
+// environment is the one that sudo(8) leaves.
 func (d *desk) launch(ctx context.Context, id identity, env []string, command ...string) *exec.Cmd {
 	d = &desk{d.Session, d.t, id.tree}
 	cmd := d.start(ctx, both, append([]string{"-q"}, id.flags...), command...)
@@ -69,7 +69,7 @@ func (d *desk) sudoEnv() []string {
 	return env
 }
 
-// output runs a program under id and returns what it output, errors included.
+// output runs a program under id and returns its output, stderr included.
 func (d *desk) output(id identity, env []string, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -103,7 +103,7 @@ func (d *desk) startXServer() (display string) {
 	return display
 }
 
-// startPulseAudio starts a real PulseAudio, which asks other users for the cookie.
+// startPulseAudio starts a real PulseAudio, which requires the cookie of other users.
 func (d *desk) startPulseAudio() (server string) {
 	dir := d.RuntimeDir + "/another"
 	if out, err := d.Output("mkdir", "-m", "700", dir); err != nil {
@@ -123,7 +123,7 @@ func (d *desk) startPulseAudio() (server string) {
 	return "unix:" + dir + "/native"
 }
 
-// startServer runs a server until the end of the test.
+// startServer starts a server that runs until the end of the test.
 func (d *desk) startServer(cmd *exec.Cmd) {
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)
@@ -145,12 +145,12 @@ func TestMatrix(t *testing.T) {
 		command []string
 		env     []string
 		want    string
-		closed  map[string]string // where it cannot be, what the client says
+		closed  map[string]string // the output for identities that the server refuses
 	}{
 		{"wayland", []string{"wayland-info"}, nil, "wl_compositor", nil},
 		{"X11 by cookie", []string{"xdpyinfo"}, nil, "name of display:    " + d.Getenv("DISPLAY"), nil},
 		{"X11 by host list", []string{"xdpyinfo"}, []string{display}, "name of display:    " + display[len("DISPLAY="):],
-			// Only root can put a uid on the list. The launch goes on.
+			// Only root can add a uid to the list. The launch does not fail.
 			map[string]string{"root by subid": "Authorization required, but no authorization protocol specified\n\nxdpyinfo:  unable to open display \"" + display[len("DISPLAY="):] + "\"."}},
 		{"PipeWire", []string{"pw-cli", "info", "0"}, nil, "PipeWire:Interface:Core", nil},
 		{"pipewire-pulse", []string{"pactl", "info"}, nil, "PulseAudio (on PipeWire", nil},
@@ -174,22 +174,22 @@ func TestMatrix(t *testing.T) {
 	}
 	for _, id := range ids {
 		if id.insideUID == 0 {
-			continue // root sees no page of the user's
+			continue // root inside cannot read the user's page
 		}
 		t.Run("Firefox/"+id.name, func(t *testing.T) { (&desk{d.Session, t, d.chroot}).checkFirefox(id) })
 	}
 	t.Run("sudo", func(t *testing.T) { (&desk{d.Session, t, d.chroot}).checkSudo(ids) })
-	// The door is closed again, and was no open one.
+	// The X server still refuses other users.
 	cmd := exec.Command("xdpyinfo")
 	cmd.Env = []string{display}
 	other := uint32(freeID())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: other, Gid: other}}
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "unable to open display") {
-		t.Errorf("uid %d is let into the X server: %v: %.200s", other, err, out)
+		t.Errorf("uid %d can connect to the X server: %v: %.200s", other, err, out)
 	}
 }
 
-// checkFirefox opens a window, and the sandbox of its pages works.
+// checkFirefox checks that Firefox opens a window and starts its sandboxed processes.
 func (d *desk) checkFirefox(id identity) {
 	t := d.t
 	title := "page of " + id.name
@@ -216,7 +216,7 @@ func (d *desk) checkFirefox(id identity) {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("ends: %v", err)
+			t.Fatalf("Firefox has ended: %v", err)
 		default:
 		}
 		return strings.Contains(d.windows(), title)
@@ -228,19 +228,19 @@ func (d *desk) checkFirefox(id identity) {
 		}
 	}
 	if !found {
-		t.Errorf("no process that shows pages has the uid %d", id.hostUID)
+		t.Errorf("no process that renders pages has the uid %d", id.hostUID)
 	}
 }
 
-// checkSudo types what a person types. The password is spared by a mount namespace
-// with a sudoers file of the test's own.
+// checkSudo runs the commands that a person types. A sudoers file in a mount
+// namespace makes sudo ask for no password.
 func (d *desk) checkSudo(ids []identity) {
 	rules := filepath.Join(d.t.TempDir(), "sudoers")
 	writeFile(d.t, rules, d.User.Name+" ALL=(ALL) NOPASSWD: ALL\n")
 	for _, id := range ids {
 		flags := id.flags
 		if strings.Contains(id.name, "subid") {
-			continue // becomes the user, as match does
+			continue // with sudo the same as match
 		}
 		line := fmt.Sprintf(`mount --bind %s /etc/sudoers && chmod 440 /etc/sudoers && exec setpriv --reuid %d --regid %d --init-groups sudo %s -q -c %s "$@"`,
 			rules, d.User.UID, d.User.GID, chrunProgram, id.tree)

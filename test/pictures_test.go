@@ -17,8 +17,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// What the command line names is opened, however it is named: the window shows
-// that very picture.
+// A program opens the picture that the command line names, in every form of the
+// name: its window shows that picture.
 func TestPictures(t *testing.T) {
 	host := makeHome(t, map[string]string{
 		".config/user-dirs.dirs": "XDG_PICTURES_DIR=\"$HOME/Pictures\"\n", "Pictures/old": "", "work/old": "", ".dot/old": ""})
@@ -28,9 +28,9 @@ func TestPictures(t *testing.T) {
 	pictures := filepath.Join(host, "Pictures")
 	for i, c := range []struct {
 		name string
-		dir  string // where the person is
+		dir  string // the working directory
 		file string // the picture
-		arg  string // how it is named
+		arg  string // the argument that names it
 	}{
 		{"documents", pictures, pictures + "/photo.png", "photo.png"},
 		{"below", host, pictures + "/photo.png", "Pictures/photo.png"},
@@ -48,37 +48,38 @@ func TestPictures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &desk{d.Session, t, d.chroot}
-			shown := color.RGBA{0x40, uint8(0x80 + i), 0xc0, 0xff}
+			paintColor := color.RGBA{0x40, uint8(0x80 + i), 0xc0, 0xff}
 			file := c.file
 			if c.name == "option" { // the list names the picture beside it
 				writeFile(t, c.file, filepath.Join(filepath.Dir(c.file), "listed.png"))
 				file = filepath.Join(filepath.Dir(c.file), "listed.png")
 			}
-			paint(t, file, shown)
-			cover := d.pictureCoverage(c.dir, shown, "feh", c.arg)
-			if want := 300.0 * 200 / (1280 * 800); cover < 0.99*want || cover > 1.01*want {
-				t.Errorf("the picture covers %.4f of the screen, not %.4f", cover, want)
+			paint(t, file, paintColor)
+			covered := d.pictureCoverage(c.dir, paintColor, "feh", c.arg)
+			if want := 300.0 * 200 / (1280 * 800); covered < 0.99*want || covered > 1.01*want {
+				t.Errorf("the picture covers %.4f of the screen, want %.4f", covered, want)
 			}
 		})
 	}
-	// Nothing of the host's system, and nothing at all when that is denied.
+	// Files of the host's system are not shared, and nothing is if the feature is
+	// denied.
 	for _, c := range []struct{ flags, command []string }{
 		{nil, []string{"cat", "/etc/sway/config"}},
 		{nil, []string{"cat", "/usr/bin/sway"}},
 		{nil, []string{"cat", host + "/.dot/old"}},
-		{nil, []string{"sh", "-c", "cat " + host + "/work/photo.png"}}, // names a script, no file
+		{nil, []string{"sh", "-c", "cat " + host + "/work/photo.png"}}, // the path is in a script, not an argument
 		{[]string{"--deny", "files"}, []string{"cat", host + "/work/photo.png"}},
 		{[]string{"--deny", "files"}, []string{"cat", outside + "/photo.png"}},
 	} {
 		if r := d.chrun(both, append(c.flags, "--home=temporary"), c.command...); r.err == nil {
-			t.Errorf("%v %q: found", c.flags, c.command)
+			t.Errorf("%v %q: the file is shared", c.flags, c.command)
 		}
 	}
 }
 
 // pictureCoverage runs a program in the chroot until its window shows a colour, and
-// returns how much of the screen that covers.
-func (d *desk) pictureCoverage(dir string, shown color.Color, command ...string) (covered float64) {
+// returns the share of the screen that has the colour.
+func (d *desk) pictureCoverage(dir string, c color.Color, command ...string) (covered float64) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
 	defer cancel()
@@ -105,13 +106,13 @@ func (d *desk) pictureCoverage(dir string, shown color.Color, command ...string)
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		covered = headless.Covered(picture, shown)
+		covered = headless.Covered(picture, c)
 		return covered > 0
 	})
 	return covered
 }
 
-// paint makes a picture of one colour, 300 by 200.
+// paint writes a picture of one colour, 300 by 200 pixels.
 func paint(t *testing.T, file string, c color.RGBA) {
 	t.Helper()
 	picture := image.NewRGBA(image.Rect(0, 0, 300, 200))
@@ -125,11 +126,11 @@ func paint(t *testing.T, file string, c color.RGBA) {
 	writeFile(t, file, b.String())
 }
 
-// makeProject is a project of the user's outside the home, where the chroot has
-// nothing: as /data/proj, where the test may make that.
+// makeProject makes a directory of the user outside of the session's home, at a path
+// that the chroot does not have, such as /data/proj.
 func makeProject(t *testing.T, u headless.User) string {
 	t.Helper()
-	parent := u.Home // not that of the session
+	parent := u.Home // the session has another home
 	if os.Getuid() == 0 {
 		parent = "/"
 	}

@@ -9,8 +9,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// lpstat inside reaches the server of the person's client.conf; that it takes
-// the connection is all that lpstat asks for.
+// lpstat inside reaches the server in the person's client.conf. The fake server only
+// accepts connections, which suffices for lpstat.
 func TestPrinting(t *testing.T) {
 	u, err := headless.TestUser()
 	headless.Must(t, "desktop", err)
@@ -33,6 +33,6 @@ func TestPrinting(t *testing.T) {
 	d := openDesktop(t, headless.Options{User: u, Home: makeHome(t, map[string]string{".cups/client.conf": "ServerName " + socket + "\n"})})
 	d.chrun(both, nil, "lpstat", "-r").wantOutput(t, "scheduler is running")
 	if r := d.chrun(both, []string{"--deny", "printing"}, "lpstat", "-r"); r.stdout == "scheduler is running" {
-		t.Error("denied, and it prints")
+		t.Error("lpstat reaches the server although printing is denied")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"chrun/internal/headless"
 )
 
-// Every client of the desktop's services, with every kind of environment.
+// Clients of all services of the desktop work with every kind of environment.
 func TestClients(t *testing.T) {
 	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Sound: true, Bus: true})
 	for _, c := range []struct {
@@ -39,7 +39,7 @@ func TestClients(t *testing.T) {
 	t.Run("zenity", func(t *testing.T) {
 		for _, m := range []mode{both, wayland, x11, empty} {
 			d := &desk{d.Session, t, d.chroot}
-			// Its time-out, 5, is a sign that the dialog was there.
+			// Status 5, a timeout, means that the dialog was shown.
 			if r := d.chrun(m, nil, "zenity", "--info", "--text=hello", "--timeout=1"); r.code != 5 {
 				t.Errorf("%s: status %d: %s", m.name, r.code, r.stderr)
 			}
@@ -70,7 +70,7 @@ func TestClients(t *testing.T) {
 	})
 }
 
-// checkSound plays a tone through each kind of client and hears it in the monitor.
+// checkSound plays a tone through each kind of client and records it.
 func checkSound(d *desk) {
 	t := d.t
 	wav := filepath.Join(headless.Dir(t, d.User), "tone.wav")
@@ -85,11 +85,11 @@ func checkSound(d *desk) {
 		{[]string{"pw-play", wav}, both}, {[]string{"paplay", wav}, both}, {[]string{"aplay", "-q", wav}, both},
 		{[]string{"pw-play", wav}, empty}, {[]string{"aplay", "-q", wav}, empty},
 	} {
-		heard, err := d.Record(func() error {
+		recorded, err := d.Record(func() error {
 			return d.chrun(c.mode, nil, c.command...).err
 		})
-		if err != nil || heard.Loudness() < 0.02 || heard.Share(hertz) < 0.5 {
-			t.Errorf("%s (%s): %v, loudness %.3f, share of the tone %.2f", c.command[0], c.mode.name, err, heard.Loudness(), heard.Share(hertz))
+		if err != nil || recorded.Loudness() < 0.02 || recorded.Share(hertz) < 0.5 {
+			t.Errorf("%s (%s): %v, loudness %.3f, share of the tone %.2f", c.command[0], c.mode.name, err, recorded.Loudness(), recorded.Share(hertz))
 		}
 	}
 	r := d.chrun(both, nil, "timeout", "-s", "INT", "2", "pw-record", "--target", "0", filepath.Join(filepath.Dir(wav), "rec.wav"))

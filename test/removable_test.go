@@ -13,9 +13,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// A stick that is plugged in later appears in a running program where the
-// host's mounts are shared; where they are private, -v gives the remedy. The
-// host is a mount namespace of the test's own.
+// A stick that is plugged in later appears in a running program if the host's mounts
+// are shared. If they are private, -v prints the command that changes that. The
+// mounts are in a mount namespace of the test.
 func TestRemovable(t *testing.T) {
 	headless.Root(t)
 	d := openDesktop(t, headless.Options{})
@@ -29,11 +29,11 @@ func TestRemovable(t *testing.T) {
 		script := fmt.Sprintf(`set -e
 mount -t tmpfs tmpfs /media
 mount --make-%[6]s /media
-mkdir /media/stick /media/there
-mount -t tmpfs there /media/there
+mkdir /media/stick /media/mounted
+mount -t tmpfs mounted /media/mounted
 rm -f %[1]s/ready
 setpriv --reuid %[2]d --regid %[3]d --clear-groups %[4]s -v -c %[5]s sh -c '
-	mountpoint -q /media/there && echo there before
+	mountpoint -q /media/mounted && echo mounted before
 	echo >%[1]s/ready
 	for n in $(seq 40); do test ! -e /media/stick/file || { echo appears; exit; }; sleep 0.05; done' &
 until test -e %[1]s/ready; do sleep 0.05; done
@@ -46,18 +46,19 @@ wait $!
 		cmd := exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", script)
 		cmd.Env, cmd.Dir = d.Env, "/tmp"
 		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "there before") {
+		if err != nil || !strings.Contains(string(out), "mounted before") {
 			t.Errorf("%s: %v: %s", propagation, err, out)
 		}
-		appears, said := strings.Contains(string(out), "appears"), strings.Contains(string(out), "sudo mount --make-shared /media\n")
-		if shared := propagation == "shared"; appears != shared || said == shared && !booted() {
+		appears, hasNote := strings.Contains(string(out), "appears"), strings.Contains(string(out), "sudo mount --make-shared /media\n")
+		// With systemd there is no note, because it shares all mounts.
+		if shared := propagation == "shared"; appears != shared || hasNote == shared && !runsSystemd() {
 			t.Errorf("%s: %s", propagation, out)
 		}
 	}
 }
 
-// booted is sd_booted(3).
-func booted() bool {
+// runsSystemd reports whether the host runs systemd, like sd_booted(3).
+func runsSystemd() bool {
 	_, err := os.Stat("/run/systemd/system")
 	return err == nil
 }

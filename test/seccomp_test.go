@@ -15,8 +15,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// A container's filter that answers clone3 with ENOSYS, as Docker's does, is
-// not taken for an old kernel.
+// If a seccomp filter makes clone3 fail with ENOSYS, as Docker's does, the hint
+// names seccomp and not an old kernel.
 func TestSeccomp(t *testing.T) {
 	d := openDesktop(t, headless.Options{})
 	file := filepath.Join(headless.Dir(t, d.User), "filter")

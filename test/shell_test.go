@@ -15,19 +15,19 @@ import (
 	"chrun/session"
 )
 
-// What Gentoo's /etc/bash/bashrc does to a prompt.
+// How Gentoo's /etc/bash/bashrc sets the prompt.
 const gentooBashrc = `PROMPT_COMMAND='echo -ne "\033]0;${USER}@${HOSTNAME%%.*}:${PWD/#$HOME/\~}\007"'
 PS1='\[\033[01;32m\]\u@\h\[\033[01;34m\] \w \$\[\033[00m\] '
 `
 
-// The login shell is the account's, has read /etc/profile and the person's own
-// files, and its prompt begins with the name of the chroot, once.
+// Without COMMAND, the login shell of the account runs. It reads /etc/profile and
+// the person's own files, and its prompt begins with the name of the chroot, once.
 func TestPrompt(t *testing.T) {
 	d := openDesktop(t, headless.Options{})
 	for _, c := range []struct {
 		name, shell string
 		file, text  string // in the home
-		prompt      string // what follows the chroot's name
+		prompt      string // pattern of the text after the chroot's name
 	}{
 		{"bash", "/bin/bash", "", "", `\w+@.*\$ $`},
 		{"bash, own PS1", "/bin/bash", ".bashrc", "PS1='mine> '\n", ` mine> $`},
@@ -74,7 +74,7 @@ func TestPrompt(t *testing.T) {
 			}()
 			waitFor(t, 10*time.Second, "the prompt of "+c.name, func() bool { return findPrompt(out.String(), name) != "" })
 			if text := findPrompt(out.String(), name); !regexp.MustCompile(c.prompt).MatchString(text) || strings.Contains(text, name) {
-				t.Errorf("behind %s the prompt is %q, want %s", name, text, c.prompt)
+				t.Errorf("after %s the prompt is %q, want %s", name, text, c.prompt)
 			}
 			io.WriteString(keys, "expr 20 + 3; echo $PATH $CHRUN_CHROOT; exit 7\n")
 			cmd.Wait()
@@ -82,7 +82,7 @@ func TestPrompt(t *testing.T) {
 				t.Errorf("status %d: %s", cmd.ProcessState.ExitCode(), out.String())
 			}
 			if !strings.Contains(out.String(), "/usr/games") {
-				t.Errorf("/etc/profile has not been read: %s", out.String())
+				t.Errorf("the shell has not read /etc/profile: %s", out.String())
 			}
 			if !strings.Contains(out.String(), path.Base(d.chroot)+"\r\n") {
 				t.Errorf("CHRUN_CHROOT is not set: %s", out.String())
@@ -93,8 +93,7 @@ func TestPrompt(t *testing.T) {
 
 var controls = regexp.MustCompile(`\x1b\][^\a]*\a|\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]`)
 
-// findPrompt is what stands on the last line behind name, "" if that is not there
-// or nothing follows.
+// findPrompt returns the text after name on the last line, or "".
 func findPrompt(screen, name string) string {
 	lines := strings.FieldsFunc(controls.ReplaceAllString(screen, ""), func(r rune) bool { return r == '\r' || r == '\n' })
 	if len(lines) == 0 {

@@ -10,8 +10,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// nameOwner takes a name on the session bus, as the libraries of tray icons and media
-// players do: the tray's has the process number in it.
+// nameOwner is a Python program that acquires a name on the session bus, like the
+// libraries of tray icons and media players. The name of a tray icon contains the
+// process ID.
 const nameOwner = `
 import os, socket, struct, sys, time
 s = socket.socket(socket.AF_UNIX)
@@ -31,11 +32,11 @@ print(os.getpid(), flush=True)
 time.sleep(60)
 `
 
-// A tray icon and a player's media keys are names on the session bus. The host
-// sees them, and the process that it is told is the one that has the window.
+// A tray icon and a media player have names on the session bus. The host sees them,
+// and gets the process ID of the program itself.
 func TestTray(t *testing.T) {
 	d := openDesktop(t, headless.Options{Bus: true, Home: makeHome(t, nil), Private: true})
-	ask := func(method, name string) string {
+	callBus := func(method, name string) string {
 		out, _ := d.Output("gdbus", "call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus",
 			"-m", "org.freedesktop.DBus."+method, name)
 		return out
@@ -43,20 +44,20 @@ func TestTray(t *testing.T) {
 	for _, name := range []string{"org.kde.StatusNotifierItem-PID-1", "org.mpris.MediaPlayer2.test"} {
 		ctx, cancel := context.WithCancel(context.Background())
 		c := d.start(ctx, both, nil, "python3", "-c", nameOwner, name)
-		var said safeBuffer
-		c.Stdout, c.Stderr = &said, &said
+		var out safeBuffer
+		c.Stdout, c.Stderr = &out, &out
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, 10*time.Second, name, func() bool { return strings.HasSuffix(said.String(), "\n") })
-		inside := strings.TrimSpace(said.String())
-		name := strings.Replace(name, "PID", inside, 1)
-		waitFor(t, 10*time.Second, name, func() bool { return strings.Contains(ask("NameHasOwner", name), "true") })
-		if pid := ask("GetConnectionUnixProcessID", name); pid != "(uint32 "+inside+",)" {
-			t.Errorf("%s: process %s, inside it is %s", name, pid, inside)
+		waitFor(t, 10*time.Second, name, func() bool { return strings.HasSuffix(out.String(), "\n") })
+		pid := strings.TrimSpace(out.String())
+		name := strings.Replace(name, "PID", pid, 1)
+		waitFor(t, 10*time.Second, name, func() bool { return strings.Contains(callBus("NameHasOwner", name), "true") })
+		if got := callBus("GetConnectionUnixProcessID", name); got != "(uint32 "+pid+",)" {
+			t.Errorf("%s: the bus says process %s, inside it is %s", name, got, pid)
 		}
-		if line, err := os.ReadFile("/proc/" + inside + "/cmdline"); err != nil || !strings.HasPrefix(string(line), "python3\x00") {
-			t.Errorf("process %s of the host is %q, %v", inside, line, err)
+		if line, err := os.ReadFile("/proc/" + pid + "/cmdline"); err != nil || !strings.HasPrefix(string(line), "python3\x00") {
+			t.Errorf("process %s of the host is %q, %v", pid, line, err)
 		}
 		cancel()
 		c.Wait()

@@ -57,14 +57,14 @@ func writeFile(t *testing.T, file, text string) {
 	}
 }
 
-// In a chroot that knows the caller under another name, the caller has that
-// name and the own uid, and HOME is the host's path.
+// If the chroot has another name for the caller's uid, the caller has that name
+// inside, the same uid, and the host's HOME.
 func TestAnotherName(t *testing.T) {
 	d := openDesktop(t, headless.Options{Home: makeHome(t, nil)})
 	d.chroot = mountRenamedTree(t, d.User, "taro")
 	want := fmt.Sprintf("taro %d %s\n%[3]s", d.User.UID, d.Getenv("HOME"), d.Getenv("HOME"))
 	d.chrun(both, nil, "sh", "-c", "echo $(id -un) $(id -u) $HOME; getent passwd taro | cut -d: -f6").wantOutput(t, want)
-	// What the host says of accounts is nothing that a name could share.
+	// Naming /etc/passwd does not share the host's file.
 	r := d.chrun(both, nil, "cat", "/etc/passwd")
 	if r.err != nil || !strings.Contains(r.stdout, "taro:x") || strings.Contains(r.stdout, d.User.Name+":x") {
 		t.Errorf("not the chroot's /etc/passwd: %v\n%s%s", r.err, r.stdout, r.stderr)

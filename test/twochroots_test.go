@@ -10,9 +10,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// Two chroots run Firefox side by side, on one display and one bus, each with
-// the home of its own: neither is taken for the other, and what was set in one
-// is there when its chroot has got another name.
+// Firefox runs in two chroots at the same time, on one display and one bus. Each
+// instance has the home of its chroot, and the homes stay with their chroots when
+// these are renamed.
 func TestTwoChroots(t *testing.T) {
 	host := makeHome(t, nil)
 	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: host})
@@ -36,16 +36,16 @@ func TestTwoChroots(t *testing.T) {
 		return stop
 	}
 	for _, m := range []mode{wayland, x11} {
-		firstStops, secondStops := firefox("one", m), firefox("two", m)
+		stopFirst, stopSecond := firefox("one", m), firefox("two", m)
 		if windows := d.windows(); !strings.Contains(windows, "page of one") || !strings.Contains(windows, "page of two") {
-			t.Errorf("%s: not both run\n%s", m.name, windows)
+			t.Errorf("%s: a window is missing\n%s", m.name, windows)
 		}
-		// Another launch in a chroot is taken over by the program that runs there.
+		// A second launch in a chroot opens its page in the running instance.
 		writeFile(t, filepath.Join(dir, "more.html"), "<title>page of one, the second</title>")
 		(&desk{d.Session, t, "one"}).chrun(m, nil, "firefox-esr", "file://"+dir+"/more.html").wantOutput(t, "")
 		waitFor(t, time.Minute, "the second page", func() bool { return strings.Contains(d.windows(), "page of one, the second") })
-		firstStops()
-		secondStops()
+		stopFirst()
+		stopSecond()
 		waitFor(t, 20*time.Second, "both end", func() bool { return !strings.Contains(d.windows(), "page of") })
 	}
 	for name := range trees {
@@ -59,7 +59,7 @@ func TestTwoChroots(t *testing.T) {
 		t.Error("a profile is in the host's home")
 	}
 
-	// Names change hands; homes stay with their trees.
+	// Give the trees other names: the homes stay with the trees.
 	for name := range trees {
 		d.chrunctl("forget", name)
 	}
@@ -70,7 +70,7 @@ func TestTwoChroots(t *testing.T) {
 	}
 }
 
-// profiles counts Firefox's profiles in a home, in its older place or the newer.
+// profiles counts the Firefox profiles in a home, in the old and the new directory.
 func profiles(home string) (n int) {
 	for _, dir := range []string{".mozilla", ".config/mozilla"} {
 		found, _ := filepath.Glob(filepath.Join(home, dir, "firefox/*.default-esr"))

@@ -6,7 +6,7 @@ import (
 	"chrun/internal/headless"
 )
 
-// TZ names a zone also where the chroot has none: the small one has no zones.
+// TZ may name a zone even if the chroot has no zones, as the small 32-bit one.
 func TestZone(t *testing.T) {
 	d := openDesktop(t, headless.Options{})
 	d.chroot = headless.Chroot32(t)
