@@ -13,15 +13,15 @@ import (
 
 const entryGroup = "Desktop Entry"
 
-// canStart says whether GLib would start the entry at file
-// (g_desktop_app_info_load_from_keyfile). A Hidden one too, where a list names
-// it.
+// canStart reports whether GLib would start the entry in the file
+// (g_desktop_app_info_load_from_keyfile). That includes Hidden entries, which a
+// list may name.
 func (h *Host) canStart(file string) bool {
-	ok, known := h.apps[file]
+	ok, known := h.startable[file]
 	if !known {
 		k := readKeyFile(file)
 		ok = k != nil && h.isStartable(k)
-		h.apps[file] = ok
+		h.startable[file] = ok
 	}
 	return ok
 }
@@ -52,10 +52,10 @@ func (h *Host) isStartable(k *keyFile) bool {
 	return err == nil && h.hasProgram(argv[0], dir)
 }
 
-// hasProgram says whether g_find_program_for_path hasProgram the program; dir is the
+// hasProgram reports whether g_find_program_for_path finds the program. dir is the
 // entry's Path.
 func (h *Host) hasProgram(program, dir string) bool {
-	executable := func(p string) bool {
+	isExecutable := func(p string) bool {
 		if !filepath.IsAbs(p) && dir != "" {
 			p = filepath.Join(dir, p)
 		}
@@ -63,20 +63,21 @@ func (h *Host) hasProgram(program, dir string) bool {
 		return err == nil && !st.IsDir() && unix.Access(p, unix.X_OK) == nil
 	}
 	if filepath.IsAbs(program) {
-		return executable(program)
+		return isExecutable(program)
 	}
-	if (dir != "" || strings.Contains(program, "/")) && executable(program) {
+	if (dir != "" || strings.Contains(program, "/")) && isExecutable(program) {
 		return true
 	}
 	for p := range strings.SplitSeq(h.dirs.Path, ":") {
-		if executable(filepath.Join(p, program)) {
+		if isExecutable(filepath.Join(p, program)) {
 			return true
 		}
 	}
 	return false
 }
 
-// listEntries finds the desktop entries below dir, by id ("/" is "-").
+// listEntries returns the desktop entries below dir by ID, in which "-" stands for
+// "/".
 func listEntries(dir string) map[string]string {
 	files := map[string]string{}
 	var walk func(dir, prefix string, depth int)
@@ -86,7 +87,7 @@ func listEntries(dir string) map[string]string {
 			file := filepath.Join(dir, e.Name())
 			if strings.HasSuffix(e.Name(), ".desktop") {
 				files[prefix+e.Name()] = file
-			} else if depth < 8 && isDir(file, e) { // a link may lead back up
+			} else if depth < 8 && isDir(file, e) { // the depth ends loops of links
 				walk(file, prefix+e.Name()+"-", depth+1)
 			}
 		}

@@ -8,17 +8,16 @@ import (
 	"chrun/session/rootfs"
 )
 
-// readList reads a list of associations.
 func readList(file, added string, plain bool) list {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	if err != nil {
-		return list{file: file, added: added, plain: plain}
+		return list{file: file, group: added, canAssociate: plain}
 	}
 	return parseList(file, string(data), added, plain)
 }
 
 func parseList(file, text, added string, plain bool) list {
-	l := list{file: file, text: text, added: added, plain: plain, keys: parseKeyFile(text), first: map[string]string{}}
+	l := list{file: file, text: text, group: added, canAssociate: plain, keys: parseKeyFile(text), firstIDs: map[string]string{}}
 	mimeapps := strings.HasSuffix(file, "mimeapps.list")
 	inside := !mimeapps
 	for line := range strings.SplitSeq(text, "\n") {
@@ -27,29 +26,29 @@ func parseList(file, text, added string, plain bool) list {
 			continue
 		}
 		t, value, ok := strings.Cut(line, "=")
-		if _, there := l.first[t]; ok && inside && !there {
+		if _, seen := l.firstIDs[t]; ok && inside && !seen {
 			value, _, _ = strings.Cut(value, ";")
-			l.first[t] = value
+			l.firstIDs[t] = value
 		}
 	}
 	return l
 }
 
-// updateCache puts into DataHome's cache what h is with and without.
+// updateCache applies With and Without to the cache of DataHome.
 func (h *Host) updateCache() {
-	old := h.searched[h.home]
+	old := h.searched[h.homeIndex]
 	p, last := *old, len(old.lists)-1
 	p.lists = slices.Clone(old.lists)
 	p.lists[last] = parseList(old.lists[last].file, h.editCache(old.lists[last].text), cacheGroup, true)
-	p.raw = maps.Clone(p.lists[last].first)
-	maps.Copy(p.raw, old.lists[last-1].first) // defaults.list is asked first
-	h.searched[h.home] = &p
-	h.combine(&p)
+	p.raw = maps.Clone(p.lists[last].firstIDs)
+	maps.Copy(p.raw, old.lists[last-1].firstIDs) // defaults.list wins
+	h.searched[h.homeIndex] = &p
+	h.combineLists(&p)
 }
 
-// editCache takes the entries that h is without and with out of the text of a
-// cache, and puts those that it is with where update-desktop-database would:
-// types in order, and the ids of one.
+// editCache removes the entries of With and Without from the text of a cache, and
+// inserts those of With where update-desktop-database would: types in order, and
+// the IDs of a type in order.
 func (h *Host) editCache(text string) string {
 	add := map[string][]string{}
 	for id, types := range h.added {
@@ -64,20 +63,20 @@ func (h *Host) editCache(text string) string {
 	} else if !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	there := map[string]bool{}
+	listed := map[string]bool{}
 	for line := range strings.Lines(text) {
 		t, _, _ := strings.Cut(line, "=")
-		there[t] = true
+		listed[t] = true
 	}
-	todo := slices.DeleteFunc(slices.Sorted(maps.Keys(add)), func(t string) bool { return there[t] })
+	newTypes := slices.DeleteFunc(slices.Sorted(maps.Keys(add)), func(t string) bool { return listed[t] })
 	var b strings.Builder
-	line := func(t string, ids []string) {
+	writeLine := func(t string, ids []string) {
 		for _, id := range slices.Sorted(slices.Values(add[t])) {
-			at := slices.IndexFunc(ids, func(other string) bool { return other > id })
-			if at < 0 {
-				at = len(ids)
+			i := slices.IndexFunc(ids, func(other string) bool { return other > id })
+			if i < 0 {
+				i = len(ids)
 			}
-			ids = slices.Insert(ids, at, id)
+			ids = slices.Insert(ids, i, id)
 		}
 		if len(ids) > 0 {
 			b.WriteString(t + "=" + strings.Join(ids, ";") + ";\n")
@@ -89,54 +88,54 @@ func (h *Host) editCache(text string) string {
 			b.WriteString(old)
 			continue
 		}
-		for len(todo) > 0 && todo[0] < t {
-			line(todo[0], nil)
-			todo = todo[1:]
+		for len(newTypes) > 0 && newTypes[0] < t {
+			writeLine(newTypes[0], nil)
+			newTypes = newTypes[1:]
 		}
 		ids := strings.Split(strings.TrimSuffix(value, ";"), ";")
 		n := len(ids)
-		ids = slices.DeleteFunc(ids, func(id string) bool { _, ours := h.added[id]; return ours || h.removed[id] })
+		ids = slices.DeleteFunc(ids, func(id string) bool { _, ok := h.added[id]; return ok || h.removed[id] })
 		if len(ids) == n && add[t] == nil {
 			b.WriteString(old)
 		} else {
-			line(t, ids)
+			writeLine(t, ids)
 		}
 		delete(add, t)
 	}
-	for _, t := range todo {
-		line(t, nil)
+	for _, t := range newTypes {
+		writeLine(t, nil)
 	}
 	return b.String()
 }
 
-// Cache is the text of DataHome/applications/mimeinfo.cache for the entries
-// that h is with and without; other lines are as they are in the file. Where
-// the file was up to date, it is byte for byte that of update-desktop-database
-// 0.26, which need not run then. It is better that it does not: entries of the
-// user's that no cache listed would get their types, and the defaults move.
+// Cache returns the text of DataHome/applications/mimeinfo.cache after With and
+// Without; other lines are unchanged. If the file was up to date, the text is
+// exactly what update-desktop-database 0.26 would write. That program should not
+// run: it would also register entries of the user's that the cache lacks, which
+// changes defaults.
 func (h *Host) Cache() []byte {
-	lists := h.searched[h.home].lists
+	lists := h.searched[h.homeIndex].lists
 	return []byte(lists[len(lists)-1].text)
 }
 
-// media are the first halves of types that update-desktop-database takes
-// (mimeutils.c). Any but these would also let a package of types name a
-// directory of its own below the host's mime/.
+// media are the top-level types that update-desktop-database accepts
+// (mimeutils.c). With others, a package of types could also choose a directory
+// below the host's mime/.
 var media = []string{"application", "audio", "chemical", "font", "image", "inode", "message", "model", "multipart", "text",
 	"video", "x-content", "x-directory", "x-scheme-handler"}
 
-// isValidType says whether update-desktop-database takes t for a type.
+// isValidType reports whether update-desktop-database accepts t as a type.
 func isValidType(t string) bool {
 	kind, sub, ok := strings.Cut(t, "/")
-	if !ok || sub == "" || strings.ContainsFunc(sub, notToken) {
+	if !ok || sub == "" || strings.ContainsFunc(sub, isNotTokenChar) {
 		return false
 	}
 	if len(kind) >= 2 && strings.EqualFold(kind[:2], "x-") {
-		return !strings.ContainsFunc(kind, notToken)
+		return !strings.ContainsFunc(kind, isNotTokenChar)
 	}
-	return slices.Contains(media, kind) || t == "misc/ultravox" || kind == "zz-application" // of Wine
+	return slices.Contains(media, kind) || t == "misc/ultravox" || kind == "zz-application" // Wine uses it
 }
 
-func notToken(r rune) bool {
+func isNotTokenChar(r rune) bool {
 	return r <= ' ' || r == 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?=`, r)
 }

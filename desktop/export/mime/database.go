@@ -9,18 +9,18 @@ import (
 	"chrun/session/rootfs"
 )
 
-// database is the host's shared-mime-info (shared-mime-info-spec 0.21), from
-// the text files that update-mime-database writes beside mime.cache.
+// database is the host's shared-mime-info (shared-mime-info-spec 0.21), read from
+// the text files that update-mime-database writes next to mime.cache.
 type database struct {
-	types   map[string]bool
-	aliases map[string]string
-	parents map[string][]string
-	globs   map[string]bool // lower case
-	wild    []string        // those globs that are neither a name nor "*.name"
+	types     map[string]bool
+	aliases   map[string]string
+	parents   map[string][]string
+	globs     map[string]bool // lower case
+	wildcards []string        // globs that are neither a name nor "*.name"
 }
 
-// readDatabase reads those of the data directories, the first wins. As GLib,
-// it leaves out those without mime.cache where one has it.
+// readDatabase reads the databases of the data directories; the first one wins.
+// Like GLib, it leaves out those without mime.cache if any has one.
 func readDatabase(dirs []string) database {
 	d := database{map[string]bool{}, map[string]string{}, map[string][]string{}, map[string]bool{}, nil}
 	var cached, all []string
@@ -38,13 +38,13 @@ func readDatabase(dirs []string) database {
 		forEachLine(dir+"/types", func(t string) { d.types[t] = true })
 		forEachLine(dir+"/aliases", func(line string) {
 			alias, t, _ := strings.Cut(line, " ")
-			if _, there := d.aliases[alias]; !there && t != "" {
+			if _, seen := d.aliases[alias]; !seen && t != "" {
 				d.aliases[alias] = t
 			}
 		})
 		forEachLine(dir+"/subclasses", func(line string) {
 			if t, parent, ok := strings.Cut(line, " "); ok {
-				d.parents[t] = expand(append([]string{}, d.parents[t]...), []string{parent}, nil)
+				d.parents[t] = appendNew(append([]string{}, d.parents[t]...), []string{parent}, nil)
 			}
 		})
 		forEachLine(dir+"/globs2", func(line string) { // weight:type:glob[:flags]
@@ -52,7 +52,7 @@ func readDatabase(dirs []string) database {
 				glob := strings.ToLower(f[2])
 				d.globs[glob] = true
 				if strings.ContainsAny(strings.TrimPrefix(glob, "*."), "*?[") {
-					d.wild = append(d.wild, glob)
+					d.wildcards = append(d.wildcards, glob)
 				}
 			}
 		})
@@ -60,6 +60,7 @@ func readDatabase(dirs []string) database {
 	return d
 }
 
+// forEachLine calls each with every line that is neither empty nor a comment.
 func forEachLine(file string, each func(string)) {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	if err != nil {
@@ -84,38 +85,37 @@ func (d database) knows(t string) bool {
 	return alias || d.types[t]
 }
 
-// lineage is the type and all that it is a kind of, nearest first
-// (get_list_of_mimetypes in gdesktopappinfo.c). GLib takes no text/plain for
-// text/*, nor application/octet-stream, where the database does not say so.
+// lineage returns the type and all types that it is a subclass of, nearest first
+// (get_list_of_mimetypes in gdesktopappinfo.c). As in GLib, text/plain and
+// application/octet-stream are only among them if the database says so.
 func (d database) lineage(t string) []string {
 	list := []string{d.resolveAlias(t)}
 	for i := 0; i < len(list); i++ {
 		t := d.resolveAlias(list[i])
-		list = expand(list, []string{t}, nil)
-		list = expand(list, d.parents[t], nil)
+		list = appendNew(list, []string{t}, nil)
+		list = appendNew(list, d.parents[t], nil)
 	}
 	return list
 }
 
-// hasGlobFor says whether the host already gives files of this glob a type: by it,
-// by a shorter suffix, or by a pattern that matches it.
+// hasGlobFor reports whether the host already assigns a type to files of this
+// glob: by the glob itself, by a shorter suffix, or by a pattern that matches it.
 func (d database) hasGlobFor(glob string) bool {
 	glob = strings.ToLower(glob)
 	if d.globs[glob] {
 		return true
 	}
 	name := strings.TrimPrefix(glob, "*")
-	for at := strings.IndexByte(name, '.'); at >= 0; {
-		if d.globs["*"+name[at:]] {
-			return true
-		}
-		next := strings.IndexByte(name[at+1:], '.')
-		if next < 0 {
+	for suffix := name; ; suffix = suffix[1:] {
+		dot := strings.IndexByte(suffix, '.')
+		if dot < 0 {
 			break
 		}
-		at += 1 + next
+		if suffix = suffix[dot:]; d.globs["*"+suffix] {
+			return true
+		}
 	}
-	for _, wild := range d.wild {
+	for _, wild := range d.wildcards {
 		if ok, _ := path.Match(wild, name); ok {
 			return true
 		}

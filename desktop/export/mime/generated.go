@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// databaseFiles are what update-mime-database (shared-mime-info 2.4 and older)
-// writes into a mime directory, beside KIND/SUB.xml for every type.
+// databaseFiles are the files that update-mime-database (shared-mime-info 2.4 and
+// older) writes into a mime directory, besides KIND/SUB.xml for every type.
 var databaseFiles = []string{"XMLnamespaces", "aliases", "generic-icons", "globs", "globs2", "icons", "magic", "mime.cache",
 	"subclasses", "treemagic", "types", "version"}
 
-// ListGenerated lists what update-mime-database has made in the directory dir,
-// usually DataHome/mime, as paths in it: files first, then the directories of
-// kinds, to be removed if they are empty. Where dir/packages is not empty,
-// update-mime-database is to be run instead.
+// ListGenerated returns what update-mime-database made in the directory dir,
+// usually DataHome/mime, as paths relative to it: first files, then the
+// directories KIND, which may hold other files too. If dir/packages is not empty,
+// run update-mime-database instead of removing these.
 func ListGenerated(dir string) []string {
 	var files, kinds []string
 	list, _ := os.ReadDir(dir)

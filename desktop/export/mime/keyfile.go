@@ -7,20 +7,20 @@ import (
 )
 
 // keyFile is a file of groups as GLib reads it (gkeyfile.c, without
-// G_KEY_FILE_KEEP_TRANSLATIONS): one bad line and GLib takes nothing of it.
+// G_KEY_FILE_KEEP_TRANSLATIONS). GLib rejects a file with any bad line.
 type keyFile struct {
 	first  string // the name of the first group
 	groups map[string]*group
 }
 
 type group struct {
-	keys   []string // in the file's order; one written twice is there twice
+	keys   []string // in the order of the file, including duplicates
 	values map[string]string
 }
 
 const space = " \t\n\v\f\r" // g_ascii_isspace
 
-// parseKeyFile returns nil for what GLib refuses.
+// parseKeyFile returns nil for a file that GLib rejects.
 func parseKeyFile(data string) *keyFile {
 	k := &keyFile{groups: map[string]*group{}}
 	var current *group
@@ -30,7 +30,7 @@ func parseKeyFile(data string) *keyFile {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if name, ok := groupName(line); ok {
+		if name, ok := parseGroupName(line); ok {
 			if strings.ContainsFunc(name, func(r rune) bool { return r == '[' || r < ' ' || r == 0x7f }) || name == "" {
 				return nil
 			}
@@ -45,14 +45,14 @@ func parseKeyFile(data string) *keyFile {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		key = strings.TrimRight(key, space)
-		if !ok || current == nil || !validKey(key) {
+		if !ok || current == nil || !isValidKey(key) {
 			return nil
 		}
 		value = strings.TrimLeft(value, space)
 		if key == "Encoding" && current == k.groups[k.first] && !strings.EqualFold(value, "UTF-8") {
 			return nil
 		}
-		if !strings.HasSuffix(key, "]") { // translations decide nothing here
+		if !strings.HasSuffix(key, "]") { // translations do not matter here
 			current.keys = append(current.keys, key)
 			current.values[key] = value
 		}
@@ -60,7 +60,7 @@ func parseKeyFile(data string) *keyFile {
 	return k
 }
 
-func groupName(line string) (name string, ok bool) {
+func parseGroupName(line string) (name string, ok bool) {
 	if line[0] != '[' {
 		return "", false
 	}
@@ -68,7 +68,7 @@ func groupName(line string) (name string, ok bool) {
 	return name, ok && strings.Trim(rest, " \t") == ""
 }
 
-func validKey(key string) bool {
+func isValidKey(key string) bool {
 	end := strings.IndexAny(key, "[]")
 	if end < 0 {
 		end = len(key)
@@ -86,7 +86,7 @@ func validKey(key string) bool {
 	})
 }
 
-// keys of a group, nil when it is not there.
+// keys returns the keys of a group, or nil if there is no such group.
 func (k *keyFile) keys(name string) []string {
 	if g := k.groups[name]; g != nil {
 		return g.keys
@@ -94,7 +94,8 @@ func (k *keyFile) keys(name string) []string {
 	return nil
 }
 
-// getString is g_key_file_get_string: ok without err means that the key is there.
+// getString is g_key_file_get_string: ok means that the file has the key, bad
+// that its value is not valid.
 func (k *keyFile) getString(name, key string) (value string, ok, bad bool) {
 	g := k.groups[name]
 	if g == nil {
@@ -103,19 +104,19 @@ func (k *keyFile) getString(name, key string) (value string, ok, bad bool) {
 	if value, ok = g.values[key]; !ok {
 		return "", false, false
 	}
-	list, ok := split(value, 0)
+	list, ok := splitValue(value, 0)
 	if !ok {
 		return "", false, true
 	}
 	return strings.Join(list, ""), true, false
 }
 
-// getList is g_key_file_get_string_list: nil for a key that is not there or
-// cannot be read, and not nil for one that is empty (expand tells them apart).
+// getList is g_key_file_get_string_list: nil for a key that is missing or not
+// valid, and not nil for an empty one (appendNew distinguishes them).
 func (k *keyFile) getList(name, key string) []string {
 	if g := k.groups[name]; g != nil {
 		if value, ok := g.values[key]; ok {
-			if list, ok := split(value, ';'); ok {
+			if list, ok := splitValue(value, ';'); ok {
 				return list
 			}
 		}
@@ -123,8 +124,8 @@ func (k *keyFile) getList(name, key string) []string {
 	return nil
 }
 
-// split undoes the escapes of a value and parts it at sep (0: not at all).
-func split(value string, sep byte) ([]string, bool) {
+// splitValue undoes the escapes of a value and splits it at sep, unless sep is 0.
+func splitValue(value string, sep byte) ([]string, bool) {
 	if !utf8.ValidString(value) {
 		return nil, false
 	}
@@ -136,10 +137,10 @@ func split(value string, sep byte) ([]string, bool) {
 			if i++; i == len(value) {
 				return nil, false
 			}
-			at := strings.IndexByte(`sntr\`, value[i])
+			escape := strings.IndexByte(`sntr\`, value[i])
 			switch {
-			case at >= 0:
-				piece = append(piece, " \n\t\r\\"[at])
+			case escape >= 0:
+				piece = append(piece, " \n\t\r\\"[escape])
 			case sep != 0 && value[i] == sep:
 				piece = append(piece, sep)
 			default:

@@ -1,12 +1,12 @@
-// Package mime answers with which program the host opens a file type or a
-// scheme, now and as if entries were exported: an export must not move a
-// default. Two programs are asked, because they differ: GLib
-// (g_app_info_get_default_for_type, gio/gdesktopappinfo.c, which GTK programs,
-// portals and `gio mime` use) and xdg-utils (`xdg-mime query default`, its
-// generic part). The sources are mimeapps.list (mime-apps-spec 1.0.1), the
+// Package mime computes which program the host opens a file type or a scheme
+// with, as the host is and as it would be with exported entries, because an
+// export must not change a default. It computes the answers of two programs,
+// which differ: GLib (g_app_info_get_default_for_type, gio/gdesktopappinfo.c,
+// which GTK programs, portals and `gio mime` use) and xdg-utils (`xdg-mime query
+// default`, its generic part). It reads mimeapps.list (mime-apps-spec 1.0.1), the
 // cache of update-desktop-database (desktop-file-utils 0.26) and the host's
-// shared-mime-info (2.2). It also weakens a chroot's own mime/packages. It
-// writes nothing and runs nothing.
+// shared-mime-info (2.2). It also converts a chroot's mime/packages into harmless
+// ones. It writes no file and runs no program.
 package mime
 
 import (
@@ -16,7 +16,8 @@ import (
 	"strings"
 )
 
-// Dirs are where the host looks, all absolute (XDG Base Directory 0.8).
+// Dirs are the directories that the host reads, all absolute (XDG Base Directory
+// 0.8).
 type Dirs struct {
 	ConfigHome, DataHome string
 	ConfigDirs, DataDirs []string // in order, without the user's own
@@ -24,43 +25,43 @@ type Dirs struct {
 	Path                 string   // $PATH: an entry whose program is not found does not count
 }
 
-// Host is what the host said when it was read. It may read single desktop
-// entries later; it is not for two goroutines at once.
+// Host is the state of the host when it was read. Its methods may read more
+// desktop entries later. It is not safe for concurrent use.
 type Host struct {
-	dirs      Dirs
-	searched  []*directory // in GLib's order: config, then data
-	home      int          // the index of DataHome's in dir
-	base      database
-	sys       *database           // of DataDirs alone, once it was needed
-	apps      map[string]bool     // whether GLib starts the entry, by file
-	added     map[string][]string // entries that are as if there
-	removed   map[string]bool     // entries that are as if not there
-	found     fallback            // xdg-mime's last resort in DataDirs, once it was asked
-	asked     map[string]string   // answers of Default
-	foundHome fallback            // and in DataHome; nil before
+	dirs           Dirs
+	searched       []*directory // in GLib's order: config, then data
+	homeIndex      int          // index of DataHome in searched
+	types          database
+	systemTypes    *database           // of DataDirs only; nil before it is read
+	startable      map[string]bool     // whether GLib would start the entry, by file
+	added          map[string][]string // types of the entries of With
+	removed        map[string]bool     // entries of Without
+	systemFallback fallback            // xdg-mime's last resort in DataDirs; empty before it is read
+	defaults       map[string]string   // results of GLibDefault
+	homeFallback   fallback            // the same in DataHome; nil before it is read
 }
 
-// directory is a directory that has a mimeapps.list.
+// directory is a directory that may have a mimeapps.list.
 type directory struct {
-	path   string
-	config bool // has no entries
-	files  map[string]string
-	lists  []list            // in the order of precedence
-	raw    map[string]string // of defaults.list and mimeinfo.cache, as grep sees it
-	tweaks map[string]*tweak
+	path     string
+	isConfig bool // then it has no entries
+	files    map[string]string
+	lists    []list            // the first one wins
+	raw      map[string]string // IDs in defaults.list and mimeinfo.cache, as grep finds them
+	tweaks   map[string]*tweak
 }
 
 // list is one file that associates types with entries.
 type list struct {
-	keys  *keyFile
-	added string // the group of what it associates
-	plain bool   // may associate: GLib ignores that in a desktop's own file
-	file  string
-	text  string
-	first map[string]string
+	keys         *keyFile
+	group        string // the group that associates types with entries
+	canAssociate bool   // false for a desktop's own file: GLib ignores its associations
+	file         string
+	text         string
+	firstIDs     map[string]string
 }
 
-// tweak is GLib's UnindexedMimeTweaks; nil lists were never given.
+// tweak is GLib's UnindexedMimeTweaks. A list is nil if no file has it.
 type tweak struct{ added, removed, defaults []string }
 
 const (
@@ -70,23 +71,23 @@ const (
 	cacheGroup   = "MIME Cache"
 )
 
-// Read reads the host. What is not there or cannot be read is as GLib takes
-// it: empty.
+// Read reads the host. Files that are missing or cannot be read count as empty, as
+// for GLib.
 func Read(d Dirs) *Host {
-	h := &Host{dirs: d, apps: map[string]bool{}, found: fallback{}, asked: map[string]string{}}
-	h.base = readDatabase(append([]string{d.DataHome}, d.DataDirs...))
+	h := &Host{dirs: d, startable: map[string]bool{}, systemFallback: fallback{}, defaults: map[string]string{}}
+	h.types = readDatabase(append([]string{d.DataHome}, d.DataDirs...))
 	for _, p := range append([]string{d.ConfigHome}, d.ConfigDirs...) {
-		h.searched = append(h.searched, h.readPlace(p, true))
+		h.searched = append(h.searched, h.readDirectory(p, true))
 	}
-	h.home = len(h.searched)
+	h.homeIndex = len(h.searched)
 	for _, p := range append([]string{d.DataHome}, d.DataDirs...) {
-		h.searched = append(h.searched, h.readPlace(filepath.Join(p, "applications"), false))
+		h.searched = append(h.searched, h.readDirectory(filepath.Join(p, "applications"), false))
 	}
 	return h
 }
 
-func (h *Host) readPlace(path string, config bool) *directory {
-	p := &directory{path: path, config: config}
+func (h *Host) readDirectory(path string, config bool) *directory {
+	p := &directory{path: path, isConfig: config}
 	for _, d := range h.dirs.Desktops {
 		if d != "" && !strings.ContainsFunc(d, func(r rune) bool { return !isWord(r) }) {
 			p.lists = append(p.lists, readList(filepath.Join(path, asciiLower(d)+"-mimeapps.list"), addedGroup, false))
@@ -99,18 +100,18 @@ func (h *Host) readPlace(path string, config bool) *directory {
 		for i, name := range []string{"defaults.list", "mimeinfo.cache"} {
 			l := readList(filepath.Join(path, name), []string{addedGroup, cacheGroup}[i], i == 1)
 			p.lists = append(p.lists, l)
-			for t, id := range l.first {
-				if _, there := p.raw[t]; !there {
+			for t, id := range l.firstIDs {
+				if _, ok := p.raw[t]; !ok {
 					p.raw[t] = id
 				}
 			}
 		}
 	}
-	h.combine(p)
+	h.combineLists(p)
 	return p
 }
 
-// isWord is what GLib takes in the name of a desktop.
+// isWord reports whether GLib accepts r in the name of a desktop.
 func isWord(r rune) bool {
 	return r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
@@ -124,12 +125,12 @@ func asciiLower(s string) string {
 	}, s)
 }
 
-// combine makes one table of p's lists: what came first wins, by GLib's rules
-// (desktop_file_dir_unindexed_read_mimeapps_list).
-func (h *Host) combine(p *directory) {
+// combineLists makes one table of the directory's lists by GLib's rules: the first
+// list wins (desktop_file_dir_unindexed_read_mimeapps_list).
+func (h *Host) combineLists(p *directory) {
 	p.tweaks = map[string]*tweak{}
-	at := func(t string) *tweak {
-		t = h.base.resolveAlias(t)
+	tweakOf := func(t string) *tweak {
+		t = h.types.resolveAlias(t)
 		if p.tweaks[t] == nil {
 			p.tweaks[t] = &tweak{}
 		}
@@ -139,26 +140,26 @@ func (h *Host) combine(p *directory) {
 		if l.keys == nil {
 			continue
 		}
-		if l.plain {
-			for _, t := range l.keys.keys(l.added) {
-				w := at(t)
-				w.added = expand(w.added, l.keys.getList(l.added, t), w.removed)
+		if l.canAssociate {
+			for _, t := range l.keys.keys(l.group) {
+				w := tweakOf(t)
+				w.added = appendNew(w.added, l.keys.getList(l.group, t), w.removed)
 			}
 			for _, t := range l.keys.keys(removedGroup) {
-				w := at(t)
-				w.removed = expand(w.removed, l.keys.getList(removedGroup, t), w.added)
+				w := tweakOf(t)
+				w.removed = appendNew(w.removed, l.keys.getList(removedGroup, t), w.added)
 			}
 		}
 		for _, t := range l.keys.keys(defaultGroup) {
-			w := at(t)
-			w.defaults = expand(w.defaults, l.keys.getList(defaultGroup, t), nil)
+			w := tweakOf(t)
+			w.defaults = appendNew(w.defaults, l.keys.getList(defaultGroup, t), nil)
 		}
 	}
 }
 
-// expand adds to a list what is neither in it nor blocked. GLib takes the
-// first list as it is, blocked or not.
-func expand(list, more, blocked []string) []string {
+// appendNew appends the IDs that are neither in the list nor blocked. As in GLib,
+// blocked does not apply if list is nil.
+func appendNew(list, more, blocked []string) []string {
 	if list == nil {
 		return more
 	}
@@ -170,12 +171,12 @@ func expand(list, more, blocked []string) []string {
 	return list
 }
 
-// GLibDefault is the desktop id with which GLib opens the type t (or
-// "x-scheme-handler/SCHEME"), "" for none.
+// GLibDefault returns the ID of the entry with which GLib opens the type t (or
+// "x-scheme-handler/SCHEME"), or "".
 func (h *Host) GLibDefault(t string) string {
 	var blocked []string
-	for _, t := range h.base.lineage(t) {
-		var failed []string // as good as GLib's list: what loads ends the search
+	for _, t := range h.types.lineage(t) {
+		var failed []string // GLib also lists entries that load, but those end the search here
 		for _, p := range h.searched {
 			if w := p.tweaks[t]; w != nil {
 				for _, id := range w.defaults {
@@ -210,42 +211,43 @@ func (h *Host) GLibDefault(t string) string {
 	return ""
 }
 
-// isMasked says whether an entry of that id lies in a place before the i-th.
+// isMasked reports whether a directory before the i-th has an entry of that ID.
 func (h *Host) isMasked(i int, id string) bool {
-	for at := range i {
-		if h.hasEntry(at, id) {
+	for j := range i {
+		if h.hasEntry(j, id) {
 			return true
 		}
 	}
 	return false
 }
 
-// hasEntry says whether the place at i holds the entry.
+// hasEntry reports whether the i-th directory has the entry.
 func (h *Host) hasEntry(i int, id string) bool {
-	if i == h.home {
-		if _, ours := h.added[id]; ours || h.removed[id] {
-			return ours
+	if i == h.homeIndex {
+		if _, ok := h.added[id]; ok || h.removed[id] {
+			return ok
 		}
 	}
 	_, ok := h.searched[i].files[id]
 	return ok
 }
 
+// canLoad reports whether GLib can load an entry of that ID.
 func (h *Host) canLoad(id string) bool {
-	for i := h.home; i < len(h.searched); i++ {
+	for i := h.homeIndex; i < len(h.searched); i++ {
 		if !h.hasEntry(i, id) {
 			continue
 		}
-		if _, ours := h.added[id]; ours && i == h.home || h.canStart(h.searched[i].files[id]) {
+		if _, ok := h.added[id]; ok && i == h.homeIndex || h.canStart(h.searched[i].files[id]) {
 			return true
 		}
 	}
 	return false
 }
 
-// With is the host as if the entries (ids with ".desktop") with these types
-// were in DataHome/applications, in the place of those that are there, and in
-// its cache.
+// With returns the host as it would be if these entries (types by ID, with
+// ".desktop") were in DataHome/applications and in its cache, in place of existing
+// ones.
 func (h *Host) With(ids map[string][]string) *Host {
 	n := h.clone()
 	for id, types := range ids {
@@ -256,8 +258,8 @@ func (h *Host) With(ids map[string][]string) *Host {
 	return n
 }
 
-// Without is the host as if these entries were not in DataHome/applications,
-// nor in its cache.
+// Without returns the host as it would be if these entries were neither in
+// DataHome/applications nor in its cache.
 func (h *Host) Without(ids []string) *Host {
 	n := h.clone()
 	for _, id := range ids {
@@ -273,15 +275,15 @@ func (h *Host) clone() *Host {
 	n.added, n.removed = map[string][]string{}, map[string]bool{}
 	maps.Copy(n.added, h.added)
 	maps.Copy(n.removed, h.removed)
-	n.searched, n.foundHome, n.asked = slices.Clone(h.searched), nil, map[string]string{}
+	n.searched, n.homeFallback, n.defaults = slices.Clone(h.searched), nil, map[string]string{}
 	return &n
 }
 
-// Entries are the files of the host's entries by id, those that count: not
-// what h is without, nor what an earlier directory hides.
+// Entries returns the files of the host's entries by ID. It leaves out entries of
+// Without, and those that an earlier directory hides.
 func (h *Host) Entries() map[string]string {
 	all := map[string]string{}
-	for i := len(h.searched) - 1; i >= h.home; i-- {
+	for i := len(h.searched) - 1; i >= h.homeIndex; i-- {
 		for id, file := range h.searched[i].files {
 			if h.hasEntry(i, id) {
 				all[id] = file

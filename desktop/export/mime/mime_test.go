@@ -225,7 +225,7 @@ func TestSettle(t *testing.T) {
 func TestLineage(t *testing.T) {
 	m := Read(newHost(t, nil).dirs)
 	var two []string
-	for typ, parents := range m.base.parents {
+	for typ, parents := range m.types.parents {
 		if len(parents) > 1 {
 			two = append(two, typ)
 		}
@@ -236,7 +236,7 @@ func TestLineage(t *testing.T) {
 	var files = map[string]string{}
 	cache := map[string]string{}
 	for _, typ := range two {
-		for i, p := range m.base.parents[typ] {
+		for i, p := range m.types.parents[typ] {
 			id := fmt.Sprintf("%c-%s.desktop", 'a'+i, strings.ReplaceAll(p, "/", "-"))
 			files["data1/applications/"+id], cache[p] = entry("prog"), id
 		}
@@ -250,10 +250,10 @@ func TestLineage(t *testing.T) {
 	m = Read(h.dirs)
 	for _, typ := range two {
 		if got, want := m.GLibDefault(typ), h.gio(typ); got != want {
-			t.Errorf("gio mime %s: %q, not %q of %v", typ, want, got, m.base.parents[typ])
+			t.Errorf("gio mime %s: %q, not %q of %v", typ, want, got, m.types.parents[typ])
 		}
 	}
-	if !m.base.knows("application/acrobat") || !m.base.knows("text/plain") || m.base.knows("text/x-nothing") {
+	if !m.types.knows("application/acrobat") || !m.types.knows("text/plain") || m.types.knows("text/x-nothing") {
 		t.Error("what the host knows")
 	}
 }

@@ -11,52 +11,53 @@ import (
 	"strings"
 )
 
-// Bounds of a package: what is beyond is refused, or left out.
+// Limits of a package. A file beyond the first three is refused; children and text
+// beyond the others are left out.
 const (
 	maxPackage  = 4 << 20 // bytes read
 	maxWritten  = 1 << 20 // bytes written
-	maxDepth    = 32      // elements in each other
-	maxChildren = 300     // elements kept of one type
+	maxDepth    = 32      // nested elements
+	maxChildren = 300     // elements of one type
 	maxText     = 1000    // bytes of one attribute or comment
 )
 
 const namespace = "http://www.freedesktop.org/standards/shared-mime-info"
 
-// Package is a file of mime/packages (shared-mime-info-spec 0.21) made of a
-// chroot's, weakened so that it cannot change what any file is that the host
-// already knows. Only types that are wanted and that the system's (not the
-// user's) database lacks are kept; of those the comments in all languages,
-// acronyms, icons, and globs that are a name or "*.suffix", name no file that
-// the host has a glob for, and get weight 5 at most, as with Flatpak (the
-// default is 50). Aliases that the host knows go, and parents that it does not
-// know: they could make a circle. All rules about content go (magic,
-// treemagic, root-XML), and what deletes other packages' rules. The name of a
-// type is checked: update-mime-database makes a path of it.
+// Package is a file for mime/packages (shared-mime-info-spec 0.21), made from a
+// chroot's files and restricted so that it cannot change the type of any file that
+// the host already knows.
+//
+// It keeps only types that the caller needs and that the system's database (not
+// the user's) lacks. Of these it keeps comments in all languages, acronyms, icons,
+// and globs that are a name or "*.suffix" and match no file for which the host has
+// a glob. Globs get weight 5 at most, as in Flatpak (the default is 50). It leaves
+// out aliases that the host knows, parents that the host does not know, since they
+// could form a circle, all rules about content (magic, treemagic, root-XML), and
+// what deletes rules of other packages. It checks the names of types, because
+// update-mime-database makes paths of them.
 type Package struct {
-	host database
-	want func(string) bool
-	done map[string]bool
-	in   *xml.Decoder
-	out  bytes.Buffer
-	// depth is that of the element just begun.
-	depth int
+	host     database
+	isNeeded func(t string) bool
+	done     map[string]bool // types
+	in       *xml.Decoder
+	out      bytes.Buffer
+	depth    int // of the current element
 }
 
-// NewPackage begins one with the types that want is true for.
-func (h *Host) NewPackage(want func(t string) bool) *Package {
-	return &Package{host: h.system(), want: want, done: map[string]bool{}}
+// NewPackage returns an empty package for the types that isNeeded accepts.
+func (h *Host) NewPackage(isNeeded func(t string) bool) *Package {
+	return &Package{host: h.readSystemTypes(), isNeeded: isNeeded, done: map[string]bool{}}
 }
 
-// Add takes what is wanted from a file of the chroot; of a type that more than
-// one file has, the first. The error is the reason why nothing of the file is
-// taken.
+// Add adds the needed types of a file of the chroot that earlier files do not
+// have. If it returns an error, it has added nothing.
 func (p *Package) Add(data []byte) error {
 	if len(data) > maxPackage {
 		return fmt.Errorf("it has more than %d bytes", maxPackage)
 	}
 	p.in, p.depth = xml.NewDecoder(bytes.NewReader(data)), 0
 	before, done := p.out.Len(), maps.Clone(p.done)
-	err := p.file()
+	err := p.convertFile()
 	if err != nil {
 		p.out.Truncate(before)
 		p.done = done
@@ -64,7 +65,7 @@ func (p *Package) Add(data []byte) error {
 	return err
 }
 
-// Bytes is the file, nil when there is nothing in it.
+// Bytes returns the file, or nil if it has no type.
 func (p *Package) Bytes() []byte {
 	if p.out.Len() == 0 {
 		return nil
@@ -72,18 +73,19 @@ func (p *Package) Bytes() []byte {
 	return slices.Concat([]byte(xml.Header+`<mime-info xmlns="`+namespace+`">`+"\n"), p.out.Bytes(), []byte("</mime-info>\n"))
 }
 
-// system is the database without the user's, in which earlier exports are.
-func (h *Host) system() database {
-	if h.sys == nil {
+// readSystemTypes returns the database without that of the user, which contains
+// earlier exports.
+func (h *Host) readSystemTypes() database {
+	if h.systemTypes == nil {
 		d := readDatabase(h.dirs.DataDirs)
-		h.sys = &d
+		h.systemTypes = &d
 	}
-	return *h.sys
+	return *h.systemTypes
 }
 
-// next is the next element's start or end. Entities but XML's own five are an
-// error, so none can grow; a DTD is skipped.
-func (p *Package) next() (start *xml.StartElement, end bool, err error) {
+// nextElement returns the start or the end of the next element. It skips a DTD.
+// Entities except the five of XML are an error, so text cannot grow by them.
+func (p *Package) nextElement() (start *xml.StartElement, end bool, err error) {
 	for {
 		t, err := p.in.Token()
 		if err != nil {
@@ -92,7 +94,7 @@ func (p *Package) next() (start *xml.StartElement, end bool, err error) {
 		switch t := t.(type) {
 		case xml.StartElement:
 			if p.depth++; p.depth > maxDepth {
-				return nil, false, fmt.Errorf("elements are more than %d deep", maxDepth)
+				return nil, false, fmt.Errorf("elements are nested more than %d deep", maxDepth)
 			}
 			return &t, false, nil
 		case xml.EndElement:
@@ -102,9 +104,9 @@ func (p *Package) next() (start *xml.StartElement, end bool, err error) {
 	}
 }
 
-func (p *Package) file() error {
+func (p *Package) convertFile() error {
 	for {
-		start, end, err := p.next()
+		start, end, err := p.nextElement()
 		switch {
 		case errors.Is(err, io.EOF) && p.depth == 0:
 			return nil
@@ -113,12 +115,12 @@ func (p *Package) file() error {
 		case end:
 			continue
 		case p.depth == 1 && (start.Name.Local != "mime-info" || start.Name.Space != namespace):
-			return fmt.Errorf("it is no mime-info file, but <%s>", clip(start.Name.Local))
+			return fmt.Errorf("it is not a mime-info file but <%s>", shorten(start.Name.Local))
 		case p.depth == 2 && start.Name.Local == "mime-type":
-			err = p.mimeType(attribute(start, "type"))
+			err = p.convertType(getAttr(start, "type"))
 		}
 		if err == nil && p.out.Len() > maxWritten {
-			err = fmt.Errorf("what is left of it has more than %d bytes", maxWritten)
+			err = fmt.Errorf("its types need more than %d bytes", maxWritten)
 		}
 		if err != nil {
 			return err
@@ -126,25 +128,25 @@ func (p *Package) file() error {
 	}
 }
 
-// mimeType reads to the end of a <mime-type>.
-func (p *Package) mimeType(t string) error {
-	keep := plainType(t) && !p.done[t] && p.want(t) && !p.host.knows(t)
+// convertType reads to the end of a <mime-type> and writes what is kept of it.
+func (p *Package) convertType(t string) error {
+	keep := isSafeType(t) && !p.done[t] && p.isNeeded(t) && !p.host.knows(t)
 	var kept []string
-	for at := p.depth; ; {
-		start, end, err := p.next()
+	for depth := p.depth; ; {
+		start, end, err := p.nextElement()
 		switch {
 		case err != nil:
 			return err
-		case end && p.depth < at:
+		case end && p.depth < depth:
 			if keep {
 				p.done[t] = true
-				fmt.Fprintf(&p.out, "  <mime-type type=%s>\n%s  </mime-type>\n", attr(t), strings.Join(kept, ""))
+				fmt.Fprintf(&p.out, "  <mime-type type=%s>\n%s  </mime-type>\n", quoteAttr(t), strings.Join(kept, ""))
 			}
 			return nil
-		case end || !keep || p.depth != at+1 || start.Name.Space != namespace:
+		case end || !keep || p.depth != depth+1 || start.Name.Space != namespace:
 			continue
 		}
-		line, err := p.child(t, start)
+		line, err := p.convertChild(t, start)
 		if err != nil {
 			return err
 		}
@@ -154,57 +156,57 @@ func (p *Package) mimeType(t string) error {
 	}
 }
 
-// child is what is left of an element of a type, "" for nothing.
-func (p *Package) child(t string, e *xml.StartElement) (string, error) {
+// convertChild returns what is kept of an element of a type, or "".
+func (p *Package) convertChild(t string, e *xml.StartElement) (string, error) {
 	switch name := e.Name.Local; name {
 	case "comment", "acronym", "expanded-acronym":
-		text, err := p.text()
+		text, err := p.readText()
 		if err != nil || text == "" {
 			return "", err
 		}
-		if lang := attribute(e, "lang"); lang != "" {
-			return fmt.Sprintf("<%s xml:lang=%s>%s</%s>", name, attr(lang), escape(text), name), nil
+		if lang := getAttr(e, "lang"); lang != "" {
+			return fmt.Sprintf("<%s xml:lang=%s>%s</%s>", name, quoteAttr(lang), escape(text), name), nil
 		}
 		return fmt.Sprintf("<%s>%s</%s>", name, escape(text), name), nil
 	case "icon", "generic-icon":
-		if icon := attribute(e, "name"); icon != "" && !strings.ContainsFunc(icon, notName) {
-			return fmt.Sprintf("<%s name=%s/>", name, attr(icon)), nil
+		if icon := getAttr(e, "name"); icon != "" && !strings.ContainsFunc(icon, isNotNameChar) {
+			return fmt.Sprintf("<%s name=%s/>", name, quoteAttr(icon)), nil
 		}
 	case "glob":
-		return p.glob(e), nil
+		return p.convertGlob(e), nil
 	case "sub-class-of":
-		if parent := attribute(e, "type"); p.host.knows(parent) && !slices.Contains(p.host.lineage(parent), t) {
-			return fmt.Sprintf("<sub-class-of type=%s/>", attr(parent)), nil
+		if parent := getAttr(e, "type"); p.host.knows(parent) && !slices.Contains(p.host.lineage(parent), t) {
+			return fmt.Sprintf("<sub-class-of type=%s/>", quoteAttr(parent)), nil
 		}
 	case "alias":
-		if a := attribute(e, "type"); plainType(a) && a != t && !p.host.knows(a) && !p.host.isParent(a) {
-			return fmt.Sprintf("<alias type=%s/>", attr(a)), nil
+		if a := getAttr(e, "type"); isSafeType(a) && a != t && !p.host.knows(a) && !p.host.isParent(a) {
+			return fmt.Sprintf("<alias type=%s/>", quoteAttr(a)), nil
 		}
 	}
 	return "", nil
 }
 
-func (p *Package) glob(e *xml.StartElement) string {
-	pattern := attribute(e, "pattern")
+func (p *Package) convertGlob(e *xml.StartElement) string {
+	pattern := getAttr(e, "pattern")
 	name := strings.TrimPrefix(pattern, "*.")
 	if name == "" || strings.ContainsAny(name, "*?[]/:\n") || p.host.hasGlobFor(pattern) {
 		return ""
 	}
-	weight := attribute(e, "weight")
+	weight := getAttr(e, "weight")
 	if len(weight) != 1 || weight < "0" || weight > "5" {
 		weight = "5"
 	}
 	sensitive := ""
-	if attribute(e, "case-sensitive") == "true" {
+	if getAttr(e, "case-sensitive") == "true" {
 		sensitive = ` case-sensitive="true"`
 	}
-	return fmt.Sprintf("<glob pattern=%s weight=%q%s/>", attr(pattern), weight, sensitive)
+	return fmt.Sprintf("<glob pattern=%s weight=%q%s/>", quoteAttr(pattern), weight, sensitive)
 }
 
-// text is that of the element just begun, to its end; "" when it is too long.
-func (p *Package) text() (string, error) {
+// readText returns the text of the current element, or "" if it is too long.
+func (p *Package) readText() (string, error) {
 	var text []byte
-	for at := p.depth; p.depth >= at; {
+	for depth := p.depth; p.depth >= depth; {
 		t, err := p.in.Token()
 		if err != nil {
 			return "", err
@@ -212,7 +214,7 @@ func (p *Package) text() (string, error) {
 		switch t := t.(type) {
 		case xml.StartElement:
 			if p.depth++; p.depth > maxDepth {
-				return "", fmt.Errorf("elements are more than %d deep", maxDepth)
+				return "", fmt.Errorf("elements are nested more than %d deep", maxDepth)
 			}
 		case xml.EndElement:
 			p.depth--
@@ -228,8 +230,8 @@ func (p *Package) text() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// attribute is "" also for one that is too long.
-func attribute(e *xml.StartElement, name string) string {
+// getAttr returns "" for an attribute that is missing or too long.
+func getAttr(e *xml.StartElement, name string) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == name && len(a.Value) <= maxText {
 			return a.Value
@@ -238,24 +240,24 @@ func attribute(e *xml.StartElement, name string) string {
 	return ""
 }
 
-// plainType says whether t may name a file below the host's mime/: it becomes
-// KIND/SUB.xml there.
-func plainType(t string) bool {
+// isSafeType reports whether t may become the path KIND/SUB.xml below the host's
+// mime/.
+func isSafeType(t string) bool {
 	kind, sub, _ := strings.Cut(t, "/")
-	return len(t) < 200 && isValidType(t) && !strings.ContainsFunc(kind+sub, notName) && sub[0] != '.'
+	return len(t) < 200 && isValidType(t) && !strings.ContainsFunc(kind+sub, isNotNameChar) && sub[0] != '.'
 }
 
-func notName(r rune) bool { return !isWord(r) && r != '.' && r != '+' }
+func isNotNameChar(r rune) bool { return !isWord(r) && r != '.' && r != '+' }
 
 func escape(s string) string {
 	var b bytes.Buffer
-	xml.EscapeText(&b, []byte(s)) // cannot fail: it is memory
+	xml.EscapeText(&b, []byte(s)) // a buffer returns no errors
 	return b.String()
 }
 
-func attr(s string) string { return `"` + escape(s) + `"` }
+func quoteAttr(s string) string { return `"` + escape(s) + `"` }
 
-func clip(s string) string { return s[:min(len(s), 40)] }
+func shorten(s string) string { return s[:min(len(s), 40)] }
 
 func (d database) isParent(t string) bool {
 	for _, parents := range d.parents {

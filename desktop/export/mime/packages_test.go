@@ -101,7 +101,7 @@ func TestGenerated(t *testing.T) {
 		"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/plain=e.desktop\n", "file.new": "text"})
 	h.run("update-mime-database", dir)
 	m := Read(h.dirs)
-	if !m.base.knows("application/x-new") || !m.base.knows("application/x-old") {
+	if !m.types.knows("application/x-new") || !m.types.knows("application/x-old") {
 		t.Error("the new type is not known")
 	}
 	h.agree(m, []string{"application/x-new", "application/x-old"})
@@ -139,7 +139,7 @@ func TestPackagesOfADistribution(t *testing.T) {
 
 func FuzzPackages(f *testing.F) {
 	f.Add([]byte(head + `<mime-type type="application/x-new"><comment xml:lang="de">x</comment><glob pattern="*.new" weight="7"/><alias type="a/b"/></mime-type></mime-info>`))
-	m := &Host{sys: &database{globs: map[string]bool{"*.pdf": true}, types: map[string]bool{"text/plain": true}}}
+	m := &Host{systemTypes: &database{globs: map[string]bool{"*.pdf": true}, types: map[string]bool{"text/plain": true}}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		out, err := m.weakened(data, all)
 		if err != nil || out == nil {

@@ -12,24 +12,25 @@ import (
 	"chrun/session/rootfs"
 )
 
-// XDGDefault is the desktop id that `xdg-mime query default` names for t, "" for
-// none: xdg-utils 1.1.3 and 1.2, where no desktop's own program answers
-// instead (KDE's ktraderclient). It knows neither aliases nor parents, asks
-// the first entry of a default alone, and takes what a cache says unseen.
-// Its patterns are taken as plain text, and $XDG_MENU_PREFIX as not set.
+// XDGDefault returns the ID of the entry that `xdg-mime query default` of
+// xdg-utils 1.1.3 and 1.2 prints for t, or "", on a desktop for which it does not
+// run another program (KDE's ktraderclient). It knows neither aliases nor
+// subclasses, tries only the first entry of a default, and does not check the
+// entries of a cache. Its patterns are treated as plain text here, and
+// $XDG_MENU_PREFIX as unset.
 func (h *Host) XDGDefault(t string) string {
 	if id := h.xdgListed(t); id != "" {
 		return id
 	}
-	return h.xdgFound(t)
+	return h.xdgFallback(t)
 }
 
-// xdgListed is what the lists and caches say.
+// xdgListed returns the entry that the lists and caches name.
 func (h *Host) xdgListed(t string) string {
-	if id := h.xdgNamed(t); id != "" {
+	if id := h.xdgConfigured(t); id != "" {
 		return id
 	}
-	for _, p := range h.searched[h.home:] {
+	for _, p := range h.searched[h.homeIndex:] {
 		if id := p.raw[t]; id != "" {
 			return id
 		}
@@ -37,11 +38,12 @@ func (h *Host) xdgListed(t string) string {
 	return ""
 }
 
-// xdgNamed is what a mimeapps.list says (check_mimeapps_list).
-func (h *Host) xdgNamed(t string) string {
+// xdgConfigured returns the entry that a mimeapps.list names
+// (check_mimeapps_list).
+func (h *Host) xdgConfigured(t string) string {
 	for _, p := range h.searched {
 		for _, l := range p.lists {
-			if id := l.first[t]; l.added == addedGroup && !strings.HasSuffix(l.file, "defaults.list") && id != "" && h.xdgAccepts(id) {
+			if id := l.firstIDs[t]; l.group == addedGroup && !strings.HasSuffix(l.file, "defaults.list") && id != "" && h.xdgAccepts(id) {
 				return id
 			}
 		}
@@ -49,20 +51,21 @@ func (h *Host) xdgNamed(t string) string {
 	return ""
 }
 
-// xdgAccepts says whether the entry's program is there (desktop_file_to_binary).
+// xdgAccepts reports whether xdg-mime finds the program of the entry
+// (desktop_file_to_binary).
 func (h *Host) xdgAccepts(id string) bool {
-	for i := h.home; i < len(h.searched); i++ {
+	for i := h.homeIndex; i < len(h.searched); i++ {
 		p := h.searched[i]
 		file := p.files[id]
-		if i == h.home {
-			if _, ours := h.added[id]; ours {
+		if i == h.homeIndex {
+			if _, ok := h.added[id]; ok {
 				return true
 			}
 			if h.removed[id] {
 				file = ""
 			}
 		}
-		if file == "" { // in a directory, by its name there
+		if file == "" { // xdg-mime also searches subdirectories for the file name
 			if list, _ := filepath.Glob(p.path + "/*/" + id); len(list) > 0 {
 				file = list[0]
 			}
@@ -74,7 +77,7 @@ func (h *Host) xdgAccepts(id string) bool {
 	return false
 }
 
-// execExists says whether the first word of the first Exec line is a program.
+// execExists reports whether the first word of the first Exec line is a program.
 func (h *Host) execExists(file string) bool {
 	data, _ := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	for line := range strings.SplitSeq(string(data), "\n") {
@@ -87,38 +90,40 @@ func (h *Host) execExists(file string) bool {
 	return false
 }
 
-// fallback is xdg-mime's last resort: any entry whose text names the type, and
-// of several the first with the highest InitialPreference (defapp_fallback).
-type fallback map[string]choice
+// fallback is xdg-mime's last resort by type: the entry whose text contains the
+// type; of several, the first one with the highest InitialPreference
+// (defapp_fallback).
+type fallback map[string]candidate
 
-type choice struct {
+type candidate struct {
 	id         string
 	preference int
 }
 
-// xdgFound reads every entry of the host, once.
-func (h *Host) xdgFound(t string) string {
-	if h.foundHome == nil {
-		h.foundHome = fallback{}
-		h.foundHome.scan(h.searched[h.home].path, func(id string) bool {
-			_, ours := h.added[id]
-			return ours || h.removed[id]
+// xdgFallback returns the last resort for a type. It reads every entry of the
+// host, once.
+func (h *Host) xdgFallback(t string) string {
+	if h.homeFallback == nil {
+		h.homeFallback = fallback{}
+		h.homeFallback.scan(h.searched[h.homeIndex].path, func(id string) bool {
+			_, ok := h.added[id]
+			return ok || h.removed[id]
 		}, 0)
 	}
-	if len(h.found) == 0 {
-		for _, p := range h.searched[h.home+1:] {
-			h.found.scan(p.path, func(string) bool { return false }, 0)
+	if len(h.systemFallback) == 0 {
+		for _, p := range h.searched[h.homeIndex+1:] {
+			h.systemFallback.scan(p.path, func(string) bool { return false }, 0)
 		}
-		h.found[""] = choice{} // read, whatever was there
+		h.systemFallback[""] = candidate{} // not empty: it has been read
 	}
-	mine, there := h.foundHome[t]
-	if other := h.found[t]; !there || other.preference > mine.preference {
-		return other.id
+	own, ok := h.homeFallback[t]
+	if system := h.systemFallback[t]; !ok || system.preference > own.preference {
+		return system.id
 	}
-	return mine.id
+	return own.id
 }
 
-// scan reads the entries of dir, then of the directories in it.
+// scan reads the entries of dir, then those of its subdirectories.
 func (f fallback) scan(dir string, skip func(id string) bool, depth int) {
 	list, _ := os.ReadDir(dir)
 	for _, e := range list {
@@ -139,7 +144,7 @@ func (f fallback) read(file, id string) {
 		return
 	}
 	text := string(data)
-	c := choice{id: id}
+	c := candidate{id: id}
 	if _, after, ok := strings.Cut(text, "InitialPreference="); ok {
 		line, _, _ := strings.Cut(after, "\n")
 		if c.preference, err = strconv.Atoi("0" + strings.TrimSpace(line)); err != nil {
@@ -153,22 +158,22 @@ func (f fallback) read(file, id string) {
 				break
 			}
 			line, word = rest, word[strings.LastIndexAny(word, "= ")+1:]
-			if old, there := f[word]; strings.Contains(word, "/") && (!there || c.preference > old.preference) {
+			if old, ok := f[word]; strings.Contains(word, "/") && (!ok || c.preference > old.preference) {
 				f[word] = c
 			}
 		}
 	}
 }
 
-// isMissing says whether no entry of that id is anywhere: what xdg-mime names then
-// opens nothing.
+// isMissing reports whether no entry of that ID exists: if xdg-mime names it, the
+// type opens with nothing.
 func (h *Host) isMissing(id string) bool {
-	for i := h.home; i < len(h.searched); i++ {
+	for i := h.homeIndex; i < len(h.searched); i++ {
 		if h.hasEntry(i, id) {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(h.searched[h.home:], func(p *directory) bool {
+	return !slices.ContainsFunc(h.searched[h.homeIndex:], func(p *directory) bool {
 		list, _ := filepath.Glob(p.path + "/*/" + id)
 		return len(list) > 0
 	})

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// listTypes are those that the host's lists, caches and shared-mime-info name, in
-// order.
+// listTypes returns the types that the host's lists, caches and shared-mime-info
+// name, in order.
 func (h *Host) listTypes() []string {
-	all := maps.Clone(h.base.types)
-	for t := range h.base.aliases {
+	all := maps.Clone(h.types.types)
+	for t := range h.types.aliases {
 		all[t] = true
 	}
 	for _, p := range h.searched {
@@ -17,7 +17,7 @@ func (h *Host) listTypes() []string {
 			all[t] = true
 		}
 		for _, l := range p.lists {
-			for t := range l.first {
+			for t := range l.firstIDs {
 				all[t] = true
 			}
 		}
@@ -25,13 +25,15 @@ func (h *Host) listTypes() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// findMoved calls found with a type that moved, from where and where to.
+// findMoved calls found for every type whose default, for GLib or for xdg-mime,
+// differs. A type that had no default before does not count, nor does one for
+// which xdg-mime names an entry that does not exist.
 func findMoved(before, after *Host, types []string, found func(t, was, is string)) {
 	for _, t := range types {
-		was, there := before.asked[t]
-		if !there {
+		was, known := before.defaults[t]
+		if !known {
 			was = before.GLibDefault(t)
-			before.asked[t] = was
+			before.defaults[t] = was
 		}
 		if is := after.GLibDefault(t); was != "" && is != "" && is != was {
 			found(t, was, is)
@@ -61,8 +63,8 @@ func (h *Host) KeepDefaults(ids map[string][]string) (kept, claims map[string][]
 			if !exported {
 				return
 			}
-			for _, u := range append(h.base.lineage(t), t) {
-				same := func(v string) bool { return v == u || h.base.resolveAlias(v) == u }
+			for _, u := range append(h.types.lineage(t), t) {
+				same := func(v string) bool { return v == u || h.types.resolveAlias(v) == u }
 				if !slices.ContainsFunc(own, same) {
 					continue
 				}
@@ -86,6 +88,6 @@ func (h *Host) KeepDefaults(ids map[string][]string) (kept, claims map[string][]
 
 // isCached reports whether DataHome's cache lists the entry for the type.
 func (h *Host) isCached(id, t string) bool {
-	w := h.searched[h.home].tweaks[h.base.resolveAlias(t)]
+	w := h.searched[h.homeIndex].tweaks[h.types.resolveAlias(t)]
 	return w != nil && slices.Contains(w.added, id)
 }
