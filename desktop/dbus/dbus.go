@@ -1,9 +1,9 @@
 // Package dbus connects to a session bus with godbus. It adds what that library
-// lacks for servers that need not mean well: limits of time and size, patience
-// with a server whose queue is full, and a filter for messages that would make it
-// panic in a goroutine of its own.
+// lacks: a time limit, a limit on what a bus may send, waiting while the bus's
+// queue is full, and a filter for messages that would make godbus panic in its own
+// goroutine, where nobody could recover.
 //
-// A launch from the menu has a client of its own, desktop/menu/wire.
+// A launch from the menu uses desktop/menu/wire instead.
 package dbus
 
 import (
@@ -34,24 +34,27 @@ type (
 // MakeVariant wraps a value for an argument of the type "v".
 func MakeVariant(v any) Variant { return dbus.MakeVariant(v) }
 
-// maxReceived is how many bytes a connection takes before it ends.
+// maxReceived is how many bytes a connection receives at most. Then it ends.
 const maxReceived = 4 << 20
 
 // Connect connects to the session bus at socket, a path or "@" and an abstract
-// name. ctx limits only that: pass it to calls, too. The connection cannot send
-// descriptors.
+// name. ctx limits the time for that and its deadline also holds for writing, but
+// not for replies: pass ctx to calls, too. The connection cannot send descriptors.
 func Connect(ctx context.Context, socket string) (*Conn, error) {
 	return connect(ctx, func() (*Conn, error) {
 		s, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 		if err != nil {
 			return nil, err
 		}
+		if deadline, ok := ctx.Deadline(); ok {
+			s.SetWriteDeadline(deadline)
+		}
 		return dbus.NewConn(&limitedSocket{s, bufio.NewReader(io.LimitReader(s, maxReceived))}, dbus.WithIncomingInterceptor(filter))
 	})
 }
 
-// ConnectForFiles is Connect for calls that send descriptors. It does not limit
-// how much the bus may send, except as godbus does.
+// ConnectForFiles is like Connect, for calls that send descriptors. Only godbus
+// limits what the bus may send there.
 func ConnectForFiles(ctx context.Context, socket string) (*Conn, error) {
 	address := "unix:path=" + dbus.EscapeBusAddressValue(socket)
 	if name, ok := strings.CutPrefix(socket, "@"); ok {
@@ -89,7 +92,7 @@ func connect(ctx context.Context, dial func() (*Conn, error)) (*Conn, error) {
 	return c, nil
 }
 
-// limitedSocket ends after maxReceived bytes. Its buffer spares system calls.
+// limitedSocket ends after maxReceived bytes. Its buffer saves system calls.
 type limitedSocket struct {
 	*net.UnixConn
 	in *bufio.Reader

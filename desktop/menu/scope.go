@@ -37,7 +37,7 @@ func (p *Pending) joinScope() error {
 		if m.Type != wire.Signal || m.Member != "JobRemoved" || m.Signature != "uoss" {
 			return false
 		}
-		m.Uint32() // number of the job
+		m.Uint32()     // number of the job
 		_ = m.String() // its path
 		unit := m.String()
 		result = m.String()
