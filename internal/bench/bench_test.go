@@ -70,11 +70,11 @@ func TestTranslate(t *testing.T) {
 }
 
 func TestReplace(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "README.md")
+	file := filepath.Join(t.TempDir(), "benchmarks.md")
 	if err := os.WriteFile(file, []byte("a\n"+begin+"\nold\n"+end+"\nz\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second finds what the first wrote
+	for range 2 { // the second run replaces the output of the first
 		if err := replace(file, "new\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := replace(file, "new\n"); err == nil {
-		t.Error("a file without markers in order is accepted")
+		t.Error("accepted a file whose markers are in the wrong order")
 	}
 }
 

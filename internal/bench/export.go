@@ -12,49 +12,49 @@ import (
 	"chrun/session"
 )
 
-// offered is how many entries the chroot of exports has, each with an icon of
-// these sizes.
-const offered = 1000
+// entryCount is the number of desktop entries in the chroot for exports. Each has
+// icons of iconSizes.
+const entryCount = 1000
 
 var iconSizes = []int{16, 32, 48, 64, 128}
 
 // exports measures `chrunctl export --all` against cp -r of the same files, and a
-// second run, which finds nothing to do, against the first.
+// second run, which has nothing to do, against the first.
 func (b *bench) exports(t *table) error {
 	ctl := filepath.Join(b.dir, "chrunctl")
 	data, err := os.ReadFile(filepath.Join(b.bin, "chrunctl"))
 	if err != nil {
-		return fmt.Errorf("%w: make build", err)
+		return fmt.Errorf("%w: run make first", err)
 	}
 	if err := os.WriteFile(ctl, data, 0o755); err != nil {
 		return err
 	}
-	tree, copied := filepath.Join(b.dir, "offers"), filepath.Join(b.own, "copied")
-	if err := offers(tree); err != nil {
+	tree, copied := filepath.Join(b.dir, "entries"), filepath.Join(b.own, "copied")
+	if err := makeEntries(tree); err != nil {
 		return err
 	}
-	if err := b.works(ctl, "add", "offers", tree); err != nil {
+	if err := b.try(ctl, "add", "entries", tree); err != nil {
 		return err
 	}
 	share := filepath.Join(tree, "usr/share")
-	again := []string{ctl, "export", "offers", "--all", "-q"}
-	// What is written before is not to be paid for by what is measured: sync.
-	times, err := b.prepared(max(5, b.runs/25), []string{
+	again := []string{ctl, "export", "entries", "--all", "-q"}
+	// sync, so that earlier writes do not slow the measured command.
+	times, err := b.hyperfineAfter(max(5, b.runs/25), []string{
 		session.Quote("rm", "-rf", copied) + " && " + session.Quote("mkdir", copied) + " && sync",
-		session.Quote(ctl, "unexport", "offers", "--all", "-q") + "; sync",
+		session.Quote(ctl, "unexport", "entries", "--all", "-q") + "; sync",
 		session.Quote(again...) + " && sync",
 	}, []string{"cp", "-r", share + "/applications", share + "/icons", copied}, again, again)
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("`chrunctl export --all`, %d entries with %d icons each", offered, len(iconSizes))
+	what := fmt.Sprintf("`chrunctl export --all`, %d entries with %d icons each", entryCount, len(iconSizes))
 	t.ratio(what, "`cp -r` of the same files", 2, times[1], times[0])
-	t.ratio("the same again, with nothing to do", "the first time", 0.1, times[2], times[1])
-	return b.works(ctl, "unexport", "offers", "--all", "-q")
+	t.ratio("a second run, with nothing to do", "the first run", 0.1, times[2], times[1])
+	return b.try(ctl, "unexport", "entries", "--all", "-q")
 }
 
-// offers makes a tree with entries and icons, all different.
-func offers(tree string) error {
+// makeEntries makes a tree with entries and icons, all different.
+func makeEntries(tree string) error {
 	write := func(name string, data []byte) error {
 		p := filepath.Join(tree, "usr/share", name)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
@@ -74,7 +74,7 @@ func offers(tree string) error {
 		}
 		icons[size] = out.Bytes()
 	}
-	for i := range offered {
+	for i := range entryCount {
 		id := fmt.Sprintf("org.example.App%d", i)
 		text := fmt.Sprintf("[Desktop Entry]\nType=Application\nName=Program %d\nIcon=%s\nExec=app%[1]d %%U\n"+
 			"MimeType=text/plain;x-scheme-handler/app%[1]d;\nActions=new;\n\n[Desktop Action new]\nName=New Window\nExec=app%[1]d --new\n", i, id)
@@ -82,7 +82,7 @@ func offers(tree string) error {
 			return err
 		}
 		for _, size := range iconSizes {
-			// What is behind the last chunk is no part of the picture.
+			// Bytes after the last chunk are not part of the picture.
 			if err := write(fmt.Sprintf("icons/hicolor/%dx%[1]d/apps/%s.png", size, id), fmt.Append(icons[size][:len(icons[size]):len(icons[size])], i)); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,25 +12,25 @@ import (
 	"chrun/session"
 )
 
-// rivals are the commands whose growth is compared, chrun's first.
-func (b *bench) rivals() (names []string, commands [][]string) {
+// growthCommands returns the commands whose growth is compared, chrun's first.
+func (b *bench) growthCommands() (names []string, commands [][]string) {
 	names, commands = []string{"chrun"}, [][]string{b.launch("/bin/true")}
 	if b.bwrap != nil {
 		names, commands = append(names, "bwrap"), append(commands, b.bwrap.run("/bin/true"))
 	}
-	if b.works(b.bare("/bin/true")...) == nil {
-		names, commands = append(names, "unshare"), append(commands, b.bare("/bin/true"))
+	if b.try(b.unshare("/bin/true")...) == nil {
+		names, commands = append(names, "unshare"), append(commands, b.unshare("/bin/true"))
 	}
 	return names, commands
 }
 
-// crowded is run in a mount namespace of its own: $1 a directory to cover, $2
-// how many mounts to add, the rest a command.
-const crowded = `set -e
+// addMounts runs in its own mount namespace. $1 is a directory to mount on, $2 the
+// number of mounts to add, the rest a command.
+const addMounts = `set -e
 at=$1 count=$2; shift 2
 mount -t tmpfs tmpfs "$at"
 mkdir "$at/from"
-while [ $count -gt 1 ]; do # the tmpfs is one too
+while [ $count -gt 1 ]; do # the tmpfs counts too
 	count=$((count - 1))
 	mkdir "$at/$count"
 	mount --no-mtab --bind "$at/from" "$at/$count"
@@ -37,9 +38,9 @@ done
 exec "$@"
 `
 
-// mounts measures how a launch grows with the mounts of the host. They are made
-// in a namespace that only the measurement is in, in a directory that no launch
-// shares, as those of containers and snaps are.
+// mounts measures how the time of a launch grows with the host's mounts. They are
+// made in the measurement's own mount namespace, in a directory that no launch
+// shares, like those of containers and snaps.
 func (b *bench) mounts(t *table) error {
 	at := ""
 	for _, dir := range []string{"/mnt", "/media", "/srv", "/opt"} {
@@ -48,16 +49,16 @@ func (b *bench) mounts(t *table) error {
 		}
 	}
 	if at == "" {
-		return fmt.Errorf("no directory to mount on")
+		return errors.New("no directory to mount on")
 	}
 	u := b.session.User
-	enter := []string{"unshare", "-m", "sh", "-c", crowded, "sh", at}
+	enter := []string{"unshare", "-m", "sh", "-c", addMounts, "sh", at}
 	leave := []string{"setpriv", fmt.Sprintf("--reuid=%d", u.UID), fmt.Sprintf("--regid=%d", u.GID), "--init-groups"}
 	if os.Getuid() != 0 {
 		enter = append([]string{"unshare", "-r"}, enter[1:]...)
 		leave = []string{"unshare", fmt.Sprintf("--map-user=%d", u.UID), fmt.Sprintf("--map-group=%d", u.GID)}
 	}
-	names, commands := b.rivals()
+	names, commands := b.growthCommands()
 	for _, count := range []int{0, 10, 100, 1000} {
 		start := b.asUser
 		if count > 0 {
@@ -68,9 +69,9 @@ func (b *bench) mounts(t *table) error {
 		}
 		times, err := b.hyperfine(start, max(turns, b.runs*2/5), commands...)
 		if err != nil {
-			return fmt.Errorf("%d more: %w", count, err)
+			return fmt.Errorf("%d mounts: %w", count, err)
 		}
-		t.grow("launch, with so many more mounts on the host", count, names, times)
+		t.grow("mounts added on the host, one launch", count, names, times)
 		if b.ctx.Err() != nil {
 			return b.ctx.Err()
 		}
@@ -78,10 +79,10 @@ func (b *bench) mounts(t *table) error {
 	return nil
 }
 
-// atOnce measures how long many launches take that are started together, until
-// the last has ended.
-func (b *bench) atOnce(t *table) error {
-	names, commands := b.rivals()
+// parallelLaunches measures the time until the last of many launches that start
+// together has ended.
+func (b *bench) parallelLaunches(t *table) error {
+	names, commands := b.growthCommands()
 	for _, count := range []int{1, 10, 50} {
 		var scripts [][]string
 		for i, command := range commands {
@@ -96,7 +97,7 @@ func (b *bench) atOnce(t *table) error {
 		if err != nil {
 			return err
 		}
-		t.grow("so many launches at once, until the last has ended", count, names, times)
+		t.grow("launches at once, until the last has ended", count, names, times)
 	}
 	return nil
 }

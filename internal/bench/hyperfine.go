@@ -17,7 +17,7 @@ import (
 	"chrun/session"
 )
 
-// samples are what was measured, one a run: seconds or bytes.
+// samples are the measured values of the runs, in seconds or bytes.
 type samples []float64
 
 func (s samples) min() float64 { return slices.Min(s) }
@@ -30,12 +30,12 @@ func (s samples) median() float64 {
 	return sorted[len(sorted)/2]
 }
 
-// turns is how often the commands of one measurement take turns.
+// turns is the number of rounds in which the commands of a measurement alternate.
 const turns = 10
 
-// hyperfine runs the commands at least so often and returns their times, in the
-// order of the commands. start makes the command that hyperfine is, where and as
-// whom its commands are to be run.
+// hyperfine runs each command at least runs times and returns their times, in the
+// order of the commands. start makes hyperfine's own command, which determines the
+// user and the namespaces of the commands.
 func (b *bench) hyperfine(start func(words ...string) *exec.Cmd, runs int, commands ...[]string) ([]samples, error) {
 	each := (runs + turns - 1) / turns
 	words := []string{"--warmup", strconv.Itoa(max(1, each/10)), "--runs", strconv.Itoa(each)}
@@ -44,7 +44,7 @@ func (b *bench) hyperfine(start func(words ...string) *exec.Cmd, runs int, comma
 			words = append(words, session.Quote(command...))
 		}
 	}
-	results, err := b.results(start, words)
+	results, err := b.runHyperfine(start, words)
 	if err != nil {
 		return nil, err
 	}
@@ -52,15 +52,15 @@ func (b *bench) hyperfine(start func(words ...string) *exec.Cmd, runs int, comma
 		return nil, fmt.Errorf("hyperfine reports %d measurements of %d", len(results), turns*len(commands))
 	}
 	times := make([]samples, len(commands))
-	for i, times1 := range results {
+	for i, measured := range results {
 		n := i % len(commands)
-		times[n] = append(times[n], times1...)
+		times[n] = append(times[n], measured...)
 	}
 	return times, nil
 }
 
-// prepared runs each command so often, each time behind a line for a shell.
-func (b *bench) prepared(runs int, before []string, commands ...[]string) ([]samples, error) {
+// hyperfineAfter runs each command runs times, each time after its line of shell.
+func (b *bench) hyperfineAfter(runs int, before []string, commands ...[]string) ([]samples, error) {
 	words := []string{"--warmup", "1", "--runs", strconv.Itoa(runs)}
 	for _, line := range before {
 		words = append(words, "--prepare", session.Quote("sh", "-c", line))
@@ -68,11 +68,11 @@ func (b *bench) prepared(runs int, before []string, commands ...[]string) ([]sam
 	for _, command := range commands {
 		words = append(words, session.Quote(command...))
 	}
-	return b.results(b.asUser, words)
+	return b.runHyperfine(b.asUser, words)
 }
 
-// results are the times of each command that hyperfine is given.
-func (b *bench) results(start func(words ...string) *exec.Cmd, words []string) (times []samples, err error) {
+// runHyperfine runs hyperfine with words and returns the times of each command.
+func (b *bench) runHyperfine(start func(words ...string) *exec.Cmd, words []string) (times []samples, err error) {
 	file := filepath.Join(b.own, "times.json")
 	defer os.Remove(file)
 	words = append([]string{"hyperfine", "-N", "--style", "none", "--export-json", file}, words...)
@@ -80,7 +80,7 @@ func (b *bench) results(start func(words ...string) *exec.Cmd, words []string) (
 	cmd := start(words...)
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
-		return nil, errors.New(reason(err, stderr.String()))
+		return nil, errors.New(firstLine(err, stderr.String()))
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -96,30 +96,27 @@ func (b *bench) results(start func(words ...string) *exec.Cmd, words []string) (
 	return times, nil
 }
 
-// reason is what a program said when it failed, in one line.
-func reason(err error, stderr string) string {
-	var said []string
+// firstLine returns the first line of a failed program's stderr that is not a
+// warning, or the text of err.
+func firstLine(err error, stderr string) string {
 	for line := range strings.Lines(stderr) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "Warning") {
-			said = append(said, line)
+			return line
 		}
 	}
-	if len(said) == 0 {
-		return err.Error()
-	}
-	return said[0]
+	return err.Error()
 }
 
-// asUser starts a program as the session's user. In / because the user's home
-// need not be the same inside.
+// asUser returns a command of the session's user. It runs in /, because the user's
+// home may differ inside.
 func (b *bench) asUser(words ...string) *exec.Cmd {
 	cmd := b.session.Command(b.ctx, words[0], words[1:]...)
 	cmd.Dir = "/"
 	return cmd
 }
 
-// asRoot starts a program as who runs us, in the session's environment, so that
-// the session's end ends it too.
+// asRoot returns a command of the user who runs the benchmark, in the session's
+// environment, so that the end of the session ends it too.
 func (b *bench) asRoot(words ...string) *exec.Cmd {
 	cmd := exec.CommandContext(b.ctx, words[0], words[1:]...)
 	cmd.Env, cmd.Dir = b.session.Env, "/"
@@ -129,8 +126,8 @@ func (b *bench) asRoot(words ...string) *exec.Cmd {
 	return cmd
 }
 
-// works runs a command once and says why it fails.
-func (b *bench) works(words ...string) error {
+// try runs a command once and returns why it fails.
+func (b *bench) try(words ...string) error {
 	if _, err := exec.LookPath(words[0]); err != nil {
 		return errors.New("not installed")
 	}
@@ -138,7 +135,7 @@ func (b *bench) works(words ...string) error {
 	cmd := b.asUser(words...)
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("does not run here: %s", reason(err, stderr.String()))
+		return fmt.Errorf("does not run here: %s", firstLine(err, stderr.String()))
 	}
 	return nil
 }

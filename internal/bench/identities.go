@@ -11,11 +11,12 @@ import (
 	"syscall"
 )
 
-// account is one that every Debian chroot has, and the user is not.
+// account is the uid of an account that every Debian chroot has. It is not the
+// session's user.
 const account = "1"
 
-// identities measures the ways to bring uids together, beside match. What takes
-// root is run by root for the session's user, as under sudo.
+// identities measures the kinds of identity against match. Those that need root are
+// run by root for the session's user, as under sudo.
 func (b *bench) identities(t *table) error {
 	kinds := []struct {
 		name  string
@@ -27,7 +28,7 @@ func (b *bench) identities(t *table) error {
 	}
 	var commands [][]string
 	for _, k := range kinds {
-		if err := b.works(k.words...); err != nil {
+		if err := b.try(k.words...); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
 		commands = append(commands, k.words)
@@ -40,7 +41,7 @@ func (b *bench) identities(t *table) error {
 		t.ratio(k.name+", without using the bus", "`match`", k.limit, times[i+1], times[0])
 	}
 	if os.Getuid() != 0 {
-		return errors.New("the others are for root only")
+		return errors.New("the other kinds need root")
 	}
 	u := b.session.User
 	sudo := func(words ...string) []string {
@@ -66,7 +67,7 @@ func (b *bench) identities(t *table) error {
 	return b.subordinate(t)
 }
 
-// subordinateTree makes a tree in $1 of the chroot $2 that belongs to $3.
+// subordinateTree makes a tree in $1 from the chroot $2, owned by uid $3.
 const subordinateTree = `set -e
 mount -t tmpfs -o mode=0755 tmpfs "$1"
 cp -a "$2/etc" "$2/bin" "$2/sbin" "$2"/lib* "$1"
@@ -77,14 +78,14 @@ mount --bind "$2/usr" usr
 mount -o remount,bind,ro usr
 `
 
-// subordinate measures a tree of the user's subordinate ids, and what
-// newuidmap(1) and newgidmap(1), which it takes, cost another program.
+// subordinate measures a launch in a tree that the user's subordinate IDs own. It
+// needs newuidmap(1) and newgidmap(1), whose cost is also measured for unshare.
 func (b *bench) subordinate(t *table) error {
 	u := b.session.User
 	out, err := exec.CommandContext(b.ctx, "getsubids", u.Name).Output() // "0: NAME FIRST COUNT"
 	f := strings.Fields(string(out))
 	if err != nil || len(f) < 4 {
-		return fmt.Errorf("%s has no subordinate ids: %w", u.Name, err)
+		return fmt.Errorf("%s has no subordinate IDs: %w", u.Name, err)
 	}
 	tree := filepath.Join(b.dir, "subid")
 	if err := os.Mkdir(tree, 0o755); err != nil {
@@ -104,7 +105,7 @@ func (b *bench) subordinate(t *table) error {
 		{"unshare", "--map-root-user", "true"},
 	}
 	for _, c := range commands {
-		if err := b.works(c...); err != nil {
+		if err := b.try(c...); err != nil {
 			return fmt.Errorf("%v: %w", c, err)
 		}
 	}
@@ -114,6 +115,6 @@ func (b *bench) subordinate(t *table) error {
 	}
 	t.ratio("`subid`", "`match` in the same tree", 0, times[0], times[1])
 	ours, theirs := times[0].median()-times[1].median(), times[2].median()-times[3].median()
-	t.add("what newuidmap and newgidmap add", "to `unshare`, by `--map-auto`", fmt.Sprintf("%.2f", ours/theirs), "", "", milli(ours), milli(theirs))
+	t.add("what newuidmap and newgidmap add", "to `unshare`, by `--map-auto`", fmt.Sprintf("%.2f", ours/theirs), "", "", formatTime(ours), formatTime(theirs))
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,30 +12,30 @@ import (
 	"chrun/session"
 )
 
-// launch is a chrun command line for the chroot.
+// launch returns a chrun command line for the chroot.
 func (b *bench) launch(argv ...string) []string {
 	return append([]string{b.chrun, "-c", b.chroot}, argv...)
 }
 
-// bare is chroot(1) in a user and a mount namespace: it integrates nothing.
-func (b *bench) bare(argv ...string) []string {
+// unshare returns chroot(1) in a user and a mount namespace, which shares nothing
+// of the desktop.
+func (b *bench) unshare(argv ...string) []string {
 	return append([]string{"unshare", "-r", "-m", "chroot", b.chroot}, argv...)
 }
 
-// contender is what chrun's launch is compared with.
-type contender struct {
+// competitor is a command that chrun's launch is compared with.
+type competitor struct {
 	name  string
-	limit float64 // what the ratio may be; 0: nothing is promised
+	limit float64 // target for the ratio; 0: none
 	words []string
 }
 
-// launches measures a whole launch with everything on, its parts, and
-// `chrun --version`.
+// launches measures a launch with all features, its parts, and `chrun --version`.
 func (b *bench) launches(t *table) error {
-	if err := b.works(b.launch("/bin/true")...); err != nil {
+	if err := b.try(b.launch("/bin/true")...); err != nil {
 		return fmt.Errorf("chrun -c %s /bin/true %w", b.chroot, err)
 	}
-	contenders, err := b.contenders(t)
+	competitors, err := b.competitors(t)
 	if err != nil {
 		return err
 	}
@@ -42,9 +43,9 @@ func (b *bench) launches(t *table) error {
 		name  string
 		words []string
 	}{
-		{"all of it", b.launch("/bin/true")},
+		{"a whole launch", b.launch("/bin/true")},
 		{"the same with `--deny all --allow network`", b.launch("--deny", "all", "--allow", "network", "/bin/true")},
-		{"facts and plan alone (`-n`, printed)", b.launch("-n", "/bin/true")},
+		{"only facts and plan (`-n`, printed)", b.launch("-n", "/bin/true")},
 		{"start of the program (`--version`)", []string{b.chrun, "--version"}},
 		{"start of Go (an empty program)", []string{b.empty}},
 	}
@@ -52,7 +53,7 @@ func (b *bench) launches(t *table) error {
 	for _, p := range parts {
 		commands = append(commands, p.words)
 	}
-	for _, c := range contenders {
+	for _, c := range competitors {
 		commands = append(commands, c.words)
 	}
 	commands = append(commands, b.launch("--app", "org.example.App", "/bin/true"))
@@ -60,10 +61,10 @@ func (b *bench) launches(t *table) error {
 	if err != nil {
 		return err
 	}
-	for i, c := range contenders {
-		t.ratio("launch, everything on", c.name, c.limit, times[0], times[len(parts)+i])
+	for i, c := range competitors {
+		t.ratio("launch with all features", c.name, c.limit, times[0], times[len(parts)+i])
 	}
-	t.ratio("launch, everything on", "an empty Go program", 0, times[0], times[4])
+	t.ratio("launch with all features", "an empty Go program", 0, times[0], times[4])
 	t.ratio("`chrun --version`", "an empty Go program", 1.3, times[3], times[4])
 	t.ratio("launch from the menu (`--app`), no systemd manager", "launch", 1.05, times[len(times)-1], times[0])
 	t.launch = times[0]
@@ -73,32 +74,32 @@ func (b *bench) launches(t *table) error {
 	return nil
 }
 
-// contenders are those that run here; the others become rows without numbers.
-func (b *bench) contenders(t *table) (list []contender, err error) {
+// competitors returns those that run here; the others become rows without numbers.
+func (b *bench) competitors(t *table) (list []competitor, err error) {
 	plan, err := b.plan()
 	if err != nil {
 		return nil, err
 	}
-	add := func(c contender) {
-		if err := b.works(c.words...); err != nil {
-			t.skip("launch, everything on", c.name, c.limit, err)
+	add := func(c competitor) {
+		if err := b.try(c.words...); err != nil {
+			t.skip("launch with all features", c.name, c.limit, err)
 			return
 		}
 		list = append(list, c)
 	}
 	if b.bwrap, err = b.newSandbox(plan); err != nil {
 		b.bwrap = nil
-		t.skip("launch, everything on", "bwrap with the same binds", 0.8, err)
+		t.skip("launch with all features", "bwrap with the same binds", 0.8, err)
 	} else {
 		b.note("bwrap: %s.", b.bwrap.how)
-		add(contender{fmt.Sprintf("bwrap with the same binds (%d)", b.bwrap.binds), 0.8, b.bwrap.run("/bin/true")})
-		add(contender{"bwrap with the directories, without the single files", 0, b.bwrap.bare("/bin/true")})
+		add(competitor{fmt.Sprintf("bwrap with the same binds (%d)", b.bwrap.binds), 0.8, b.bwrap.run("/bin/true")})
+		add(competitor{"bwrap with the directories, but without the single files", 0, b.bwrap.runBare("/bin/true")})
 	}
-	add(contender{"`unshare -r -m chroot`, which integrates nothing", 1.4, b.bare("/bin/true")})
+	add(competitor{"`unshare -r -m chroot`, which shares nothing", 1.4, b.unshare("/bin/true")})
 	return list, nil
 }
 
-// plan is what chrun would do.
+// plan reads the plan of a launch from `chrun -n=json`.
 func (b *bench) plan() (*session.Plan, error) {
 	out, err := b.asUser(append([]string{b.chrun, "-n=json"}, b.launch("/bin/true")[1:]...)...).Output()
 	if err != nil {
@@ -111,10 +112,10 @@ func (b *bench) plan() (*session.Plan, error) {
 	return p, nil
 }
 
-// private is run by root in a mount namespace of its own: $1 an empty directory,
-// $2 the chroot, $3 schroot's configuration, the rest a command. The chroot is
-// only the lower layer of an overlay, because these tools write into it.
-const private = `set -e
+// onOverlay is run by root in its own mount namespace. $1 is an empty directory, $2
+// the chroot, $3 schroot's configuration, the rest a command. The chroot is only
+// the lower layer of an overlay, because these tools write to it.
+const onOverlay = `set -e
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
@@ -129,13 +130,13 @@ shift 3
 exec "$@"
 `
 
-// rootTools measures what only root can run, where it is installed.
+// rootTools measures the installed tools that need root.
 func (b *bench) rootTools(t *table) error {
-	const what = "launch, everything on"
+	const what = "launch with all features"
 	at := filepath.Join(b.dir, "tree")
 	tree := filepath.Join(at, "root")
 	config := "[chrun-bench]\ntype=directory\ndirectory=" + tree + "\nroot-users=root\n"
-	// What these tools make for themselves and leave.
+	// These tools leave directories of their own.
 	for _, made := range []string{"/run/schroot", "/run/systemd/nspawn"} {
 		if _, err := os.Lstat(made); err != nil {
 			defer os.RemoveAll(made)
@@ -150,21 +151,21 @@ func (b *bench) rootTools(t *table) error {
 		{"schroot", "-c", "chroot:chrun-bench", "-d", "/", "--", "/bin/true"},
 	} {
 		if _, err := exec.LookPath(tool[0]); err != nil {
-			t.skip(what, tool[0], 0, fmt.Errorf("not installed"))
+			t.skip(what, tool[0], 0, errors.New("not installed"))
 			continue
 		}
 		if os.Getuid() != 0 {
-			t.skip(what, tool[0], 0, fmt.Errorf("for root only"))
+			t.skip(what, tool[0], 0, errors.New("needs root"))
 			continue
 		}
 		inNamespace := func(words ...string) *exec.Cmd {
-			return b.asRoot(append([]string{"unshare", "-m", "sh", "-c", private, "sh", at, b.chroot, config}, words...)...)
+			return b.asRoot(append([]string{"unshare", "-m", "sh", "-c", onOverlay, "sh", at, b.chroot, config}, words...)...)
 		}
 		var stderr bytes.Buffer
 		once := inNamespace(tool...)
 		once.Stderr = &stderr
 		if err := once.Run(); err != nil {
-			t.skip(what, tool[0], 0, fmt.Errorf("does not run here: %s", reason(err, stderr.String())))
+			t.skip(what, tool[0], 0, fmt.Errorf("does not run here: %s", firstLine(err, stderr.String())))
 			continue
 		}
 		times, err := b.hyperfine(inNamespace, max(turns, b.runs/12), tool)

@@ -1,11 +1,11 @@
-// Bench compares chrun's speed with that of others, in one run and as ratios,
-// and prints a table in Markdown. `make bench` runs it.
+// Bench compares chrun's speed with that of other tools, in one run and as
+// ratios, and prints a table in Markdown. `make bench` runs it.
 //
-// Every launch is made by an ordinary user in a headless desktop with everything
-// on; hyperfine takes the times, its commands in turn, so that a machine that
-// grows busy is so for all. What root alone can do (arch-chroot and its like) is
-// done in a private mount namespace, on an overlay: the chroot and the host stay
-// as they are. It is no test: nothing fails for being slow.
+// An ordinary user makes every launch, in a headless desktop with all features.
+// hyperfine measures the times and alternates the commands, so that a busy machine
+// slows all of them. Tools that need root, such as arch-chroot, run in a private
+// mount namespace on an overlay, which leaves the chroot and the host unchanged.
+// This is not a test: nothing fails for being slow.
 package main
 
 import (
@@ -25,15 +25,15 @@ import (
 	"chrun/internal/headless"
 )
 
-// bench is what every measurement knows.
+// bench is what every measurement needs.
 type bench struct {
 	ctx     context.Context
 	session *headless.Session
 	chroot  string
 	runs    int
-	dir     string // root's or our own, open to all: programs and scripts
-	own     string // the user's alone: homes, and the small files for bwrap
-	bin     string // where chrun and chrunctl are
+	dir     string // programs and scripts, readable by everybody
+	own     string // only for the session's user: homes, and the small files for bwrap
+	bin     string // directory of chrun and chrunctl
 	chrun   string // the launcher, where the session's user can run it
 	empty   string // a Go program that does nothing
 	bwrap   *sandbox
@@ -43,8 +43,8 @@ type bench struct {
 func main() {
 	chroot := flag.String("chroot", "", "directory of the chroot (default: $CHROOT, then $CHRUN_TEST_CHROOT)")
 	chrun := flag.String("chrun", "bin/chrun", "the launcher")
-	runs := flag.Int("runs", 250, "how often a short command is run; longer ones less often")
-	write := flag.String("write", "", "a file whose text between the bench markers is replaced by the table")
+	runs := flag.Int("runs", 250, "runs of a short command; longer ones run less often")
+	write := flag.String("write", "", "file in which the table replaces the text between the bench markers")
 	flag.Parse()
 	for _, dir := range []string{os.Getenv("CHROOT"), os.Getenv("CHRUN_TEST_CHROOT")} {
 		if *chroot == "" {
@@ -66,8 +66,8 @@ func run(chroot, chrun, write string, runs int) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// What outlives its parent, as bwrap's program does, comes to us: not every
-	// machine's first process collects it.
+	// Become the parent of orphans, such as bwrap's program, because the first
+	// process of a container may not collect them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl", err)
 	}
@@ -93,11 +93,11 @@ func run(chroot, chrun, write string, runs int) (err error) {
 	return nil
 }
 
-// report takes all measurements. One that fails is a note; those of the launch
-// itself are what this program is for.
+// report makes all measurements. A measurement that fails becomes a note, except
+// those of the launch itself, without which there is no report.
 func (b *bench) report() (string, error) {
 	var t table
-	say("launches")
+	progress("launches")
 	if err := b.launches(&t); err != nil {
 		return "", err
 	}
@@ -111,9 +111,9 @@ func (b *bench) report() (string, error) {
 		{"export", b.exports},
 		{"memory", b.memory},
 		{"mounts on the host", b.mounts},
-		{"launches at once", b.atOnce},
+		{"launches at once", b.parallelLaunches},
 	} {
-		say(step.name)
+		progress(step.name)
 		if err := step.do(&t); err != nil {
 			b.note("%s: %v", step.name, err)
 		}
@@ -121,18 +121,18 @@ func (b *bench) report() (string, error) {
 			return "", b.ctx.Err()
 		}
 	}
-	return t.markdown(machine(b.session.User.UID, b.runs), b.notes), nil
+	return t.markdown(describeMachine(b.session.User.UID, b.runs), b.notes), nil
 }
 
-func say(what string) { fmt.Fprintln(os.Stderr, "bench:", what) }
+func progress(step string) { fmt.Fprintln(os.Stderr, "bench:", step) }
 
-// note keeps one line for the foot of the table.
+// note adds a line below the tables.
 func (b *bench) note(format string, args ...any) {
 	text, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
 	b.notes = append(b.notes, text)
 }
 
-// prepare builds and starts what is needed.
+// prepare copies and builds the programs and starts the desktop.
 func (b *bench) prepare(chrun string) (err error) {
 	if b.dir, err = os.MkdirTemp("/tmp", "chrun-bench-"); err != nil {
 		return err
@@ -140,12 +140,12 @@ func (b *bench) prepare(chrun string) (err error) {
 	if err := os.Chmod(b.dir, 0o755); err != nil {
 		return err
 	}
-	// The checkout may be in root's home, where an ordinary user cannot go.
+	// The checkout may be in root's home, which an ordinary user cannot enter.
 	b.bin = filepath.Dir(chrun)
 	b.chrun, b.empty = filepath.Join(b.dir, "chrun"), filepath.Join(b.dir, "empty")
 	data, err := os.ReadFile(chrun)
 	if err != nil {
-		return fmt.Errorf("%w: make build", err)
+		return fmt.Errorf("%w: run make first", err)
 	}
 	if err := os.WriteFile(b.chrun, data, 0o755); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (b *bench) prepare(chrun string) (err error) {
 	if err := b.buildEmpty(); err != nil {
 		return err
 	}
-	say("starting a headless desktop")
+	progress("starting a headless desktop")
 	b.session, err = headless.Start(headless.Options{Compositor: "sway", X11: true, Sound: true, Bus: true})
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (b *bench) prepare(chrun string) (err error) {
 	if err := os.Chown(b.own, b.session.User.UID, b.session.User.GID); err != nil {
 		return err
 	}
-	// The account's home stays as it is: private homes and caches lie here.
+	// Private homes and caches are not in the account's home, which stays unchanged.
 	for _, name := range []string{"CONFIG", "DATA", "CACHE", "STATE"} {
 		b.session.Env = append(b.session.Env, "XDG_"+name+"_HOME="+filepath.Join(b.own, strings.ToLower(name)))
 	}
@@ -187,7 +187,7 @@ func (b *bench) buildEmpty() error {
 
 func (b *bench) close() error {
 	err := b.session.Close()
-	for pid := 1; pid > 0; { // all that we wait for elsewhere has ended
+	for pid := 1; pid > 0; { // collect orphans
 		pid, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 	}
 	if b.dir != "" {

@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// memory measures what stays beside a program that runs: every process between
-// us and it.
+// memory measures the memory of the processes that stay while a program runs,
+// without the program itself.
 func (b *bench) memory(t *table) error {
 	const margin = 4 << 20
 	if b.bwrap == nil {
-		t.skip("memory beside the program", "bwrap", 0, errors.New("not installed, or does not run here"))
+		t.skip("memory of the other processes", "bwrap", 0, errors.New("is missing or does not run here"))
 		return nil
 	}
 	var peak, share [2]samples
 	for range 5 {
 		for i, command := range [][]string{b.launch("sleep", "60"), b.bwrap.run("sleep", "60")} {
-			p, s, err := b.beside(command)
+			p, s, err := b.measureOthers(command)
 			if err != nil {
 				return err
 			}
@@ -33,16 +33,16 @@ func (b *bench) memory(t *table) error {
 			}
 		}
 	}
-	t.more("peak memory beside the program (VmHWM)", "bwrap", margin, peak[0], peak[1])
+	t.difference("peak memory of the other processes (VmHWM)", "bwrap", margin, peak[0], peak[1])
 	if len(share[0]) > 0 && len(share[1]) > 0 {
-		t.more("its share while the program runs (PSS)", "bwrap", 0, share[0], share[1])
+		t.difference("their share of memory while the program runs (PSS)", "bwrap", 0, share[0], share[1])
 	}
 	return nil
 }
 
-// beside runs a command whose program is sleep and returns the bytes that the
-// others of its processes take: at their peak, and their proportional share.
-func (b *bench) beside(words []string) (peak, share float64, err error) {
+// measureOthers runs a command whose program is sleep and returns the bytes that
+// its other processes use: their peak, and their proportional share.
+func (b *bench) measureOthers(words []string) (peak, share float64, err error) {
 	cmd := b.asUser(words...)
 	if err := cmd.Start(); err != nil {
 		return 0, 0, err
@@ -55,7 +55,7 @@ func (b *bench) beside(words []string) (peak, share float64, err error) {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		asleep := false
 		others = others[:0]
-		for _, pid := range family(cmd.Process.Pid) {
+		for _, pid := range processTree(cmd.Process.Pid) {
 			if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(name) == "sleep\n" {
 				asleep = true
 			} else {
@@ -66,27 +66,27 @@ func (b *bench) beside(words []string) (peak, share float64, err error) {
 			break
 		}
 		if time.Now().After(deadline) || b.ctx.Err() != nil {
-			return 0, 0, fmt.Errorf("%s: sleep does not run", words[0])
+			return 0, 0, fmt.Errorf("%s did not start sleep", words[0])
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	time.Sleep(100 * time.Millisecond) // what is done beside the program's start
+	time.Sleep(100 * time.Millisecond) // for work that goes on while the program starts
 	for _, pid := range others {
-		peak += kilobytes(pid, "status", "VmHWM")
-		share += kilobytes(pid, "smaps_rollup", "Pss")
+		peak += readKilobytes(pid, "status", "VmHWM")
+		share += readKilobytes(pid, "smaps_rollup", "Pss")
 	}
 	return peak, share, nil
 }
 
-var parent = regexp.MustCompile(`(?m)^PPid:\s+(\d+)$`)
+var parentField = regexp.MustCompile(`(?m)^PPid:\s+(\d+)$`)
 
-// family are a process and its descendants.
-func family(root int) []int {
+// processTree returns a process and its descendants.
+func processTree(root int) []int {
 	children := map[int][]int{}
 	files, _ := filepath.Glob("/proc/[0-9]*/status")
 	for _, file := range files {
 		data, _ := os.ReadFile(file)
-		if found := parent.FindSubmatch(data); found != nil {
+		if found := parentField.FindSubmatch(data); found != nil {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			ppid, _ := strconv.Atoi(string(found[1]))
 			children[ppid] = append(children[ppid], pid)
@@ -99,8 +99,9 @@ func family(root int) []int {
 	return all
 }
 
-// kilobytes reads a field of /proc/PID/FILE and returns bytes; 0 when it cannot.
-func kilobytes(pid int, file, field string) float64 {
+// readKilobytes reads a field in kB from /proc/PID/FILE and returns bytes, or 0 if
+// it cannot.
+func readKilobytes(pid int, file, field string) float64 {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	for line := range bytes.Lines(data) {
 		if rest, ok := bytes.CutPrefix(line, []byte(field+":")); ok {

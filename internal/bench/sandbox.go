@@ -12,20 +12,20 @@ import (
 	"chrun/session"
 )
 
-// sandbox is a plan of chrun's in bwrap's words: the same directories at the
-// same places, the same small files, the same environment.
+// sandbox is a plan of chrun as a bwrap command line: the same directories at the
+// same paths, the same small files, the same environment.
 type sandbox struct {
 	plan    *session.Plan
-	store   string // where the plan's small files lie
-	overlay bool   // bwrap can make overlays
+	store   string // directory of the plan's small files
+	overlay bool   // use --ro-overlay
 	binds   int
-	left    []string // small files without a place
-	how     string
+	skipped []string // small files that have no mount point in the chroot
+	how     string   // description for the notes
 	words   []string
-	few     []string // without the small files
+	bare    []string // words without the small files
 }
 
-// newSandbox writes the small files and finds words that bwrap accepts.
+// newSandbox writes the small files and finds options that this bwrap accepts.
 func (b *bench) newSandbox(p *session.Plan) (*sandbox, error) {
 	var failed error
 	for _, overlay := range []bool{true, false} {
@@ -33,9 +33,9 @@ func (b *bench) newSandbox(p *session.Plan) (*sandbox, error) {
 		if err := s.write(b.session.User.UID, b.session.User.GID); err != nil {
 			return nil, err
 		}
-		s.few = s.translate(false)
+		s.bare = s.translate(false)
 		s.words = s.translate(true)
-		if failed = b.works(s.run("/bin/true")...); failed == nil {
+		if failed = b.try(s.run("/bin/true")...); failed == nil {
 			s.describe()
 			return s, nil
 		}
@@ -43,27 +43,28 @@ func (b *bench) newSandbox(p *session.Plan) (*sandbox, error) {
 	return nil, failed
 }
 
-// run is the command line for a program, bare the one without small files.
+// run returns the command line for a program.
 func (s *sandbox) run(argv ...string) []string {
 	return append(append(slices.Clone(s.words), "--"), argv...)
 }
 
-func (s *sandbox) bare(argv ...string) []string {
-	return append(append(slices.Clone(s.few), "--"), argv...)
+// runBare returns the command line without the small files.
+func (s *sandbox) runBare(argv ...string) []string {
+	return append(append(slices.Clone(s.bare), "--"), argv...)
 }
 
 func (s *sandbox) describe() {
-	s.how = "over /etc lie read-only binds of single files, where chrun has one overlay (this bwrap has no --ro-overlay, or it fails)"
+	s.how = "it binds single files read-only in /etc where chrun has one overlay (this bwrap has no --ro-overlay, or it fails)"
 	if s.overlay {
-		s.how = "/etc is an overlay, as chrun's"
+		s.how = "/etc is an overlay, as with chrun"
 	}
-	if len(s.left) > 0 {
-		s.how += "; left out, having no mount point in the chroot: " + strings.Join(s.left, ", ")
+	if len(s.skipped) > 0 {
+		s.how += "; skipped for lack of a mount point in the chroot: " + strings.Join(s.skipped, ", ")
 	}
 }
 
-// write writes the plan's tmpfs to disk: bwrap has no way to be handed many
-// small files that hyperfine could repeat.
+// write writes the plan's tmpfs to disk, because bwrap reads small files from
+// descriptors, which hyperfine could not pass to each run.
 func (s *sandbox) write(uid, gid int) error {
 	if err := os.RemoveAll(s.store); err != nil {
 		return err
@@ -87,14 +88,15 @@ func (s *sandbox) write(uid, gid int) error {
 	return nil
 }
 
-// translate is the plan in bwrap's words, with or without the small files.
+// translate returns the plan as a bwrap command line, with or without the small
+// files.
 func (s *sandbox) translate(files bool) []string {
 	words := []string{"bwrap", "--die-with-parent", "--chdir", string(s.plan.Cwd), "--clearenv"}
 	for _, kv := range s.plan.Env {
 		name, value, _ := strings.Cut(kv, "=")
 		words = append(words, "--setenv", name, value)
 	}
-	s.binds, s.left = 0, nil
+	s.binds, s.skipped = 0, nil
 	var last []string
 	for _, m := range s.plan.Mounts {
 		switch m.Kind {
@@ -109,15 +111,15 @@ func (s *sandbox) translate(files bool) []string {
 			}
 		case session.Overlay:
 			if files {
-				words = append(words, s.layer(m)...)
+				words = append(words, s.overlayOptions(m)...)
 			}
 		}
 	}
 	return append(words, last...)
 }
 
-// bind is one bind. bwrap makes every one nosuid, and nodev unless it is asked
-// not to.
+// bind returns the options for one bind. bwrap makes every bind nosuid, and also
+// nodev unless it is --dev-bind.
 func (s *sandbox) bind(readOnly bool, source, dest string) []string {
 	s.binds++
 	option := "--bind"
@@ -130,9 +132,9 @@ func (s *sandbox) bind(readOnly bool, source, dest string) []string {
 	return []string{option, source, dest}
 }
 
-// below are the nodes below a directory of the plan's tmpfs, by their paths
+// nodesBelow returns the nodes below a directory of the plan's tmpfs, with paths
 // relative to it.
-func (s *sandbox) below(dir string) (nodes []session.Node) {
+func (s *sandbox) nodesBelow(dir string) (nodes []session.Node) {
 	for _, n := range s.plan.Tmpfs {
 		if rel, ok := strings.CutPrefix(n.Path, dir+"/"); ok {
 			n.Path = rel
@@ -142,7 +144,7 @@ func (s *sandbox) below(dir string) (nodes []session.Node) {
 	return nodes
 }
 
-// tmpfs is a mount of our tmpfs, or of one file of it.
+// tmpfs returns the options for a mount of the plan's tmpfs, or of one file in it.
 func (s *sandbox) tmpfs(m session.Mount, files bool) []string {
 	for _, n := range s.plan.Tmpfs {
 		if n.Path == m.Source && n.Kind == session.Regular {
@@ -154,41 +156,42 @@ func (s *sandbox) tmpfs(m session.Mount, files bool) []string {
 	}
 	s.binds++
 	words := []string{"--tmpfs", string(m.Dest)}
-	nodes := s.below(m.Source)
+	nodes := s.nodesBelow(m.Source)
 	for _, n := range nodes {
 		at := path.Join(string(m.Dest), n.Path)
 		switch {
 		case n.Kind == session.Symlink:
 			words = append(words, "--symlink", n.Target, at)
-		case n.Kind == session.Regular && files && !s.covered(at):
+		case n.Kind == session.Regular && files && !s.hasMount(at):
 			words = append(words, s.bind(true, filepath.Join(s.store, m.Source, n.Path), at)...)
-		case n.Kind == session.Dir && (n.Mode != 0o755 || !s.covered(at) && !filled(nodes, n.Path)):
+		case n.Kind == session.Dir && (n.Mode != 0o755 || !s.hasMount(at) && !hasNodes(nodes, n.Path)):
 			words = append(words, "--perms", fmt.Sprintf("%04o", n.Mode), "--dir", at)
 		}
 	}
 	return words
 }
 
-// covered says whether something is mounted at or below dest: bwrap makes mount
-// points by itself.
-func (s *sandbox) covered(dest string) bool {
+// hasMount reports whether something is mounted at or below dest. bwrap makes mount
+// points itself.
+func (s *sandbox) hasMount(dest string) bool {
 	return slices.ContainsFunc(s.plan.Mounts, func(m session.Mount) bool {
 		return strings.HasPrefix(string(m.Dest)+"/", dest+"/")
 	})
 }
 
-func filled(nodes []session.Node, dir string) bool {
+func hasNodes(nodes []session.Node, dir string) bool {
 	return slices.ContainsFunc(nodes, func(n session.Node) bool { return strings.HasPrefix(n.Path, dir+"/") })
 }
 
-// layer is a read-only overlay, or the binds that come nearest to it.
-func (s *sandbox) layer(m session.Mount) (words []string) {
+// overlayOptions returns the options for a read-only overlay, or the binds that
+// come closest to it.
+func (s *sandbox) overlayOptions(m session.Mount) (words []string) {
 	if s.overlay {
 		s.binds++
 		return []string{"--overlay-src", path.Join(string(s.plan.Tree), m.Lower),
 			"--overlay-src", filepath.Join(s.store, m.Source), "--ro-overlay", string(m.Dest)}
 	}
-	for _, n := range s.below(m.Source) {
+	for _, n := range s.nodesBelow(m.Source) {
 		if n.Kind == session.Dir {
 			continue
 		}
@@ -196,9 +199,9 @@ func (s *sandbox) layer(m session.Mount) (words []string) {
 		if n.Kind == session.Symlink {
 			source = s.onHost(n.Target)
 		}
-		dest := inTree(string(s.plan.Tree), path.Join(m.Lower, n.Path))
+		dest := followLinks(string(s.plan.Tree), path.Join(m.Lower, n.Path))
 		if source == "" || dest == "" {
-			s.left = append(s.left, path.Join(m.Lower, n.Path))
+			s.skipped = append(s.skipped, path.Join(m.Lower, n.Path))
 			continue
 		}
 		words = append(words, s.bind(true, source, dest)...)
@@ -206,7 +209,7 @@ func (s *sandbox) layer(m session.Mount) (words []string) {
 	return words
 }
 
-// onHost is where a path inside lies on the host, when it is bound from there.
+// onHost returns the host path that is bound at a path inside, or "".
 func (s *sandbox) onHost(inside string) string {
 	for _, m := range slices.Backward(s.plan.Mounts) {
 		if rel, ok := strings.CutPrefix(inside, string(m.Dest)+"/"); ok && m.Kind == session.FromHost {
@@ -219,9 +222,9 @@ func (s *sandbox) onHost(inside string) string {
 	return ""
 }
 
-// inTree follows the links at the end of a path inside a tree; "" when nothing
-// is there. bwrap cannot mount on a link.
-func inTree(tree, inside string) string {
+// followLinks follows symlinks at the end of a path inside a tree. It returns "" if
+// nothing exists there. bwrap cannot mount on a symlink.
+func followLinks(tree, inside string) string {
 	for range 10 {
 		at := filepath.Join(tree, inside)
 		st, err := os.Lstat(at)

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// table gathers what is measured.
+// table collects the results.
 type table struct {
 	promised, other []string // rows with and without a target
-	launch          samples  // chrun's, for what is measured apart from it
+	launch          samples  // of chrun, for measurements that are made separately
 	parts           []string
 	growth          []growth
 }
@@ -25,25 +25,26 @@ type growth struct {
 	rows  []string
 }
 
-// ratio adds chrun's times against another's. A limit of 0 means that nothing is
-// promised.
+// ratio adds a row that compares chrun's times with another tool's. A limit of 0
+// means that there is no target.
 func (t *table) ratio(what, other string, limit float64, ours, theirs samples) {
 	r := ours.median() / theirs.median()
-	t.add(what, other, fmt.Sprintf("%.2f", r), bound("≤ %v", limit), met(r, limit), millis(ours), millis(theirs))
+	t.add(what, other, fmt.Sprintf("%.2f", r), formatLimit("≤ %v", limit), met(r, limit), formatTimes(ours), formatTimes(theirs))
 }
 
-// more adds chrun's bytes against another's; margin is how much more they may be.
-func (t *table) more(what, other string, margin float64, ours, theirs samples) {
+// difference adds a row that compares chrun's memory with another tool's. margin is
+// the target for the difference.
+func (t *table) difference(what, other string, margin float64, ours, theirs samples) {
 	const mib = 1 << 20
 	more := ours.median() - theirs.median()
-	t.add(what, other, fmt.Sprintf("%+.1f MiB", more/mib), bound("≤ +%.0f MiB", margin/mib), met(more, margin),
+	t.add(what, other, fmt.Sprintf("%+.1f MiB", more/mib), formatLimit("≤ +%.0f MiB", margin/mib), met(more, margin),
 		fmt.Sprintf("%.1f MiB", ours.median()/mib), fmt.Sprintf("%.1f MiB", theirs.median()/mib))
 }
 
 // skip adds a row without numbers.
 func (t *table) skip(what, other string, limit float64, err error) {
 	why, _, _ := strings.Cut(err.Error(), "\n")
-	t.add(what, other, "–", bound("≤ %v", limit), "", "", why)
+	t.add(what, other, "–", formatLimit("≤ %v", limit), "", "", why)
 }
 
 func (t *table) add(what, other, ratio, target, met, ours, theirs string) {
@@ -55,12 +56,12 @@ func (t *table) add(what, other, ratio, target, met, ours, theirs string) {
 	}
 }
 
-// part adds a row to the table of where the time goes.
+// part adds a row to the table of a launch's parts.
 func (t *table) part(what string, times samples) {
-	t.parts = append(t.parts, line(what, fmt.Sprintf("%.2f", times.median()/t.launch.median()), millis(times)))
+	t.parts = append(t.parts, line(what, fmt.Sprintf("%.2f", times.median()/t.launch.median()), formatTimes(times)))
 }
 
-// grow adds a row to the table of that name.
+// grow adds a row to the growth table with that title.
 func (t *table) grow(what string, count int, names []string, times []samples) {
 	i := slices.IndexFunc(t.growth, func(g growth) bool { return g.what == what })
 	if i < 0 {
@@ -72,12 +73,12 @@ func (t *table) grow(what string, count int, names []string, times []samples) {
 		cells = append(cells, fmt.Sprintf("%.2f", times[0].median()/theirs.median()))
 	}
 	for _, s := range times {
-		cells = append(cells, millis(s))
+		cells = append(cells, formatTimes(s))
 	}
 	t.growth[i].rows = append(t.growth[i].rows, line(cells...))
 }
 
-func bound(format string, limit float64) string {
+func formatLimit(format string, limit float64) string {
 	if limit == 0 {
 		return ""
 	}
@@ -94,17 +95,19 @@ func met(value, limit float64) string {
 	return "**missed**"
 }
 
-func millis(s samples) string {
-	return fmt.Sprintf("%s (%s)", milli(s.median()), milli(s.min()))
+// formatTimes returns the median and the minimum in ms.
+func formatTimes(s samples) string {
+	return fmt.Sprintf("%s (%s)", formatTime(s.median()), formatTime(s.min()))
 }
 
-func milli(seconds float64) string {
+func formatTime(seconds float64) string {
 	if ms := seconds * 1000; ms < 100 {
 		return fmt.Sprintf("%.2f", ms)
 	}
 	return fmt.Sprintf("%.0f", seconds*1000)
 }
 
+// line returns a row of a table.
 func line(cells ...string) string {
 	for i, c := range cells {
 		cells[i] = strings.ReplaceAll(c, "|", `\|`)
@@ -112,13 +115,13 @@ func line(cells ...string) string {
 	return "| " + strings.Join(cells, " | ") + " |\n"
 }
 
-// markdown is everything, ratios first.
+// markdown returns all tables and notes, ratios first.
 func (t *table) markdown(machine string, notes []string) string {
 	var b strings.Builder
 	b.WriteString(machine + "\n\n")
-	b.WriteString("| chrun's | against | ratio | target | | chrun | the other |\n|---|---|---:|---:|---|---:|---:|\n")
+	b.WriteString("| what | compared with | ratio | target | | chrun | the other |\n|---|---|---:|---:|---|---:|---:|\n")
 	b.WriteString(strings.Join(slices.Concat(t.promised, t.other), ""))
-	b.WriteString("\n| where a launch's time goes | of it | chrun |\n|---|---:|---:|\n" + strings.Join(t.parts, ""))
+	b.WriteString("\n| part of a launch | share | chrun |\n|---|---:|---:|\n" + strings.Join(t.parts, ""))
 	for _, g := range t.growth {
 		head, rule := []string{g.what}, "|---:|"
 		for _, name := range g.names[1:] {
@@ -137,17 +140,17 @@ func (t *table) markdown(machine string, notes []string) string {
 	return b.String()
 }
 
-// machine names where, and how, it was measured.
-func machine(uid, runs int) string {
+// describeMachine names the machine and the conditions.
+func describeMachine(uid, runs int) string {
 	var uname unix.Utsname
 	unix.Uname(&uname)
-	return fmt.Sprintf("%s, %d cores, Linux %s, %s. In ms, median (fastest); %d runs of each launch, in turn, by uid %d in a desktop with Wayland, X11, sound and a session bus.",
-		field("/proc/cpuinfo", "model name", ":"), runtime.NumCPU(), unix.ByteSliceToString(uname.Release[:]),
-		field("/etc/os-release", "PRETTY_NAME", "="), runs, uid)
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s. In ms, median (fastest); %d alternating runs of each launch, by uid %d in a desktop with Wayland, X11, sound and a session bus.",
+		readField("/proc/cpuinfo", "model name", ":"), runtime.NumCPU(), unix.ByteSliceToString(uname.Release[:]),
+		readField("/etc/os-release", "PRETTY_NAME", "="), runs, uid)
 }
 
-// field reads the value of a name in a file of such lines.
-func field(file, name, separator string) string {
+// readField returns the value of a name in a file of lines NAME SEPARATOR VALUE.
+func readField(file, name, separator string) string {
 	data, _ := os.ReadFile(file)
 	for l := range bytes.Lines(data) {
 		if key, value, ok := strings.Cut(string(l), separator); ok && strings.TrimSpace(key) == name {
@@ -157,7 +160,7 @@ func field(file, name, separator string) string {
 	return "unknown"
 }
 
-// Markers between which -write replaces the text.
+// -write replaces the text between these markers.
 const (
 	begin = "<!-- bench -->"
 	end   = "<!-- /bench -->"

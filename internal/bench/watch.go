@@ -14,8 +14,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// watchX hears of top-level windows from the X server: X11 protocol, chapter 8
-// (connection setup), ChangeWindowAttributes, MapNotify and DestroyNotify.
+// watchX watches top-level windows through events of the X server. See the X11
+// protocol, chapter 8 (connection setup), ChangeWindowAttributes, MapNotify and
+// DestroyNotify.
 func watchX(s *headless.Session) (*watcher, error) {
 	display := strings.TrimPrefix(s.Getenv("DISPLAY"), ":")
 	conn, err := net.Dial("unix", "/tmp/.X11-unix/X"+display)
@@ -44,7 +45,7 @@ func watchX(s *headless.Session) (*watcher, error) {
 	}
 	w := newWatcher(conn.Close)
 	go func() {
-		var event [32]byte // every one has this size: no extension is in use
+		var event [32]byte // every core event has this size
 		mapped := map[uint32]bool{}
 		for {
 			if _, err := io.ReadFull(conn, event[:]); err != nil {
@@ -57,7 +58,7 @@ func watchX(s *headless.Session) (*watcher, error) {
 				mapped[window] = true
 				w.opened <- now
 			case destroyNotify:
-				if mapped[window] { // programs have other windows too
+				if mapped[window] { // ignore windows that were never shown
 					delete(mapped, window)
 					w.closed <- now
 				}
@@ -67,7 +68,7 @@ func watchX(s *headless.Session) (*watcher, error) {
 	return w, nil
 }
 
-// setupX makes the connection known and returns the root window.
+// setupX sets the connection up and returns the root window.
 func setupX(s *headless.Session, conn net.Conn) (root uint32, err error) {
 	list, err := s.Output("xauth", "-f", s.Getenv("XAUTHORITY"), "list", s.Getenv("DISPLAY"))
 	if err != nil {
@@ -100,16 +101,16 @@ func setupX(s *headless.Session, conn net.Conn) (root uint32, err error) {
 	if head[0] != 1 {
 		return 0, fmt.Errorf("refused: %.*s", int(head[1]), body)
 	}
-	// 32 bytes, the vendor's name, 8 bytes a pixmap format, then the screens.
+	// 32 bytes, the vendor's name, 8 bytes for each pixmap format, then the screens.
 	vendor := int(binary.LittleEndian.Uint16(body[16:]))
 	screen := 32 + (vendor+3)&^3 + 8*int(body[21])
 	if len(body) < screen+4 {
-		return 0, errors.New("a short answer")
+		return 0, errors.New("the reply is too short")
 	}
 	return binary.LittleEndian.Uint32(body[screen:]), nil
 }
 
-// watchSway hears of windows from sway: sway-ipc(7), event "window".
+// watchSway watches windows through sway's IPC: sway-ipc(7), event "window".
 func watchSway(s *headless.Session) (*watcher, error) {
 	conn, err := net.Dial("unix", s.Getenv("SWAYSOCK"))
 	if err != nil {
@@ -139,7 +140,7 @@ func watchSway(s *headless.Session) (*watcher, error) {
 				continue
 			}
 			switch event.Change {
-			case "new": // sway says so when the window is mapped
+			case "new": // sent when the window is mapped
 				w.opened <- now
 			case "close":
 				w.closed <- now

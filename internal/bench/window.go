@@ -13,10 +13,11 @@ import (
 	"chrun/internal/headless"
 )
 
-// windowRuns is how often each program opens its window.
+// windowRuns is the number of windows that each program opens.
 const windowRuns = 20
 
-// watcher hears of windows from the server: no polling is in the times.
+// watcher receives the times of window events from the server, so the times do not
+// include polling.
 type watcher struct {
 	opened, closed chan time.Time
 	close          func() error
@@ -38,7 +39,7 @@ func (b *bench) windows(t *table) error {
 		{"first window of zenity (Wayland, GTK)", watchSway, []string{"zenity", "--info", "--text=here"}},
 	} {
 		theirs := "the same on the host"
-		if same, err := b.sameBuild(program.argv[0]); err != nil {
+		if same, err := b.isSameBuild(program.argv[0]); err != nil {
 			t.skip(program.what, theirs, 1.05, err)
 			continue
 		} else if !same {
@@ -75,7 +76,7 @@ func (b *bench) openAll(watch func(*headless.Session) (*watcher, error), command
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", filepath.Base(command[0]), err)
 			}
-			if turn > 0 { // the first warms up
+			if turn > 0 { // the first is the warm-up
 				times[i] = append(times[i], took.Seconds())
 			}
 		}
@@ -109,11 +110,11 @@ func (b *bench) open(w *watcher, words []string) (time.Duration, error) {
 		select {
 		case <-w.closed:
 		case <-time.After(5 * time.Second):
-			return 0, errors.New("its window stays")
+			return 0, errors.New("its window did not close")
 		}
 		return at.Sub(start), nil
 	case err := <-ended:
-		return 0, fmt.Errorf("it ended without a window: %s", reason(fmt.Errorf("%v", err), stderr.String()))
+		return 0, fmt.Errorf("the program ended without a window: %s", firstLine(fmt.Errorf("%v", err), stderr.String()))
 	case <-time.After(15 * time.Second):
 		end()
 		return 0, errors.New("no window in 15 s")
@@ -123,13 +124,14 @@ func (b *bench) open(w *watcher, words []string) (time.Duration, error) {
 	}
 }
 
-// sameBuild says whether host and chroot have the same build of a program.
-func (b *bench) sameBuild(name string) (bool, error) {
+// isSameBuild reports whether the host and the chroot have the same build of a
+// program.
+func (b *bench) isSameBuild(name string) (bool, error) {
 	host, err := exec.LookPath(name)
 	if err != nil {
 		return false, fmt.Errorf("%s is not installed on the host", name)
 	}
-	inside := inTree(b.chroot, "/usr/bin/"+name)
+	inside := followLinks(b.chroot, "/usr/bin/"+name)
 	if inside == "" {
 		return false, fmt.Errorf("%s is not in the chroot", name)
 	}
