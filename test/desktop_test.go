@@ -96,13 +96,19 @@ func (d *desk) chrun(m mode, flags []string, command ...string) result {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := d.start(ctx, m, flags, command...)
+	r := runCommand(d.start(ctx, m, flags, command...))
+	if ctx.Err() != nil {
+		r.err = fmt.Errorf("timeout: %w", r.err)
+	}
+	return r
+}
+
+// runCommand runs a command and returns its result. Blanks around the output are
+// removed.
+func runCommand(cmd *exec.Cmd) result {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	if ctx.Err() != nil {
-		err = fmt.Errorf("timeout: %w", err)
-	}
 	return result{strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
 }
 

@@ -3,6 +3,7 @@ package test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,18 +18,17 @@ import (
 	"chrun/internal/headless"
 )
 
-// stranger is the number that the account "user" has in the tree, and nobody on
-// the host.
+// stranger is the uid of the account "user" in the tree. Nobody on the host has it.
 const stranger = 61234
 
-// sudoDesk is a desktop on which root makes launches for its user, of a tree
-// with an account of another number. The journal is the test's own, so that
-// nobody else's launches are in it.
+// sudoDesk is a desktop on which root launches programs for the user, in a tree with
+// an account that has another uid. It has its own journal, without launches of other
+// users of the machine.
 type sudoDesk struct {
 	*desk
 	dir     string
 	journal string
-	display string // of an X server that has no cookie
+	display string // an X server without a cookie
 }
 
 func openSudo(t *testing.T, o headless.Options) *sudoDesk {
@@ -45,44 +45,22 @@ func openSudo(t *testing.T, o headless.Options) *sudoDesk {
 	return d
 }
 
-// mountStrangerTree is the tests' chroot with an account "user" that nobody on the host
-// has the number of. lines are put before the others of its passwd.
-func mountStrangerTree(t *testing.T, dir, lower, lines string) (tree string) {
+// mountStrangerTree mounts the chroot lower with an account "user" that has the uid
+// stranger, in dir. passwd is put before the other lines of /etc/passwd.
+func mountStrangerTree(t *testing.T, dir, lower, passwd string) (tree string) {
 	t.Helper()
-	layers := map[string]string{"passwd": fmt.Sprintf("user:x:%d:%[1]d::/home/user:/bin/bash\n", stranger), "group": fmt.Sprintf("user:x:%d:\n", stranger)}
-	for p, line := range layers {
-		table, err := os.ReadFile(filepath.Join(lower, "etc", p))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p == "passwd" {
-			line = lines + line
-		}
-		writeFile(t, filepath.Join(dir, "upper/etc", p), line+string(table))
-	}
-	tree = filepath.Join(dir, "tree")
-	for _, p := range []string{tree, filepath.Join(dir, "work"), filepath.Join(dir, "upper/home/user")} {
-		if err := os.MkdirAll(p, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chown(filepath.Join(dir, "upper/home/user"), stranger, stranger); err != nil {
+	passwd += fmt.Sprintf("user:x:%d:%[1]d::/home/user:/bin/bash\n", stranger)
+	writeFile(t, filepath.Join(dir, "upper/etc/passwd"), passwd+readFile(t, filepath.Join(lower, "etc/passwd")))
+	writeFile(t, filepath.Join(dir, "upper/etc/group"), fmt.Sprintf("user:x:%d:\n", stranger)+readFile(t, filepath.Join(lower, "etc/group")))
+	home := filepath.Join(dir, "upper/home/user")
+	if err := errors.Join(os.MkdirAll(home, 0o755), os.Chown(home, stranger, stranger)); err != nil {
 		t.Fatal(err)
 	}
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%[2]s/work", lower, dir)
-	if err := syscall.Mount("overlay", tree, "overlay", 0, options); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(tree, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return tree
+	return mountOverTree(t, lower, dir, "tree")
 }
 
-// asRoot prepares a program as root has it after "sudo": with the variables that
-// name the desktop. It has the test's journal.
+// asRoot returns a command that runs a program as root, with the environment that sudo
+// leaves and the variables that name the desktop. The program uses the test's journal.
 func (d *sudoDesk) asRoot(ctx context.Context, program string, args ...string) *exec.Cmd {
 	script := `mount --bind "$0" /run/chrun && exec "$@"`
 	if _, err := os.Stat("/run/chrun"); err != nil {
@@ -102,53 +80,29 @@ func (d *sudoDesk) asRoot(ctx context.Context, program string, args ...string) *
 	return cmd
 }
 
-// grantCommand prepares a launch as the account's own uid.
+// grantCommand returns a command that launches a program with the account's uid.
 func (d *sudoDesk) grantCommand(ctx context.Context, command ...string) *exec.Cmd {
 	args := []string{"-q", "-c", d.chroot, "--identity=grant", "-u", "user", "-C", "/", "--"}
 	return d.asRoot(ctx, chrunProgram, append(args, command...)...)
 }
 
-// sudo runs chrun as root for the desktop's user.
+// sudo runs chrun as root for the desktop user.
 func (d *sudoDesk) sudo(env []string, flags []string, command ...string) result {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := d.asRoot(ctx, chrunProgram, append(append([]string{"-c", d.chroot}, flags...), append([]string{"--"}, command...)...)...)
-	for _, kv := range env { // the first counts
+	for _, kv := range env { // replace variables, because the first definition counts
 		name, _, _ := strings.Cut(kv, "=")
 		cmd.Env = append(without(name)(cmd.Env), kv)
 	}
 	return runCommand(cmd)
 }
 
-func runCommand(cmd *exec.Cmd) result {
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	return result{strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
-}
-
-// startOpenXServer starts an X server that admits its user by name alone.
+// startOpenXServer starts an X server without a cookie, which admits only its user.
 func (d *sudoDesk) startOpenXServer() {
 	d.t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer r.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := d.Command(ctx, "Xvfb", "-displayfd", "3", "-nolisten", "tcp", "-noreset", "-screen", "0", "64x64x24")
-	cmd.ExtraFiles = []*os.File{w}
-	headless.Must(d.t, "desktop", cmd.Start())
-	d.t.Cleanup(func() { cancel(); cmd.Wait() })
-	w.Close()
-	r.SetReadDeadline(time.Now().Add(20 * time.Second))
-	buf := make([]byte, 16)
-	n, err := r.Read(buf)
-	if err != nil {
-		d.t.Fatal("Xvfb did not start:", err)
-	}
-	d.display = ":" + strings.TrimSpace(string(buf[:n]))
+	d.display = d.startXvfb()
 	waitFor(d.t, 20*time.Second, "the X server admits its user", func() bool { _, err := d.tryXhost(); return err == nil })
 }
 
@@ -194,7 +148,8 @@ func (d *sudoDesk) xhost(args ...string) string {
 	return out
 }
 
-// chrunProcesses are those of the chrun under test.
+// chrunProcesses lists the processes of the chrun under test whose command lines begin
+// with name.
 func chrunProcesses(name string) (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range all {
@@ -207,20 +162,23 @@ func chrunProcesses(name string) (pids []int) {
 	return pids
 }
 
-// processesOfUID are the processes of a uid under that name.
+// processesOfUID lists the processes of a uid with that name, except zombies.
 func processesOfUID(uid int, name string) (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range all {
-		status, _ := os.ReadFile(p + "/status")
-		if pid, _ := strconv.Atoi(filepath.Base(p)); strings.HasPrefix(string(status), "Name:\t"+name+"\n") && strings.Contains(string(status), fmt.Sprintf("\nUid:\t%d\t", uid)) &&
-			!strings.Contains(string(status), "\nState:\tZ") {
+		data, _ := os.ReadFile(p + "/status")
+		status := string(data)
+		if strings.HasPrefix(status, "Name:\t"+name+"\n") && strings.Contains(status, fmt.Sprintf("\nUid:\t%d\t", uid)) &&
+			!strings.Contains(status, "\nState:\tZ") {
+			pid, _ := strconv.Atoi(filepath.Base(p))
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// waitNothingLeft waits until no process of chrun is left, and says what else is.
+// waitNothingLeft waits until all processes of chrun have ended. It returns an error
+// if a launch has left a grant, a journal or a mount.
 func (d *sudoDesk) waitNothingLeft(before string) error {
 	d.t.Helper()
 	waitFor(d.t, 20*time.Second, "chrun's processes end", func() bool { return len(chrunProcesses("")) == 0 })
@@ -249,14 +207,14 @@ func (d *sudoDesk) gc() {
 	}
 }
 
-// running is a launch under way.
+// running is a running launch.
 type running struct {
 	*exec.Cmd
 	out *safeBuffer
-	pid int // chrun's
+	pid int // of chrun
 }
 
-// startLaunch starts one that says "ready" and ends when its input does.
+// startLaunch starts a launch that prints "ready" and ends at the end of its input.
 func (d *sudoDesk) startLaunch(ctx context.Context) *running {
 	d.t.Helper()
 	cmd := d.grantCommand(ctx, "sh", "-c", "echo ready; read x")
@@ -272,14 +230,14 @@ func (d *sudoDesk) startLaunch(ctx context.Context) *running {
 		d.t.Fatal(err)
 	}
 	in.Close()
-	r.pid = cmd.Process.Pid // unshare and sh become it
+	r.pid = cmd.Process.Pid // unshare and sh execute chrun in the same process
 	cmd.Cancel = func() error { return w.Close() }
 	return r
 }
 
 func (d *sudoDesk) waitReady(r *running) {
 	d.t.Helper()
-	waitFor(d.t, 30*time.Second, "the launch begins", func() bool { return strings.Contains(r.out.String(), "ready") })
+	waitFor(d.t, 30*time.Second, "the program starts", func() bool { return strings.Contains(r.out.String(), "ready") })
 }
 
 // countGrants counts the entries for the stranger in ACLs and in the X server's list.

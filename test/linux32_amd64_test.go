@@ -61,10 +61,7 @@ func (d *desk) login(script string) result {
 	d.t.Helper()
 	cmd := d.Command(d.t.Context(), chrunProgram, "-c", d.chroot)
 	cmd.Dir, cmd.Stdin = "/tmp", strings.NewReader(script)
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	return result{strings.TrimSpace(string(out)), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
+	return runCommand(cmd)
 }
 
 // The plan as shell commands sets the personality too.

@@ -77,24 +77,33 @@ func (d *desk) output(id identity, env []string, command ...string) (string, err
 	return strings.TrimSpace(string(out)), err
 }
 
-// startXServer starts an X server without a cookie: it admits its own user alone.
-func (d *desk) startXServer() (display string) {
+// startXvfb starts an X server without a cookie, which admits only its user.
+func (d *desk) startXvfb() (display string) {
+	d.t.Helper()
+	_, err := exec.LookPath("Xvfb")
+	headless.Must(d.t, "desktop", err)
 	r, w, err := os.Pipe()
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	defer r.Close()
-	cmd := d.Command(context.Background(), "Xvfb", "-displayfd", "3", "-noreset", "-nolisten", "tcp")
+	cmd := d.Command(context.Background(), "Xvfb", "-displayfd", "3", "-noreset", "-nolisten", "tcp", "-screen", "0", "64x64x24")
 	cmd.ExtraFiles = []*os.File{w}
 	d.startServer(cmd)
 	w.Close()
 	r.SetReadDeadline(time.Now().Add(20 * time.Second))
 	number, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
-		d.t.Fatalf("Xvfb: %v", err)
+		d.t.Fatalf("Xvfb did not start: %v", err)
 	}
-	display = ":" + strings.TrimSpace(number)
-	// It may admit all of this machine (a matter of how it was built).
+	return ":" + strings.TrimSpace(number)
+}
+
+// startXServer starts an X server without a cookie that admits only its user, even if
+// it was built to admit all users of the machine.
+func (d *desk) startXServer() (display string) {
+	d.t.Helper()
+	display = d.startXvfb()
 	for _, entry := range []string{"+SI:localuser:" + d.User.Name, "-local:"} {
 		if out, err := d.Output("env", "DISPLAY="+display, "xhost", entry); err != nil {
 			d.t.Fatal(out, err)

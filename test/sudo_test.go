@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -15,9 +14,9 @@ import (
 	"chrun/session"
 )
 
-// stage is a host on which the test user may become root by every means. It is
-// a mount namespace with an /etc of its own, so that the machine's is never
-// changed: "ours" is in /etc/chrun, "mine" in the user's files alone.
+// stage is a host on which the test user can become root by every means. It is a
+// mount namespace with its own /etc, so that the machine's is never changed. The
+// chroot has the name "ours" in /etc/chrun, and "mine" in the user's configuration.
 type stage struct {
 	*desk
 	home  string
@@ -49,14 +48,14 @@ exec "$@"
 	return &stage{d, o.Home, setup}
 }
 
-// asUser are the words before a command that the user runs.
+// asUser returns the command line prefix that runs a command as the user.
 func asUser(u headless.User) []string {
 	return []string{"setpriv", "--reuid", fmt.Sprint(u.UID), "--regid", fmt.Sprint(u.GID), "--init-groups"}
 }
 
-// command prepares words as root on the stage.
+// command returns a command that runs words as root on the stage.
 func (s *stage) command(ctx context.Context, cwd string, words ...string) *exec.Cmd {
-	// Each has an /etc of its own.
+	// Each command makes a new /etc.
 	os.Remove(filepath.Join(filepath.Dir(s.home), "etc"))
 	cmd := exec.CommandContext(ctx, "unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", s.setup, "sh"}, words...)...)
 	cmd.Env, cmd.Dir, cmd.WaitDelay = s.Env, cwd, 3*time.Second
@@ -67,17 +66,14 @@ func (s *stage) run(cwd string, words ...string) result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := s.command(ctx, cwd, words...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
+	r := runCommand(s.command(ctx, cwd, words...))
 	if ctx.Err() != nil {
-		err = fmt.Errorf("does not end: %w", err)
+		r.err = fmt.Errorf("timeout: %w", r.err)
 	}
-	return result{strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err, cmd.ProcessState.ExitCode()}
+	return r
 }
 
-// way is how a person comes to run chrun.
+// way is a way to run chrun, as the user or as root.
 type way struct {
 	name, cwd string
 	words     func(s *stage, line ...string) []string
@@ -85,7 +81,8 @@ type way struct {
 
 func (s *stage) user(words ...string) []string { return append(asUser(s.User), words...) }
 
-// bareRoot is root's environment where nothing passes.
+// bareRoot is the command line prefix for root's environment without any variable of
+// the user.
 var bareRoot = []string{"env", "-i", "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 
 func rootWith(variable string) func(*stage, ...string) []string {
@@ -105,7 +102,7 @@ var (
 		{"pkexec", "/root", func(s *stage, line ...string) []string {
 			return rootWith(fmt.Sprint("PKEXEC_UID=", s.User.UID))(s, line...)
 		}},
-		{"run0, on a terminal of root's", "/root", func(s *stage, line ...string) []string {
+		{"run0, on a terminal of root", "/root", func(s *stage, line ...string) []string {
 			return rootWith(fmt.Sprint("SUDO_UID=", s.User.UID))(s, "script", "-qec", session.Quote(line...), "/dev/null")
 		}},
 		{"su -, on the user's terminal", "/tmp", func(s *stage, line ...string) []string {
@@ -120,7 +117,7 @@ var (
 	}}
 )
 
-// desktopWorks says what of the desktop answers.
+// desktopWorks is a script that prints which services of the desktop work.
 const desktopWorks = `
 wayland-info 2>/dev/null | grep -q wl_compositor && echo wayland works
 xdpyinfo 2>/dev/null | grep -q 'number of screens' && echo x11 works
@@ -132,7 +129,7 @@ dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.
 
 var works = []string{"wayland works", "x11 works", "sound works", "pipewire works", "gdbus works", "dbus-send works"}
 
-// wantAll fails unless the program ended well and said every text.
+// wantAll checks that the program succeeded and printed every text.
 func (r result) wantAll(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
@@ -143,8 +140,8 @@ func (r result) wantAll(t *testing.T, texts ...string) {
 	}
 }
 
-// However root is reached, the program is the user's, with the user's files,
-// list of chroots and desktop, although the environment was stripped.
+// However the user becomes root, the program runs as the user, with the user's files,
+// configured chroots and desktop, although the environment was stripped.
 func TestBecomesTheUser(t *testing.T) {
 	s := openStage(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
 	out := headless.Dir(t, s.User)
@@ -155,16 +152,16 @@ func TestBecomesTheUser(t *testing.T) {
 			r := s.run(w.cwd, w.words(s, chrunProgram, "-q", "-c", "mine", "-C", "/", "sh", "-c", script)...)
 			r.wantAll(t, append(works, fmt.Sprintf("I am %s %d %d %s %[1]s in mine", s.User.Name, s.User.UID, s.User.GID, s.home))...)
 			if uid := owner(t, file); uid != s.User.UID {
-				t.Errorf("the kernel knows the program as %d", uid)
+				t.Errorf("the program runs with the uid %d, want %d", uid, s.User.UID)
 			}
 			if strings.Contains(r.stdout+r.stderr, "chrun:") {
-				t.Errorf("not silent: %s%s", r.stdout, r.stderr)
+				t.Errorf("chrun is not silent: %s%s", r.stdout, r.stderr)
 			}
 		})
 	}
 }
 
-// The window of "sudo chrun xclock" is the user's.
+// "sudo chrun xclock" opens a window, and xclock runs as the user.
 func TestSudoWindow(t *testing.T) {
 	s := openStage(t, headless.Options{X11: true})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -181,7 +178,7 @@ func TestSudoWindow(t *testing.T) {
 	})
 	pid, _, _ := strings.Cut(out.String(), "\n")
 	if uid := owner(t, "/proc/"+pid); uid != s.User.UID {
-		t.Errorf("xclock %s runs as %d", pid, uid)
+		t.Errorf("xclock (process %s) runs with the uid %d", pid, uid)
 	}
 	exec.Command("kill", pid).Run()
 	cmd.Wait()

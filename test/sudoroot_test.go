@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"chrun/internal/headless"
 )
 
-// line is what chrun shall say on stderr, all of it.
+// wantRefusal checks that chrun failed before it started the program, and printed
+// exactly lines.
 func (r result) wantRefusal(t *testing.T, lines ...string) {
 	t.Helper()
 	if want := strings.Join(lines, "\n"); r.code != 125 || r.stderr != want || r.stdout != "" {
@@ -18,8 +20,7 @@ func (r result) wantRefusal(t *testing.T, lines ...string) {
 	}
 }
 
-// Root in the chroot has the user's desktop: with the X server's cookie, and
-// where there is none, on its list for as long as the program runs.
+// Root in the chroot has the user's desktop.
 func TestSudoRoot(t *testing.T) {
 	s := openStage(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
 	script := `echo "I am $(id -un) $(id -u) $HOME"` + desktopWorks
@@ -29,8 +30,8 @@ func TestSudoRoot(t *testing.T) {
 			r.wantAll(t, append(works, "I am root 0 /root")...)
 		})
 	}
-	t.Run("nobody behind it", func(t *testing.T) {
-		// A terminal of the user's would tell who it is, and this may have one.
+	t.Run("without a user", func(t *testing.T) {
+		// setsid, because the owner of a terminal would be taken for the user.
 		words := append(bareRoot[:len(bareRoot):len(bareRoot)], "setsid", "-w", chrunProgram, "-c", "ours", "-C", "/", "sh", "-c", "id -u; echo ${DISPLAY-no} ${WAYLAND_DISPLAY-no}; exec </dev/null")
 		r := s.run("/root", words...)
 		if r.err != nil || r.stdout != "0\nno no" || r.stderr != "chrun: entering as root, without a desktop" {
@@ -39,7 +40,8 @@ func TestSudoRoot(t *testing.T) {
 	})
 }
 
-// The X server has a cookie that nobody can find, and lists who may connect.
+// The cookie of the X server cannot be found, but its access list admits the user.
+// Root inside is added to the list while the program runs.
 func TestSudoRootHostAccess(t *testing.T) {
 	s := openStage(t, headless.Options{X11: true})
 	display := s.Getenv("DISPLAY")
@@ -52,23 +54,23 @@ func TestSudoRootHostAccess(t *testing.T) {
 		}
 	}
 	s.Env = without("XAUTHORITY")(s.Env)
-	list := func() string {
+	accessList := func() string {
 		out, err := s.Output("xhost")
 		if err != nil {
 			t.Fatal(out, err)
 		}
 		return out
 	}
-	before := list()
+	before := accessList()
 	user := s.run("/tmp", bySudo.words(s, chrunProgram, "-c", "ours", "xdpyinfo")...)
 	user.wantAll(t, "name of display:    "+display)
 	root := s.run("/tmp", bySudo.words(s, chrunProgram, "-c", "ours", "-u", "root", "xdpyinfo")...)
 	root.wantAll(t, "name of display:    "+display)
-	waitFor(t, 5e9, "the list is as it was", func() bool { return list() == before })
+	waitFor(t, 5*time.Second, "the access list is restored", func() bool { return accessList() == before })
 }
 
-// What only the user's files name is not for root to mount, nor are names in
-// hints that root does not know.
+// Root does not mount a chroot that only the user's configuration names. Hints use
+// only names that root's configuration has.
 func TestSudoRefuses(t *testing.T) {
 	s := openStage(t, headless.Options{})
 	for _, flag := range []string{"-uroot", "--identity=grant", "--identity=idmap"} {
@@ -83,7 +85,7 @@ func TestSudoRefuses(t *testing.T) {
 	}{{"ours", "ours"}, {"mine", s.chroot}, {s.chroot, s.chroot}} {
 		name := c.chroot
 		if name == s.chroot {
-			name = "mine" // to the user
+			name = "mine" // the user's name for it
 		}
 		user := func(words ...string) result {
 			return s.run("/tmp", s.user(append([]string{chrunProgram, "-c", c.chroot}, words...)...)...)
@@ -100,19 +102,19 @@ func TestSudoRefuses(t *testing.T) {
 	}
 }
 
-// noNamespaces are the words before a command in a user namespace, all ids
-// mapped, that allows no others.
+// noNamespaces is the command line prefix that runs a command in a user namespace in
+// which all IDs are mapped, and which allows no further user namespaces.
 var noNamespaces = []string{"unshare", "--user", "--map-users", "0,0,65536", "--map-groups", "0,0,65536", "--mount", "--propagation", "private",
 	"sh", "-ec", `echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"`, "sh"}
 
-// Without user namespaces a user is told the line that works, and it does: root
-// mounts, and the program is the user's, for good.
+// Without user namespaces a hint names the command that works with sudo: root mounts,
+// and the program runs as the user and cannot become root.
 func TestDirect(t *testing.T) {
 	s := openStage(t, headless.Options{Compositor: "weston", X11: true, Sound: true, Bus: true})
-	here := func(words []string) result {
+	run := func(words []string) result {
 		return s.run("/tmp", append(noNamespaces[:len(noNamespaces):len(noNamespaces)], words...)...)
 	}
-	r := here(s.user(chrunProgram, "-q", "-c", s.chroot, "--deny", "gpu", "id", "-u"))
+	r := run(s.user(chrunProgram, "-q", "-c", s.chroot, "--deny", "gpu", "id", "-u"))
 	if want := "chrun: hint: or as root, who needs no user namespaces: sudo chrun -q -c " + s.chroot + " --deny gpu id -u"; r.code != 125 ||
 		!strings.Contains(r.stderr, "chrun: cannot make a user namespace: ") || !strings.HasSuffix(r.stderr, want) {
 		t.Errorf("%+v\nwant %s", r, want)
@@ -124,17 +126,17 @@ echo 1 2>/dev/null >/proc/sys/vm/drop_caches && echo writable proc
 mount -t tmpfs x /mnt 2>/dev/null && echo mounts
 sudo -n true 2>/dev/null && echo becomes root
 touch ~/mine && echo home is mine` + desktopWorks
-	r = here(bySudo.words(s, chrunProgram, "-q", "-c", s.chroot, "-C", "/", "--home=temporary", "sh", "-c", script))
+	r = run(bySudo.words(s, chrunProgram, "-q", "-c", s.chroot, "-C", "/", "--home=temporary", "sh", "-c", script))
 	r.wantAll(t, append(works, fmt.Sprintf("I am %s %d %s", s.User.Name, s.User.UID, s.home), "home is mine", "NoNewPrivs: 1", "CapEff: 0000000000000000", "CapPrm: 0000000000000000")...)
 	for _, bad := range []string{"writable", "mounts", "becomes root"} {
 		if strings.Contains(r.stdout, bad) {
 			t.Errorf("%s: %s", bad, r.stdout)
 		}
 	}
-	r = here(bySudo.words(s, chrunProgram, "-q", "-c", s.chroot, "--bind", s.home+":/etc", "true"))
+	r = run(bySudo.words(s, chrunProgram, "-q", "-c", s.chroot, "--bind", s.home+":/etc", "true"))
 	if r.code != 125 || !strings.Contains(r.stderr, "cannot share anything on /etc: root mounts in this launch") {
-		t.Errorf("a bind on /etc: %+v", r)
+		t.Errorf("a bind on /etc is not refused: %+v", r)
 	}
-	r = here(bySudo.words(s, chrunProgram, "-n", "-c", s.chroot, "true"))
+	r = run(bySudo.words(s, chrunProgram, "-n", "-c", s.chroot, "true"))
 	r.wantAll(t, "identity  direct: uid "+fmt.Sprint(s.User.UID))
 }

@@ -11,23 +11,25 @@ import (
 	"chrun/internal/headless"
 )
 
-// mountRenamedTree is a chroot of its own: the tests' chroot, in which the user's uid
-// has an account of the given name. Nothing is written into that chroot.
+// mountRenamedTree mounts the tests' chroot with an account that has the user's uid and
+// another name. Changes do not go to the tests' chroot.
 func mountRenamedTree(t *testing.T, u headless.User, name string) (tree string) {
 	t.Helper()
 	headless.Root(t)
 	lower, dir := headless.Chroot(t), headless.Dir(t, u)
-	tree = filepath.Join(dir, name)
 	for p, line := range map[string]string{
-		"passwd": fmt.Sprintf("%s:x:%d:%d:%[1]s:/home/%[1]s:/bin/bash\n", name, u.UID, u.GID),
-		"group":  fmt.Sprintf("%s:x:%d:\n", name, u.GID),
+		"etc/passwd": fmt.Sprintf("%s:x:%d:%d:%[1]s:/home/%[1]s:/bin/bash\n", name, u.UID, u.GID),
+		"etc/group":  fmt.Sprintf("%s:x:%d:\n", name, u.GID),
 	} {
-		table, err := os.ReadFile(filepath.Join(lower, "etc", p))
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeFile(t, filepath.Join(dir, "upper/etc", p), string(table)+line)
+		writeFile(t, filepath.Join(dir, "upper", p), readFile(t, filepath.Join(lower, p))+line)
 	}
+	return mountOverTree(t, lower, dir, name)
+}
+
+// mountOverTree mounts the chroot lower at dir/name with the upper layer dir/upper.
+func mountOverTree(t *testing.T, lower, dir, name string) (tree string) {
+	t.Helper()
+	tree = filepath.Join(dir, name)
 	for _, p := range []string{tree, filepath.Join(dir, "work")} {
 		if err := os.Mkdir(p, 0o755); err != nil {
 			t.Fatal(err)
@@ -45,7 +47,16 @@ func mountRenamedTree(t *testing.T, u headless.User, name string) (tree string) 
 	return tree
 }
 
-// writeFile writes a file, with its directories.
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// writeFile writes a file and makes its directories.
 func writeFile(t *testing.T, file, text string) {
 	t.Helper()
 	err := os.MkdirAll(filepath.Dir(file), 0o755)
