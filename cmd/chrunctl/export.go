@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,68 +14,70 @@ import (
 	"github.com/spf13/cobra"
 
 	"chrun/desktop/export"
+	"chrun/internal/cli"
 	"chrun/session"
+	"chrun/session/config"
 	"chrun/session/rootfs"
 )
 
-// exportFlags are those of export and unexport.
+// exportFlags are the flags of export, unexport and sync.
 type exportFlags struct {
-	all, bin, dry, json bool
-	quiet               bool
-	label, mime         string
-	make                bool
-	name, icon          string
+	all, bin, dryRun, json bool
+	quiet                  bool
+	label, mime            string
+	makeEntry              bool
+	name, icon             string
 }
 
 func (c *command) export() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
-		Use:   "export NAME [APP...]",
-		Short: "Put programs of a chroot into the menu",
-		Long: "Put programs of a chroot into the menu: their entries, icons and types. APP is an id, a program or a\n" +
-			"shown name. What opened a file before still does. With --bin, put commands into ~/.local/bin.",
+		Long: "Put programs of a chroot into the menu: their entries, icons and file types. APP is an ID, a program\n" +
+			"or a shown name. What opened a file before still opens it. With --bin, put commands into ~/.local/bin.",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: c.completeApps(false),
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.all, "all", false, "all that the chroot offers, and with sync what comes later")
-	flags.BoolVar(&f.bin, "bin", false, "commands: APP is a program, which needs no entry")
-	f.common(cmd)
-	flags.StringVar(&f.label, "label", export.AutoLabel, "behind each name; auto is (NAME) where the host has the same one, empty is none")
-	flags.StringVar(&f.mime, "mime", "safe", "all: types too whose default moves")
-	flags.BoolVar(&f.make, "make-entry", false, "make an entry for a program that has none")
+	flags.BoolVar(&f.all, "all", false, "everything that the chroot offers; sync adds what is installed later")
+	flags.BoolVar(&f.bin, "bin", false, "commands: APP is a program and needs no entry")
+	f.addCommon(cmd)
+	flags.StringVar(&f.label, "label", export.AutoLabel, "text after each name; auto is (NAME) if the host has the same name, empty is none")
+	flags.StringVar(&f.mime, "mime", "safe", "safe, or all: also claim types whose default would change")
+	flags.BoolVar(&f.makeEntry, "make-entry", false, "make an entry for a program that has none")
 	flags.StringVar(&f.name, "name", "", "with --make-entry: the shown name")
 	flags.StringVar(&f.icon, "icon", "", "with --make-entry: an icon's name or path in the chroot")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := f.check(cmd, args); err != nil {
 			return err
 		}
-		root, err := c.exportable(args[0])
+		root, err := c.openNamed(args[0])
 		if err != nil {
 			return err
 		}
 		defer root.Close()
-		return c.reexport(args[0], root, &f, func(h *export.Host, asked *export.Selection) ([]string, error) {
+		return c.update(args[0], root, &f, func(chooser *export.Chooser) ([]string, error) {
 			if cmd.Flags().Changed("label") {
-				asked.Label = f.label
+				chooser.Label = f.label
 			}
 			if cmd.Flags().Changed("mime") {
-				asked.ClaimTypes = f.mime == "all"
+				chooser.ClaimTypes = f.mime == "all"
 			}
-			return f.ask(h, root, args, asked)
+			chooser.Tree = string(root.Dir())
+			return f.add(chooser, args[1:])
 		})
 	}
 	return cmd
 }
 
-// common adds the flags that sync has, too.
-func (f *exportFlags) common(cmd *cobra.Command) {
+// addCommon adds the flags that sync has, too.
+func (f *exportFlags) addCommon(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.BoolVarP(&f.dry, "dry-run", "n", false, "say what would be done")
-	flags.BoolVar(&f.json, "json", false, "with -n: for programs")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
+	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "only print what would change")
+	flags.BoolVar(&f.json, "json", false, "with -n: print JSON, for programs")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print only errors")
 }
 
+// check finds mistakes in the flags and arguments.
 func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
 	var err error
 	switch {
@@ -84,13 +85,13 @@ func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
 		err = fmt.Errorf("--mime is safe or all, not %q", f.mime)
 	case strings.ContainsFunc(f.label, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		err = errors.New("--label has control characters")
-	case f.make && f.bin, f.all && f.bin, f.all && f.make:
-		err = errors.New("--all, --bin and --make-entry go one at a time")
-	case (f.name != "" || f.icon != "") && !f.make:
-		err = errors.New("--name and --icon go with --make-entry")
+	case f.makeEntry && f.bin, f.all && f.bin, f.all && f.makeEntry:
+		err = errors.New("--all, --bin and --make-entry are mutually exclusive")
+	case (f.name != "" || f.icon != "") && !f.makeEntry:
+		err = errors.New("--name and --icon need --make-entry")
 	case slices.Contains(args, ""):
 		err = errors.New("a name is empty")
-	case f.make && len(args) != 2:
+	case f.makeEntry && len(args) != 2:
 		err = errors.New("--make-entry takes one program")
 	case f.all && len(args) > 1:
 		err = errors.New("--all takes no APP")
@@ -103,232 +104,198 @@ func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// ask adds to what is asked, and says which ids of the chroot are meant.
-func (f *exportFlags) ask(h *export.Host, root *rootfs.Root, args []string, asked *export.Selection) (ids []string, err error) {
-	asked.Tree = string(root.Dir())
-	switch {
-	case f.all:
-		asked.All, asked.Except = true, nil
+// add adds words to the selection and returns the IDs of the apps among them.
+func (f *exportFlags) add(chooser *export.Chooser, words []string) (ids []string, err error) {
+	if f.all {
+		chooser.AddAll()
 		return nil, nil
-	case f.make:
-		return f.makeEntry(h, root, args[0], args[1], asked)
 	}
-	apps := export.ListApps(root)
-	for _, word := range args[1:] {
-		if f.bin {
-			if err := askBin(root, args[0], word, asked); err != nil {
-				return nil, err
-			}
-			continue
+	for _, word := range words {
+		id := ""
+		switch {
+		case f.makeEntry:
+			id, err = chooser.AddCustomEntry(word, f.name, f.icon)
+		case f.bin:
+			err = chooser.AddCommand(word)
+		default:
+			id, err = chooser.AddApp(word)
 		}
-		id, err := findApp(h, root, apps, args[0], word)
 		if err != nil {
 			return nil, err
 		}
-		asked.Except = slices.DeleteFunc(asked.Except, func(e string) bool { return e == id })
-		if !asked.All {
-			asked.Apps = with(asked.Apps, id)
+		if id != "" {
+			ids = append(ids, id)
 		}
-		ids = append(ids, id)
 	}
 	return ids, nil
 }
 
-func with(list []string, s string) []string {
-	if slices.Contains(list, s) {
-		return list
+func (c *command) unexport() *cobra.Command {
+	var f exportFlags
+	cmd := &cobra.Command{
+		Long:              "Remove programs of a chroot from the menu, or with --bin commands from ~/.local/bin. Files that you\nhave changed stay and are listed.",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: c.completeApps(true),
 	}
-	return append(list, s)
+	flags := cmd.Flags()
+	flags.BoolVar(&f.all, "all", false, "everything, commands too")
+	flags.BoolVar(&f.bin, "bin", false, "commands")
+	f.addCommon(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		f.mime = "safe"
+		if err := f.check(cmd, args); err != nil {
+			return err
+		}
+		root, err := c.openNamed(args[0])
+		if root != nil {
+			defer root.Close()
+		}
+		return c.update(args[0], root, &f, func(chooser *export.Chooser) ([]string, error) {
+			if err != nil && !chooser.Host.HasExports(args[0]) { // otherwise the chroot was deleted
+				return nil, err
+			}
+			return nil, f.remove(chooser, args[1:])
+		})
+	}
+	return cmd
 }
 
-func askBin(root *rootfs.Root, name, program string, asked *export.Selection) error {
-	if export.FindProgram(root, program) == "" {
-		return &menuError{session.Quote(program), "the chroot has no such program", "chrun -c " + name + " sh -c 'ls /usr/bin'"}
+// remove takes words out of the selection.
+func (f *exportFlags) remove(chooser *export.Chooser, words []string) error {
+	if f.all {
+		chooser.RemoveAll()
 	}
-	base := path.Base(program)
-	asked.Commands = slices.DeleteFunc(asked.Commands, func(b string) bool { return path.Base(b) == base })
-	asked.Commands = append(asked.Commands, program)
+	for _, word := range words {
+		remove := chooser.RemoveApp
+		if f.bin {
+			remove = chooser.RemoveCommand
+		}
+		if err := remove(word); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// findApp is the id of the one app that word means.
-func findApp(h *export.Host, root *rootfs.Root, apps []export.App, name, word string) (string, error) {
-	found := export.FindApps(apps, word, h.Locale)
-	// A program may have entries that no menu shows, beside the one that is meant.
-	if len(found) > 1 {
-		if shown := slices.DeleteFunc(slices.Clone(found), func(a export.App) bool { return a.Entry == nil || !a.Entry.IsShown(h.Desktops) }); len(shown) > 0 {
-			found = shown
-		}
+func (c *command) sync() *cobra.Command {
+	var f exportFlags
+	cmd := &cobra.Command{
+		Long: "Bring the menu up to date with what was installed (after export --all), changed or removed in\n" +
+			"chroots; default: every chroot with exports. The exports of a deleted chroot are removed, and a run\n" +
+			"of export that was killed is completed.",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: c.names(100),
 	}
+	f.addCommon(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		h, err := c.host()
+		if err != nil {
+			return err
+		}
+		exported, err := h.ExportedChroots()
+		if err != nil {
+			return err
+		}
+		if len(args) == 0 {
+			args = exported
+		}
+		var failed []error
+		for _, name := range args {
+			failed = append(failed, c.syncOne(name, slices.Contains(exported, name), &f))
+		}
+		return errors.Join(failed...)
+	}
+	return cmd
+}
+
+func (c *command) syncOne(name string, exported bool, f *exportFlags) error {
+	root, err := c.openNamed(name)
+	var unknown *config.UnknownError
+	var chroot *cli.ChrootError
+	forgotten := errors.As(err, &unknown)
 	switch {
-	case len(found) == 1:
-		return found[0].ID, nil
-	case len(found) > 1:
-		var ids []string
-		for _, a := range found {
-			ids = append(ids, session.Quote(printable(a.ID)))
+	case err == nil:
+		defer root.Close()
+	case forgotten && exported, errors.As(err, &chroot):
+		if !f.quiet {
+			why := err.Error()
+			if forgotten {
+				why = name + " has no configuration any more"
+			}
+			c.warn(why + ": its exports are removed")
 		}
-		return "", &menuError{session.Quote(word), "it may be " + strings.Join(ids, ", "), "chrunctl export " + name + " " + ids[0]}
+	default:
+		return err
 	}
-	near, why := nearest(apps, word), "the chroot has no such program"
-	has := export.FindProgram(root, word) != ""
-	if has {
-		why = "the program has no entry in the chroot"
-	}
-	if near != "" {
-		why += "; is it " + near + "?"
-	}
-	hint := "chrunctl apps " + name
-	switch {
-	case has && near != "":
-		hint = "chrunctl export " + name + " " + session.Quote(near) + "; an entry of its own: --make-entry --name TEXT; for the terminal: --bin"
-	case has:
-		hint = fmt.Sprintf("for the menu: chrunctl export %s %s --make-entry --name TEXT; for the terminal: chrunctl export %[1]s %[2]s --bin", name, session.Quote(word))
-	}
-	return "", &menuError{session.Quote(word), why, hint}
-}
-
-// nearest is an id that holds the word, or that the word holds.
-func nearest(apps []export.App, word string) string {
-	word = strings.ToLower(word)
-	for _, a := range apps {
-		if id := strings.ToLower(a.ID); a.Err == nil && id != word && (strings.Contains(id, word) || strings.Contains(word, id)) {
-			return printable(a.ID)
+	return c.update(name, root, f, func(chooser *export.Chooser) ([]string, error) {
+		if forgotten {
+			*chooser.Selection = export.Selection{Label: export.AutoLabel}
 		}
-	}
-	return ""
+		return nil, nil
+	})
 }
 
-func (f *exportFlags) makeEntry(h *export.Host, root *rootfs.Root, name, program string, asked *export.Selection) ([]string, error) {
-	if export.FindProgram(root, program) == "" {
-		return nil, &menuError{session.Quote(program), "the chroot has no such program", "chrunctl apps " + name}
-	}
-	base := path.Base(program)
-	if found := export.FindApps(export.ListApps(root), base, h.Locale); len(found) > 0 {
-		return nil, &menuError{session.Quote(program), "it has an entry already, " + found[0].ID, "chrunctl export " + name + " " + found[0].ID}
-	}
-	m := export.CustomEntry{Program: program, Name: f.name, Icon: f.icon}
-	if m.Name == "" {
-		m.Name = base
-	}
-	asked.CustomEntries = slices.DeleteFunc(asked.CustomEntries, func(o export.CustomEntry) bool { return path.Base(o.Program) == base })
-	asked.CustomEntries = append(asked.CustomEntries, m)
-	return []string{base}, nil
-}
-
-// reexport changes what is asked of a chroot, and makes it true.
-func (c *command) reexport(name string, root *rootfs.Root, f *exportFlags, ask func(*export.Host, *export.Selection) (ids []string, err error)) error {
-	debug.SetGCPercent(400) // it ends soon
+// update lets choose change what is selected of a chroot, and brings the host up
+// to date with that. choose returns the IDs of the apps that were named now.
+func (c *command) update(name string, root *rootfs.Root, f *exportFlags, choose func(*export.Chooser) (ids []string, err error)) error {
+	debug.SetGCPercent(400) // the process ends soon
 	h, err := c.host()
 	if err != nil {
 		return err
 	}
-	set, err := export.Open(h, name, !f.dry)
+	set, err := export.Open(h, name, !f.dryRun)
 	if err != nil {
-		return &menuError{name, err.Error(), ""}
+		return &export.Error{Verb: "export", What: name, Why: err.Error()}
 	}
 	defer set.Close()
-	asked := set.Selection()
-	ids, err := ask(h, &asked)
+	selection := set.Selection()
+	ids, err := choose(&export.Chooser{Host: h, Chroot: name, Root: root, Selection: &selection})
 	if err != nil {
 		return err
 	}
-	plan, err := set.Plan(root, asked)
+	plan, err := set.Plan(root, selection)
 	if err != nil {
-		return &menuError{name, err.Error(), ""}
+		return &export.Error{Verb: "export", What: name, Why: err.Error()}
 	}
-	if f.dry && f.json {
-		e := json.NewEncoder(c.out)
-		e.SetIndent("", "  ")
-		return e.Encode(plan)
+	if f.dryRun && f.json {
+		return c.printJSON(plan)
 	}
 	var failed []error
-	if !f.dry {
+	if !f.dryRun {
 		if failed, err = set.Run(plan); err != nil {
-			hint := "what was begun is completed by: chrunctl sync " + name
-			var p *os.PathError
-			if errors.As(err, &p) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
-				hint = "may you write there? ls -ld " + session.Quote(path.Dir(p.Path))
-			}
-			return &menuError{name, err.Error(), hint}
+			return explainRun(name, err)
 		}
 	}
+	summary := export.Summarize(h, plan, ids, f.dryRun)
 	if !f.quiet {
-		c.tell(h, plan, ids, f)
+		c.printSummary(summary)
+		if f.bin && plan.MakesCommands(h) && !h.BinDirOnPath(c.caller.Env.Get("PATH")) {
+			c.warn(h.BinDir + " is not on your PATH")
+			c.warn("hint: in ~/.profile: PATH=$HOME/.local/bin:$PATH")
+		}
 	}
-	c.failures(failed)
-	return refused(h, plan, ids)
+	c.printFailures(failed)
+	return summary.Refused
 }
 
-// refused is an error for what was named and is not exported.
-func refused(h *export.Host, p *export.Plan, ids []string) error {
-	var all []error
-	for _, n := range p.Notes {
-		if n.Refusal != "" && slices.Contains(ids, n.ID) {
-			all = append(all, &menuError{session.Quote(n.ID), printable(n.Refusal), ""})
-		}
+// explainRun says how to go on after a run that failed.
+func explainRun(name string, err error) error {
+	next := "to complete what was begun: chrunctl sync " + name
+	var p *os.PathError
+	if errors.As(err, &p) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
+		next = "may you write there? ls -ld " + session.Quote(path.Dir(p.Path))
 	}
-	for _, s := range p.Steps {
-		if s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.BinDir {
-			all = append(all, &menuError{session.Quote(path.Base(s.Path)), s.Path + " exists: " + s.Why.String(), "if it is another chroot's: chrunctl unexport THAT --bin " + session.Quote(path.Base(s.Path))})
-		}
-	}
-	return errors.Join(all...)
+	return &export.Error{Verb: "export", What: name, Why: err.Error(), Next: next}
 }
 
-// tell says what a plan does. ids are the apps that were named now: all is said
-// of them.
-func (c *command) tell(h *export.Host, p *export.Plan, ids []string, f *exportFlags) {
-	changed := map[string]bool{}
-	counts := map[export.Op]int{}
-	for _, s := range p.Steps {
-		counts[s.Op]++
-		switch id, isEntry := strings.CutSuffix(path.Base(s.Path), ".desktop"); {
-		case f.dry:
-			fmt.Fprintln(c.out, printable(strings.TrimSpace(string(s.Op)+" "+s.Path+"  "+s.Why.String())))
-		case s.Op == export.Keep && s.Why == export.Foreign && path.Dir(s.Path) == h.BinDir: // that is an error
-		case s.Op == export.Keep:
-			fmt.Fprintf(c.err, "chrunctl: %s stays as it is: %s\n", printable(s.Path), s.Why)
-		case isEntry:
-			changed[id] = true
-			fmt.Fprintf(c.out, "%s %s\n", printable(id), map[export.Op]string{export.Write: "is in the menu", export.Replace: "has changed", export.Remove: "is out of the menu"}[s.Op])
-		case path.Dir(s.Path) == h.BinDir:
-			fmt.Fprintf(c.out, "%s %s\n", s.Path, map[export.Op]string{export.Write: "is there", export.Replace: "has changed", export.Remove: "is gone"}[s.Op])
-		}
+func (c *command) printSummary(s export.Summary) {
+	for _, line := range s.Changes {
+		fmt.Fprintln(c.out, line)
 	}
-	idle := counts[export.Write]+counts[export.Replace]+counts[export.Remove] == 0
-	for _, n := range p.Notes {
-		as := p.IDs[n.ID]
-		if n.Refusal != "" && slices.Contains(ids, n.ID) {
-			continue // that is an error
-		}
-		if f.dry || changed[as] || as == "" && (!idle || slices.Contains(ids, n.ID)) {
-			fmt.Fprintln(c.err, "chrunctl: "+printable(strings.TrimSpace(n.ID+" "+n.Text)))
-		}
+	for _, line := range s.Notes {
+		c.warn(line)
 	}
-	if idle {
-		fmt.Fprintln(c.out, "nothing is to be done")
-	}
-	if f.bin && !c.onPath(h.BinDir) && counts[export.Write] > 0 {
-		fmt.Fprintf(c.err, "chrunctl: %s is not on your PATH\nchrunctl: hint: in ~/.profile: PATH=$HOME/.local/bin:$PATH\n", h.BinDir)
-	}
-}
-
-// completeApps completes NAME, then what can be exported of it, or is.
-func (c *command) completeApps(exported bool) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 0 {
-			return c.names(1)(cmd, args, word)
-		}
-		var words []string
-		c.offered(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
-			for _, a := range export.ListApps(root) {
-				if a.Err == nil && (set.ExportedID(a.ID) != "") == exported {
-					words = append(words, a.ID+"\t"+printable(a.Entry.Localised("Name", h.Locale)))
-				}
-			}
-			return nil
-		})
-		return words, cobra.ShellCompDirectiveNoFileComp
+	if s.Idle {
+		fmt.Fprintln(c.out, "nothing to do")
 	}
 }

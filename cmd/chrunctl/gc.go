@@ -8,26 +8,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chrun/internal/cli"
 	"chrun/internal/grants"
 	"chrun/internal/helper"
 )
 
-// gc takes back what killed launches have left. Only root makes changes that can
-// be left: a user's launch changes nothing outside its own namespace.
+// gc cleans up after killed launches. Only root's launches can leave changes: a
+// user's launch changes nothing outside its own namespaces.
 func (c *command) gc() *cobra.Command {
 	return &cobra.Command{
-		Use:   "gc",
-		Short: "Take back what launches have left that were killed",
-		Long: "Take back what launches have left that were killed: entries in ACLs and in lists of X servers, made\n" +
-			"by root for --identity=grant. Without it the next such launch does it. What you have made yourself stays.",
+		Long: "Clean up after launches that were killed: remove entries in ACLs and in host lists of X servers that\n" +
+			"root made for --identity=grant. The next such launch does the same. Entries of your own stay.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if !c.root {
+			if c.caller.UID != 0 {
 				if _, err := os.Stat(grants.Dir); errors.Is(err, fs.ErrNotExist) {
-					fmt.Fprintln(c.out, "nothing is left: no launch changes anything but root's")
+					fmt.Fprintln(c.out, "nothing to clean up: only root's launches leave anything")
 					return nil
 				}
-				return &rootsError{}
+				return cli.WithHint(errors.New("cannot clean up: only root can read "+grants.Dir), "sudo chrunctl gc")
 			}
 			journal, err := grants.Open()
 			if err != nil {
@@ -38,11 +37,3 @@ func (c *command) gc() *cobra.Command {
 		},
 	}
 }
-
-// rootsError says that the journal is root's.
-type rootsError struct{}
-
-func (*rootsError) Error() string {
-	return "cannot look for what is left: " + grants.Dir + " is root's"
-}
-func (*rootsError) Hint() string { return "sudo chrunctl gc" }

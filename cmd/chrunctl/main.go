@@ -1,30 +1,27 @@
-// Chrunctl holds everything about chroots that is not a launch: their names,
-// their settings, and what chrun shares with them.
+// Chrunctl does everything with chroots that is not a launch: it keeps their names
+// and settings, and puts their programs into the host's menu.
 //
 //	chrunctl add gentoo /mnt/gentoo
 //	chrunctl set gentoo home=private bind+=/data:ro app.firefox-bin.env.MOZ_ENABLE_WAYLAND=1
 //
-// What it changes are the TOML files that package session/config reads. It runs
-// nothing and mounts nothing. Exit status: 0; 1 it failed; 2 a mistake on the
-// command line.
+// The settings are the TOML files that package session/config reads. Exit status:
+// 0; 1 if it failed; 2 for a mistake on the command line.
 package main
 
 import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
 	"chrun/internal/cli"
+	"chrun/internal/complete"
 	"chrun/internal/helper"
 	"chrun/session"
-	"chrun/session/account"
 	"chrun/session/config"
 )
 
@@ -32,74 +29,47 @@ func main() {
 	if os.Args[0] == helper.Name { // gc starts helper processes
 		os.Exit(helper.Main(os.Args[1:], os.Environ()))
 	}
-	c := newCommand(os.Getuid(), os.Environ(), "/etc/chrun", os.Stdout, os.Stderr)
+	c := newCommand(cli.NewCaller(os.Getuid(), os.Getgid(), os.Environ()), cli.SystemDir, os.Stdout, os.Stderr)
 	os.Exit(c.run(os.Args[1:]))
 }
 
 // command is what the subcommands share.
 type command struct {
-	root     bool            // the caller is
-	account  account.Account // the caller's, on the host
-	home     string
-	env      session.Environ
+	caller   *session.Caller
 	src      config.Source
 	out, err io.Writer
-	typed    []string
+	args     []string // the command line
 }
 
-func newCommand(uid int, env session.Environ, system string, out, err io.Writer) *command {
-	c := &command{root: uid == 0, env: env, out: out, err: err}
-	c.account = account.LookUpHostUID(uid, os.Getgid(), "/", env.Get)
-	c.home = c.account.Home
-	if home := env.Get("HOME"); path.IsAbs(home) && uid != 0 {
-		if st, err := os.Stat(home); err == nil && session.Owner(st) == uid {
-			c.home = path.Clean(home) // what ~ means to the caller
+func newCommand(caller *session.Caller, system string, out, err io.Writer) *command {
+	c := &command{caller: caller, out: out, err: err}
+	printed := map[string]bool{}
+	c.src = cli.ConfigSource(caller, system, func(err error) {
+		if text := err.Error(); !printed[text] {
+			printed[text] = true
+			c.warn(text)
 		}
-	}
-	c.src = config.Source{System: system, Root: c.root,
-		User: config.UserConfigDir(env.Get("XDG_CONFIG_HOME"), c.home),
-		Home: func() string { return c.home },
-		Feature: func(name string) error {
-			_, err := desktop.FeaturesNamed(name)
-			return err
-		},
-	}
-	warned := map[string]bool{}
-	c.src.Warn = func(err error) {
-		if text := err.Error(); !warned[text] {
-			warned[text] = true
-			fmt.Fprintln(c.err, "chrunctl:", text)
-		}
-	}
-	if cwd, err := unix.Getwd(); err == nil && path.IsAbs(cwd) {
-		c.src.Cwd = cwd
-	}
+	})
 	return c
 }
 
+// warn prints a line on stderr.
+func (c *command) warn(text string) { fmt.Fprintln(c.err, "chrunctl:", text) }
+
 // run runs one command line and returns the exit status.
 func (c *command) run(args []string) int {
-	c.typed = args
+	c.args = args
 	root := c.cobra()
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	if err := root.Execute(); err != nil {
-		return c.complain(err)
+		return c.printError(err)
 	}
 	return 0
 }
 
-// usageError is a mistake on the command line.
-type usageError struct {
-	command string
-	err     error
-}
-
-func (e *usageError) Error() string { return "cannot read the command line: " + e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-// usage makes the mistakes that check finds usageErrors.
+// usage turns the errors of check into usageErrors.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -109,18 +79,19 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// cobra is the tree of commands.
+// cobra is the tree of commands. Their names, arguments and short descriptions
+// are those of cli.Verbs.
 func (c *command) cobra() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "chrunctl",
-		Short: "Name chroots for chrun, and say how programs run in them",
+		Short: "Manage chroots for chrun: their names, settings and menu entries",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
 			}
 			err := fmt.Errorf("unknown command %q", args[0])
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				err = fmt.Errorf("%w; is it %s?", err, strings.Join(near, " or "))
+				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 			}
 			return err
 		},
@@ -132,14 +103,23 @@ func (c *command) cobra() *cobra.Command {
 	root.SetVersionTemplate("chrunctl {{.Version}}\n")
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })
-	root.AddCommand(c.add(), c.forget(), c.list(), c.defaults(), c.set(), c.unset(), c.show(), c.features(), c.gc(), c.apps(), c.export(), c.unexport(), c.sync(), c.completeChrun())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Args = usage(root.Args)
+	makers := map[string]func() *cobra.Command{
+		"add": c.add, "forget": c.forget, "list": c.list, "default": c.defaults, "set": c.set, "unset": c.unset, "show": c.show,
+		"features": c.features, "gc": c.gc, "apps": c.apps, "export": c.export, "unexport": c.unexport, "sync": c.sync,
+	}
+	for _, v := range cli.Verbs {
+		cmd := makers[v.Name]()
+		cmd.Use, cmd.Short = strings.TrimSpace(v.Name+" "+v.Args), v.Short
+		root.AddCommand(cmd)
+	}
+	root.AddCommand(c.completeChrun())
 	for _, cmd := range root.Commands() {
-		words := cmd.Args
+		check := cmd.Args
 		cmd.DisableFlagsInUseLine = true
 		cmd.Args = usage(func(cmd *cobra.Command, args []string) error {
-			if words(cmd, args) != nil {
+			if check(cmd, args) != nil {
 				return fmt.Errorf("the form is %s", cmd.UseLine())
 			}
 			return nil
@@ -148,10 +128,24 @@ func (c *command) cobra() *cobra.Command {
 	return root
 }
 
+// completeChrun answers chrun's completion scripts. Its arguments are the words
+// of chrun's command line up to the cursor.
+func (c *command) completeChrun() *cobra.Command {
+	return &cobra.Command{
+		Use:    "complete-chrun -- WORD...",
+		Short:  "List what can stand at the last word of chrun's command line",
+		Hidden: true,
+		Args:   cobra.MinimumNArgs(1),
+		Run:    func(_ *cobra.Command, args []string) { c.completer(c.out).Line(args) },
+	}
+}
+
+func (c *command) completer(out io.Writer) *complete.Completer {
+	return &complete.Completer{Source: c.src, Env: c.caller.Env, Root: c.caller.UID == 0, Out: out}
+}
+
 func (c *command) features() *cobra.Command {
 	return &cobra.Command{
-		Use:   "features",
-		Short: "List what is shared with chroots",
 		Long: "List what is shared with chroots: the name and the group for chrun's --allow and --deny and\n" +
 			"for the keys allow and deny, whether it is on by default, and what it shares.",
 		Args: cobra.NoArgs,
@@ -170,13 +164,13 @@ func (c *command) features() *cobra.Command {
 	}
 }
 
-// limits say where the table ends.
+// limits says what the table does not show.
 const limits = `
-Denied is not integrated, but not locked out: the program has your uid, and X11 and D-Bus
-listen on abstract sockets, too, which only --deny network takes away.
---identity=remap has no accessibility bus. --identity=grant and "sudo chrun -u root" have
-none, and no portals, which have to look at /proc/PID/root: that is another user's.
--u root has no documents, no named files and no /tmp of yours.
+Denying a feature stops sharing it, but is not a security boundary: the program has your uid, and
+X11 and D-Bus also listen on abstract sockets, which only --deny network closes.
+--identity=remap has no accessibility bus. --identity=grant and "sudo chrun -u root" have neither
+that nor portals, because portals cannot look at another user's process.
+-u root has no documents, no files named on the command line, and its own /tmp.
 `
 
 // table prints rows in columns.

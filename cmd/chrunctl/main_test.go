@@ -29,7 +29,7 @@ chrunctl: hint: chrunctl add NAME DIR
 a is @/mnt/a: chrun -c a
 > add a b
 chrunctl: cannot add "a": the name is used by @/mnt/a in @/home/.config/chrun/chroots/a.toml
-chrunctl: hint: take another name, or first: chrunctl forget a
+chrunctl: hint: choose another name, or first: chrunctl forget a
 [1]
 > add b a/
 chrunctl: cannot add @/mnt/a: it is already configured as "a" in @/home/.config/chrun/chroots/a.toml
@@ -99,7 +99,7 @@ chrunctl: hint: name the directory that holds usr, etc and bin of the other syst
 > show a
 path=@/mnt/a  @/home/.config/chrun/chroots/a.toml:1
 > forget b
-b is forgotten: @/home/.config/chrun/chroots/b.toml is gone
+b is off the list: @/home/.config/chrun/chroots/b.toml was removed
 its tree stays: @/mnt/b
 it was the default
 > default --unset
@@ -114,7 +114,7 @@ chrunctl: cannot read the command line: --unset takes no NAME
 chrunctl: hint: chrunctl default --help
 [2]
 > lis
-chrunctl: cannot read the command line: unknown command "lis"; is it list?
+chrunctl: cannot read the command line: unknown command "lis"; did you mean list?
 chrunctl: hint: chrunctl --help
 [2]
 > add a
@@ -149,7 +149,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	got := b.run(b.uid, "features")
-	if !strings.HasPrefix(got, "FEATURE") || !strings.Contains(got, "\nwayland ") || !strings.Contains(got, "grant") || !strings.Contains(got, "no portals") || !strings.Contains(got, "not locked out") || strings.Contains(got, " \n") {
+	if !strings.HasPrefix(got, "FEATURE") || !strings.Contains(got, "\nwayland ") || !strings.Contains(got, "grant") || !strings.Contains(got, "nor portals") || !strings.Contains(got, "not a security boundary") || strings.Contains(got, " \n") {
 		t.Errorf("features:\n%s", got)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
@@ -200,7 +200,7 @@ user = "bob"
 	b.file("home/.config/chrun/chroots/c.toml", "path = '/mnt/c'\nuser = \n")
 	b.script(b.uid, `
 > list
-a  /mnt/a  not there
+a  /mnt/a  missing
 chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
 chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
 [1]
@@ -212,10 +212,10 @@ chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unex
 [1]
 > unset b hoem
 > forget c
-c is forgotten: @/home/.config/chrun/chroots/c.toml is gone
+c is off the list: @/home/.config/chrun/chroots/c.toml was removed
 > list
-a  /mnt/a  not there
-b  /mnt/b  not there
+a  /mnt/a  missing
+b  /mnt/b  missing
 `)
 }
 
@@ -227,13 +227,13 @@ func TestHomeStays(t *testing.T) {
 > add a a
 a is @/mnt/a: chrun -c a
 > forget a
-a is forgotten: @/home/.config/chrun/chroots/a.toml is gone
+a is off the list: @/home/.config/chrun/chroots/a.toml was removed
 its tree stays: @/mnt/a
 its home stays: @/home/.local/share/chrun/homes/first
 > add other a
 other is @/mnt/a: chrun -c other
 > forget other
-other is forgotten: @/home/.config/chrun/chroots/other.toml is gone
+other is off the list: @/home/.config/chrun/chroots/other.toml was removed
 its tree stays: @/mnt/a
 its home stays: @/home/.local/share/chrun/homes/first
 `)
@@ -292,9 +292,9 @@ sys  @/mnt/a  default
 chrunctl: cannot trust configuration @/home/.config/chrun as root: it is owned by uid 61234, not by root
 > forget sys
 chrunctl: cannot trust configuration @/home/.config/chrun as root: it is owned by uid 61234, not by root
-sys is forgotten: @/etc/chrun/chroots/sys.toml is gone
+sys is off the list: @/etc/chrun/chroots/sys.toml was removed
 its tree stays: @/mnt/a
-so do the homes of its users, in ~/.local/share/chrun/homes
+the homes of its users stay, too, in ~/.local/share/chrun/homes
 it was the default
 `)
 }

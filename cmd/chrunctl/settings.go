@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"chrun/internal/cli"
+	"chrun/internal/chroots"
 	"chrun/session"
 	"chrun/session/config"
 	"chrun/session/rootfs"
@@ -20,18 +19,16 @@ Keys:
   user           the account inside, name or uid
   home           auto, private, host, temporary or a directory
   identity       auto, match, remap, subid, idmap or grant
-  map            the number that is you inside, where the tree has your subordinate ids
+  map            your uid inside, if the tree belongs to your subordinate ids
   personality    linux32 or linux64
-  bind           more to share: a list of SRC[:DST][:ro]
+  bind           files and directories to share: a list of SRC[:DST][:ro]
   env.NAME       a variable
   allow, deny    lists of features and groups: chrunctl features
-  app.COMMAND.KEY   any of these but path, for one program`
+  app.COMMAND.KEY   any of these except path, for one program`
 
 func (c *command) set() *cobra.Command {
 	return &cobra.Command{
-		Use:   "set NAME KEY=VALUE|KEY+=VALUE...",
-		Short: "Change settings of a chroot; += adds to a list",
-		Long: "Change settings of a chroot: all of them or, if there is a mistake, none.\n" +
+		Long: "Change settings of a chroot. If there is a mistake, none of them changes.\n" +
 			"Comments and order of the file stay.\n" + keysHelp,
 		Example: "  chrunctl set gentoo home=private bind+=/data:ro deny=gpu,sound\n" +
 			"  chrunctl set gentoo app.firefox-bin.env.MOZ_ENABLE_WAYLAND=1",
@@ -43,7 +40,7 @@ func (c *command) set() *cobra.Command {
 				e, err := config.ParseEdit(s)
 				if err == nil && slices.Equal(e.Key, []string{"path"}) {
 					var tree rootfs.HostPath
-					tree, err = c.tree(e.Value.(string))
+					tree, err = chroots.FindTree(c.caller, e.Value.(string))
 					e.Value = string(tree)
 				}
 				if err != nil {
@@ -58,9 +55,7 @@ func (c *command) set() *cobra.Command {
 
 func (c *command) unset() *cobra.Command {
 	return &cobra.Command{
-		Use:               "unset NAME KEY...",
-		Short:             "Take settings of a chroot away",
-		Long:              "Take settings of a chroot away; env or app.COMMAND as a whole.\n" + keysHelp,
+		Long:              "Remove settings of a chroot; env or app.COMMAND removes a whole table.\n" + keysHelp,
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: c.setKeys,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -83,8 +78,6 @@ func (c *command) change(name string, edits []config.Edit) error {
 
 func (c *command) show() *cobra.Command {
 	return &cobra.Command{
-		Use:               "show NAME",
-		Short:             "Print the settings of a chroot, and where each is written",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.names(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -102,7 +95,7 @@ func (c *command) show() *cobra.Command {
 					if s.Element {
 						op = "+="
 					}
-					// As it is typed for set; a line is a setting.
+					// In the form that set reads; each setting is one line.
 					text := session.Quote(s.Key + op + s.Value)
 					if strings.ContainsAny(text, "\n\t") {
 						text = fmt.Sprintf("%s%s%q", s.Key, op, s.Value)
@@ -120,33 +113,10 @@ func (c *command) keys(cmd *cobra.Command, args []string, word string) ([]string
 		return c.names(1)(cmd, args, word)
 	}
 	if key, value, ok := strings.Cut(word, "="); ok {
-		return c.values(args[0], key, value), cobra.ShellCompDirectiveNoFileComp
+		return c.completer(c.out).Setting(args[0], key, value), cobra.ShellCompDirectiveNoFileComp
 	}
 	list := []string{"path=", "user=", "home=", "identity=", "map=", "personality=", "bind+=", "env.", "allow+=", "deny+=", "app."}
 	return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-}
-
-// values completes KEY=VALUE, as chrun's flag of that name.
-func (c *command) values(chroot, key, value string) (list []string) {
-	var out bytes.Buffer
-	asks := *c
-	asks.out = &out
-	comp, prefix := &completion{command: &asks, chroot: chroot}, key+"="
-	name := strings.TrimSuffix(key[strings.LastIndexByte(key, '.')+1:], "+")
-	if name == "personality" {
-		choices(cli.Personalities)(comp, prefix, value)
-	}
-	for _, f := range cli.ChrunFlags {
-		if f.Name == name && f.Kind != cli.NoValue {
-			values[f.Kind](comp, prefix, value)
-		}
-	}
-	for line := range strings.Lines(out.String()) {
-		if line[0] != ':' {
-			list = append(list, strings.TrimSuffix(line, "\n"))
-		}
-	}
-	return list
 }
 
 // setKeys completes the arguments of unset.

@@ -1,4 +1,4 @@
-package main
+package complete
 
 import (
 	"fmt"
@@ -12,17 +12,17 @@ import (
 	"chrun/session/rootfs"
 )
 
-// maxPrograms is how many names are looked at for one completion: a chroot may
-// have millions, and a person waits.
-const maxPrograms = 5 * rootfs.MaxEntries
+// MaxPrograms bounds how many names are read for one completion, because a person
+// waits.
+const MaxPrograms = 5 * rootfs.MaxEntries
 
-// open opens the chroot that chrun would take; nil if there is none.
+// open opens the chroot that chrun would use; nil if there is none.
 func (c *completion) open() (*rootfs.Root, *config.Chroot) {
-	conf, err := config.Load(c.src)
+	conf, err := config.Load(c.Source)
 	if err != nil {
 		return nil, nil
 	}
-	ch, err := conf.Select(c.chroot, c.env.Get("CHRUN_CHROOT"))
+	ch, err := conf.Select(c.chroot, c.Env.Get("CHRUN_CHROOT"))
 	if err != nil {
 		return nil, nil
 	}
@@ -40,7 +40,7 @@ func (c *completion) programs(word string) {
 		c.inside("", word, true)
 		return
 	case strings.ContainsAny(word, "/~"):
-		fmt.Fprintln(c.out, ":files ")
+		fmt.Fprintln(c.Out, ":files ")
 		return
 	}
 	root, ch := c.open()
@@ -50,18 +50,18 @@ func (c *completion) programs(word string) {
 	defer root.Close()
 	search := ch.Env["PATH"]
 	if search == "" {
-		search = account.ReadLogin(root.Read, c.root).Path
+		search = account.ReadLogin(root.Read, c.Root).Path
 	}
 	var names []string
 	seen := 0
 	for _, dir := range strings.Split(search, ":") {
-		list, _ := root.List(rootfs.Path(dir)) // of one too large, what there is
+		list, _ := root.List(rootfs.Path(dir)) // of a directory that is too large, the first entries
 		for _, e := range list {
 			if strings.HasPrefix(e.Name(), word) && !e.IsDir() && e.Name()[0] != '-' {
 				names = append(names, e.Name())
 			}
 		}
-		if seen += len(list); seen >= maxPrograms {
+		if seen += len(list); seen >= MaxPrograms {
 			break
 		}
 	}
@@ -104,12 +104,12 @@ func (c *completion) inside(prefix, word string, files bool) (any bool) {
 // directories completes one inside: the tree's, else one that may be shared.
 func (c *completion) directories(prefix, word string) {
 	if !c.inside(prefix, word, false) {
-		fmt.Fprintln(c.out, ":directories", prefix)
+		fmt.Fprintln(c.Out, ":directories", prefix)
 	}
 }
 
 func (c *completion) accounts(prefix, word string) {
-	if c.root { // chrun lets root be nobody else
+	if c.Root { // root can only be root
 		c.offer(prefix, word, "root", "")
 		return
 	}

@@ -1,38 +1,63 @@
-package main
+// Package complete lists what can stand at the cursor of chrun's command line, and
+// the values of chrunctl's settings. chrunctl serves it, so that a launch does not
+// pay for it. It prints a line for each word that can stand there, a tab and what
+// that is, or
+//
+//	:files PREFIX          files, after PREFIX in the word
+//	:directories PREFIX    directories
+//	:command N             what the shell knows about the command at word N
+package complete
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"chrun/desktop"
 	"chrun/internal/cli"
+	"chrun/session"
 	"chrun/session/config"
 )
 
-// completeChrun answers chrun's completion scripts. It is here because chrun
-// itself starts faster without it. Its arguments are those of chrun, up to the
-// word at the cursor; what it says is a line for each word that may stand
-// there, a tab and what that is, or
-//
-//	:files PREFIX          files, behind PREFIX in the word
-//	:directories PREFIX    directories
-//	:command N             what the shell knows of the command at word N
-func (c *command) completeChrun() *cobra.Command {
-	return &cobra.Command{
-		Use:    "complete-chrun -- WORD...",
-		Short:  "List what may stand at the last word of chrun's command line",
-		Hidden: true,
-		Args:   cobra.MinimumNArgs(1),
-		Run:    func(_ *cobra.Command, args []string) { (&completion{command: c}).line(args) },
-	}
+// Completer completes for one caller.
+type Completer struct {
+	Source config.Source
+	Env    session.Environ
+	Root   bool // the caller is root
+	Out    io.Writer
 }
 
-// completion is of one command line.
+// Line completes the last of the words of chrun's command line.
+func (c *Completer) Line(words []string) { (&completion{Completer: c}).line(words) }
+
+// Setting completes the value after KEY= in a setting of a chroot.
+func (c *Completer) Setting(chroot, key, value string) (list []string) {
+	var out bytes.Buffer
+	own := *c
+	own.Out = &out
+	comp, prefix := &completion{Completer: &own, chroot: chroot}, key+"="
+	name := strings.TrimSuffix(key[strings.LastIndexByte(key, '.')+1:], "+")
+	if name == "personality" {
+		choices(cli.Personalities)(comp, prefix, value)
+	}
+	for _, f := range cli.ChrunFlags {
+		if f.Name == name && f.Kind != cli.NoValue {
+			values[f.Kind](comp, prefix, value)
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if line[0] != ':' {
+			list = append(list, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return list
+}
+
+// completion completes one command line.
 type completion struct {
-	*command
-	chroot string // the value of -c
+	*Completer
+	chroot string // the value of --chroot
 }
 
 // values completes the value of a flag of each kind.
@@ -64,11 +89,11 @@ func (c *completion) line(words []string) {
 	for i := 0; i < last; i++ {
 		word := words[i]
 		if word == "--" {
-			c.behind(words, i+1)
+			c.afterFlags(words, i+1)
 			return
 		}
 		if len(word) < 2 || word[0] != '-' {
-			c.behind(words, i)
+			c.afterFlags(words, i)
 			return
 		}
 		f, prefix, glued := split(word)
@@ -103,18 +128,18 @@ func (c *completion) line(words []string) {
 	}
 }
 
-// behind completes COMMAND, word n, or what stands behind it.
-func (c *completion) behind(words []string, n int) {
+// afterFlags completes COMMAND, word n, or one of its arguments.
+func (c *completion) afterFlags(words []string, n int) {
 	if n == len(words)-1 {
 		c.programs(words[n])
 		return
 	}
-	fmt.Fprintf(c.out, ":command %d\n", n+1) // chrun is word 0
+	fmt.Fprintf(c.Out, ":command %d\n", n+1) // chrun is word 0
 }
 
-// split finds the flag with a value in a word. What stands before the value is
-// prefix; if it is not glued to that, the value is the next word. The flag is
-// nil if there is none, or the word is complete without one.
+// split finds the flag in a word that has, or lacks, its value. prefix is what
+// stands before the value; if the value is not glued to it, it is the next word.
+// The flag is nil if the word is complete without a value.
 func split(word string) (f *cli.Flag, prefix string, glued bool) {
 	if strings.HasPrefix(word, "--") {
 		name, _, equals := strings.Cut(word, "=")
@@ -143,10 +168,11 @@ func split(word string) (f *cli.Flag, prefix string, glued bool) {
 	return nil, "", false
 }
 
-// offer prints value, behind prefix, if it begins as word does. Shells put it
-// on the command line as it is: what could mean something to one is left out.
+// offer prints value, after prefix, if it begins with word. Shells put it on the
+// command line unchanged, so values with characters that mean something to a
+// shell are left out.
 func (c *completion) offer(prefix, word, value, about string) {
-	if value == "" || !strings.HasPrefix(value, word) || strings.ContainsFunc(value, unsafe) {
+	if value == "" || !strings.HasPrefix(value, word) || strings.ContainsFunc(value, isUnsafe) {
 		return
 	}
 	about = strings.Map(func(r rune) rune {
@@ -155,34 +181,34 @@ func (c *completion) offer(prefix, word, value, about string) {
 		}
 		return r
 	}, strings.ToValidUTF8(about, "?"))
-	fmt.Fprintf(c.out, "%s%s\t%s\n", prefix, value, about)
+	fmt.Fprintf(c.Out, "%s%s\t%s\n", prefix, value, about)
 }
 
-func unsafe(r rune) bool {
+func isUnsafe(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_.,/+-", r)
 }
 
 // The values of flags, in the order of the table.
 
 func (c *completion) chroots(prefix, word string) {
-	if conf, err := config.Load(c.src); err == nil {
+	if conf, err := config.Load(c.Source); err == nil {
 		all, _ := conf.All()
 		for _, ch := range all {
 			c.offer(prefix, word, ch.Name, string(ch.Path))
 		}
 	}
-	fmt.Fprintln(c.out, ":directories", prefix)
+	fmt.Fprintln(c.Out, ":directories", prefix)
 }
 
 func (c *completion) homes(prefix, word string) {
 	choices(cli.HomeModes)(c, prefix, word)
-	fmt.Fprintln(c.out, ":directories", prefix)
+	fmt.Fprintln(c.Out, ":directories", prefix)
 }
 
 func (c *completion) binds(prefix, word string) {
 	source, dest, ok := strings.Cut(word, ":")
 	if !ok {
-		fmt.Fprintln(c.out, ":files", prefix)
+		fmt.Fprintln(c.Out, ":files", prefix)
 		return
 	}
 	prefix += source + ":"
@@ -191,7 +217,7 @@ func (c *completion) binds(prefix, word string) {
 }
 
 func (c *completion) variables(prefix, word string) {
-	for _, v := range c.env {
+	for _, v := range c.Env {
 		name, _, _ := strings.Cut(v, "=")
 		c.offer(prefix, word, name, "")
 	}

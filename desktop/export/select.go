@@ -1,0 +1,191 @@
+package export
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// Error says why something cannot be exported or unexported.
+type Error struct {
+	Verb string // "export" or "unexport"
+	What string
+	Why  string
+	Next string // what to type, or ""
+}
+
+func (e *Error) Error() string { return "cannot " + e.Verb + " " + e.What + ": " + e.Why }
+
+// Hint says what to type next, or "".
+func (e *Error) Hint() string { return e.Next }
+
+// A Chooser finds what the words of a command line mean and changes a selection.
+// Its errors are *Error.
+type Chooser struct {
+	Host   *Host
+	Chroot string       // its name
+	Root   *rootfs.Root // nil if the chroot no longer exists
+	*Selection
+
+	apps []App // of Root, once they are needed
+}
+
+func (c *Chooser) listApps() []App {
+	if c.apps == nil && c.Root != nil {
+		c.apps = ListApps(c.Root)
+	}
+	return c.apps
+}
+
+// AddAll selects every app that the chroot shows in menus.
+func (c *Chooser) AddAll() { c.All, c.Except = true, nil }
+
+// AddApp selects the app that word names by ID, program or shown name, and
+// returns its ID.
+func (c *Chooser) AddApp(word string) (id string, err error) {
+	if id, err = c.findApp(word); err != nil {
+		return "", err
+	}
+	c.Except = slices.DeleteFunc(c.Except, func(e string) bool { return e == id })
+	if !c.All && !slices.Contains(c.Apps, id) {
+		c.Apps = append(c.Apps, id)
+	}
+	return id, nil
+}
+
+// AddCommand selects a program that gets a command in Host.BinDir.
+func (c *Chooser) AddCommand(program string) error {
+	if FindProgram(c.Root, program) == "" {
+		return c.fail(program, "the chroot has no such program", "chrun -c "+c.Chroot+" sh -c 'ls /usr/bin'")
+	}
+	c.removeCommand(program)
+	c.Commands = append(c.Commands, program)
+	return nil
+}
+
+// AddCustomEntry selects a program that has no entry in the chroot. name is what
+// menus show, or "" for the program's own; icon may be "". It returns the ID.
+func (c *Chooser) AddCustomEntry(program, name, icon string) (id string, err error) {
+	if FindProgram(c.Root, program) == "" {
+		return "", c.fail(program, "the chroot has no such program", "chrunctl apps "+c.Chroot)
+	}
+	base := path.Base(program)
+	if found := FindApps(c.listApps(), base, c.Host.Locale); len(found) > 0 {
+		return "", c.fail(program, "it already has an entry, "+found[0].ID, "chrunctl export "+c.Chroot+" "+found[0].ID)
+	}
+	if name == "" {
+		name = base
+	}
+	c.CustomEntries = slices.DeleteFunc(c.CustomEntries, func(o CustomEntry) bool { return path.Base(o.Program) == base })
+	c.CustomEntries = append(c.CustomEntries, CustomEntry{Program: program, Name: name, Icon: icon})
+	return base, nil
+}
+
+// RemoveAll selects nothing.
+func (c *Chooser) RemoveAll() { *c.Selection = Selection{Tree: c.Tree, Label: AutoLabel} }
+
+// RemoveCommand takes a command out of the selection.
+func (c *Chooser) RemoveCommand(word string) error {
+	if !c.removeCommand(word) {
+		return c.notExported(word)
+	}
+	return nil
+}
+
+func (c *Chooser) removeCommand(program string) (removed bool) {
+	before := len(c.Commands)
+	c.Commands = slices.DeleteFunc(c.Commands, func(o string) bool { return path.Base(o) == path.Base(program) })
+	return len(c.Commands) < before
+}
+
+// RemoveApp takes an app out of the selection.
+func (c *Chooser) RemoveApp(word string) error {
+	before := len(c.CustomEntries) + len(c.Apps)
+	id := strings.TrimSuffix(strings.TrimSuffix(word, ".desktop"), "."+c.Chroot)
+	c.CustomEntries = slices.DeleteFunc(c.CustomEntries, func(e CustomEntry) bool { return path.Base(e.Program) == id || e.Name == word })
+	c.Apps = slices.DeleteFunc(c.Apps, func(a string) bool { return a == id })
+	if len(c.CustomEntries)+len(c.Apps) < before {
+		return nil
+	}
+	if c.Root == nil {
+		return c.notExported(word)
+	}
+	id, err := c.findApp(word)
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(c.Apps, id):
+		c.Apps = slices.DeleteFunc(c.Apps, func(a string) bool { return a == id })
+	case c.All && !slices.Contains(c.Except, id):
+		c.Except = append(c.Except, id)
+	default:
+		return c.notExported(word)
+	}
+	return nil
+}
+
+func (c *Chooser) notExported(word string) error {
+	return &Error{"unexport", session.Quote(word), "it is not exported", "to list what is: chrunctl apps " + c.Chroot + "; for a command in ~/.local/bin: --bin"}
+}
+
+func (c *Chooser) fail(word, why, next string) error {
+	return &Error{"export", session.Quote(word), why, next}
+}
+
+// findApp returns the ID of the only app that word can mean.
+func (c *Chooser) findApp(word string) (id string, err error) {
+	found := FindApps(c.listApps(), word, c.Host.Locale)
+	// A program may also have entries that no menu shows.
+	if len(found) > 1 {
+		shown := slices.DeleteFunc(slices.Clone(found), func(a App) bool { return a.Entry == nil || !a.Entry.IsShown(c.Host.Desktops) })
+		if len(shown) > 0 {
+			found = shown
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", c.explainMissing(word)
+	case 1:
+		return found[0].ID, nil
+	}
+	var ids []string
+	for _, a := range found {
+		ids = append(ids, session.Quote(session.Printable(a.ID)))
+	}
+	return "", c.fail(word, "it can mean "+strings.Join(ids, ", "), "chrunctl export "+c.Chroot+" "+ids[0])
+}
+
+// explainMissing says why no app has the name word, and what to do instead.
+func (c *Chooser) explainMissing(word string) error {
+	near, why := nearestID(c.listApps(), word), "the chroot has no such program"
+	isProgram := FindProgram(c.Root, word) != ""
+	if isProgram {
+		why = "the program has no entry in the chroot"
+	}
+	if near != "" {
+		why += "; did you mean " + near + "?"
+	}
+	next := "chrunctl apps " + c.Chroot
+	switch quoted := session.Quote(word); {
+	case isProgram && near != "":
+		next = "chrunctl export " + c.Chroot + " " + session.Quote(near) + "; for an entry of its own: --make-entry --name TEXT; for the terminal: --bin"
+	case isProgram:
+		next = fmt.Sprintf("for the menu: chrunctl export %s %s --make-entry --name TEXT; for the terminal: chrunctl export %[1]s %[2]s --bin", c.Chroot, quoted)
+	}
+	return c.fail(word, why, next)
+}
+
+// nearestID returns an ID that contains the word, or that the word contains.
+func nearestID(apps []App, word string) string {
+	word = strings.ToLower(word)
+	for _, a := range apps {
+		if id := strings.ToLower(a.ID); a.Err == nil && id != word && (strings.Contains(id, word) || strings.Contains(word, id)) {
+			return session.Printable(a.ID)
+		}
+	}
+	return ""
+}

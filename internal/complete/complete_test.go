@@ -1,0 +1,113 @@
+package complete
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"chrun/internal/cli"
+	"chrun/session"
+)
+
+// newCompleter makes two chroots, a and bee, of which a is the default.
+func newCompleter(t *testing.T) (c *Completer, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	config := filepath.Join(dir, "config/chrun")
+	for name, text := range map[string]string{
+		"mnt/a/usr/bin/firefox": "", "mnt/a/usr/bin/firewall": "", "mnt/a/usr/local/bin/fire": "", "mnt/a/usr/bin/-rf": "", "mnt/a/opt/tool/run": "",
+		"mnt/a/etc/passwd": "root:x:0:0::/:\nann:x:1000:1000:Ann:/home/ann:/bin/sh\n",
+		"mnt/b/bin/boat":   "", "mnt/b/etc/login.defs": "ENV_PATH PATH=/bin\n",
+		"config/chrun/config.toml":      "default = \"a\"\n",
+		"config/chrun/chroots/a.toml":   "path = \"" + dir + "/mnt/a\"\n",
+		"config/chrun/chroots/bee.toml": "path = \"" + dir + "/mnt/b\"\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := session.Environ{"XDG_CONFIG_HOME=" + filepath.Dir(config), "HOME=" + dir}
+	return &Completer{Source: cli.ConfigSource(cli.NewCaller(1717, 1717, env), "/no/system", nil), Env: env}, dir
+}
+
+// candidates are the words that are offered, without their descriptions.
+func (c *Completer) candidates(words ...string) string {
+	var out strings.Builder
+	c.Out = &out
+	c.Line(words)
+	var list []string
+	for line := range strings.Lines(out.String()) {
+		word, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		list = append(list, word)
+	}
+	return strings.Join(list, " ")
+}
+
+func TestLine(t *testing.T) {
+	c, dir := newCompleter(t)
+	for line, want := range map[string]string{
+		"fire":                  "fire firefox firewall",
+		"-- fire":               "fire firefox firewall",
+		"-vq --deny gpu firef":  "firefox",
+		"-":                     "--chroot -c --user -u --cwd -C --identity --home --bind --env --unset-env --allow --deny --app --dry-run -n --list -l --verbose -v --quiet -q --version -V --help -h",
+		"--c":                   "--chroot --cwd",
+		"-c ":                   "a bee :directories ",
+		"-c b":                  "bee :directories ",
+		"-cb":                   "-cbee :directories -c",
+		"-vc=b":                 "-vc=bee :directories -vc=",
+		"--chroot=b":            "--chroot=bee :directories --chroot=",
+		"-c bee b":              "boat",
+		"-cbee b":               "boat",
+		"--chroot=bee b":        "boat",
+		"-c @/mnt/b b":          "boat",
+		"-c none b":             "",
+		"--deny pri":            "printing",
+		"--deny=x11,way":        "--deny=x11,wayland",
+		"--allow di":            "display",
+		"--home ":               "auto private host temporary :directories ",
+		"-n":                    "-n",
+		"-n=s":                  "-n=shell",
+		"-n fire":               "fire firefox firewall",
+		"-u ":                   "ann",
+		"-C /op":                "/opt/",
+		"-C /nothing/":          ":directories ",
+		"--bind /d":             ":files ",
+		"--bind=/d:/opt/tool/":  "--bind=/d:/opt/tool/run",
+		"--unset-env XDG_CONF":  "XDG_CONFIG_HOME",
+		"/opt/":                 "/opt/tool/",
+		"/opt/tool/r":           "/opt/tool/run",
+		"./x":                   ":files ",
+		"firefox ":              ":command 1",
+		"-c bee -- boat --flag": ":command 4",
+		"--nonsense fire":       "fire firefox firewall",
+	} {
+		if got := c.candidates(strings.Split(strings.ReplaceAll(line, "@", dir), " ")...); got != want {
+			t.Errorf("chrun %s\ngot  %q\nwant %q", line, got, want)
+		}
+	}
+	c.Root = true
+	if got := c.candidates("-u", ""); got != "root" {
+		t.Errorf("root can be %q", got)
+	}
+}
+
+func TestSetting(t *testing.T) {
+	c, _ := newCompleter(t)
+	for _, x := range []struct{ chroot, key, value, want string }{
+		{"a", "deny+", "x11,way", "deny+=x11,wayland\tthe Wayland compositor's socket"},
+		{"bee", "app.boat.personality", "", "app.boat.personality=linux32\ta 32-bit system app.boat.personality=linux64\ta 64-bit system"},
+		{"a", "user", "", "user=ann\tAnn"},
+		{"a", "path", "", ""},
+	} {
+		if got := strings.Join(c.Setting(x.chroot, x.key, x.value), " "); got != x.want {
+			t.Errorf("%+v: %q", x, got)
+		}
+	}
+	if got := c.Setting("a", "identity", "i"); !slices.Equal(got, []string{"identity=idmap\tfiles carry the account's number; needs root"}) {
+		t.Errorf("%q", got)
+	}
+}
