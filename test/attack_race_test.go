@@ -65,7 +65,7 @@ func TestRelayAttacked(t *testing.T) {
 func TestSwappedFiles(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	secret, name := filepath.Join(d.dir, "secret"), filepath.Join(d.dir, "swap")
-	writeFile(t, filepath.Join(secret, "in/file"), "of root's alone")
+	writeFile(t, filepath.Join(secret, "in/file"), "a secret of root")
 	writeFile(t, filepath.Join(d.dir, "plain/file"), "plain")
 	if err := os.Chmod(secret, 0o700); err != nil {
 		t.Fatal(err)
@@ -103,11 +103,11 @@ func TestSwappedFiles(t *testing.T) {
 		r := d.sudo([]string{"PULSE_SERVER=unix:" + filepath.Join(d.dir, "pulse/native")}, append([]string{"--bind", name + ":/mnt/x"}, grantFlags...), "cat", "/mnt/x/file")
 		if r.stdout == "plain" {
 			good++
-		} else if strings.Contains(r.stdout, "alone") || !strings.Contains(r.stderr, "cannot ") {
+		} else if strings.Contains(r.stdout, "secret of root") || !strings.Contains(r.stderr, "cannot ") {
 			t.Errorf("%+v", r)
 		}
 		r = d.sudo(nil, []string{"--bind", name + ":/mnt/x", "-u", "root"}, "cat", "/mnt/x/file")
-		if strings.Contains(r.stdout, "alone") {
+		if strings.Contains(r.stdout, "secret of root") {
 			t.Errorf("-u root: %+v", r)
 		}
 		out, err := exec.Command("getfacl", "-pn", sockets["roots"]).Output()

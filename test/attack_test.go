@@ -31,7 +31,7 @@ var grantFlags = []string{"--identity=grant", "-u", "user", "-C", "/"}
 func TestRootMounts(t *testing.T) {
 	d := openSudo(t, headless.Options{})
 	secret := filepath.Join(d.dir, "secret") // belongs to root
-	writeFile(t, filepath.Join(secret, "file"), "of root's alone")
+	writeFile(t, filepath.Join(secret, "file"), "a secret of root")
 	if err := os.Chmod(secret, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestRootMounts(t *testing.T) {
 		}
 		for _, source := range []string{filepath.Join(secret, "file"), "/proc/1/root/etc/shadow"} {
 			r := d.sudo(nil, append([]string{"--bind", source + ":/mnt/x"}, identity...), "sh", "-c", "cat /mnt/x /mnt/x/file")
-			if strings.Contains(r.stdout, "of root's") || strings.Contains(r.stdout, "root:") || r.err == nil {
+			if strings.Contains(r.stdout, "secret of root") || strings.Contains(r.stdout, "root:") || r.err == nil {
 				t.Errorf("%v %s: %s", identity, source, r.stdout)
 			}
 			r.wantError(t, source, "permission denied")
@@ -63,7 +63,7 @@ func TestRootMounts(t *testing.T) {
 	}
 	// A directory that only root may list stays closed inside.
 	r := d.sudo(nil, append([]string{"--bind", secret + ":/mnt/x"}, grantFlags...), "cat", "/mnt/x/file")
-	if strings.Contains(r.stdout, "of root's") {
+	if strings.Contains(r.stdout, "secret of root") {
 		t.Error("the program reads a file of root")
 	}
 }

@@ -106,8 +106,8 @@ func findPrompt(screen, name string) string {
 	return rest
 }
 
-// What a person cannot see is said once, on a terminal alone.
-func TestWelcome(t *testing.T) {
+// The first launch in a chroot prints a greeting, once and only on a terminal.
+func TestGreeting(t *testing.T) {
 	d := openDesktop(t, headless.Options{Home: headless.Dir(t, headless.User{UID: os.Getuid(), GID: os.Getgid()}) + "/home"})
 	run := func(flags ...string) string {
 		t.Helper()
@@ -118,21 +118,21 @@ func TestWelcome(t *testing.T) {
 		}
 		return out
 	}
-	const said = "the first launch in"
-	d.chrun(both, nil, "true").wantOutput(t, "") // no terminal: silent, and not counted
+	const greeting = "the first launch in"
+	d.chrun(both, nil, "true").wantOutput(t, "") // no terminal: prints nothing, and does not count
 	if out := run("-q"); out != "" {
 		t.Errorf("with -q: %s", out)
 	}
-	if out := run("-n"); strings.Contains(out, said) {
+	if out := run("-n"); strings.Contains(out, greeting) {
 		t.Errorf("with -n: %s", out)
 	}
 	first := run()
-	for _, want := range []string{said, "settings of its programs are kept in ~/.local/share/chrun/homes/", "chrun: hint: chrunctl add NAME " + d.chroot} {
+	for _, want := range []string{greeting, "settings of its programs are kept in ~/.local/share/chrun/homes/", "chrun: hint: chrunctl add NAME " + d.chroot} {
 		if !strings.Contains(first, want) {
-			t.Errorf("%q lacks %q", first, want)
+			t.Errorf("%q does not contain %q", first, want)
 		}
 	}
 	if again := run(); again != "" {
-		t.Errorf("said twice: %s", again)
+		t.Errorf("the greeting is printed twice: %s", again)
 	}
 }
