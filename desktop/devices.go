@@ -17,7 +17,7 @@ import (
 // only the base devices, and each allowed feature binds its own.
 var Devices = session.Feature{
 	Name:   "devices",
-	Shares: "the other devices: sound cards, cameras, gamepads, disks as far as the caller may",
+	Shares: "all other devices that the caller may open: sound cards, cameras, gamepads, disks",
 	Detect: func(f *session.Facts) session.Share {
 		s := session.Share{State: "the host's /dev", Binds: selectDevices(f, "devices")}
 		// libudev reads here which devices are gamepads or cameras.

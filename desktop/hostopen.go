@@ -18,7 +18,7 @@ import (
 // chroot's own programs come first.
 var HostOpen = session.Feature{
 	Name:      "host-open",
-	Shares:    "links and files that a program inside opens: `xdg-open`, `gio open`, `$BROWSER`",
+	Shares:    "opening links and files on the host: `xdg-open`, `gio open`, `$BROWSER`",
 	Variables: []string{"BROWSER"},
 	Detect:    detectHostOpen,
 }

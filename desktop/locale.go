@@ -12,7 +12,7 @@ import (
 // LocaleTime shares the person's language and time zone.
 var LocaleTime = session.Feature{
 	Name:      "locale-time",
-	Shares:    "the time zone, and the language where the chroot has it",
+	Shares:    "the time zone, and the language if the chroot has it",
 	Variables: append([]string{"TZ", "TZDIR", "LOCPATH", "LOCALE_ARCHIVE", "I18NPATH", "MUSL_LOCPATH", "LANGUAGE"}, localeVariables...),
 	Detect:    detectLocaleTime,
 }

@@ -10,7 +10,7 @@ import (
 // compare it with the ID of their peers, and use it in file names.
 var MachineID = session.Feature{
 	Name:   "machine-id",
-	Shares: "/etc/machine-id: D-Bus, PulseAudio and IBus compare it",
+	Shares: "the host's /etc/machine-id, which D-Bus, PulseAudio and IBus compare",
 	Detect: func(f *session.Facts) session.Share {
 		const file, oldFile session.Path = "/etc/machine-id", "/var/lib/dbus/machine-id"
 		id := f.Caller.MachineID()
