@@ -1,10 +1,14 @@
 // Package wire is a small D-Bus client for a launch from the menu, which sends
 // its two calls before it plans and reads the answers afterwards. It sends the
 // authentication and the first calls in one write and starts no goroutine.
-// Everything else uses desktop/dbus, that is, godbus: that library waits for
-// each line of the authentication and costs a launch 0.9 ms more.
 //
-// It understands little-endian messages and passes no descriptors.
+// Everything else uses desktop/dbus, that is, godbus. That library waits for the
+// answer to each line of the authentication. With it, even in goroutines that start
+// before planning, a launch from the menu took 1.42 times as long as a plain one;
+// with this client 1.15 times (medians of 200 alternating runs with systemd's user
+// manager and dbus-daemon on a 2-core Intel Xeon).
+//
+// It reads little-endian messages and passes no descriptors.
 //
 // Source: D-Bus Specification 0.42.
 package wire
