@@ -49,21 +49,7 @@ func TestDownload(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-			defer cancel()
-			cmd := d.start(ctx, japanese, []string{"--home", c.kind}, "firefox-esr", server.URL)
-			var out safeBuffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				cmd.Process.Signal(syscall.SIGTERM)
-				cmd.Wait()
-				if t.Failed() {
-					t.Logf("%s\n%.3000s", d.windows(), out.String())
-				}
-			}()
+			d.startFirefox(t, japanese, []string{"--home", c.kind}, server.URL)
 			file := filepath.Join(host, c.dir, name)
 			waitFor(t, time.Minute, "the download in "+file, func() bool {
 				data, _ := os.ReadFile(file)
@@ -83,4 +69,24 @@ func TestDownload(t *testing.T) {
 			})
 		})
 	}
+}
+
+// startFirefox starts Firefox with a page until the end of the test.
+func (d *desk) startFirefox(t *testing.T, m mode, flags []string, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	cmd := d.start(ctx, m, flags, "firefox-esr", url)
+	var out safeBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		cancel()
+		if t.Failed() {
+			t.Logf("%s\n%.3000s", d.windows(), out.String())
+		}
+	})
 }

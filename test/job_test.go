@@ -33,59 +33,57 @@ func TestJobsOfEachIdentity(t *testing.T) {
 		{"direct", append(noNamespaces[:len(noNamespaces):len(noNamespaces)], sudo()...), s.User.UID},
 		{"root", sudo("-u", "root"), 0},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-			defer cancel()
-			// Connecting to the bus starts the helper process.
-			const script = `gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId >/dev/null && echo bus
-trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line"; done`
-			line := session.Quote(append(c.words, "-c", s.chroot, "-C", "/", "sh", "-c", script)...)
-			cmd := s.command(ctx, "/tmp", "script", "-qec", line, "/dev/null")
-			var out safeBuffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			keys, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Wait()
-			defer cancel()
-			waitOutput := func(text string) {
-				t.Helper()
-				end := time.Now().Add(10 * time.Second)
-				for !strings.Contains(out.String(), text) {
-					if time.Now().After(end) {
-						t.Fatalf("no %q in %q", text, out.String())
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
-			}
-			waitOutput("bus")
-			waitOutput("pid=")
-			waitOutput("\n")
-			_, rest, _ := strings.Cut(out.String(), "pid=")
-			pid := 0
-			fmt.Sscan(rest, &pid)
-			if uid := owner(t, fmt.Sprint("/proc/", pid)); uid != c.uid {
-				t.Errorf("the program has the uid %d, want %d", uid, c.uid)
-			}
-			io.WriteString(keys, "\x03")
-			waitOutput("caught")
-			io.WriteString(keys, "on\n")
-			waitOutput("read on")
-			if n := strings.Count(out.String(), "caught"); n != 1 {
-				t.Errorf("^C arrived %d times: %q", n, out.String())
-			}
-			chrun := pid // as root, chrun executes the program in its own process
-			if c.uid != 0 {
-				chrun = parentOf(t, pid)
-			}
-			syscall.Kill(chrun, syscall.SIGKILL)
-			waitFor(t, 5*time.Second, "the first process ends", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
-		})
+		t.Run(c.name, func(t *testing.T) { checkJob(t, s, c.words, c.uid) })
 	}
+}
+
+// checkJob runs a shell on a terminal with words, a command line prefix of chrun, and
+// checks its uid, ^C, and that it ends when chrun is killed.
+func checkJob(t *testing.T, s *stage, words []string, uid int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	// Connecting to the bus starts the helper process.
+	const script = `gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId >/dev/null && echo bus
+trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line"; done`
+	line := session.Quote(append(words, "-c", s.chroot, "-C", "/", "sh", "-c", script)...)
+	cmd := s.command(ctx, "/tmp", "script", "-qec", line, "/dev/null")
+	var out safeBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	keys, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cancel()
+	waitOutput := func(text string) {
+		t.Helper()
+		waitFor(t, 10*time.Second, "output of "+text, func() bool { return strings.Contains(out.String(), text) })
+	}
+	waitOutput("bus")
+	waitOutput("pid=")
+	waitOutput("\n")
+	_, rest, _ := strings.Cut(out.String(), "pid=")
+	pid := 0
+	fmt.Sscan(rest, &pid)
+	if got := owner(t, fmt.Sprint("/proc/", pid)); got != uid {
+		t.Errorf("the program has the uid %d, want %d", got, uid)
+	}
+	io.WriteString(keys, "\x03")
+	waitOutput("caught")
+	io.WriteString(keys, "on\n")
+	waitOutput("read on")
+	if n := strings.Count(out.String(), "caught"); n != 1 {
+		t.Errorf("^C arrived %d times: %q", n, out.String())
+	}
+	chrun := pid // as root, chrun executes the program in its own process
+	if uid != 0 {
+		chrun = parentOf(t, pid)
+	}
+	syscall.Kill(chrun, syscall.SIGKILL)
+	waitFor(t, 5*time.Second, "the first process ends", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 }
 
 func parentOf(t *testing.T, pid int) (parent int) {

@@ -41,17 +41,7 @@ func TestPrompt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			home := headless.Dir(t, d.User)
-			for name, text := range map[string]string{c.file: c.text, ".profile": "[ -z \"$BASH\" ] || . ~/.bashrc\n" + map[bool]string{true: c.text}[c.file == ".profile"], ".zshrc": c.text} {
-				if name == "" || name == ".profile" && c.file == ".bash_profile" {
-					continue
-				}
-				if out, err := d.Output("sh", "-c", `mkdir -p "${1%/*}"; printf %s "$2" >"$1"`, "sh", filepath.Join(home, name), text); err != nil {
-					t.Fatal(out, err)
-				}
-			}
-			if c.file != ".bashrc" {
-				os.WriteFile(filepath.Join(home, ".bashrc"), nil, 0o644)
-			}
+			d.writeShellFiles(home, c.file, c.text)
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			line := session.Quote(chrunProgram, "-q", "-c", d.chroot, "--home", home, "--env", "PATH=/usr/bin:/bin", "-C", "~")
@@ -88,6 +78,25 @@ func TestPrompt(t *testing.T) {
 				t.Errorf("CHRUN_CHROOT is not set: %s", out.String())
 			}
 		})
+	}
+}
+
+// writeShellFiles writes the files that shells read into home. file, which may be "",
+// gets text. As usual, a login bash reads .profile, unless there is a .bash_profile, and
+// that reads .bashrc.
+func (d *desk) writeShellFiles(home, file, text string) {
+	d.t.Helper()
+	files := map[string]string{".bashrc": ""}
+	if file != ".bash_profile" {
+		files[".profile"] = "[ -z \"$BASH\" ] || . ~/.bashrc\n"
+	}
+	if file != "" {
+		files[file] += text
+	}
+	for name, text := range files {
+		if out, err := d.Output("sh", "-c", `mkdir -p "${1%/*}"; printf %s "$2" >"$1"`, "sh", filepath.Join(home, name), text); err != nil {
+			d.t.Fatal(out, err)
+		}
 	}
 }
 

@@ -19,14 +19,11 @@ func (c *Chroot) ForCommand(command string) *Chroot {
 	out := *c
 	out.commands = append(slices.Clone(c.commands), path.Base(command))
 	s := &out.Settings
-	for _, r := range []struct {
-		to   *string
-		from string
-	}{{&s.User, app.User}, {&s.Home, app.Home}, {&s.Personality, app.Personality}, {&s.Identity, app.Identity}, {&s.Map, app.Map}} {
-		if r.from != "" {
-			*r.to = r.from
-		}
-	}
+	override(&s.User, app.User)
+	override(&s.Home, app.Home)
+	override(&s.Personality, app.Personality)
+	override(&s.Identity, app.Identity)
+	override(&s.Map, app.Map)
 	s.Bind = slices.Concat(s.Bind, app.Bind)
 	s.Allow = slices.Concat(removeAll(s.Allow, app.Deny), app.Allow)
 	s.Deny = slices.Concat(removeAll(s.Deny, app.Allow), app.Deny)
@@ -38,6 +35,13 @@ func (c *Chroot) ForCommand(command string) *Chroot {
 	return &out
 }
 
+func override(setting *string, value string) {
+	if value != "" {
+		*setting = value
+	}
+}
+
+// removeAll returns list without the elements of remove.
 func removeAll(list, remove []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(remove, s) })
 }
