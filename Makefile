@@ -1,5 +1,6 @@
-# `make` builds bin/, `make help` lists the rest. What a target needs and
-# this machine lacks is installed with apt-get, through sudo when not root.
+# `make` builds bin/, `make help` lists the other targets. If this machine lacks
+# something that a target needs, it is installed with apt-get (through sudo if the
+# caller is not root).
 
 export PATH := $(PATH):/usr/local/go/bin
 # Go 1.21 or newer fetches the version that go.mod asks for. A packager without
@@ -10,8 +11,8 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X 
 FUZZTIME := 1m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# What the tests may not skip: what `make test` has just provided, and on a CI
-# machine everything.
+# Needs for which tests fail instead of being skipped: those that `make test` has
+# just installed, and in CI all of them.
 MUST := desktop,chroot
 ifdef CI
 MUST := userns,root,desktop,chroot,i386
@@ -26,16 +27,17 @@ build: ## build bin/chrun, bin/chrunctl and chrunctl's completion scripts
 	@bin/chrunctl completion zsh >bin/chrunctl.zsh
 	@bin/chrunctl completion fish >bin/chrunctl.fish
 
-# Not build: root may have no Go, and needs none when all is built.
+# This does not depend on build, because `sudo make install` must not need Go if
+# everything is built.
 bin/chrunctl.fish: $(SOURCES)
 	@$(MAKE) build
 
-demo: build ## show it: Firefox, an X11 program and sound from a chroot (CHROOT=DIR: your own)
+demo: build ## show Firefox, an X11 program and sound from a chroot (CHROOT=DIR for your own chroot)
 	@scripts/install.sh demo $(if $(CHROOT),,chroot) $(if $(WAYLAND_DISPLAY)$(DISPLAY),,desktop)
 	@chroot="$(CHROOT)"; chroot=$${chroot:-$$(scripts/chroot.sh)} && \
 		go run ./scripts/demo -chroot "$$chroot"
 
-demo-clean: ## remove the screenshots, and the chroots that tests and demo have made
+demo-clean: ## remove the screenshots and the chroots made for tests and the demo
 	rm -rf demo
 	scripts/chroot.sh clean
 
@@ -45,7 +47,7 @@ test: build ## run every test, with real servers and programs in a real chroot
 		CHRUN_TEST_CHROOT=$$chroot CHRUN_TEST_CHROOT32=$$chroot32 CHRUN_TEST_MUST=$(MUST) \
 		go test -p 1 -count 1 -timeout 20m ./...
 
-check: ## what must hold for every commit: format, vet, staticcheck, the module's rules, both architectures
+check: ## check the format, vet, staticcheck, the module's rules, both architectures
 	@scripts/install.sh build
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	go vet ./...
@@ -54,21 +56,22 @@ check: ## what must hold for every commit: format, vet, staticcheck, the module'
 	GOARCH=amd64 $(GO_BUILD) -o /dev/null ./...
 	GOARCH=arm64 $(GO_BUILD) -o /dev/null ./...
 
-# Packages with goroutines of their own.
-RACE := ./cmd/... ./desktop/... ./display/x11/... ./internal/... ./session/grant/... ./session/launch/... ./session/relay/...
+# Packages that start goroutines, and those that run them.
+RACE := ./cmd/chrun ./desktop/bridge/... ./desktop/dbus/... ./desktop/menu/... ./display/x11/... \
+	./internal/grants ./internal/headless ./session/grant ./session/launch ./session/relay
 
-race: ## the race detector over the packages with goroutines
+race: ## run the race detector over the packages with goroutines
 	@scripts/install.sh build race
 	CGO_ENABLED=1 go test -race $(RACE)
 
-cover: ## print how much of each package its tests run in the test process
+cover: ## print the test coverage of each package, without the processes that tests start
 	@scripts/install.sh build
 	go test -cover ./...
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: build ## compare chrun's speed with that of others; the tables go into docs/benchmarks.md
+bench: build ## compare chrun's speed with other tools, write the tables into docs/benchmarks.md
 	@scripts/install.sh chroot desktop demo clients bench
 	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench -write docs/benchmarks.md
 
@@ -78,7 +81,7 @@ test-kernels: ## boot distribution kernels (6.1, 6.12, arm64) in qemu, run the m
 
 PREFIX := /usr/local
 
-# What is installed below PREFIX, and what that is here.
+# Files to install: PATH BELOW PREFIX=FILE HERE.
 FILES := bin/chrun=bin/chrun bin/chrunctl=bin/chrunctl \
 	share/man/man1/chrun.1=dist/man/chrun.1 share/man/man1/chrunctl.1=dist/man/chrunctl.1 \
 	share/man/man5/chrun.toml.5=dist/man/chrun.toml.5 \
@@ -89,10 +92,11 @@ FILES := bin/chrun=bin/chrun bin/chrunctl=bin/chrunctl \
 	share/fish/vendor_completions.d/chrun.fish=dist/completions/chrun.fish \
 	share/fish/vendor_completions.d/chrunctl.fish=bin/chrunctl.fish
 
-# fish looks into /usr/local only where XDG_DATA_DIRS names it: not on a console.
+# fish searches /usr/local only if XDG_DATA_DIRS names it, which it does not on a
+# console.
 FISH := /etc/fish/completions
 
-install: bin/chrunctl.fish ## install programs, man pages, completion, and the AppArmor profile where AppArmor knows it (PREFIX, DESTDIR)
+install: bin/chrunctl.fish ## install programs, man pages, completion, and the AppArmor profile if AppArmor supports it (PREFIX, DESTDIR)
 	@for file in $(FILES); do \
 		mode=0644; case $$file in bin/*) mode=0755; esac; \
 		to="$(DESTDIR)$(PREFIX)/$${file%=*}"; echo "$$to"; \
@@ -109,18 +113,18 @@ install: bin/chrunctl.fish ## install programs, man pages, completion, and the A
 		{ [ -n "$(DESTDIR)" ] || apparmor_parser -r "$$to" || true; }; \
 	}
 
-uninstall: ## take away what install has put there, say what stays
+uninstall: ## remove the installed files, print what stays
 	@for file in $(FILES); do rm -fv "$(DESTDIR)$(PREFIX)/$${file%=*}"; done
 	@[ -n "$(DESTDIR)" ] || [ "$(PREFIX)" != /usr/local ] || rm -fv $(FISH)/chrun.fish $(FISH)/chrunctl.fish
 	@profile="$(DESTDIR)/etc/apparmor.d/chrun"; [ ! -e "$$profile" ] || { \
 		[ -n "$(DESTDIR)" ] || apparmor_parser -R "$$profile" || true; rm -fv "$$profile"; }
-	@echo "What stays, and how to remove it:"
-	@echo "  everybody's configuration    sudo rm -r /etc/chrun"
-	@echo "  yours                        rm -r ~/.config/chrun"
-	@echo "  what you have exported       its entries show no more; ~/.local/state/chrun/exports lists the files"
-	@echo "  notes whose home is whose    rm -r ~/.local/state/chrun"
+	@echo "These files stay. To remove them:"
+	@echo "  configuration for all users  sudo rm -r /etc/chrun"
+	@echo "  your configuration           rm -r ~/.config/chrun"
+	@echo "  exported menu entries        are hidden now; ~/.local/state/chrun/exports lists their files"
+	@echo "  records of exports and homes rm -r ~/.local/state/chrun"
 	@echo "  THE HOMES OF YOUR CHROOTS    rm -r ~/.local/share/chrun"
-	@echo "The chroots themselves are as they were."
+	@echo "The chroots themselves are unchanged."
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
