@@ -1,13 +1,13 @@
-// Package entry reads and rewrites desktop entries, so that an entry of a chroot
-// runs its program there from the host's menu. It takes bytes and gives bytes:
-// where entries lie, and what else belongs to them, is for package export.
+// Package entry reads and rewrites desktop entries, so that the host's menu can run
+// a program of a chroot. It converts bytes to bytes: package export reads and
+// writes the files, and the icons and services of an entry.
 //
-// An entry comes from a chroot and is hostile; what is written is read by every
-// desktop of the host, some of which run more of it than Exec. So what this
-// package does not know does not pass.
+// An entry of a chroot may be hostile, and the result is read by every desktop of
+// the host, some of which execute more than Exec. So the result contains only what
+// this package knows.
 //
-// Sources: Desktop Entry Specification 1.5; GLib's gkeyfile.c and
-// gdesktopappinfo.c for what programs make of an odd entry.
+// Sources: Desktop Entry Specification 1.5; for unusual entries GLib's gkeyfile.c
+// and gdesktopappinfo.c.
 package entry
 
 import (
@@ -18,8 +18,8 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what an entry may hold. Those of an office suite in 120 languages
-// have a few hundred lines, of at most 8 KiB.
+// Limits of an entry. The entries of an office suite in 120 languages have a few
+// hundred lines of at most 8 KiB.
 const (
 	maxSize  = 1 << 20 // bytes
 	maxLine  = 64 << 10
@@ -29,12 +29,12 @@ const (
 const mainGroup = "Desktop Entry"
 const actionPrefix = "Desktop Action "
 
-// Entry is a desktop entry. Its groups, lines, comments and translations are in
+// Entry is a desktop entry. It keeps groups, lines, comments and translations in
 // the order of the file.
 type Entry struct {
-	head    []line // before the first group
+	header  []line // before the first group
 	groups  []group
-	repairs []Dropped
+	repairs []Dropped // what Parse left out
 }
 
 type group struct {
@@ -42,17 +42,17 @@ type group struct {
 	lines []line
 }
 
-// line is KEY[LOCALE]=VALUE, or with no key a comment or blank as it stands.
+// line is KEY[LOCALE]=VALUE, or without a key a comment or blank line.
 type line struct {
 	key, locale string
 	value       string // as in the file: escaped
 }
 
-// Dropped is what a rewritten entry lacks, and why.
+// Dropped is a part that a rewritten entry lacks, and why.
 type Dropped struct{ Group, Key, Why string }
 
-// Parse reads an entry. The error says why it is none, or one that programs
-// disagree about.
+// Parse reads an entry. It returns an error for a text that is not a desktop entry,
+// or that programs understand differently.
 func Parse(data []byte) (*Entry, error) {
 	e := &Entry{}
 	switch {
@@ -61,11 +61,11 @@ func Parse(data []byte) (*Entry, error) {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		return nil, errors.New("it is UTF-16, not UTF-8")
 	case bytes.IndexByte(data, 0) >= 0:
-		return nil, errors.New("it holds NUL bytes")
+		return nil, errors.New("it contains NUL bytes")
 	}
 	text, bom := strings.CutPrefix(string(data), "\ufeff")
 	if bom {
-		e.repairs = append(e.repairs, Dropped{Why: "a byte order mark, which no file has"})
+		e.repairs = append(e.repairs, Dropped{Why: "a byte order mark, which desktop entries do not have"})
 	}
 	if text == "" {
 		return nil, errors.New("it is empty")
@@ -95,14 +95,14 @@ func Parse(data []byte) (*Entry, error) {
 	return e, nil
 }
 
-// parseLine takes one line of the file.
+// parseLine adds one line of the file.
 func (e *Entry) parseLine(text string) error {
 	trimmed := strings.TrimLeft(text, " \t")
 	if trimmed == "" || trimmed[0] == '#' {
 		if !isPlainText(text) {
 			text = "#"
 		}
-		lines := &e.head
+		lines := &e.header
 		if n := len(e.groups); n > 0 {
 			lines = &e.groups[n-1].lines
 		}
@@ -115,9 +115,9 @@ func (e *Entry) parseLine(text string) error {
 	name, value, ok := strings.Cut(trimmed, "=")
 	switch {
 	case !ok:
-		return errors.New("it is no key, comment or group")
+		return errors.New("it is not a key, comment or group")
 	case len(e.groups) == 0:
-		return errors.New("a key stands before the first group")
+		return errors.New("it has a key before the first group")
 	}
 	g := &e.groups[len(e.groups)-1]
 	key, locale, err := cutLocale(strings.TrimRight(name, " \t"))
@@ -127,14 +127,14 @@ func (e *Entry) parseLine(text string) error {
 	l := line{key, locale, strings.TrimLeft(value, " \t")}
 	if !isPlainText(l.value) || !isPlainText(unescape(l.value)) && key != "Exec" {
 		if locale == "" {
-			return fmt.Errorf("%s holds control characters, or bytes that are not UTF-8", key)
+			return fmt.Errorf("%s contains control characters or is not UTF-8", key)
 		}
-		e.repairs = append(e.repairs, Dropped{g.name, l.name(), "control characters, or bytes that are not UTF-8"})
+		e.repairs = append(e.repairs, Dropped{g.name, l.name(), "it contains control characters or is not UTF-8"})
 		return nil
 	}
 	for i, old := range g.lines {
 		if old.key == key && old.locale == locale {
-			e.repairs = append(e.repairs, Dropped{g.name, l.name(), "it is there twice: the last counts, as for GLib"})
+			e.repairs = append(e.repairs, Dropped{g.name, l.name(), "it occurs twice; the last one is kept, as in GLib"})
 			g.lines[i] = l
 			return nil
 		}
@@ -147,31 +147,31 @@ func (e *Entry) openGroup(header string) error {
 	name := strings.TrimSuffix(header[1:], "]")
 	switch {
 	case !strings.HasSuffix(header, "]"), strings.ContainsAny(name, "[]"), !isPlainText(name):
-		return errors.New("it is no name of a group")
+		return errors.New("it is not a valid name of a group")
 	case len(e.groups) == 0 && name != mainGroup:
 		return fmt.Errorf("the first group is [%.50s], not [Desktop Entry]", name)
-	case e.group(name) != nil:
-		return fmt.Errorf("the group [%.50s] is there twice", name)
+	case e.findGroup(name) != nil:
+		return fmt.Errorf("the group [%.50s] occurs twice", name)
 	}
 	e.groups = append(e.groups, group{name: name})
 	return nil
 }
 
-// cutLocale takes KEY[LOCALE] apart.
+// cutLocale splits KEY[LOCALE].
 func cutLocale(name string) (key, locale string, err error) {
 	key, rest, ok := strings.Cut(name, "[")
 	if ok {
 		if locale, ok = strings.CutSuffix(rest, "]"); !ok || !hasOnly(locale, "_.@-") || locale == "" {
-			return "", "", fmt.Errorf("%.50q has no proper locale", name)
+			return "", "", fmt.Errorf("%.50q has an invalid locale", name)
 		}
 	}
 	if key == "" || !hasOnly(key, "-") {
-		return "", "", fmt.Errorf("%.50q is no name of a key", name)
+		return "", "", fmt.Errorf("%.50q is not a valid name of a key", name)
 	}
 	return key, locale, nil
 }
 
-// hasOnly says whether s holds ASCII letters, digits and bytes of more alone.
+// hasOnly reports whether s consists of ASCII letters, digits and bytes of more.
 func hasOnly(s, more string) bool {
 	for i := range len(s) {
 		c := s[i] | 0x20
@@ -182,7 +182,7 @@ func hasOnly(s, more string) bool {
 	return true
 }
 
-// isPlainText says whether s is UTF-8 without control characters but tabs.
+// isPlainText reports whether s is UTF-8 without control characters except tabs.
 func isPlainText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r < ' ' && r != '\t' || 0x7f <= r && r < 0xa0 || r == 0x2028 || r == 0x2029
@@ -196,7 +196,7 @@ func (l *line) name() string {
 	return l.key + "[" + l.locale + "]"
 }
 
-// Bytes is the entry as a file.
+// Bytes returns the text of the entry.
 func (e *Entry) Bytes() []byte {
 	var b bytes.Buffer
 	write := func(lines []line) {
@@ -207,7 +207,7 @@ func (e *Entry) Bytes() []byte {
 			b.WriteString(l.value + "\n")
 		}
 	}
-	write(e.head)
+	write(e.header)
 	for _, g := range e.groups {
 		b.WriteString("[" + g.name + "]\n")
 		write(g.lines)
@@ -215,7 +215,7 @@ func (e *Entry) Bytes() []byte {
 	return b.Bytes()
 }
 
-func (e *Entry) group(name string) *group {
+func (e *Entry) findGroup(name string) *group {
 	for i := range e.groups {
 		if e.groups[i].name == name {
 			return &e.groups[i]
@@ -224,7 +224,7 @@ func (e *Entry) group(name string) *group {
 	return nil
 }
 
-// get is the unlocalised value of a key, escaped.
+// get returns the untranslated value of a key, escaped.
 func (g *group) get(key string) (value string, ok bool) { return g.lookup(key, "") }
 
 func (g *group) lookup(key, locale string) (value string, ok bool) {
@@ -236,7 +236,7 @@ func (g *group) lookup(key, locale string) (value string, ok bool) {
 	return "", false
 }
 
-// set changes a key's value, or adds the key after the last one.
+// set changes the untranslated value of a key, or adds the key after the last one.
 func (g *group) set(key, value string) {
 	last := 0
 	for i, l := range g.lines {

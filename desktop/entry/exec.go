@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Word is an argument of Exec, unquoted, in which a field code is %f and a
+// Word is an argument of Exec without quotes. Field codes look like %f, and a
 // percent sign is %%.
 type Word string
 
-// Literal are words that mean args as they are.
+// Literal returns words that stand for exactly these arguments.
 func Literal(args ...string) []Word {
 	words := make([]Word, len(args))
 	for i, a := range args {
@@ -23,27 +23,27 @@ const (
 	fileCodes  = "fFuU"
 	otherCodes = "ick"
 	deprecated = "dDnNvm"
-	// reserved are the characters that make quotes necessary; those of the last
-	// row only because KDE may use a shell.
+	// reserved are the characters that need quotes. Those in the second string
+	// need them only because KDE may use a shell.
 	reserved = " \t\n\r\"'\\><~|&;$*?#()`" + "[]{}!^"
 )
 
 // maxWords is how many arguments Exec may have.
 const maxWords = 1000
 
-// ParseExec reads the value of Exec as it is in the file ("The Exec key"): the
-// string's escapes, words, quotes, field codes. Single quotes and a backslash
-// outside quotes are read as GLib does, and so is a code that is alone in its
-// quotes; other codes in quotes mean something else to every launcher and are an
-// error. Deprecated codes vanish.
+// ParseExec parses the value of Exec as it is in the file ("The Exec key"): the
+// escapes of the string, words, quotes and field codes. It treats single quotes, a
+// backslash outside quotes, and a field code that is the only text in its quotes
+// as GLib does. Other field codes in quotes are an error, since launchers disagree
+// about them. Deprecated field codes are removed.
 func ParseExec(value string) ([]Word, error) {
-	texts, err := split(unescape(value))
+	tokens, err := splitCommand(unescape(value))
 	if err != nil {
 		return nil, err
 	}
 	var words []Word
 	files := 0
-	for _, t := range texts {
+	for _, t := range tokens {
 		w, n, err := t.parseCodes()
 		files += n
 		switch {
@@ -51,7 +51,7 @@ func ParseExec(value string) ([]Word, error) {
 			return nil, err
 		case files > 1:
 			return nil, errors.New("Exec has more than one of %f, %F, %u and %U")
-		case w == "" && t.text != "": // a deprecated code
+		case w == "" && t.text != "": // a deprecated field code
 			continue
 		case len(words) == 0 && t.hasCodes():
 			return nil, errors.New("the program in Exec is a field code")
@@ -62,24 +62,24 @@ func ParseExec(value string) ([]Word, error) {
 	case len(words) == 0 || words[0] == "":
 		return nil, errors.New("Exec names no program")
 	case strings.Contains(string(words[0]), "="):
-		return nil, errors.New("the program in Exec has a =")
+		return nil, errors.New("the program in Exec contains =")
 	case len(words) > maxWords:
 		return nil, fmt.Errorf("Exec has more than %d arguments", maxWords)
 	}
 	return words, nil
 }
 
-// token is a word with its quotes taken off, and which of its bytes were in them.
+// token is a word without its quotes. quoted tells which bytes were in quotes.
 type token struct {
 	text   string
 	quoted []bool
 }
 
-// split takes a command line apart.
-func split(s string) (texts []token, err error) {
+// splitCommand splits a command line into words.
+func splitCommand(s string) (tokens []token, err error) {
 	var t token
 	if strings.IndexByte(s, 0) >= 0 {
-		return nil, errors.New("Exec holds a NUL byte")
+		return nil, errors.New("Exec contains a NUL byte")
 	}
 	in, quote := false, byte(0)
 	put := func(c byte) {
@@ -99,32 +99,32 @@ func split(s string) (texts []token, err error) {
 			quote, in = c, true
 		case c == '\\':
 			if i++; i == len(s) {
-				return nil, errors.New("Exec ends in a backslash")
+				return nil, errors.New("Exec ends with a backslash")
 			}
 			put(s[i])
 		case c == ' ', c == '\t', c == '\n':
 			if in {
-				texts, t, in = append(texts, t), token{}, false
+				tokens, t, in = append(tokens, t), token{}, false
 			}
 		default:
 			put(c)
 		}
 	}
 	if quote != 0 {
-		return nil, fmt.Errorf("Exec has a %c that does not end", quote)
+		return nil, fmt.Errorf("Exec has an unterminated %c", quote)
 	}
 	if in {
-		texts = append(texts, t)
+		tokens = append(tokens, t)
 	}
-	return texts, nil
+	return tokens, nil
 }
 
-// hasCodes says whether a word has field hasCodes.
+// hasCodes reports whether the token has field codes.
 func (t *token) hasCodes() bool {
 	return strings.Contains(strings.ReplaceAll(t.text, "%%", ""), "%")
 }
 
-// parseCodes checks the field codes; files counts those for files.
+// parseCodes checks the field codes. files is the number of those for files.
 func (t *token) parseCodes() (w Word, files int, err error) {
 	var b strings.Builder
 	for i := 0; i < len(t.text); i++ {
@@ -134,19 +134,19 @@ func (t *token) parseCodes() (w Word, files int, err error) {
 			continue
 		}
 		if i++; i == len(t.text) {
-			return "", 0, errors.New("Exec has a % with nothing behind it")
+			return "", 0, errors.New("Exec ends an argument with a single %")
 		}
 		code := t.text[i]
-		alone := len(t.text) == 2
+		isOnlyText := len(t.text) == 2
 		switch {
 		case code == '%':
 		case strings.IndexByte(deprecated, code) >= 0:
 			continue
 		case strings.IndexByte(fileCodes+otherCodes, code) < 0:
 			return "", 0, fmt.Errorf("Exec has the unknown field code %%%c", code)
-		case alone:
+		case isOnlyText:
 		case t.quoted[i], strings.ContainsAny(t.text, reserved):
-			return "", 0, fmt.Errorf("Exec has the field code %%%c in quotes, with more", code)
+			return "", 0, fmt.Errorf("Exec has the field code %%%c in quotes with other text", code)
 		case strings.IndexByte("FUi", code) >= 0:
 			return "", 0, fmt.Errorf("Exec has the field code %%%c inside an argument", code)
 		}
@@ -158,8 +158,8 @@ func (t *token) parseCodes() (w Word, files int, err error) {
 	return Word(b.String()), files, nil
 }
 
-// FormatExec is the shortest value of Exec, as it is in a file, that ParseExec
-// and every launcher read as words.
+// FormatExec returns the shortest value of Exec, as it is in a file, that ParseExec
+// and every launcher parse as these words.
 func FormatExec(words []Word) string {
 	var b strings.Builder
 	for i, w := range words {

@@ -18,21 +18,21 @@ func TestFormatExec(t *testing.T) {
 		}
 		words, err := ParseExec(got)
 		if err != nil || !slices.Equal(words, Literal("p", arg)) {
-			t.Errorf("%q: read again as %q, %v", arg, words, err)
+			t.Errorf("%q: parsed as %q, %v", arg, words, err)
 		}
 	}
 }
 
-// GLib reads what we write as we do.
-func TestGLib(t *testing.T) {
+// A shell parses the values like launchers, since the quoting of the specification
+// is a subset of its own.
+func TestShellParsesExec(t *testing.T) {
 	args := []string{"a b", `/x y/$z\w`, `say "hi"`, "it's", "", "a;b", "`id`", `\`, "~", "#x", "a\tb", "größe"}
 	for _, a := range args {
 		line := unescape(FormatExec(Literal("printf", "[%s]", a)))
 		line = strings.ReplaceAll(line, "%%", "%")
-		// sh reads such a line alike: spec quoting is a subset of it.
 		out, err := exec.Command("sh", "-c", line).Output()
 		if err != nil || string(out) != "["+a+"]" {
-			t.Errorf("%q became %s, and sh made %q of it (%v)", a, line, out, err)
+			t.Errorf("%q is written as %s, which sh parses as %q (%v)", a, line, out, err)
 		}
 	}
 }
@@ -97,13 +97,13 @@ func FuzzExec(f *testing.F) {
 		text := FormatExec(words)
 		again, err := ParseExec(text)
 		if err != nil || !slices.Equal(again, words) {
-			t.Fatalf("%q is %q, written %q, read %q (%v)", value, words, text, again, err)
+			t.Fatalf("%q is parsed as %q, which is written as %q and parsed as %q (%v)", value, words, text, again, err)
 		}
 		if twice := FormatExec(again); twice != text {
-			t.Fatalf("%q is written %q, then %q", value, text, twice)
+			t.Fatalf("%q is written as %q, then as %q", value, text, twice)
 		}
 		if strings.ContainsAny(text, "\n\r") {
-			t.Fatalf("%q is more than a line", text)
+			t.Fatalf("%q has more than one line", text)
 		}
 	})
 }
@@ -125,7 +125,7 @@ func FuzzRewrite(f *testing.F) {
 		e.Localised("Name", "de_AT@x")
 		e.IsShown([]string{"GNOME"})
 		e.Program()
-		out, _, err := e.Rewrite(standard())
+		out, _, err := e.Rewrite(testOptions())
 		if err != nil {
 			return
 		}

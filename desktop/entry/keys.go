@@ -2,25 +2,25 @@ package entry
 
 import "strings"
 
-// localisable are the keys of version 1.5 that have translations.
+// localisable are the keys of version 1.5 that may have translations.
 var localisable = map[string]bool{"Name": true, "GenericName": true, "Comment": true, "Icon": true, "Keywords": true,
 	"X-GNOME-FullName": true, "X-GNOME-Keywords": true, "X-KDE-Keywords": true}
 
-// keys are those of Desktop Entry 1.5 that an application's entry may have.
+// keys are the keys of Desktop Entry 1.5 for an application.
 var keys = newSet("Type Version Name GenericName NoDisplay Comment Icon Hidden OnlyShowIn NotShowIn DBusActivatable " +
 	"TryExec Exec Path Terminal Actions MimeType Categories Implements Keywords StartupNotify StartupWMClass " +
 	"PrefersNonDefaultGPU SingleMainWindow")
 
-// actionKeys are those of a [Desktop Action NAME].
+// actionKeys are the keys of a group [Desktop Action NAME].
 var actionKeys = newSet("Name Icon Exec")
 
-// harmless are the keys beyond the specification that an exported entry keeps:
-// texts, and hints that make nothing run and grant nothing. Not among them, for
-// example: X-KDE-SubstituteUID and TerminalOptions (KDE runs more of them),
+// harmless are the keys outside the specification that an exported entry keeps:
+// texts, and hints that run no program and grant no rights. It does not contain,
+// for example, X-KDE-SubstituteUID and TerminalOptions (KDE runs what they say),
 // X-GNOME-Bugzilla-ExtraInfoScript (a program of the host), InitialPreference
-// (moves KDE's defaults), X-KDE-Wayland-Interfaces and
-// X-KDE-DBUS-Restricted-Interfaces (rights in KWin), X-Flatpak and X-Snap… (make
-// the entry another launcher's).
+// (changes KDE's defaults), X-KDE-Wayland-Interfaces and
+// X-KDE-DBUS-Restricted-Interfaces (rights in KWin), X-Flatpak and X-Snap… (mark an
+// entry as another launcher's).
 var harmless = newSet("X-GNOME-FullName X-GNOME-Keywords X-GNOME-Gettext-Domain X-GNOME-UsesNotifications " +
 	"X-GNOME-SingleWindow X-GNOME-DocPath " +
 	"X-Ubuntu-Gettext-Domain " +
@@ -28,13 +28,13 @@ var harmless = newSet("X-GNOME-FullName X-GNOME-Keywords X-GNOME-Gettext-Domain 
 	"X-Desktop-File-Install-Version X-AppStream-Ignore X-AppInstall-Package X-Geoclue-Reason " +
 	"X-Unity-IconBackgroundColor X-MultipleArgs X-GIO-NoFuse")
 
-// dropReasons says dropReasons a key is left out.
+// dropReasons are the reasons why an exported entry does not keep a key.
 var dropReasons = map[string]string{
-	"TerminalOptions":                  "KDE gives it to the host's terminal, which may run it",
-	"X-KDE-SubstituteUID":              "KDE would run the line as another user",
-	"X-KDE-Username":                   "KDE would run the line as another user",
+	"TerminalOptions":                  "KDE passes it to the host's terminal, which may run it",
+	"X-KDE-SubstituteUID":              "KDE would run Exec as another user",
+	"X-KDE-Username":                   "KDE would run Exec as another user",
 	"X-GNOME-Bugzilla-ExtraInfoScript": "it names a program that the host would run",
-	"InitialPreference":                "it would move KDE's defaults",
+	"InitialPreference":                "it would change KDE's defaults",
 	"X-KDE-Wayland-Interfaces":         "it would grant rights in the compositor",
 	"X-KDE-DBUS-Restricted-Interfaces": "it would grant rights in the compositor",
 	"SystemdService":                   "it names a service of the host",
@@ -42,7 +42,7 @@ var dropReasons = map[string]string{
 	"MiniIcon":                         "deprecated",
 	"SortOrder":                        "deprecated",
 	"FilePattern":                      "deprecated",
-	"URL":                              "it belongs to links",
+	"URL":                              "only links have it",
 }
 
 func newSet(words string) map[string]bool {

@@ -7,25 +7,26 @@ import (
 	"strings"
 )
 
-// RewriteOptions says how an entry of a chroot becomes one of the host.
+// RewriteOptions describe the entry of the host that Rewrite makes from an entry
+// of a chroot.
 type RewriteOptions struct {
-	ID       string // of the exported file, without ".desktop"
+	ID         string // of the exported file, without ".desktop"
 	OriginalID string // in the chroot, without ".desktop"
-	Launcher string // absolute path of chrun
-	Chroot   string // its NAME
-	Label    string // put behind the shown names in every language; may be ""
-	// MapIcon gives the exported name of an icon; "" leaves the key out.
+	Launcher   string // absolute path of chrun
+	Chroot     string // its name
+	Label      string // follows the names in every language; may be ""
+	// MapIcon returns the exported name of an icon, or "" to leave it out.
 	MapIcon func(name string) string
-	// KeepType says whether a type in MimeType stays; nil keeps all.
+	// KeepType reports whether to keep a type in MimeType. Nil keeps all.
 	KeepType func(t string) bool
-	// HasService says that the D-HasService service of ID is exported too.
+	// HasService means that the D-Bus service of ID is exported too.
 	HasService bool
 }
 
-// Rewrite makes the entry one of the host's, and says what it leaves out. The
-// error says why it refuses.
+// Rewrite makes an entry of the host from e, and returns what it left out. The
+// error is the reason why e cannot be an entry of the host.
 func (e *Entry) Rewrite(r RewriteOptions) (*Entry, []Dropped, error) {
-	w := rewriter{r: r, out: &Entry{head: e.head}, dropped: slices.Clone(e.repairs)}
+	w := rewriter{r: r, out: &Entry{header: e.header}, dropped: slices.Clone(e.repairs)}
 	main := &e.groups[0]
 	switch t := e.String("Type"); {
 	case t == "":
@@ -38,15 +39,15 @@ func (e *Entry) Rewrite(r RewriteOptions) (*Entry, []Dropped, error) {
 		return nil, nil, errors.New("its encoding is Legacy-Mixed, not UTF-8")
 	}
 	w.path = e.String("Path")
-	w.bus = r.HasService && e.Bool("DBusActivatable")
-	if _, ok := main.get("Exec"); !ok && !w.bus {
+	w.keepsService = r.HasService && e.Bool("DBusActivatable")
+	if _, ok := main.get("Exec"); !ok && !w.keepsService {
 		if e.Bool("DBusActivatable") {
-			return nil, nil, errors.New("it is started by D-Bus alone, and has no Exec in its place")
+			return nil, nil, errors.New("it can only be started by D-Bus, since it has no Exec")
 		}
 		return nil, nil, errors.New("it has no Exec")
 	}
 	w.actions = e.List("Actions")
-	if err := w.groups(e); err != nil {
+	if err := w.rewriteGroups(e); err != nil {
 		return nil, nil, err
 	}
 	g := &w.out.groups[0]
@@ -66,7 +67,7 @@ type rewriter struct {
 	out           *Entry
 	dropped       []Dropped
 	path          string
-	bus           bool
+	keepsService  bool
 	actions, kept []string
 }
 
@@ -74,26 +75,26 @@ func (w *rewriter) drop(group, key, why string) {
 	w.dropped = append(w.dropped, Dropped{group, key, why})
 }
 
-// groups rewrites all groups; actions that are not kept are not in Actions.
-func (w *rewriter) groups(e *Entry) error {
+// rewriteGroups rewrites all groups and lists the actions that it keeps.
+func (w *rewriter) rewriteGroups(e *Entry) error {
 	for i := range e.groups {
 		g := &e.groups[i]
 		action, isAction := strings.CutPrefix(g.name, actionPrefix)
 		switch {
 		case i == 0:
 		case !isAction:
-			w.drop(g.name, "", "no group of the specification")
+			w.drop(g.name, "", "the specification does not have this group")
 			continue
 		case !slices.Contains(w.actions, action):
 			w.drop(g.name, "", "Actions does not name it")
 			continue
 		default:
-			if why := w.badAction(g); why != "" {
+			if why := w.checkAction(g); why != "" {
 				w.drop(g.name, "", why)
 				continue
 			}
 		}
-		out, err := w.group(g, isAction)
+		out, err := w.rewriteGroup(g, isAction)
 		switch {
 		case err != nil && isAction:
 			w.drop(g.name, "", err.Error())
@@ -107,12 +108,11 @@ func (w *rewriter) groups(e *Entry) error {
 		w.out.groups = append(w.out.groups, *out)
 	}
 	for _, a := range w.actions {
-		if e.group(actionPrefix+a) == nil {
+		if e.findGroup(actionPrefix+a) == nil {
 			w.drop(mainGroup, "Actions", fmt.Sprintf("%.50q has no group", a))
 		}
 	}
-	// In the order of Actions.
-	order := map[string]int{}
+	order := map[string]int{} // of Actions
 	for i, a := range w.actions {
 		order[a] = i
 	}
@@ -120,24 +120,24 @@ func (w *rewriter) groups(e *Entry) error {
 	return nil
 }
 
-func (w *rewriter) badAction(g *group) string {
+func (w *rewriter) checkAction(g *group) string {
 	if v, _ := g.get("Name"); v == "" {
 		return "it has no Name"
 	}
-	if _, ok := g.get("Exec"); !ok && !w.bus {
+	if _, ok := g.get("Exec"); !ok && !w.keepsService {
 		return "it has no Exec"
 	}
 	return ""
 }
 
-func (w *rewriter) group(g *group, action bool) (*group, error) {
+func (w *rewriter) rewriteGroup(g *group, action bool) (*group, error) {
 	out := &group{name: g.name}
 	for _, l := range g.lines {
 		if l.key == "" {
 			out.lines = append(out.lines, l)
 			continue
 		}
-		value, err := w.line(g.name, l, action)
+		value, err := w.rewriteLine(g.name, l, action)
 		if err != nil {
 			return nil, err
 		}
@@ -149,8 +149,8 @@ func (w *rewriter) group(g *group, action bool) (*group, error) {
 	return out, nil
 }
 
-// line is the new value of a line; nil leaves it out.
-func (w *rewriter) line(group string, l line, action bool) (value *string, err error) {
+// rewriteLine returns the new value of a line, or nil to leave it out.
+func (w *rewriter) rewriteLine(group string, l line, action bool) (value *string, err error) {
 	known := keys[l.key] || harmless[l.key]
 	if action {
 		known = actionKeys[l.key] || harmless[l.key]
@@ -159,58 +159,58 @@ func (w *rewriter) line(group string, l line, action bool) (value *string, err e
 	case !known:
 		reason := dropReasons[l.key]
 		if reason == "" {
-			reason = "not a key of the specification, nor one that is known to be harmless"
+			reason = "it is not in the specification, and not known to be harmless"
 		}
 		w.drop(group, l.name(), reason)
 		return nil, nil
 	case l.locale != "" && !localisable[l.key]:
-		w.drop(group, l.name(), "the key has no translations")
+		w.drop(group, l.name(), "the key cannot be translated")
 		return nil, nil
 	}
 	v := l.value
 	switch l.key {
 	case "Exec":
-		v, err = w.exec(v)
+		v, err = w.rewriteExec(v)
 		return &v, err
-	case "Name", "X-GNOME-FullName": // which GLib shows in its place
+	case "Name", "X-GNOME-FullName": // GLib shows the latter instead of Name
 		if !action {
-			v += escape("x" + w.r.Label)[1:] // no \s: it is not at the front
+			v += escape("x" + w.r.Label)[1:] // without the \s of a space at the front
 		}
 	case "Icon":
 		if v = escape(w.r.MapIcon(unescape(v))); v == "" {
-			w.drop(group, l.name(), "the chroot has no such icon")
+			w.drop(group, l.name(), "the icon cannot be exported")
 			return nil, nil
 		}
 	case "Path":
-		return nil, nil // it is -C in Exec
+		return nil, nil // Exec has it as -C
 	case "DBusActivatable":
-		if !w.bus {
+		if !w.keepsService {
 			if unescape(v) == "true" {
-				w.drop(group, l.name(), "its D-Bus service is not exported: Exec serves")
+				w.drop(group, l.name(), "its D-Bus service is not exported, so it is started with Exec")
 			}
 			return nil, nil
 		}
 	case "MimeType":
-		if v = w.types(group, v); v == "" {
+		if v = w.rewriteTypes(group, v); v == "" {
 			return nil, nil
 		}
 	}
 	return &v, nil
 }
 
-// exec is the line that runs the program in the chroot.
-func (w *rewriter) exec(value string) (string, error) {
+// rewriteExec returns the command that runs the program in the chroot.
+func (w *rewriter) rewriteExec(value string) (string, error) {
 	words, err := ParseExec(value)
 	if err != nil {
 		return "", err
 	}
-	// Where the file lies on the host means nothing inside.
+	// %k is the path of the entry on the host, which means nothing inside.
 	words = slices.DeleteFunc(words, func(word Word) bool { return word == "%k" })
-	return FormatExec(append(LaunchCommand(w.r.Launcher, w.r.Chroot, w.r.ID, w.path), guard(words)...)), nil
+	return FormatExec(append(LaunchCommand(w.r.Launcher, w.r.Chroot, w.r.ID, w.path), protectDash(words)...)), nil
 }
 
-// LaunchCommand are the words before a program's own: chrun, and what is to be known
-// of the launch. dir is where it runs, or "".
+// LaunchCommand returns the words before those of the program: chrun and its
+// options. dir is the working directory, or "".
 func LaunchCommand(launcher, chroot, id, dir string) []Word {
 	words := Literal(launcher, "-c", chroot, "--app", id)
 	if dir != "" {
@@ -219,21 +219,22 @@ func LaunchCommand(launcher, chroot, id, dir string) []Word {
 	return words
 }
 
-// guard keeps a program that is called like an option from being one.
-func guard(words []Word) []Word {
+// protectDash keeps a program whose name looks like an option from being parsed as
+// one.
+func protectDash(words []Word) []Word {
 	if strings.HasPrefix(string(words[0]), "-") {
 		return append([]Word{"--"}, words...)
 	}
 	return words
 }
 
-// types is the value of MimeType with the types that stay.
-func (w *rewriter) types(group, value string) string {
+// rewriteTypes returns the value of MimeType with the types that are kept.
+func (w *rewriter) rewriteTypes(group, value string) string {
 	var kept []string
 	for _, t := range splitList(value) {
 		switch {
-		case !validType(t):
-			w.drop(group, "MimeType", fmt.Sprintf("%.80q is no type", t))
+		case !isValidType(t):
+			w.drop(group, "MimeType", fmt.Sprintf("%.80q is not a valid type", t))
 		case slices.Contains(kept, t):
 		case w.r.KeepType == nil || w.r.KeepType(t):
 			kept = append(kept, t)
@@ -242,14 +243,14 @@ func (w *rewriter) types(group, value string) string {
 	return joinList(kept)
 }
 
-// validType says whether t is TYPE/SUBTYPE (RFC 6838, 4.2).
-func validType(t string) bool {
+// isValidType reports whether t is TYPE/SUBTYPE (RFC 6838, 4.2).
+func isValidType(t string) bool {
 	media, sub, ok := strings.Cut(t, "/")
 	first := func(s string) bool { return s != "" && hasOnly(s[:1], "") }
 	return ok && first(media) && first(sub) && len(t) < 256 && hasOnly(media, "!#$&-^_.+") && hasOnly(sub, "!#$&-^_.+")
 }
 
-// New makes an entry for a program that has none.
+// New returns an entry for a program that has none.
 func New(name, icon string, exec []Word) (*Entry, error) {
 	text := "[Desktop Entry]\nType=Application\nName=" + escape(name) + "\n"
 	if icon != "" {

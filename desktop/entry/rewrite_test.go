@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// standard is how the tests rewrite: chrun lies in /usr/bin, the chroot is g.
-func standard() RewriteOptions {
+// testOptions are for chrun in /usr/bin and the chroot g.
+func testOptions() RewriteOptions {
 	return RewriteOptions{ID: "app", OriginalID: "app", Launcher: "/usr/bin/chrun", Chroot: "g",
 		MapIcon: func(name string) string {
 			if strings.HasPrefix(name, "no-") {
@@ -24,8 +24,8 @@ func standard() RewriteOptions {
 const top = "[Desktop Entry]\nType=Application\nName=App\n"
 const run = "Exec=/usr/bin/chrun -c g --app app "
 
-// Every row: an entry, what its rewritten form must hold (lines), what it must
-// not hold (behind "!"), or why it is refused (behind "refused: ").
+// Each row has an entry, and the lines that its rewritten form must contain, the
+// texts that it must not contain (after "!"), or the error (after "refused: ").
 var entries = []struct{ name, in, want string }{
 	{"plain", top + "Exec=app\n", "Name=App|" + run + "app|TryExec=/usr/bin/chrun"},
 	{"file", top + "Exec=app %f\n", run + "app %f"},
@@ -41,7 +41,7 @@ var entries = []struct{ name, in, want string }{
 	{"deprecated codes", top + "Exec=app %d %D %n %N %v %m x\n", run + "app x"},
 	{"deprecated, embedded", top + "Exec=app a%mb\n", run + "app ab"},
 	{"unknown code", top + "Exec=app %q\n", "refused: unknown field code %q"},
-	{"percent alone", top + "Exec=app %\n", "refused: nothing behind"},
+	{"single percent", top + "Exec=app %\n", "refused: with a single %"},
 	{"two file codes", top + "Exec=app %f %u\n", "refused: more than one"},
 	{"the same twice", top + "Exec=app %f %f\n", "refused: more than one"},
 	{"quoted", top + `Exec="/opt/my app/app" "a b"` + "\n", run + `"/opt/my app/app" "a b"`},
@@ -54,45 +54,45 @@ var entries = []struct{ name, in, want string }{
 	{"backslashes", top + `Exec=app "a\\\\b"` + "\n", run + `app "a\\\\b"`},
 	{"backtick", top + "Exec=app \"\\\\`id\\\\`\"\n", run + "app \"\\\\`id\\\\`\""},
 	{"empty argument", top + `Exec=app "" x` + "\n", run + `app "" x`},
-	{"carriage return by a code", top + `Exec=app "a\rb" \r%c` + "\n", "refused: in quotes"},
+	{"carriage return next to a code", top + `Exec=app "a\rb" \r%c` + "\n", "refused: in quotes"},
 	{"reserved, unquoted", top + "Exec=app a;b&c|d\n", run + `app "a;b&c|d"`},
-	{"open quote", top + `Exec=app "x` + "\n", "refused: does not end"},
-	{"last backslash", top + `Exec=app x\\` + "\n", "refused: backslash"},
+	{"open quote", top + `Exec=app "x` + "\n", "refused: unterminated"},
+	{"last backslash", top + `Exec=app x\\` + "\n", "refused: ends with a backslash"},
 	{"newline in Exec", top + `Exec=app\nrm x` + "\n", run + "app rm x"},
 	{"tab between words", top + "Exec=app\tx\n", run + "app x"},
 	{"quoted newline", top + `Exec=app "a\nb"` + "\n", run + `app "a\nb"`},
 	{"no program", top + "Exec=\n", "refused: names no program"},
 	{"empty program", top + `Exec="" x` + "\n", "refused: names no program"},
 	{"program is a code", top + "Exec=%f\n", "refused: is a field code"},
-	{"assignment as program", top + "Exec=A=b app\n", "refused: has a ="},
+	{"assignment as program", top + "Exec=A=b app\n", "refused: contains ="},
 	{"env", top + "Exec=env A=b app %U\n", run + "env A=b app %U"},
-	{"program like an option", top + "Exec=--version\n", run + "-- --version"},
+	{"program named like an option", top + "Exec=--version\n", run + "-- --version"},
 	{"no Exec", top, "refused: no Exec"},
-	{"D-Bus alone", top + "DBusActivatable=true\n", "refused: D-Bus alone"},
+	{"only D-Bus", top + "DBusActivatable=true\n", "refused: only be started by D-Bus"},
 	{"D-Bus and Exec", top + "DBusActivatable=true\nExec=app\n", run + "app|!DBusActivatable"},
 	{"working directory", top + "Path=/opt/my app\nExec=app\n", run + `-C "/opt/my app" app|!Path=`},
 	{"TryExec", top + "TryExec=evil\nExec=app\n", "TryExec=/usr/bin/chrun|!evil"},
 	{"icon", top + "Icon=app\nExec=app\n", "Icon=app"},
 	{"absolute icon", top + "Icon=/opt/app.png\nExec=app\n", "Icon=app|!/opt"},
 	{"no icon", top + "Icon=no-app\nExec=app\n", "!Icon"},
-	{"icon of a language", top + "Icon=app\nIcon[de]=no-app\nExec=app\n", "Icon=app|!Icon[de]"},
+	{"translated icon", top + "Icon=app\nIcon[de]=no-app\nExec=app\n", "Icon=app|!Icon[de]"},
 	{"action", top + "Exec=app\nActions=new;\n\n[Desktop Action new]\nName=New\nIcon=/opt/new.png\nExec=app --new %u\n",
 		"Actions=new;|Icon=new|" + run + "app --new %u"},
 	{"action without group", top + "Exec=app\nActions=new;old;\n[Desktop Action new]\nName=New\nExec=app -n\n", "Actions=new;"},
-	{"no action left", top + "Exec=app\nActions=old;\n", "!Actions"},
+	{"no action kept", top + "Exec=app\nActions=old;\n", "!Actions"},
 	{"group without action", top + "Exec=app\n[Desktop Action x]\nName=X\nExec=rm\n", "!rm"},
 	{"action without Exec", top + "Exec=app\nActions=x;\n[Desktop Action x]\nName=X\n", "!Actions|!Desktop Action"},
 	{"action with a bad Exec", top + "Exec=app\nActions=x;y;\n[Desktop Action x]\nName=X\nExec=a %q\n[Desktop Action y]\nName=Y\nExec=y\n", "Actions=y;|!%q"},
-	{"action's foreign keys", top + "Exec=app\nActions=x;\n[Desktop Action x]\nName=X\nExec=x\nTryExec=y\nOnlyShowIn=KDE\n", "Actions=x;|!TryExec=y|!OnlyShowIn"},
+	{"keys that an action cannot have", top + "Exec=app\nActions=x;\n[Desktop Action x]\nName=X\nExec=x\nTryExec=y\nOnlyShowIn=KDE\n", "Actions=x;|!TryExec=y|!OnlyShowIn"},
 	{"types", top + "Exec=app %U\nMimeType=text/plain;text/html;x-scheme-handler/http;\n", "MimeType=text/plain;x-scheme-handler/http;|!text/html"},
-	{"types twice, or none", top + "Exec=app %U\nMimeType=text/plain;text/plain;../x;a b/c;\n", "MimeType=text/plain;"},
-	{"no type left", top + "Exec=app %U\nMimeType=text/html\n", "!MimeType"},
+	{"duplicate and invalid types", top + "Exec=app %U\nMimeType=text/plain;text/plain;../x;a b/c;\n", "MimeType=text/plain;"},
+	{"no type kept", top + "Exec=app %U\nMimeType=text/html\n", "!MimeType"},
 	{"translations and comments", "# one\n" + top + "Name[de]=Ding\nComment=C\n# two\n\nExec=app\n", "# one|Name[de]=Ding|# two|Comment=C"},
 	{"translated Exec", top + "Exec=app\nExec[de]=rm\n", "!rm"},
 	{"TerminalOptions", top + "Exec=app\nTerminalOptions=-e rm\n", "!rm"},
 	{"X-KDE-SubstituteUID", top + "Exec=app\nX-KDE-SubstituteUID=true\nX-KDE-Username=root\n", "!X-KDE"},
-	{"script of the host", top + "Exec=app\nX-GNOME-Bugzilla-ExtraInfoScript=/bin/x\n", "!Script"},
-	{"another launcher's", top + "Exec=app\nX-Flatpak=org.x\nX-SnapInstanceName=x\n", "!X-Flatpak|!X-Snap"},
+	{"program of the host", top + "Exec=app\nX-GNOME-Bugzilla-ExtraInfoScript=/bin/x\n", "!Script"},
+	{"entry of another launcher", top + "Exec=app\nX-Flatpak=org.x\nX-SnapInstanceName=x\n", "!X-Flatpak|!X-Snap"},
 	{"InitialPreference", top + "Exec=app\nInitialPreference=99\n", "!InitialPreference"},
 	{"harmless", top + "Exec=app\nX-GNOME-UsesNotifications=true\nX-Purism-FormFactor=Workstation;Mobile;\n", "X-GNOME-UsesNotifications=true|X-Purism-FormFactor=Workstation;Mobile;"},
 	{"unknown group", top + "Exec=app\n[X-Foo Shortcut Group]\nExec=rm\n", "!rm|!Shortcut"},
@@ -102,32 +102,32 @@ var entries = []struct{ name, in, want string }{
 	{"byte order mark", "\ufeff" + top + "Exec=app\n", "[Desktop Entry]|!\ufeff"},
 	{"UTF-16", "\xff\xfe[\x00D\x00", "refused: UTF-16"},
 	{"NUL", top + "Exec=app\x00\n", "refused: NUL"},
-	{"latin1 name", "[Desktop Entry]\nType=Application\nName=\xe4\nExec=app\n", "refused: not UTF-8"},
+	{"latin1 name", "[Desktop Entry]\nType=Application\nName=\xe4\nExec=app\n", "refused: is not UTF-8"},
 	{"latin1 translation", top + "Name[de]=\xe4\nExec=app\n", "!Name[de]"},
 	{"newline in a name", "[Desktop Entry]\nType=Application\nName=a\\nb\nExec=app\n", "refused: control characters"},
 	{"escape sequence in a translation", top + "Name[de]=\x1b[2J\nExec=app\n", "!\x1b"},
 	{"line separator in a name", "[Desktop Entry]\nType=Application\nName=a\u2028b\nExec=app\n", "refused: control characters"},
 	{"long line", top + "Comment=" + strings.Repeat("x", 1<<20) + "\nExec=app\n", "refused: longer"},
-	{"long line of 100 KB", top + "Comment=" + strings.Repeat("x", 100<<10) + "\nExec=app\n", "refused: line 4 is longer"},
+	{"line of 100 KB", top + "Comment=" + strings.Repeat("x", 100<<10) + "\nExec=app\n", "refused: line 4 is longer"},
 	{"many lines", top + strings.Repeat("#\n", 20000) + "Exec=app\n", "refused: lines"},
 	{"many arguments", top + "Exec=app" + strings.Repeat(" x", 2000) + "\n", "refused: arguments"},
-	{"two groups", top + "Exec=app\n[Desktop Entry]\nExec=rm\n", "refused: twice"},
+	{"two groups", top + "Exec=app\n[Desktop Entry]\nExec=rm\n", "refused: occurs twice"},
 	{"key twice", top + "Exec=rm\nExec=app\n", run + "app|!rm"},
 	{"key before a group", "Type=Application\n" + top, "refused: before the first group"},
 	{"other group first", "[X]\n" + top + "Exec=app\n", "refused: first group"},
-	{"no line at all", "", "refused: empty"},
-	{"comment alone", "# x\n", "refused: no group"},
-	{"rubbish", top + "rubbish\nExec=app\n", "refused: line 4"},
-	{"strange key", top + "Ex ec=app\n", "refused: no name of a key"},
-	{"strange locale", top + "Name[=x\nExec=app\n", "refused: locale"},
-	{"strange group", top + "Exec=app\n[a]b]\n", "refused: name of a group"},
-	{"blanks about =", "[Desktop Entry]\nType = Application\nName =  App\nExec = app\n", "Name=App|" + run + "app"},
+	{"empty file", "", "refused: empty"},
+	{"only a comment", "# x\n", "refused: no group"},
+	{"line that is not a key", top + "rubbish\nExec=app\n", "refused: line 4"},
+	{"invalid key", top + "Ex ec=app\n", "refused: not a valid name of a key"},
+	{"invalid locale", top + "Name[=x\nExec=app\n", "refused: invalid locale"},
+	{"invalid group", top + "Exec=app\n[a]b]\n", "refused: not a valid name of a group"},
+	{"spaces around =", "[Desktop Entry]\nType = Application\nName =  App\nExec = app\n", "Name=App|" + run + "app"},
 	{"link", "[Desktop Entry]\nType=Link\nName=x\nURL=file:///\n", "refused: type Link"},
 	{"directory", "[Desktop Entry]\nType=Directory\nName=x\n", "refused: type Directory"},
 	{"no type", "[Desktop Entry]\nName=x\nExec=app\n", "refused: no Type"},
 	{"no name", "[Desktop Entry]\nType=Application\nExec=app\n", "refused: no Name"},
 	{"old encoding", top + "Encoding=Legacy-Mixed\nExec=app\n", "refused: Legacy-Mixed"},
-	{"UTF-8, said", top + "Encoding=UTF-8\nExec=app\n", "!Encoding"},
+	{"UTF-8 as Encoding", top + "Encoding=UTF-8\nExec=app\n", "!Encoding"},
 	{"KDE's group", "[KDE Desktop Entry]\nType=Application\nName=x\nExec=app\n", "refused: first group"},
 	{"SystemdService", top + "SystemdService=x.service\nExec=app\n", "!Systemd"},
 	{"terminal", top + "Terminal=true\nExec=app\n", "Terminal=true"},
@@ -140,10 +140,10 @@ func TestRewrite(t *testing.T) {
 	}
 	for _, c := range entries {
 		t.Run(c.name, func(t *testing.T) {
-			out, _, err := rewritten(c.in, standard())
+			out, _, err := rewriteText(c.in, testOptions())
 			if why, refused := strings.CutPrefix(c.want, "refused: "); refused {
 				if err == nil || !strings.Contains(err.Error(), why) {
-					t.Fatalf("got %q, %v; want it refused: %s", out, err, why)
+					t.Fatalf("got %q, %v; want the error %s", out, err, why)
 				}
 				return
 			}
@@ -162,13 +162,13 @@ func TestRewrite(t *testing.T) {
 				}
 			}
 			if again, err := Parse([]byte(out)); err != nil || string(again.Bytes()) != out {
-				t.Errorf("does not read its own output: %v\n%s", err, out)
+				t.Errorf("cannot parse the output: %v\n%s", err, out)
 			}
 		})
 	}
 }
 
-func rewritten(in string, r RewriteOptions) (string, []Dropped, error) {
+func rewriteText(in string, r RewriteOptions) (string, []Dropped, error) {
 	e, err := Parse([]byte(in))
 	if err != nil {
 		return "", nil, err
@@ -180,9 +180,9 @@ func rewritten(in string, r RewriteOptions) (string, []Dropped, error) {
 	return string(out.Bytes()), dropped, nil
 }
 
-// What is dropped is said.
+// Every dropped part is reported with a reason.
 func TestDropped(t *testing.T) {
-	_, dropped, err := rewritten("\ufeff"+top+"Exec=app\r\nTerminalOptions=x\nName[de]=\xff\nActions=x;\n[X]\n", standard())
+	_, dropped, err := rewriteText("\ufeff"+top+"Exec=app\r\nTerminalOptions=x\nName[de]=\xff\nActions=x;\n[X]\n", testOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestDropped(t *testing.T) {
 	for _, d := range dropped {
 		got = append(got, d.Group+"/"+d.Key)
 		if d.Why == "" {
-			t.Error("no reason:", d)
+			t.Error("without a reason:", d)
 		}
 	}
 	want := []string{"/", "Desktop Entry/Name[de]", "/", "Desktop Entry/TerminalOptions", "X/", "Desktop Entry/Actions"}
@@ -199,11 +199,11 @@ func TestDropped(t *testing.T) {
 	}
 }
 
-// An entry whose id the host has: its window still belongs to it.
+// An entry that gets another ID keeps its windows, by StartupWMClass.
 func TestRenamed(t *testing.T) {
-	r := standard()
+	r := testOptions()
 	r.ID, r.Label, r.HasService = "app.g", " (g)", true
-	out, _, err := rewritten(top+"Name[de]=Ding\nDBusActivatable=true\nExec=app\nActions=x\n[Desktop Action x]\nName=X\n", r)
+	out, _, err := rewriteText(top+"Name[de]=Ding\nDBusActivatable=true\nExec=app\nActions=x\n[Desktop Action x]\nName=X\n", r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestRenamed(t *testing.T) {
 	}
 }
 
-// What desktop-file-validate accepts, it accepts rewritten, too.
+// desktop-file-validate accepts a rewritten entry if it accepts the original.
 func TestValidate(t *testing.T) {
 	validate := func(text string) (string, bool) {
 		file := filepath.Join(t.TempDir(), "app.desktop")
@@ -225,7 +225,7 @@ func TestValidate(t *testing.T) {
 	}
 	host, _ := filepath.Glob("/usr/share/applications/*.desktop")
 	texts := map[string]string{}
-	for _, f := range append(host, trees()...) {
+	for _, f := range append(host, chrootEntries()...) {
 		data, err := os.ReadFile(f)
 		if err == nil {
 			texts[f] = string(data)
@@ -236,7 +236,7 @@ func TestValidate(t *testing.T) {
 	}
 	accepted := 0
 	for name, text := range texts {
-		out, _, err := rewritten(text, standard())
+		out, _, err := rewriteText(text, testOptions())
 		if err != nil {
 			continue
 		}
@@ -244,8 +244,8 @@ func TestValidate(t *testing.T) {
 			continue
 		}
 		accepted++
-		if said, ok := validate(out); !ok {
-			t.Errorf("%s: %s\n%s", name, said, out)
+		if problems, ok := validate(out); !ok {
+			t.Errorf("%s: %s\n%s", name, problems, out)
 		}
 	}
 	if accepted < 30 {
@@ -253,7 +253,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func trees() []string {
+func chrootEntries() []string {
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("CHRUN_TEST_CHROOT"), "usr/share/applications/*.desktop"))
 	return files
 }

@@ -6,34 +6,34 @@ import (
 	"strings"
 )
 
-// Has says whether [Desktop Entry] has the key, unlocalised.
+// Has reports whether [Desktop Entry] has the key without a locale.
 func (e *Entry) Has(key string) bool {
 	_, ok := e.groups[0].get(key)
 	return ok
 }
 
-// String is the value of a key in [Desktop Entry], unlocalised and unescaped; ""
-// if it is not there.
+// String returns the untranslated, unescaped value of a key in [Desktop Entry], or
+// "".
 func (e *Entry) String(key string) string {
 	v, _ := e.groups[0].get(key)
 	return unescape(v)
 }
 
-// Bool says whether a key in [Desktop Entry] is true; "1" was that before
-// version 1.0 and is for GLib.
+// Bool reports whether a key in [Desktop Entry] is true. It accepts "1", which was
+// valid before version 1.0, as GLib does.
 func (e *Entry) Bool(key string) bool {
 	v := strings.TrimSpace(e.String(key))
 	return v == "true" || v == "1"
 }
 
-// List is the value of a key in [Desktop Entry] that is a list.
+// List returns the value of a key in [Desktop Entry] that is a list.
 func (e *Entry) List(key string) []string {
 	v, _ := e.groups[0].get(key)
 	return splitList(v)
 }
 
-// Localised is the value of a key in [Desktop Entry] for a locale in the form of
-// LC_MESSAGES, lang_COUNTRY.ENCODING@MODIFIER ("Localized values for keys").
+// Localised returns the value of a key in [Desktop Entry] for a locale in the form
+// of LC_MESSAGES, lang_COUNTRY.ENCODING@MODIFIER ("Localized values for keys").
 func (e *Entry) Localised(key, locale string) string {
 	locale, modifier, _ := strings.Cut(locale, "@")
 	locale, _, _ = strings.Cut(locale, ".")
@@ -56,8 +56,8 @@ func (e *Entry) Localised(key, locale string) string {
 	return e.String(key)
 }
 
-// Program is what Exec runs, "" if that cannot be told; a leading env with
-// assignments is passed over.
+// Program returns the program that Exec runs, or "" if Exec is not valid. It skips
+// a leading env with assignments.
 func (e *Entry) Program() string {
 	v, _ := e.groups[0].get("Exec")
 	words, err := ParseExec(v)
@@ -72,7 +72,7 @@ func (e *Entry) Program() string {
 	return strings.ReplaceAll(string(words[0]), "%%", "%")
 }
 
-// IsShown says whether a menu shows the entry on a desktop with the elements of
+// IsShown reports whether menus show the entry on a desktop with these elements of
 // $XDG_CURRENT_DESKTOP.
 func (e *Entry) IsShown(desktops []string) bool {
 	if e.Bool("Hidden") || e.Bool("NoDisplay") {
@@ -92,8 +92,8 @@ func (e *Entry) IsShown(desktops []string) bool {
 
 var unescaper = map[byte]byte{'s': ' ', 'n': '\n', 't': '\t', 'r': '\r', '\\': '\\'}
 
-// unescape undoes the escapes of a string ("Possible value types"). An unknown
-// one stays.
+// unescape undoes the escapes of a string ("Possible value types"). Unknown escapes
+// stay.
 func unescape(s string) string {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s
@@ -114,7 +114,7 @@ func unescape(s string) string {
 
 var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`)
 
-// escape makes s a string's text in a file.
+// escape returns s as the text of a string in a file.
 func escape(s string) string {
 	s = escaper.Replace(s)
 	if strings.HasPrefix(s, " ") {
@@ -123,7 +123,7 @@ func escape(s string) string {
 	return s
 }
 
-// splitList takes an escaped list apart; empty elements are none.
+// splitList splits an escaped list. It leaves out empty elements.
 func splitList(s string) []string {
 	var list []string
 	var b []byte
@@ -151,7 +151,7 @@ func splitList(s string) []string {
 	return list
 }
 
-// joinList is a list's text in a file.
+// joinList returns the text of a list in a file.
 func joinList(list []string) string {
 	var b strings.Builder
 	for _, s := range list {

@@ -10,64 +10,64 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Host is where the host's desktop finds icons.
+// Host knows where the host's desktop finds icons.
 type Host struct {
-	dirs  []Dir               // of its hicolor
-	files map[string][]string // in hicolor and beside the themes, by name
-	best  map[like]Dir        // what Place has found
+	dirs  []Dir               // of its hicolor theme
+	files map[string][]string // in hicolor and outside themes, by icon name
+	best  map[criteria]Dir    // results of Place
 }
 
-// Theme is the directory of the theme into which exported icons go, below
-// $XDG_DATA_HOME: every other falls back to it. Its modification time is what
-// makes a desktop look again.
+// Theme is the directory, below $XDG_DATA_HOME, of the theme that exported icons
+// go to, since all other themes fall back to it. Desktops read it again when its
+// modification time changes.
 const Theme = "icons/hicolor"
 
-// ReadHost reads where icons are; dataDirs is $XDG_DATA_HOME and $XDG_DATA_DIRS,
-// in this order, and home the home. It searches as GTK 3 and 4 do
-// (gtk_icon_theme_init): the home's .icons come second.
+// ReadHost lists the host's icons. dataDirs is $XDG_DATA_HOME followed by
+// $XDG_DATA_DIRS. It searches as GTK 3 and 4 do (gtk_icon_theme_init): .icons in
+// the home directory comes second.
 func ReadHost(home string, dataDirs []string) *Host {
-	h := &Host{files: map[string][]string{}, best: map[like]Dir{}}
-	var icons, beside []string
+	h := &Host{files: map[string][]string{}, best: map[criteria]Dir{}}
+	var icons, unthemed []string
 	for i, d := range dataDirs {
 		icons = append(icons, filepath.Join(d, "icons"))
 		if i == 0 {
 			icons = append(icons, filepath.Join(home, ".icons"))
 		} else {
-			beside = append(beside, filepath.Join(d, "pixmaps"))
+			unthemed = append(unthemed, filepath.Join(d, "pixmaps"))
 		}
 	}
 	for _, base := range icons {
-		// The first index counts for all.
+		// The first index is for the directories of all.
 		data, _ := rootfs.ReadHost(rootfs.HostPath(base).Join("hicolor/index.theme"), maxIndex, 0)
 		if h.dirs = parseIndex(data); h.dirs != nil {
 			break
 		}
 	}
 	if h.dirs == nil {
-		h.dirs = standard()
+		h.dirs = standardDirs()
 	}
 	for _, base := range icons {
 		base = filepath.Join(base, "hicolor")
 		tops, _ := os.ReadDir(base)
-		has := map[string]bool{} // most of its directories are in few systems
+		has := map[string]bool{} // few systems have more than a few of the directories
 		for _, e := range tops {
 			has[e.Name()] = true
 		}
 		for _, d := range h.dirs {
 			if top, _, _ := strings.Cut(d.Path, "/"); has[top] {
-				h.list(filepath.Join(base, d.Path))
+				h.addFiles(filepath.Join(base, d.Path))
 			}
 		}
 	}
-	beside = slices.Concat(icons, beside, []string{"/usr/share/pixmaps"})
-	slices.Sort(beside)
-	for _, dir := range slices.Compact(beside) {
-		h.list(dir)
+	unthemed = slices.Concat(icons, unthemed, []string{"/usr/share/pixmaps"})
+	slices.Sort(unthemed)
+	for _, dir := range slices.Compact(unthemed) {
+		h.addFiles(dir)
 	}
 	return h
 }
 
-func (h *Host) list(dir string) {
+func (h *Host) addFiles(dir string) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return
@@ -81,16 +81,16 @@ func (h *Host) list(dir string) {
 	}
 }
 
-// Files are the host's files of the icon, which one in Theme would shadow. A
-// theme's own icon of that name is shown before either.
+// Files returns the host's files of the icon that an icon in Theme would hide. A
+// desktop prefers an icon of its own theme to both.
 func (h *Host) Files(name string) []string { return h.files[name] }
 
-// Place is where an image of the icon called name goes, below $XDG_DATA_HOME: a
-// directory that the host's hicolor has, of its size or the next. measured is
-// what Measure says. exact says that the directory is made for it.
+// Place returns the path below $XDG_DATA_HOME for an image of the icon with that
+// name: in the directory of the host's hicolor theme that fits best. measured is
+// the size from Measure. exact means that the directory is for exactly such images.
 func (h *Host) Place(i Image, name string, measured int) (rel string, exact bool) {
-	// By the names of the directories: the type Scalable is that of 256x256, too.
-	w := like{"sized", i.Dir.Size, i.Dir.Scale, i.Dir.Context}
+	// The kind comes from the directory's name: 256x256 also has the type Scalable.
+	w := criteria{"sized", i.Dir.Size, i.Dir.Scale, i.Dir.Context}
 	if w.size == 0 {
 		w.size, w.scale, w.context = measured, 1, "Applications"
 	}
@@ -102,27 +102,27 @@ func (h *Host) Place(i Image, name string, measured int) (rel string, exact bool
 	}
 	best, known := h.best[w]
 	if !known {
-		best = slices.MinFunc(h.dirs, func(a, b Dir) int { return slices.Compare(w.cost(a), w.cost(b)) })
+		best = slices.MinFunc(h.dirs, func(a, b Dir) int { return slices.Compare(w.distance(a), w.distance(b)) })
 		h.best[w] = best
 	}
 	exact = kindOf(best) == w.kind && (w.kind != "sized" && kindOf(i.Dir) == w.kind || w.kind == "sized" && best.Size == w.size && best.Scale == w.scale)
 	return path.Join(Theme, best.Path, name+"."+i.Ext), exact
 }
 
-// like is what a directory should be like.
-type like struct {
+// criteria describes the directory that an image should go to.
+type criteria struct {
 	kind        string
-	size, scale int // size 0: of no matter
+	size, scale int // size 0 means any
 	context     string
 }
 
-// cost says how unlike d is; what counts most comes first: the kind, the pixels,
-// their scale.
-func (w like) cost(d Dir) []int {
+// distance returns how much d differs, the most important difference first: kind,
+// pixels, scale, context.
+func (w criteria) distance(d Dir) []int {
 	var c [5]int
-	if is := kindOf(d); is != w.kind {
+	if kind := kindOf(d); kind != w.kind {
 		c[0]++
-		if is == "sized" || w.kind == "sized" {
+		if kind == "sized" || w.kind == "sized" {
 			c[0]++
 		}
 	}
@@ -141,7 +141,7 @@ func (w like) cost(d Dir) []int {
 	return c[:]
 }
 
-// kindOf says what kind of images a directory of hicolor has.
+// kindOf returns which kind of images a directory of hicolor has.
 func kindOf(d Dir) string {
 	if top, _, _ := strings.Cut(d.Path, "/"); top == "scalable" || top == "symbolic" {
 		return top

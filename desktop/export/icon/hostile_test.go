@@ -214,7 +214,7 @@ func FuzzMeasure(f *testing.F) {
 	f.Add("<svg/>")
 	f.Add("/* XPM */\n\"1 1 1 1\"")
 	f.Fuzz(func(t *testing.T, data string) {
-		for _, ext := range exts {
+		for _, ext := range extensions {
 			i := Image{Ext: ext}
 			if size, err := i.Measure([]byte(data)); size < 0 || size > maxSize || err == nil && size == 0 && ext != "svg" {
 				t.Fatal(ext, size, err)

@@ -65,9 +65,9 @@ func TestRealIcons(t *testing.T) {
 		known[path.Join(Theme, d.Path)] = true
 	}
 	for _, th := range tr.themes {
-		tr.list(th)
+		tr.listTheme(th)
 		for name := range th.files {
-			for _, i := range tr.images(th, name) {
+			for _, i := range tr.findImages(th, name) {
 				if rel, _ := host.Place(i, name, 33); !known[path.Dir(rel)] || path.Base(rel) != name+"."+i.Ext {
 					t.Errorf("%s goes to %s", i.Path, rel)
 				}

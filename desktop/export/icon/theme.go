@@ -1,6 +1,5 @@
-// Package icon finds the icons of a chroot's programs, and the places where the
-// host's desktop finds icons. It reads; what is written where is for package
-// export.
+// Package icon finds the icons of a chroot's programs, and decides where the host's
+// desktop will find them. It only reads; package export writes the files.
 //
 // Source: Icon Theme Specification 0.13.
 package icon
@@ -17,13 +16,13 @@ import (
 
 // Dir is a directory of a theme.
 type Dir struct {
-	Path        string // below the theme's, for example "48x48/apps"
-	Size, Scale int    // pixels, of which Scale make one
+	Path        string // below the theme's directory, for example "48x48/apps"
+	Size, Scale int    // in logical pixels, of Scale physical ones
 	Scalable    bool
 	Context     string // "Applications", …
 }
 
-// limits of what a theme's index may hold.
+// Limits of a theme's index.
 const (
 	maxIndex = 256 << 10
 	maxDirs  = 2000
@@ -31,27 +30,27 @@ const (
 	maxScale = 8
 )
 
-// exts are the formats of icons, the preferred one first (Icon Lookup).
-var exts = []string{"png", "svg", "xpm"}
+// extensions are the formats of icons, the preferred one first (Icon Lookup).
+var extensions = []string{"png", "svg", "xpm"}
 
-// parseIndex reads an index.theme: the directories of Directories and
-// ScaledDirectories that have a sane group; nil if there is none.
+// parseIndex returns the directories that an index.theme lists in Directories and
+// ScaledDirectories and that have a valid group, or nil.
 func parseIndex(data []byte) []Dir {
 	if len(data) > maxIndex {
 		return nil
 	}
 	listed, groups, order := map[string]bool{}, map[string]*Dir{}, []*Dir{}
-	var at *Dir
+	var current *Dir
 	inTheme := false
 	for text := range strings.Lines(string(data)) {
 		text = strings.TrimSpace(text)
 		if name, ok := strings.CutPrefix(text, "["); ok {
 			name = strings.TrimSuffix(name, "]")
-			inTheme, at = name == "Icon Theme", nil
+			inTheme, current = name == "Icon Theme", nil
 			if !inTheme && groups[name] == nil && len(groups) < maxDirs {
-				at = &Dir{Path: name, Scale: 1}
-				groups[name] = at
-				order = append(order, at)
+				current = &Dir{Path: name, Scale: 1}
+				groups[name] = current
+				order = append(order, current)
 			}
 			continue
 		}
@@ -62,15 +61,15 @@ func parseIndex(data []byte) []Dir {
 			for _, d := range strings.Split(value, ",") {
 				listed[strings.TrimSpace(d)] = true
 			}
-		case at == nil:
+		case current == nil:
 		case key == "Size":
-			at.Size, _ = strconv.Atoi(value)
+			current.Size, _ = strconv.Atoi(value)
 		case key == "Scale":
-			at.Scale, _ = strconv.Atoi(value)
+			current.Scale, _ = strconv.Atoi(value)
 		case key == "Type":
-			at.Scalable = value == "Scalable"
+			current.Scalable = value == "Scalable"
 		case key == "Context":
-			at.Context = value
+			current.Context = value
 		}
 	}
 	var dirs []Dir
@@ -82,10 +81,10 @@ func parseIndex(data []byte) []Dir {
 	return dirs
 }
 
-// standard are the directories of hicolor-icon-theme 0.17 for applications and
-// types, and such of more sizes, for a host or a chroot that has icons in hicolor
-// but no index of it.
-func standard(more ...int) []Dir {
+// standardDirs returns the directories of hicolor-icon-theme 0.17 for applications
+// and types, also in more sizes. They are for a host or a chroot that has icons in
+// hicolor but no index.
+func standardDirs(more ...int) []Dir {
 	var dirs []Dir
 	for _, c := range []struct{ dir, context string }{{"apps", "Applications"}, {"mimetypes", "MimeTypes"}} {
 		for _, size := range append([]int{16, 22, 24, 32, 36, 48, 64, 72, 96, 128, 192, 256, 512}, more...) {
@@ -99,24 +98,24 @@ func standard(more ...int) []Dir {
 	return dirs
 }
 
-// merge adds to dirs those of more that it lacks.
-func merge(dirs, more []Dir) []Dir {
-	had := map[string]bool{}
+// appendMissing appends the directories of more that dirs lacks.
+func appendMissing(dirs, more []Dir) []Dir {
+	known := map[string]bool{}
 	for _, d := range dirs {
-		had[d.Path] = true
+		known[d.Path] = true
 	}
-	return append(dirs, slices.DeleteFunc(more, func(d Dir) bool { return had[d.Path] })...)
+	return append(dirs, slices.DeleteFunc(more, func(d Dir) bool { return known[d.Path] })...)
 }
 
-// Image is a file of an icon in a chroot.
+// Image is an image file of an icon in a chroot.
 type Image struct {
 	Path rootfs.Path
 	Ext  string // "png", "svg" or "xpm"
-	Dir  Dir    // where it lies in its theme; without Size, in none: see Measure
+	Dir  Dir    // its directory in the theme; Size is 0 if only Measure can tell
 }
 
-// cutExt takes the name of a file of an icon apart.
+// cutExt splits the name of an image file into the icon's name and the format.
 func cutExt(file string) (name, ext string, ok bool) {
 	name, ext = strings.TrimSuffix(file, path.Ext(file)), strings.TrimPrefix(path.Ext(file), ".")
-	return name, ext, name != "" && slices.Contains(exts, ext)
+	return name, ext, name != "" && slices.Contains(extensions, ext)
 }

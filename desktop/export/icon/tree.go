@@ -16,53 +16,54 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Tree are the icons of a chroot. A theme's directories are listed once, when an
-// icon is first looked for in it.
+// Tree holds the icons of a chroot. It lists the directories of a theme once, when
+// it first searches that theme.
 type Tree struct {
-	root   *rootfs.Root
-	themes []*theme // in the order in which they are asked
-	left   int      // entries that may still be listed
+	root        *rootfs.Root
+	themes      []*theme // in the order in which they are searched
+	entriesLeft int      // entries that may still be listed
 }
 
 type theme struct {
-	name   string
-	bases  []rootfs.Path // its directories, of which earlier ones come first
-	places []place
-	files  map[string][]file // by name; nil before it is listed
-	large  []int             // places with too many entries to list: asked for each name
+	name      string
+	bases     []rootfs.Path // its directories; earlier ones win
+	dirs      []themeDir
+	files     map[string][]file // by name; nil before it is listed
+	largeDirs []int             // dirs with too many entries to list: they are searched for each name
 }
 
-type place struct {
+type themeDir struct {
 	path rootfs.Path
 	dir  Dir
 }
 
 type file struct {
-	in    int // places
-	ext   string
-	check bool // whether it is a regular file is not known
+	dir         int // index in dirs
+	ext         string
+	isUnchecked bool // it may not be a regular file
 }
 
-// Limits of what is looked at. Large desktops have 300000 icons.
+// Limits of what a search reads. Large desktops have 300000 icons.
 const (
 	maxThemes  = 100
 	maxEntries = 500000
 	maxImages  = 100 // of one name in one theme
 )
 
-// bases are where a system keeps its icons; earlier ones come first.
-var bases = []rootfs.Path{"/usr/local/share/icons", "/usr/share/icons"}
-var pixmaps = []rootfs.Path{"/usr/local/share/pixmaps", "/usr/share/pixmaps"}
+// iconDirs and pixmapDirs are the directories for icons of a system; earlier ones
+// win.
+var iconDirs = []rootfs.Path{"/usr/local/share/icons", "/usr/share/icons"}
+var pixmapDirs = []rootfs.Path{"/usr/local/share/pixmaps", "/usr/share/pixmaps"}
 
-// order are the themes that are asked first: hicolor, where programs put their
-// own icons, and those that other themes inherit from. The others follow by name.
-var order = []string{"hicolor", "Adwaita", "gnome", "breeze", "oxygen", "Papirus", "elementary", "Tango"}
+// preferredThemes are searched first: hicolor, where programs put their own icons,
+// and themes that others inherit from. The others follow by name.
+var preferredThemes = []string{"hicolor", "Adwaita", "gnome", "breeze", "oxygen", "Papirus", "elementary", "Tango"}
 
-// Open prepares to look for icons in the tree, which must stay open.
+// Open prepares a search for icons. root must stay open.
 func Open(root *rootfs.Root) *Tree {
-	t := &Tree{root: root, left: maxEntries}
+	t := &Tree{root: root, entriesLeft: maxEntries}
 	found := map[string]*theme{}
-	for _, base := range bases {
+	for _, base := range iconDirs {
 		entries, _ := root.List(base)
 		for _, e := range entries {
 			th := found[e.Name()]
@@ -75,77 +76,78 @@ func Open(root *rootfs.Root) *Tree {
 		}
 	}
 	rank := func(th *theme) int {
-		if i := slices.Index(order, th.name); i >= 0 {
+		if i := slices.Index(preferredThemes, th.name); i >= 0 {
 			return i
 		}
-		return len(order)
+		return len(preferredThemes)
 	}
 	slices.SortFunc(t.themes, func(a, b *theme) int { return cmp.Or(rank(a)-rank(b), cmp.Compare(a.name, b.name)) })
 	t.themes = t.themes[:min(len(t.themes), maxThemes)]
-	none := &theme{}
-	for _, dir := range slices.Concat(pixmaps, bases) {
-		none.places = append(none.places, place{path: dir})
+	unthemed := &theme{}
+	for _, dir := range slices.Concat(pixmapDirs, iconDirs) {
+		unthemed.dirs = append(unthemed.dirs, themeDir{path: dir})
 	}
-	t.themes = append(t.themes, none)
+	t.themes = append(t.themes, unthemed)
 	return t
 }
 
-// Find finds an icon by the value of a key Icon: a name, or an absolute path. Of
-// a name it is every size and scale, symbolic ones too, of the first theme that
-// has it, else the files beside the themes; the largest first, and of each size
-// the one that the chroot's desktop would show. Names' images have not been read.
-// Of an absolute path, the content says what Image.Ext is, if it is an image.
+// Find returns the images of an icon, named as in a key Icon: by name or by
+// absolute path. For a name, it returns images of every size and scale, and
+// symbolic ones, of the first theme that has the icon, or else the files outside
+// themes: the largest first, and for each size the one that the chroot's desktop
+// would show. It does not read them. For an absolute path, it sets Image.Ext by the
+// content of the file, if that is an image.
 func (t *Tree) Find(name string) []Image {
 	if path.IsAbs(name) {
 		p := rootfs.Path(path.Clean(name))
 		data, _ := t.root.Read(p)
-		for _, ext := range exts {
+		for _, ext := range extensions {
 			i := Image{Path: p, Ext: ext}
 			if _, err := i.Measure(data); err == nil {
 				return []Image{i}
 			}
 		}
 		if _, ext, ok := cutExt(path.Base(name)); ok && t.root.Exists(p) {
-			return []Image{{Path: p, Ext: ext}} // whoever reads it hears why it is none
+			return []Image{{Path: p, Ext: ext}} // Measure will return what is wrong with it
 		}
 		return nil
 	}
 	if n, _, ok := cutExt(name); ok {
-		name = n // a file's name, where none should be
+		name = n // some entries have a file name here
 	}
 	if name == "" || strings.Contains(name, "/") {
 		return nil
 	}
 	for _, th := range t.themes {
-		if images := t.images(th, name); len(images) > 0 {
-			return append(images, t.images(th, name+"-symbolic")...)
+		if images := t.findImages(th, name); len(images) > 0 {
+			return append(images, t.findImages(th, name+"-symbolic")...)
 		}
 	}
 	return nil
 }
 
-// images are the regular files of that name in a theme.
-func (t *Tree) images(th *theme, name string) []Image {
+// findImages returns the regular files of that name in a theme.
+func (t *Tree) findImages(th *theme, name string) []Image {
 	if th.files == nil {
-		t.list(th)
+		t.listTheme(th)
 	}
 	files := slices.Clip(th.files[name])
-	for _, in := range th.large {
-		for _, ext := range exts {
-			files = append(files, file{in, ext, true})
+	for _, dir := range th.largeDirs {
+		for _, ext := range extensions {
+			files = append(files, file{dir, ext, true})
 		}
 	}
 	var images []Image
 	for _, f := range files {
-		at := th.places[f.in]
-		i := Image{at.path.Join(name + "." + f.ext), f.ext, at.dir}
+		dir := th.dirs[f.dir]
+		i := Image{dir.path.Join(name + "." + f.ext), f.ext, dir.dir}
 		if kindOf(i.Dir) == "scalable" && i.Ext != "svg" {
-			i.Dir = Dir{} // it has one size: its own
+			i.Dir = Dir{} // its content has the size
 		}
-		covered := slices.ContainsFunc(images, func(o Image) bool {
+		isHidden := slices.ContainsFunc(images, func(o Image) bool {
 			return o.Dir.Size == i.Dir.Size && o.Dir.Scale == i.Dir.Scale && o.Dir.Scalable == i.Dir.Scalable
 		})
-		if !covered && (!f.check || t.regular(i.Path)) {
+		if !isHidden && (!f.isUnchecked || t.isRegular(i.Path)) {
 			images = append(images, i)
 		}
 	}
@@ -153,72 +155,73 @@ func (t *Tree) images(th *theme, name string) []Image {
 	return images
 }
 
-func (t *Tree) regular(p rootfs.Path) bool {
+func (t *Tree) isRegular(p rootfs.Path) bool {
 	st, err := t.root.Stat(p)
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
-// list lists the directories of the theme.
-func (t *Tree) list(th *theme) {
+// listTheme reads the directories of the theme.
+func (t *Tree) listTheme(th *theme) {
 	th.files = map[string][]file{}
-	if th.places == nil {
-		th.places = t.places(th)
+	if th.dirs == nil {
+		th.dirs = t.findDirs(th)
 	}
-	for in, at := range th.places {
-		if t.left < 0 {
+	for i, dir := range th.dirs {
+		if t.entriesLeft < 0 {
 			return
 		}
-		entries, err := t.root.List(at.path)
-		t.left -= len(entries)
+		entries, err := t.root.List(dir.path)
+		t.entriesLeft -= len(entries)
 		if errors.Is(err, rootfs.ErrTooLarge) {
-			th.large = append(th.large, in)
+			th.largeDirs = append(th.largeDirs, i)
 			continue
 		}
 		for _, e := range entries {
 			name, ext, ok := cutExt(e.Name())
 			link := e.Type()&fs.ModeSymlink != 0
 			if ok && (link || e.Type().IsRegular()) && len(th.files[name]) < maxImages {
-				th.files[name] = append(th.files[name], file{in, ext, link})
+				th.files[name] = append(th.files[name], file{i, ext, link})
 			}
 		}
 	}
 }
 
-// places are the directories of a theme in the order in which they are searched.
-func (t *Tree) places(th *theme) []place {
+// findDirs returns the directories of a theme in the order of a search.
+func (t *Tree) findDirs(th *theme) []themeDir {
 	var dirs []Dir
 	for _, base := range th.bases {
 		data, _ := t.root.Read(base.Join("index.theme"))
 		if dirs = parseIndex(data); dirs != nil {
-			break // the first index counts for all
+			break // it is for the directories of all
 		}
 	}
 	if dirs == nil || th.name == "hicolor" {
-		// Programs put images there of sizes that the tree's own index lacks.
-		dirs = merge(dirs, standard(1024))
+		// Programs also put images into sizes that the chroot's index lacks.
+		dirs = appendMissing(dirs, standardDirs(1024))
 	}
-	has := map[rootfs.Path]bool{} // most directories of hicolor are in few systems
+	has := map[rootfs.Path]bool{} // few systems have more than a few of the directories
 	for _, base := range th.bases {
 		entries, _ := t.root.List(base)
 		for _, e := range entries {
 			has[base.Join(e.Name())] = true
 		}
 	}
-	var places []place
+	var found []themeDir
 	for _, d := range dirs {
 		top, _, _ := strings.Cut(d.Path, "/")
 		for _, base := range th.bases {
 			if has[base.Join(top)] {
-				places = append(places, place{base.Join(d.Path), d})
+				found = append(found, themeDir{base.Join(d.Path), d})
 			}
 		}
 	}
-	return places
+	return found
 }
 
-// Measure checks that data, the content of the image, is one, and says how many
-// pixels wide it is; 0 where it has no size of its own. So a link to something
-// else is never taken for an icon, nor what would cost the desktop's memory.
+// Measure checks that data, the content of the image, is an image, and returns its
+// width in pixels, or 0 if the format has no fixed size. So a link to another file
+// is never exported as an icon, nor an image that would exhaust the desktop's
+// memory.
 func (i *Image) Measure(data []byte) (size int, err error) {
 	width, height := 0, 0
 	switch i.Ext {
@@ -226,7 +229,7 @@ func (i *Image) Measure(data []byte) (size int, err error) {
 		if bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")) && len(data) >= 24 {
 			width, height = int(binary.BigEndian.Uint32(data[16:])), int(binary.BigEndian.Uint32(data[20:]))
 		}
-	case "svg": // editors write long prologues before the element
+	case "svg": // some editors write long prologues before the element
 		head := bytes.TrimSpace(bytes.TrimPrefix(data[:min(len(data), 32<<10)], []byte("\xef\xbb\xbf")))
 		if bytes.HasPrefix(head, []byte("<")) && bytes.Contains(head, []byte("<svg")) {
 			return 0, nil
@@ -240,5 +243,5 @@ func (i *Image) Measure(data []byte) (size int, err error) {
 	if 0 < width && width <= maxSize && 0 < height && height <= maxSize {
 		return width, nil
 	}
-	return 0, fmt.Errorf("%s is no %s image of a sane size", i.Path, strings.ToUpper(i.Ext))
+	return 0, fmt.Errorf("%s is not a %s image of a supported size", i.Path, strings.ToUpper(i.Ext))
 }

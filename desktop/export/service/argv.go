@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// SplitCommand parts a command line as g_shell_parse_argv and _dbus_shell_parse_argv
-// do, which are one and the same: quotes and backslashes of the shell, comments,
-// and nothing is ever expanded. A line without a word is an error.
+// SplitCommand splits a command line into words as g_shell_parse_argv and
+// _dbus_shell_parse_argv do, which are identical: with quotes, backslashes and
+// comments as in a shell, but without expansion. A line without a word is an error.
 func SplitCommand(line string) ([]string, error) {
 	var argv []string
 	var word []byte // nil between words
@@ -32,7 +32,7 @@ func SplitCommand(line string) ([]string, error) {
 				continue
 			}
 			if i == len(line)-1 {
-				return nil, errors.New("a comment of nothing at the end")
+				return nil, errors.New("it ends with an empty comment")
 			}
 			for i++; i < len(line) && line[i] != '\n'; i++ {
 			}
@@ -44,9 +44,9 @@ func SplitCommand(line string) ([]string, error) {
 				add(line[i])
 			}
 		case '\'', '"':
-			text, n := quoted(line[i:])
+			text, n := parseQuoted(line[i:])
 			if n == 0 {
-				return nil, errors.New("a quotation does not end")
+				return nil, errors.New("it has an unterminated quotation")
 			}
 			add(text...)
 			i += n - 1
@@ -61,9 +61,9 @@ func SplitCommand(line string) ([]string, error) {
 	return argv, nil
 }
 
-// quoted is the text of the quotation that s begins with, and its length; 0
-// when it does not end.
-func quoted(s string) (text []byte, n int) {
+// parseQuoted returns the text of the quotation that s begins with, and its length
+// in s, or 0 if it is not terminated.
+func parseQuoted(s string) (text []byte, n int) {
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == s[0]:

@@ -1,8 +1,8 @@
 // Package service reads and writes D-Bus service files (D-Bus specification
-// 0.41, "Message Bus Starting Services"): which program of a chroot answers
-// for a name, whether the host has one already, and the file that starts the
-// chroot's from the host. It does not talk to a bus: a name that is owned now
-// is for the caller to find.
+// 0.41, "Message Bus Starting Services"): it finds the program of a chroot that
+// provides a name, checks whether the host provides it already, and writes the
+// file with which the host starts the chroot's program. It does not connect to a
+// bus, so the caller must check whether a name has an owner.
 package service
 
 import (
@@ -20,10 +20,10 @@ const (
 	maxFiles = 5000     // of one directory
 )
 
-// FindCommand is the command of the chroot's service of that name, as the chroot's
-// session bus would start it: NAME.service below /usr/local/share or
-// /usr/share, which says Name=NAME. (dbus-daemon reads others' names too;
-// dbus-broker does not.)
+// FindCommand returns the command with which the chroot's session bus would start
+// the service of that name: from NAME.service below /usr/local/share or /usr/share,
+// if it has Name=NAME. (dbus-daemon also accepts other file names; dbus-broker does
+// not.)
 func FindCommand(root *rootfs.Root, name string) (argv []string, ok bool) {
 	if !isValidName(name) {
 		return nil, false
@@ -45,10 +45,10 @@ func FindCommand(root *rootfs.Root, name string) (argv []string, ok bool) {
 	return nil, false
 }
 
-// FindOnHost is the service file by which the host's session bus starts the
-// name: of $XDG_RUNTIME_DIR (may be ""), then of the data directories,
-// $XDG_DATA_HOME first. The file ours does not count.
-func FindOnHost(dataDirs []string, runtimeDir, name, ours string) (file string, ok bool) {
+// FindOnHost returns the file with which the host's session bus starts the service
+// of that name. It searches $XDG_RUNTIME_DIR (may be ""), then the data
+// directories, which begin with $XDG_DATA_HOME, and ignores the file exported.
+func FindOnHost(dataDirs []string, runtimeDir, name, exported string) (file string, ok bool) {
 	dirs := dataDirs
 	if runtimeDir != "" {
 		dirs = append([]string{runtimeDir}, dirs...)
@@ -62,7 +62,7 @@ func FindOnHost(dataDirs []string, runtimeDir, name, ours string) (file string, 
 			}
 			file := filepath.Join(d, e.Name())
 			text, err := rootfs.ReadHost(rootfs.HostPath(file), maxFile, 0)
-			if err != nil || file == ours {
+			if err != nil || file == exported {
 				continue
 			}
 			if f, ok := parse(string(text)); ok && f.name == name {
@@ -73,9 +73,9 @@ func FindOnHost(dataDirs []string, runtimeDir, name, ours string) (file string, 
 	return "", false
 }
 
-// Format is a service file that starts argv for the name. It belongs at
-// dbus-1/services/NAME.service in $XDG_DATA_HOME; a running bus reads it when
-// it is next asked for a name it does not know.
+// Format returns a service file that starts argv for the name. It belongs at
+// dbus-1/services/NAME.service in $XDG_DATA_HOME. A running bus reads it the next
+// time a client uses a name that the bus does not know.
 func Format(name string, argv []string) []byte {
 	words := make([]string, len(argv))
 	for i, a := range argv {
@@ -85,8 +85,8 @@ func Format(name string, argv []string) []byte {
 	return []byte("[D-BUS Service]\nName=" + name + "\nExec=" + exec + "\n")
 }
 
-// quote makes one word for the bus's shell rules. Without a backslash where it
-// can be: dbus-broker does not undo the file's escapes.
+// quote makes s one word by the bus's quoting rules. It avoids backslashes if
+// possible, since dbus-broker does not undo the escapes of a file.
 func quote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("-_./:=@%+,", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
@@ -96,8 +96,8 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'"
 }
 
-// isValidName says whether name is a well-known bus name (D-Bus specification,
-// "Bus names"), and so no path either.
+// isValidName reports whether name is a well-known bus name (D-Bus specification,
+// "Bus names"), and so cannot be a path.
 func isValidName(name string) bool {
 	parts := strings.Split(name, ".")
 	for _, p := range parts {
@@ -112,7 +112,8 @@ func isValidName(name string) bool {
 
 type service struct{ name, exec string }
 
-// parse reads a service file (bus/desktop-file.c). ok is false without a name.
+// parse reads a service file as bus/desktop-file.c does. ok is false if it has no
+// name.
 func parse(text string) (s service, ok bool) {
 	if !utf8.ValidString(text) {
 		return s, false
