@@ -267,7 +267,7 @@ func TestOtherUID(t *testing.T) {
 	for _, socket := range startBuses(t) {
 		for name := range connectors {
 			c := exec.Command("/proc/self/exe")
-			c.Env = []string{connectVariable + "=" + name + " " + socket}
+			c.Env = append(headless.CoverEnv(t), connectVariable+"="+name+" "+socket)
 			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER,
 				UidMappings: []syscall.SysProcIDMap{{ContainerID: 4242, HostID: os.Getuid(), Size: 1}},
 				GidMappings: []syscall.SysProcIDMap{{ContainerID: 4242, HostID: os.Getgid(), Size: 1}}}
