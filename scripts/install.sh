@@ -85,42 +85,43 @@ needs() {
 say() { echo "install: $*" >&2; }
 
 PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
-
-# Go 1.21 fetches the version that go.mod asks for.
-go_is_new_enough() { # VERSION, as 1.26.8 or 1.21~2
-	major=${1%%.*} minor=${1#*.} minor=${minor%%[!0-9]*}
-	[ "$major" -gt 1 ] || { [ "$major" = 1 ] && [ "${minor:-0}" -ge 21 ]; }
-}
-go_is_ready() { command -v go >/dev/null && go_is_new_enough "$(GOTOOLCHAIN=local go env GOVERSION | sed 's/^go//')"; }
-golang=
-go_is_ready || {
-	candidate=$(apt-cache policy golang-go 2>/dev/null | sed -n 's/^ *Candidate: *2:\([0-9.]*\).*/\1/p')
-	if [ -n "$candidate" ] && go_is_new_enough "$candidate" && ! command -v go >/dev/null; then
-		golang=golang-go
-	else
-		say "Go 1.21 or newer is missing: unpack the archive from https://go.dev/dl in /usr/local"
-		exit 1
-	fi
-}
-
-missing=$golang\ $(for need; do needs "$need"; done | while read -r program package; do
-	command -v "$program" >/dev/null || [ -f "$program" ] || echo "$package"
-done | sort -u | tr '\n' ' ')
-[ -n "${missing# }" ] || exit 0
-
-command -v apt-get >/dev/null || {
-	say "missing here, by Debian's names: $missing"
-	exit 1
-}
-sudo=
-if [ "$(id -u)" != 0 ]; then
-	command -v sudo >/dev/null || { say "as root: apt-get install $missing"; exit 1; }
-	sudo=sudo
-fi
-say "apt-get install $missing"
 export DEBIAN_FRONTEND=noninteractive
-install() { # errors are on stderr; the unpacking is not worth a line
+sudo=
+[ "$(id -u)" = 0 ] || ! command -v sudo >/dev/null || sudo=sudo
+
+has_apt() { command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || [ -n "$sudo" ]; }; }
+update() { $sudo apt-get update -qq </dev/null >/dev/null; }
+
+# A Go of version 1.21 or newer downloads the version that go.mod requires.
+go_is_new_enough() { # VERSION, such as 1.26.8 or 1.21~2
+	major=${1%%.*} minor=${1#*.} minor=${minor%%[!0-9]*}
+	[ "${major:-0}" -gt 1 ] || { [ "$major" = 1 ] && [ "${minor:-0}" -ge 21 ]; }
+}
+has_go() { command -v go >/dev/null && go_is_new_enough "$(GOTOOLCHAIN=local go env GOVERSION | sed 's/^go//')"; }
+debian_go() { apt-cache policy golang-go 2>/dev/null | sed -n 's/^ *Candidate: *2:\([0-9.]*\).*/\1/p'; }
+
+golang=
+has_go || {
+	version=
+	! has_apt || { version=$(debian_go); [ -n "$version" ] || { update && version=$(debian_go); }; }
+	[ -n "$version" ] && go_is_new_enough "$version" || {
+		say "chrun needs Go 1.21 or newer: unpack the archive from https://go.dev/dl in /usr/local"
+		exit 1
+	}
+	golang=golang-go
+}
+
+missing=$(for need; do needs "$need"; done | while read -r program package; do
+	command -v "$program" >/dev/null || [ -f "$program" ] || echo "$package"
+done | sort -u | tr '\n' ' ')$golang
+[ -n "$missing" ] || exit 0
+
+command -v apt-get >/dev/null || { say "missing here, by Debian's names: $missing"; exit 1; }
+has_apt || { say "run as root: apt-get install $missing"; exit 1; }
+say "apt-get install $missing"
+install() { # errors are on stderr; stdout would only list the unpacked files
 	$sudo apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
 }
-# The package lists may be fresh, old or missing.
-install 2>/dev/null || { $sudo apt-get update -qq </dev/null >/dev/null && install; }
+# The package lists may be old or missing.
+install 2>/dev/null || { update && install; }
+has_go || { say "the first Go in PATH is older than 1.21: $(command -v go)"; exit 1; }
