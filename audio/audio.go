@@ -17,11 +17,11 @@ const group = "sound"
 // socketBinds shares the socket p. If p is in the directory system, where a
 // system-wide server listens, it shares that directory, so that the socket is still
 // found after the server restarts.
-func socketBinds(c *session.Caller, p session.HostPath, system session.Path, why string) []session.Bind {
-	if dir := c.Host.Join(string(system)); p.IsBelow(dir) {
+func socketBinds(f *session.Facts, p session.HostPath, system session.Path, why string) []session.Bind {
+	if dir := f.Caller.Host.Join(string(system)); p.IsBelow(dir) {
 		return []session.Bind{{Source: dir, Dest: system, ReadOnly: true, Why: why}}
 	}
-	return session.SocketBinds(c, p, why)
+	return session.SocketBinds(f, p, why)
 }
 
 // addBinds appends the binds whose destination binds does not have yet.

@@ -32,15 +32,15 @@ func detectPipewire(f *session.Facts) session.Share {
 	s := session.Share{State: fmt.Sprintf("%s (listening%s)", strings.Join(found, ", "), note)}
 	for _, p := range found {
 		p := session.HostPath(p)
-		if p[0] == '@' || c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir) && !c.Private {
+		if p[0] == '@' || c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir) && !f.PrivateRuntimeDir() {
 			continue
 		}
-		s.Binds = addBinds(s.Binds, socketBinds(c, p, systemPipewire, "PipeWire")...)
-		if c.Private {
+		s.Binds = addBinds(s.Binds, socketBinds(f, p, systemPipewire, "PipeWire")...)
+		if f.PrivateRuntimeDir() {
 			continue // the manager's socket would give another uid all rights
 		}
 		for _, other := range listPipewireSockets(session.HostPath(path.Dir(string(p)))) {
-			s.Binds = addBinds(s.Binds, socketBinds(c, other, systemPipewire, "PipeWire")...)
+			s.Binds = addBinds(s.Binds, socketBinds(f, other, systemPipewire, "PipeWire")...)
 		}
 	}
 	// The values stay as they are: clients try all of a list for each connection,

@@ -44,7 +44,7 @@ func detectPulse(f *session.Facts) session.Share {
 	s := session.Share{State: fmt.Sprintf("%s (listening%s)", strings.Join(servers, " "), note)}
 	for _, server := range servers {
 		if p, ok := strings.CutPrefix(server, "unix:"); ok {
-			s.Binds = addBinds(s.Binds, socketBinds(c, session.HostPath(p), systemPulse, "PulseAudio")...)
+			s.Binds = addBinds(s.Binds, socketBinds(f, session.HostPath(p), systemPulse, "PulseAudio")...)
 		}
 	}
 	// In tests, the host's "/" is another directory.

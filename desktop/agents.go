@@ -37,7 +37,7 @@ var gpgSockets = []string{"S.gpg-agent", "S.gpg-agent.extra", "S.gpg-agent.brows
 func detectAgents(f *session.Facts) session.Share {
 	var s session.Share
 	var state []string
-	if agent := shareSSHAgent(f.Caller, &s); agent != "" {
+	if agent := shareSSHAgent(f, &s); agent != "" {
 		state = append(state, agent)
 	}
 	if agent := shareGPGAgent(f.Caller, &s); agent != "" {
@@ -50,7 +50,8 @@ func detectAgents(f *session.Facts) session.Share {
 	return s
 }
 
-func shareSSHAgent(c *session.Caller, s *session.Share) (state string) {
+func shareSSHAgent(f *session.Facts, s *session.Share) (state string) {
+	c := f.Caller
 	value := c.Env.Get("SSH_AUTH_SOCK")
 	if value == "" {
 		return ""
@@ -65,7 +66,7 @@ func shareSSHAgent(c *session.Caller, s *session.Share) (state string) {
 	if pid := c.Env.Get("SSH_AGENT_PID"); pid != "" {
 		s.Env = append(s.Env, session.Var{Name: "SSH_AGENT_PID", Value: pid})
 	}
-	s.Binds = append(s.Binds, sshAgentBinds(c, socket)...)
+	s.Binds = append(s.Binds, sshAgentBinds(f, socket)...)
 	return "ssh-agent at " + string(socket)
 }
 
@@ -92,10 +93,10 @@ func shareGPGAgent(c *session.Caller, s *session.Share) (state string) {
 
 // sshAgentBinds binds the socket of an agent, with its directory unless that is
 // in the home: there it may contain keys (~/.ssh).
-func sshAgentBinds(c *session.Caller, socket session.HostPath) []session.Bind {
+func sshAgentBinds(f *session.Facts, socket session.HostPath) []session.Bind {
 	const why = "the caller's ssh-agent"
-	if socket.IsBelow(session.HostPath(c.Account.Home)) {
+	if socket.IsBelow(session.HostPath(f.Caller.Account.Home)) {
 		return []session.Bind{{Source: socket, Dest: session.Path(socket), Why: why}}
 	}
-	return session.SocketBinds(c, socket, why)
+	return session.SocketBinds(f, socket, why)
 }

@@ -116,7 +116,7 @@ func chooseReachable(f *session.Facts, list, why string) (addresses []address, b
 			continue
 		}
 		if socket, ok := a.socket(); ok {
-			binds = append(binds, session.SocketBinds(f.Caller, socket, why)...)
+			binds = append(binds, session.SocketBinds(f, socket, why)...)
 		}
 		addresses = append(addresses, a)
 	}

@@ -46,7 +46,7 @@ func detectPrinting(f *session.Facts) session.Share {
 			return session.Share{State: "no print server listens on " + server + " (from " + origin + ")"}
 		}
 		return session.Share{State: server + " (listening; from " + origin + ")",
-			Binds: session.SocketBinds(c, socket, why), Env: []session.Var{{Name: name, Value: server}}}
+			Binds: session.SocketBinds(f, socket, why), Env: []session.Var{{Name: name, Value: server}}}
 	case !f.Allowed("network"):
 		return session.Share{State: server + " (from " + origin + ") is unreachable: the network is denied"}
 	}

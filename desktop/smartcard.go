@@ -36,7 +36,7 @@ func detectSmartcard(f *session.Facts) session.Share {
 	switch source := c.Host.Join(string(dir)); {
 	case path.IsAbs(value) && c.IsListening(session.HostPath(value)):
 		state = append(state, "pcscd at "+value)
-		s.Binds = session.SocketBinds(c, session.HostPath(path.Clean(value)), "pcscd")
+		s.Binds = session.SocketBinds(f, session.HostPath(path.Clean(value)), "pcscd")
 		s.Env = []session.Var{{Name: "PCSCLITE_CSOCK_NAME", Value: value}}
 	case value != "":
 		s.Notes = []string{"PCSCLITE_CSOCK_NAME=" + value + ": no server listens"}

@@ -34,25 +34,25 @@ func detectWayland(f *session.Facts) session.Share {
 	if value, ok := c.Env.Lookup("WAYLAND_SOCKET"); ok {
 		fd, err := wayland.ParseSocketVariable(value)
 		if err == nil {
-			shareDescriptor(c, &s, fd)
+			shareDescriptor(f, &s, fd)
 			return s
 		}
 		// With this stale variable a client would not try WAYLAND_DISPLAY.
 		s.Notes = append(s.Notes, fmt.Sprintf("WAYLAND_SOCKET is not passed on: %v", err))
 	}
 	if name, ok := c.Env.Lookup("WAYLAND_DISPLAY"); ok {
-		shareNamed(c, &s, name)
+		shareNamed(f, &s, name)
 		return s
 	}
-	searchWayland(c, &s)
+	searchWayland(f, &s)
 	return s
 }
 
 // shareDescriptor passes WAYLAND_SOCKET on. Only one program can use it; others
 // use WAYLAND_DISPLAY, if the caller has set it.
-func shareDescriptor(c *session.Caller, s *session.Share, fd int) {
-	if name, ok := c.Env.Lookup("WAYLAND_DISPLAY"); ok {
-		shareNamed(c, s, name)
+func shareDescriptor(f *session.Facts, s *session.Share, fd int) {
+	if name, ok := f.Caller.Env.Lookup("WAYLAND_DISPLAY"); ok {
+		shareNamed(f, s, name)
 	}
 	state := fmt.Sprintf("descriptor %d (WAYLAND_SOCKET)", fd)
 	if s.State != "" {
@@ -64,10 +64,11 @@ func shareDescriptor(c *session.Caller, s *session.Share, fd int) {
 
 // shareNamed shares the socket that WAYLAND_DISPLAY names. If it cannot, it shares
 // none: another socket might be another screen.
-func shareNamed(c *session.Caller, s *session.Share, name string) {
+func shareNamed(f *session.Facts, s *session.Share, name string) {
+	c := f.Caller
 	p, err := socketPath(c, name)
 	if err == nil {
-		err = shareSocket(c, s, p)
+		err = shareSocket(f, s, p)
 	}
 	if err == nil {
 		s.State += " (listening)"
@@ -84,7 +85,8 @@ func shareNamed(c *session.Caller, s *session.Share, name string) {
 
 // searchWayland shares a socket if WAYLAND_DISPLAY is unset because the desktop's
 // environment was lost (ssh, cron, su, a systemd unit).
-func searchWayland(c *session.Caller, s *session.Share) {
+func searchWayland(f *session.Facts, s *session.Share) {
+	c := f.Caller
 	live, dead := listCompositors(c)
 	switch {
 	case c.RuntimeDir == "":
@@ -99,7 +101,7 @@ func searchWayland(c *session.Caller, s *session.Share) {
 	}
 	p, err := wayland.SocketPath(live[0], c.RuntimeDir)
 	if err == nil {
-		err = shareSocket(c, s, p)
+		err = shareSocket(f, s, p)
 	}
 	if err != nil {
 		s.State = fmt.Sprintf("none: %s: %v", live[0], err)
@@ -137,7 +139,8 @@ func listCompositors(c *session.Caller) (live, dead []string) {
 // shareSocket shares the socket p and sets State to its name inside. The name of
 // a socket in the runtime directory is relative even if the caller's was absolute,
 // because many programs only support $XDG_RUNTIME_DIR/$WAYLAND_DISPLAY.
-func shareSocket(c *session.Caller, s *session.Share, p session.HostPath) error {
+func shareSocket(f *session.Facts, s *session.Share, p session.HostPath) error {
+	c := f.Caller
 	real, err := resolveSocket(p)
 	if err != nil {
 		return err
@@ -153,7 +156,7 @@ func shareSocket(c *session.Caller, s *session.Share, p session.HostPath) error 
 		name = strings.TrimPrefix(string(p), string(c.RuntimeDir)+"/")
 	}
 	s.State = name
-	s.Binds = session.SocketBinds(c, real, "the Wayland compositor's socket")
+	s.Binds = session.SocketBinds(f, real, "the Wayland compositor's socket")
 	s.Env = append(s.Env, session.Var{Name: "WAYLAND_DISPLAY", Value: name})
 	return nil
 }

@@ -77,7 +77,7 @@ func findRoute(f *session.Facts, d x11.Display) (route, error) {
 	case listens && refused == nil && d.Path != "":
 		return route{
 			state: "listening",
-			binds: session.SocketBinds(c, socket, "the X server's socket"),
+			binds: session.SocketBinds(f, socket, "the X server's socket"),
 			notes: []string{"DISPLAY is a path, which only programs with libxcb 1.16 or newer understand"},
 		}, nil
 	case listens && refused == nil && f.Identity.Kind != "" && f.Identity.InsideUID == 0:
@@ -119,7 +119,7 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 	}
 	admission := "no cookie: the server must admit your uid"
 	switch id := &f.Identity; {
-	case !f.Caller.Private || d.Host != "":
+	case !f.PrivateRuntimeDir() || d.Host != "":
 	case !id.RootMounts(): // root keeps the journal of such changes
 		admission = fmt.Sprintf("no cookie: first run xhost +SI:localuser:#%d", id.UID)
 	case len(k.entries) == 0:

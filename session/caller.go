@@ -30,31 +30,28 @@ func (e Environ) Lookup(name string) (string, bool) {
 // Get returns the value of name, or "".
 func (e Environ) Get(name string) string { v, _ := e.Lookup(name); return v }
 
-// Caller is who calls chrun, and whose desktop it is.
+// Caller is the user who runs chrun, and whose desktop it is.
 type Caller struct {
 	UID, GID int
-	Groups   []int           // supplementary, by the host's record; nil: as they are
+	Groups   []int           // supplementary groups by the host's record; nil leaves them unchanged
 	Account  account.Account // the host's record of UID
 	Env      Environ
-	Cwd      HostPath // "" if it cannot be named
+	Cwd      HostPath // "" if its path is unknown
 	Hostname string
 	// RuntimeDir is the caller's runtime directory: $XDG_RUNTIME_DIR if it is
 	// absolute, else /run/user/UID; in both cases an existing directory that
 	// the caller owns. "" if there is none.
 	RuntimeDir HostPath
-	// Private says that the program is another uid's, so that single sockets are
-	// put into a runtime directory of its own, at the same path.
-	Private bool
-	// Host is where the host's files are read: "/"; tests give another place.
+	// Host is the directory in which the host's files are read: "/", except in tests.
 	Host HostPath
-	// Listeners are the sockets that a server listens on now, read once.
+	// Listeners returns the sockets that have a live server.
 	Listeners func() Listeners
 
 	machineID *string
 }
 
-// MachineID is the host's machine id, or "" (machine-id(5); the older place of
-// D-Bus second).
+// MachineID returns the host's machine id, or "" (machine-id(5), else the older
+// file of D-Bus).
 func (c *Caller) MachineID() string {
 	if c.machineID == nil {
 		c.machineID = new(string)
@@ -70,8 +67,8 @@ func (c *Caller) MachineID() string {
 	return *c.machineID
 }
 
-// PathThroughHome names a real path by the home's, where a link leads to the home: what
-// lies in it is seen and judged under that name.
+// PathThroughHome returns a real path as the home names it, if the home is
+// reached through a symlink: files in it are shared and judged by that name.
 func (c *Caller) PathThroughHome(p HostPath) HostPath {
 	home := HostPath(c.Account.Home)
 	if p.IsBelow(home) {
@@ -83,17 +80,18 @@ func (c *Caller) PathThroughHome(p HostPath) HostPath {
 	return p
 }
 
-// Listens says whether p is a socket, links followed, with a live server.
+// IsListening reports whether p is a socket with a live server. It follows
+// symlinks.
 func (c *Caller) IsListening(p HostPath) bool { return IsSocket(p) && c.Listeners().IsLive(p) }
 
 // FindRuntimeDir returns the runtime directory for uid (XDG Base Directory
-// 0.8): $XDG_RUNTIME_DIR when it is an absolute path to a directory of uid,
-// else /run/user/UID when that is one with mode 0700.
+// 0.8): $XDG_RUNTIME_DIR if it is an absolute path to a directory of uid, else
+// /run/user/UID if that is a directory of uid with mode 0700, else "".
 func FindRuntimeDir(env Environ, uid int) HostPath {
 	if dir := env.Get("XDG_RUNTIME_DIR"); path.IsAbs(dir) {
 		if st, err := os.Stat(dir); err == nil && st.IsDir() && Owner(st) == uid {
 			if real, err := rootfs.ResolveHost(HostPath(dir)); err == nil {
-				return real // a place of that name need not be had inside
+				return real // the chroot may lack the symlinks on the way
 			}
 		}
 	}
@@ -104,16 +102,16 @@ func FindRuntimeDir(env Environ, uid int) HostPath {
 	return ""
 }
 
-// Owner is the uid that owns a file.
+// Owner returns the uid that owns a file.
 func Owner(st os.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
-// Listeners holds the Unix sockets with a live listener; abstract names begin
-// with '@'.
+// Listeners is the set of Unix sockets that a server listens on. Abstract names
+// begin with '@'.
 type Listeners map[string]bool
 
 // ReadListeners reads the table /proc/net/unix: flag 00010000 (__SO_ACCEPTCON)
-// marks a socket that listens. Asking the table instead of connecting starts
-// no socket-activated server.
+// marks a listening socket. Unlike a connection, reading the table does not start
+// socket-activated servers.
 func ReadListeners(table string) Listeners {
 	l := Listeners{}
 	data, err := rootfs.ReadHost(HostPath(table), 64<<20, 0)
@@ -128,7 +126,7 @@ func ReadListeners(table string) Listeners {
 		if len(f) < 8 || f[3] != "00010000" {
 			continue
 		}
-		// A path may hold blanks: everything behind the inode.
+		// A path may contain blanks: it is everything after the inode.
 		if _, p, ok := strings.Cut(sc.Text(), " "+f[6]+" "); ok {
 			l[p] = true
 		}
@@ -136,14 +134,14 @@ func ReadListeners(table string) Listeners {
 	return l
 }
 
-// LazyListeners reads the host's table at its first use.
+// LazyListeners returns a function that reads the host's table at its first call.
 func LazyListeners() func() Listeners {
 	return sync.OnceValue(func() Listeners { return ReadListeners("/proc/net/unix") })
 }
 
-// Live says whether a server listens on the socket at p. A server that bound
-// it through a relative path, or through a path that only its own mount
-// namespace has, is recognised by the base name.
+// IsLive reports whether a server listens on the socket at p. If the server bound
+// it by a relative path, or by a path that exists only in the server's mount
+// namespace, the base name identifies it.
 func (l Listeners) IsLive(p HostPath) bool {
 	if l[string(p)] {
 		return true
@@ -165,18 +163,18 @@ func (l Listeners) IsLive(p HostPath) bool {
 			return true
 		}
 	}
-	// The table is that of one network namespace, but pathname sockets ignore
-	// those (unix(7)): under "ip netns exec" the host's are in init's table.
+	// Each network namespace has its own table, but sockets with a path ignore
+	// network namespaces (unix(7)): under "ip netns exec" init's table lists them.
 	return ReadListeners("/proc/1/net/unix")[string(p)]
 }
 
-// realpath resolves the directories of p, not p itself.
+// realpath resolves the directory of p, not p itself.
 func realpath(p string) (string, error) {
 	dir, err := rootfs.ResolveHost(HostPath(path.Dir(p)))
 	return path.Join(string(dir), path.Base(p)), err
 }
 
-// IsSocket says whether p is a socket, symlinks followed.
+// IsSocket reports whether p is a socket. It follows symlinks.
 func IsSocket(p HostPath) bool {
 	st, err := os.Stat(string(p))
 	return err == nil && st.Mode()&os.ModeSocket != 0

@@ -58,7 +58,7 @@ func TestReadListeners(t *testing.T) {
 		"/nowhere/else/seqpacket": true, // /run/seqpacket does not exist here
 	} {
 		if l.IsLive(p) != want {
-			t.Errorf("Live(%s) is %v", p, !want)
+			t.Errorf("IsLive(%s) = %v", p, !want)
 		}
 	}
 	if l := ReadListeners(file + "-missing"); len(l) != 0 {
@@ -66,9 +66,10 @@ func TestReadListeners(t *testing.T) {
 	}
 }
 
-// A real socket, also through a link and with blanks in its name; a socket
-// whose server is gone is not live, though one of that name listens elsewhere.
-func TestLive(t *testing.T) {
+// A real socket is recognised, also through a symlink and with blanks in its
+// name. A socket without a server is not live, even if another socket of that
+// name is.
+func TestIsListening(t *testing.T) {
 	dir, err := os.MkdirTemp("", "s") // a socket's path has 107 bytes
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +79,7 @@ func TestLive(t *testing.T) {
 		os.Mkdir(filepath.Join(dir, d), 0o755)
 	}
 	os.Symlink("real", filepath.Join(dir, "link"))
-	listen := func(p string, live bool) string {
+	listen := func(p string, live bool) {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, p), Net: "unix"})
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +90,6 @@ func TestLive(t *testing.T) {
 		} else {
 			l.Close()
 		}
-		return p
 	}
 	listen("real/a b", true)
 	listen("link/through", true)
@@ -99,7 +99,7 @@ func TestLive(t *testing.T) {
 	for p, want := range map[string]bool{"real/a b": true, "link/a b": true, "link/through": true, "real/through": true,
 		"other/a b": false, "file": false, "missing": false, "real": false} {
 		if got := c.IsListening(HostPath(filepath.Join(dir, p))); got != want {
-			t.Errorf("%s listens: %v", p, got)
+			t.Errorf("IsListening(%s) = %v", p, got)
 		}
 	}
 }
@@ -119,9 +119,9 @@ func TestFindRuntimeDir(t *testing.T) {
 			t.Errorf("%q: %q, want %q", value, got, want)
 		}
 	}
-	// Somebody else's.
+	// A directory of another user.
 	if got := FindRuntimeDir(Environ{"XDG_RUNTIME_DIR=" + dir}, uid+61234); got != "" {
-		t.Errorf("another's: %s", got)
+		t.Errorf("a directory of another user: %s", got)
 	}
 }
 
@@ -149,15 +149,16 @@ func TestSocketBinds(t *testing.T) {
 		os.MkdirAll(filepath.Join(dir, d), 0o755)
 	}
 	c := &Caller{UID: os.Getuid(), RuntimeDir: HostPath(dir + "/run"), Account: account.Account{Home: dir + "/home"}}
+	f := &Facts{Caller: c}
 	for p, want := range map[string]string{
-		"run/x": "", "run/sub/x": "", // there already
+		"run/x": "", "run/sub/x": "", // shared anyway
 		"own/x":      dir + "/own",
-		"home/x":     dir + "/home/x", // not the home
+		"home/x":     dir + "/home/x", // not the whole home
 		"home/sub/x": dir + "/home/sub",
-		"x":          dir + "/x", // nor above it
+		"x":          dir + "/x", // not above the home
 	} {
 		got := ""
-		for _, b := range SocketBinds(c, HostPath(filepath.Join(dir, p)), "why") {
+		for _, b := range SocketBinds(f, HostPath(filepath.Join(dir, p)), "why") {
 			got += string(b.Source)
 		}
 		if got != want {
@@ -165,16 +166,16 @@ func TestSocketBinds(t *testing.T) {
 		}
 	}
 	c.UID += 61234
-	if got := SocketBinds(c, HostPath(dir+"/own/x"), "why"); len(got) != 1 || string(got[0].Source) != dir+"/own/x" {
-		t.Errorf("in another's directory: %v", got)
+	if got := SocketBinds(f, HostPath(dir+"/own/x"), "why"); len(got) != 1 || string(got[0].Source) != dir+"/own/x" {
+		t.Errorf("in a directory of another user: %v", got)
 	}
 }
 
-// What a variable is in the end: the caller's, a login's, the account's, a
-// feature's, the person's.
+// Variables come from the caller, a login, the account, a feature and the
+// request; the later of these wins.
 func TestEnvironment(t *testing.T) {
 	w := newWorld(t, "tree/home/alice/")
-	w.req.Env = []Var{{"MINE", "asked"}, {"WAYLAND_DISPLAY", "wayland-7"}, {"LD_PRELOAD", "/asked.so"}}
+	w.req.Env = []Var{{"MINE", "requested"}, {"WAYLAND_DISPLAY", "wayland-7"}, {"LD_PRELOAD", "/requested.so"}}
 	w.req.UnsetEnv = []string{"TERM", "DISPLAY", "NOT_SET"}
 	w.deny = []string{"x11"}
 	plan, err := w.decide()
@@ -183,7 +184,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"LANG": "C.UTF-8", "SPACE": "a b", "QUOTE": "'\"$\n", "PATH": "/usr/local/bin:/usr/bin", "HOME": "/home/alice", "USER": "alice", "LOGNAME": "alice",
-		"SHELL": "/bin/bash", "PWD": "/", "XDG_RUNTIME_DIR": w.dir + "/run", "MINE": "asked", "WAYLAND_DISPLAY": "wayland-7", "LD_PRELOAD": "/asked.so",
+		"SHELL": "/bin/bash", "PWD": "/", "XDG_RUNTIME_DIR": w.dir + "/run", "MINE": "requested", "WAYLAND_DISPLAY": "wayland-7", "LD_PRELOAD": "/requested.so",
 		"TERM": "-", "DISPLAY": "-", "XAUTHORITY": "-", "broken": "-",
 	} {
 		got, ok := plan.Env.Lookup(name)
@@ -196,7 +197,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// The program is looked for in the chroot's PATH, or is what the person says.
+// The program is searched in the PATH of the chroot, unless the command is a path.
 func TestPrograms(t *testing.T) {
 	for _, x := range []struct {
 		argv, shell, programs, argv0 string

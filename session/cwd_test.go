@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// Where a program starts: where its caller stands, if that is seen inside.
+// A program starts in the directory of its caller, if that is visible inside.
 func TestCwd(t *testing.T) {
 	for _, x := range []struct {
-		cwd, asked, argv string
-		want             string // "-": refused
+		cwd, requested, argv string
+		want                 string // "-": refused
 	}{
 		{"/tmp", "", "ls", "/tmp"},
 		{"/proc", "", "ls", "/proc"},
@@ -28,7 +28,7 @@ func TestCwd(t *testing.T) {
 			return name != "files" && (name != "tmp" || !strings.HasPrefix(x.cwd, "DIR"))
 		}
 		dir := func(p string) string { return strings.Replace(p, "DIR", w.dir, 1) }
-		w.f.Caller.Cwd, w.req.Cwd, w.req.Argv = HostPath(dir(x.cwd)), Path(x.asked), strings.Fields(x.argv)
+		w.f.Caller.Cwd, w.req.Cwd, w.req.Argv = HostPath(dir(x.cwd)), Path(x.requested), strings.Fields(x.argv)
 		w.req.Binds = []Bind{{Source: HostPath(w.dir + "/shared"), Dest: Path(w.dir + "/shared"), Required: true}}
 		plan, err := w.decide()
 		var refused *CwdError
@@ -39,7 +39,7 @@ func TestCwd(t *testing.T) {
 			}
 		case err != nil || string(plan.Cwd) != dir(x.want) || plan.Env.Get("PWD") != dir(x.want):
 			t.Errorf("%q in %q: %v, %v", x.argv, x.cwd, plan, err)
-		case x.argv == "" && len(plan.Warnings) != 2: // of the feature's, and this
+		case x.argv == "" && len(plan.Warnings) != 2: // a feature's, and this one
 			t.Errorf("%q: %v", x.cwd, plan.Warnings)
 		}
 	}

@@ -6,106 +6,108 @@ import (
 	"path"
 )
 
-// HomeMode says what lies at HOME inside. HOME itself is the host home's path
-// in every mode, so that ~/x means one thing on both sides.
+// HomeMode is what HOME contains inside. HOME itself is the path of the host
+// home in every mode, so that ~/x means the same on both sides.
 type HomeMode string
 
 const (
 	HomeAuto      HomeMode = "auto"      // the chroot's own home if the caller can write it, else private
-	HomePrivate   HomeMode = "private"   // a directory of the caller's, one a chroot
+	HomePrivate   HomeMode = "private"   // a directory of the caller's for each chroot
 	HomeHost      HomeMode = "host"      // the whole home of the host
-	HomeTemporary HomeMode = "temporary" // empty, forgotten
+	HomeTemporary HomeMode = "temporary" // empty, and deleted after the launch
 	HomeDir       HomeMode = "directory" // a directory that the person names
 )
 
-// Home is what lies at HOME, and where: a directory of the host, or with
-// HomeAuto a path in the tree.
+// Home is what HOME contains, and its directory: on the host, or with HomeAuto
+// in the tree.
 type Home struct {
 	Mode HomeMode
-	Dir   string
+	Dir  string
 }
 
-// home decides what lies at HOME.
-func (b *builder) home() {
-	mode, why := b.req.Home, "as asked"
-	at, own := b.ownHome()
+// mountHome decides what HOME contains.
+func (b *builder) mountHome() {
+	own := b.findOwnHome()
+	mode, why := b.req.Home, "as requested"
 	if mode == HomeAuto || mode == "" {
-		mode, why = HomePrivate, "the chroot has no home of this account that the caller can write"
-		switch _, err := os.Stat(string(b.req.HomeStore)); {
-		case b.f.Identity.Kind == Grant && own == "":
-			mode, why = HomeTemporary, "the chroot has no home of this account, and yours are yours"
-		case b.f.Identity.Kind == Grant:
-			mode = HomeAuto
-		case b.req.RootInside && own == "":
-			mode, why = HomeTemporary, "the chroot has no home of root's"
-		case b.req.RootInside:
-			mode = HomeAuto
-		case b.f.Identity.Kind == Grant && own == "":
-			mode, why = HomeTemporary, "the chroot has no home that the account can write"
-		case b.f.Identity.Kind == Grant: // which cannot enter a directory of the caller's
-			mode = HomeAuto
-		case err == nil:
-			why = "as at the first launch" // what a person has put there must not vanish
-		case own != "":
-			mode = HomeAuto
-		}
+		mode, why = b.chooseHome(own)
 	}
-	home := b.f.Home
-	m := Mount{Kind: FromHost, Dest: home, NoSuidNoDev: true, Required: true, Feature: "home", Why: why}
-	state := fmt.Sprintf("%s (%s)", mode, why)
 	if b.f.Identity.Kind == Grant && (mode == HomePrivate || mode == HomeHost) {
-		b.fail(fmt.Errorf("cannot use --home=%s: it is yours alone, and the program has the uid %d", mode, b.f.Identity.UID))
+		b.fail(fmt.Errorf("cannot use --home=%s: only you can access that directory, but the program runs as uid %d", mode, b.f.Identity.UID))
 		return
 	}
+	m := Mount{Kind: FromHost, Dest: b.f.Home, NoSuidNoDev: true, Required: true, Feature: "home", Why: why}
+	state := fmt.Sprintf("%s (%s)", mode, why)
 	switch mode {
 	case HomeAuto:
 		state = fmt.Sprintf("%s of the chroot", b.f.Account.Home)
-		if there, _, _, rest, err := b.walk(home); err == nil && len(rest) == 0 && there == at {
-			break // it is there already
-		}
-		m.Kind, m.Source, m.Why = FromTree, own, "the chroot's own home of the account"
-		b.must(m)
+		m.Kind, m.Source, m.Why = FromTree, own.source, "the chroot's own home of the account"
 	case HomePrivate:
 		b.prepare = append(b.prepare, Preparation{Home: b.req.HomeStore, Skel: "/etc/skel", Why: "the private home for this chroot"})
 		m.Source, m.AllowMountPoints = string(b.req.HomeStore), true
 		state = fmt.Sprintf("private, %s (%s)", b.req.HomeStore, why)
-		b.must(m)
 	case HomeHost:
 		m.Source = b.f.Caller.Account.Home
-		b.must(m)
 	case HomeTemporary:
-		b.add(Node{Path: "home", Kind: Dir, Mode: 0o700})
+		b.addNode(Node{Path: "home", Kind: Dir, Mode: 0o700})
 		m.Kind, m.Source = FromTmpfs, "home"
-		b.must(m)
 	case HomeDir:
 		m.Source, m.AllowMountPoints = string(b.req.HomeDirectory), true
 		state = fmt.Sprintf("%s (%s)", b.req.HomeDirectory, why)
-		b.must(m)
 	}
-	b.say("home", state)
+	b.report("home", state)
 	b.plan.Home = Home{mode, m.Source}
 	if mode == HomeAuto {
 		b.plan.Home.Dir = b.f.Account.Home
+		if at, err := b.walk(b.f.Home); err == nil && at.exists() && at.path == own.path {
+			return // HOME is that directory already
+		}
 	}
+	b.mountRequired(m)
 }
 
-// ownHome finds the chroot's own home of the account, if the caller can write
-// it: where it is seen, and its path in the tree, which is "" if there is none.
-func (b *builder) ownHome() (at Path, source string) {
+// chooseHome decides for HomeAuto. own is the chroot's home of the account.
+func (b *builder) chooseHome(own ownHome) (mode HomeMode, why string) {
+	_, err := os.Stat(string(b.req.HomeStore))
+	switch {
+	case b.f.Identity.Kind == Grant && own.source == "":
+		return HomeTemporary, "the chroot has no home of this account, and it cannot use yours"
+	case b.f.Identity.Kind == Grant:
+		return HomeAuto, ""
+	case b.req.RootInside && own.source == "":
+		return HomeTemporary, "the chroot has no home for root"
+	case b.req.RootInside:
+		return HomeAuto, ""
+	case err == nil:
+		return HomePrivate, "as at the first launch" // the person's files there must stay visible
+	case own.source != "":
+		return HomeAuto, ""
+	}
+	return HomePrivate, "the chroot has no home of this account that the caller can write"
+}
+
+// ownHome is the chroot's own home of the account: its canonical path inside and
+// its path in the tree. Both are "" if there is none that the caller can write.
+type ownHome struct {
+	path   Path
+	source string
+}
+
+func (b *builder) findOwnHome() ownHome {
 	home := Path(b.f.Account.Home)
 	if b.req.RootInside {
 		home = b.f.Home
 	}
 	if !path.IsAbs(string(home)) || home == "/" {
-		return "", ""
+		return ownHome{}
 	}
-	at, f, _, rest, err := b.walk(home)
-	if err != nil || len(rest) > 0 || f.kind != Dir {
-		return "", ""
+	at, err := b.walk(home)
+	if err != nil || !at.isDir() {
+		return ownHome{}
 	}
-	m, source := b.owner(at)
+	m, source := b.findMount(at.path)
 	if m.Kind != FromTree || !b.f.Writable(Path(source)) {
-		return "", ""
+		return ownHome{}
 	}
-	return at, source
+	return ownHome{at.path, source}
 }

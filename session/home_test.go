@@ -9,12 +9,12 @@ import (
 	"chrun/session/rootfs"
 )
 
-// The first launch plans mount points in a private home that is not made yet.
-func TestMountPointInHomeToBe(t *testing.T) {
+// The first launch plans mount points in a private home that does not exist yet.
+func TestMountPointInNewHome(t *testing.T) {
 	l := newLayout(failing{}, func(Path) bool { return false })
 	store := filepath.Join(t.TempDir(), "homes/x")
 	l.mount(Mount{Kind: FromHost, Source: store, Dest: "/home", AllowMountPoints: true})
-	at, err := l.place("/home/Pictures/new", Dir)
+	at, err := l.ensureMountPoint("/home/Pictures/new", Dir)
 	if err != nil || at != "/home/Pictures/new" {
 		t.Errorf("%s, %v", at, err)
 	}
@@ -24,8 +24,8 @@ func TestMountPointInHomeToBe(t *testing.T) {
 	}
 }
 
-// A home that a person has used stays the home, also when the chroot has one of
-// its own since.
+// A private home that the person has used stays the home, even if the chroot has
+// got its own home since.
 func TestHomeStays(t *testing.T) {
 	dir := t.TempDir()
 	for _, p := range []string{"tree/usr", "tree/home/a", "store"} {
@@ -43,7 +43,7 @@ func TestHomeStays(t *testing.T) {
 		f.Account.Home = "/home/a"
 		b := &builder{f: f, req: Request{HomeStore: HostPath(filepath.Join(dir, store))},
 			layout: newLayout(root, func(Path) bool { return true }), plan: &Plan{}}
-		if b.home(); !strings.Contains(b.plan.Features[0].State, want) {
+		if b.mountHome(); !strings.Contains(b.plan.Features[0].State, want) {
 			t.Errorf("%s: %s, want %q", store, b.plan.Features[0].State, want)
 		}
 	}

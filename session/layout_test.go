@@ -14,9 +14,9 @@ import (
 	"chrun/session/rootfs"
 )
 
-// layoutOf makes a layout of a tree made of entries as world.make takes them,
-// below which the directories in own can be written.
-func layoutOf(t *testing.T, own string, entries ...string) (*layout, string) {
+// newTestLayout returns a layout of a tree with the entries, as for world.make,
+// and the directory of the world. own are the writable directories of the tree.
+func newTestLayout(t *testing.T, own string, entries ...string) (*layout, string) {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir()}
 	for _, e := range append([]string{"tree/usr/", "host/dir/sub/", "host/dir/file"}, entries...) {
@@ -28,15 +28,15 @@ func layoutOf(t *testing.T, own string, entries ...string) (*layout, string) {
 	}
 	t.Cleanup(func() { root.Close() })
 	l := newLayout(root, func(p Path) bool { return own != "" && strings.Contains(" "+own+" ", " "+string(p)+" ") })
-	l.add(Node{Path: "run", Kind: Dir, Mode: 0o755})
-	l.add(Node{Path: "run/link", Kind: Symlink, Target: "/usr"})
+	l.addNode(Node{Path: "run", Kind: Dir, Mode: 0o755})
+	l.addNode(Node{Path: "run/link", Kind: Symlink, Target: "/usr"})
 	l.mount(Mount{Kind: FromTmpfs, Source: "run", Dest: "/run"})
 	l.mount(Mount{Kind: FromHost, Source: w.dir + "/host/dir", Dest: "/host"})
 	return l, w.dir
 }
 
 func TestWalk(t *testing.T) {
-	l, _ := layoutOf(t, "", "tree/etc/file", "tree/home/", "host/dir/link -> /etc",
+	l, _ := newTestLayout(t, "", "tree/etc/file", "tree/home/", "host/dir/link -> /etc",
 		"tree/a -> etc", "tree/b -> /a/../etc/file", "tree/c -> ../../../..", "tree/d -> d", "tree/e -> f", "tree/f -> e",
 		"tree/g -> nowhere/x", "tree/h -> /host/sub", "tree/i -> /proc/self/root", "tree/j -> /run/new", "tree/k -> run", "tree/etc/up -> ../home",
 		"tree/l -> a/file", "tree/m -> /home/../../..//./etc/")
@@ -72,26 +72,30 @@ func TestWalk(t *testing.T) {
 		"/k/../etc":       "/etc directory /k []",
 		"/home/../k/link": "/usr directory /k []",
 	} {
-		at, f, link, rest, err := l.walk(Path(p))
-		if got := fmt.Sprintf("%s %s %s %v", at, f.kind, link, rest); err != nil || got != want {
+		at, err := l.walk(Path(p))
+		kind := at.kind
+		if !at.exists() {
+			kind = ""
+		}
+		if got := fmt.Sprintf("%s %s %s %v", at.path, kind, at.link, at.missing); err != nil || got != want {
 			t.Errorf("walk(%s) = %q, %v; want %q", p, got, err, want)
 		}
 	}
 	for p, want := range map[string]error{"/etc/file/x": unix.ENOTDIR, "/b/x": unix.ENOTDIR, "/host/file/x": unix.ENOTDIR, "/host/link": errHost} {
-		if at, _, _, _, err := l.walk(Path(p)); !errors.Is(err, want) {
-			t.Errorf("walk(%s) = %s, %v; want %v", p, at, err, want)
+		if at, err := l.walk(Path(p)); !errors.Is(err, want) {
+			t.Errorf("walk(%s) = %s, %v; want %v", p, at.path, err, want)
 		}
 	}
 }
 
-func TestPlace(t *testing.T) {
+func TestMountPoint(t *testing.T) {
 	entries := []string{"tree/etc/file", "tree/etc/up -> ../x", "tree/home/alice/", "tree/home/key", "tree/home/link -> alice", "tree/in -> /host/sub/new",
 		"tree/root -> /", "tree/busy -> /run", "tree/x -> y", "tree/y -> x", "tree/var/", "tree/var/lib -> ../home"}
 	for _, x := range []struct {
 		p    string
 		kind NodeKind
 		at   string
-		made string // nodes besides those of /run, mounts of the tree
+		made string // new nodes; "*" before those in a mirror of the root
 	}{
 		{"/etc", Dir, "/etc", ""},
 		{"/etc/file", Regular, "/etc/file", ""},
@@ -103,19 +107,19 @@ func TestPlace(t *testing.T) {
 		{"/home/bob/x/f", Regular, "/home/bob/x/f", "mirror0/ mirror0/alice/ mirror0/key mirror0/link->alice mirror0/bob/ mirror0/bob/x/ mirror0/bob/x/f"},
 		{"/var/lib/bob", Dir, "/home/bob", "mirror0/ mirror0/alice/ mirror0/key mirror0/link->alice mirror0/bob/"},
 		{"/etc/up/z", Dir, "/etc/up/z", "mirror0/ mirror0/file mirror0/up/ mirror0/up/z/"},
-		// In place of a link into the host, to the root, in circles, or to
-		// where something is mounted.
+		// These replace a link into the host, to the root, in circles, or to a
+		// mount point.
 		{"/in", Dir, "/in", "*in/"}, {"/in/x", Dir, "/in/x", "*in/ in/x/"}, {"/root", Dir, "/root", "*root/"}, {"/busy", Dir, "/busy", "*busy/"},
 		{"/x", Dir, "/x", "*x/"}, {"/busy/new", Dir, "/run/new", "run/new/"}, {"/root/etc", Dir, "/etc", ""},
 	} {
-		l, _ := layoutOf(t, "", entries...)
-		at, err := l.place(Path(x.p), x.kind)
+		l, _ := newTestLayout(t, "", entries...)
+		at, err := l.ensureMountPoint(Path(x.p), x.kind)
 		if err != nil || string(at) != x.at {
-			t.Errorf("place(%s) = %s, %v; want %s", x.p, at, err, x.at)
+			t.Errorf("ensureMountPoint(%s) = %s, %v; want %s", x.p, at, err, x.at)
 			continue
 		}
-		if m, _ := l.owner(at); m.Kind == FromHost {
-			t.Errorf("place(%s) is the host's", x.p)
+		if m, _ := l.findMount(at); m.Kind == FromHost {
+			t.Errorf("ensureMountPoint(%s) is in a directory of the host", x.p)
 		}
 		var made []string
 		for _, n := range l.nodes[2:] {
@@ -128,50 +132,51 @@ func TestPlace(t *testing.T) {
 			made = append(made, s)
 		}
 		got := strings.Join(made, " ")
-		if want, whole := strings.CutPrefix(x.made, "*"); whole { // the root is mirrored
+		if want, mirrored := strings.CutPrefix(x.made, "*"); mirrored {
 			for _, part := range strings.Fields(want) {
 				if !strings.Contains(got+" ", "mirror0/"+part+" ") {
-					t.Errorf("place(%s) made %s, without %s", x.p, got, part)
+					t.Errorf("ensureMountPoint(%s) made %s, without %s", x.p, got, part)
 				}
 			}
 		} else if got != x.made {
-			t.Errorf("place(%s) made %s, want %s", x.p, got, x.made)
+			t.Errorf("ensureMountPoint(%s) made %s, want %s", x.p, got, x.made)
 		}
 		if len(l.prepare) != 0 {
-			t.Errorf("place(%s) writes the tree: %v", x.p, l.prepare)
+			t.Errorf("ensureMountPoint(%s) changes the tree: %v", x.p, l.prepare)
 		}
 	}
 }
 
-// Nothing is made on the host, nor of the wrong kind.
-func TestPlaceRefused(t *testing.T) {
-	l, dir := layoutOf(t, "/srv", "tree/etc/file", "tree/srv/")
+// Nothing is created on the host, and no mount point of the wrong kind is used.
+func TestMountPointRefused(t *testing.T) {
+	l, dir := newTestLayout(t, "/srv", "tree/etc/file", "tree/srv/")
 	for p, kind := range map[string]NodeKind{"/host/new": Dir, "/host/file/x": Dir, "/host/file": Dir, "/host/sub": Regular, "/etc": Regular, "/etc/file": Dir,
 		"/etc/file/x": Dir, "/srv/file": Regular} {
-		if at, err := l.place(Path(p), kind); err == nil {
-			t.Errorf("place(%s, %s) = %s", p, kind, at)
+		if at, err := l.ensureMountPoint(Path(p), kind); err == nil {
+			t.Errorf("ensureMountPoint(%s, %s) = %s", p, kind, at)
 		}
 	}
 	if list, _ := os.ReadDir(filepath.Join(dir, "host/dir")); len(list) != 2 {
-		t.Errorf("on the host: %v", list)
+		t.Errorf("created on the host: %v", list)
 	}
-	if _, err := l.place("/srv/a/b", Dir); err != nil || len(l.prepare) != 1 || l.prepare[0].InTree != "/srv/a/b" {
-		t.Errorf("in a directory of the caller's: %v, %v", l.prepare, err)
+	if _, err := l.ensureMountPoint("/srv/a/b", Dir); err != nil || len(l.prepare) != 1 || l.prepare[0].InTree != "/srv/a/b" {
+		t.Errorf("in a writable directory: %v, %v", l.prepare, err)
 	}
 }
 
-// A mirror is of the directory's mode, and what cannot be listed is left.
+// A mirror has the mode of its directory. A directory that cannot be listed gets
+// an empty mirror, but the root gets none.
 func TestMirror(t *testing.T) {
-	l, dir := layoutOf(t, "", "tree/srv/a/", "tree/srv/b")
+	l, dir := newTestLayout(t, "", "tree/srv/a/", "tree/srv/b")
 	unix.Chmod(dir+"/tree/srv", 0o1711)
 	defer os.Chmod(dir+"/tree/srv", 0o755)
-	if err := l.mirror("/srv"); err != nil {
+	if err := l.mirrorDir("/srv"); err != nil {
 		t.Fatal(err)
 	}
 	if n := l.nodes[l.node["mirror0"]]; n.Mode != 0o1711 {
 		t.Errorf("mode %o", n.Mode)
 	}
-	mounts, _ := l.finish()
+	mounts := l.orderMounts()
 	found := 0
 	for i, m := range mounts {
 		if m.Kind == FromTree && m.Source == "/srv/a" && m.Dest == "/srv/a" && mounts[m.Into].Dest == "/srv" && m.Rel == "a" && i > m.Into {
@@ -182,14 +187,14 @@ func TestMirror(t *testing.T) {
 		t.Errorf("%+v", mounts)
 	}
 	l.tree = failing{l.tree, fs.ErrPermission}
-	if err := l.mirror("/usr"); err != nil {
+	if err := l.mirrorDir("/usr"); err != nil {
 		t.Errorf("a directory that cannot be listed: %v", err)
 	}
-	if err := l.mirror("/"); !errors.Is(err, fs.ErrPermission) {
+	if err := l.mirrorDir("/"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("a root that cannot be listed: %v", err)
 	}
 	l.tree = failing{l.tree, rootfs.ErrTooLarge}
-	if _, err := l.place("/opt/x", Dir); !errors.Is(err, rootfs.ErrTooLarge) {
+	if _, err := l.ensureMountPoint("/opt/x", Dir); !errors.Is(err, rootfs.ErrTooLarge) {
 		t.Errorf("a root of too many entries: %v", err)
 	}
 }

@@ -5,58 +5,59 @@ import (
 	"strings"
 )
 
-// PathMapFile says, inside, where on the host each place is: what opens files
-// there on behalf of a program here reads it.
+// PathMapFile is the file inside that tells which host path each path inside
+// has. It serves a program that opens files on the host.
 const PathMapFile = PrivateDir + "/path-map"
 
-// places is that file: for each mount a line with its place inside and one with
-// that on the host, which is empty if the host has it nowhere. A name with a
-// newline is left out: what is there counts as being nowhere.
-func (b *builder) places() Node {
+// pathMapNode returns the file: for each mount a line with its path inside and a
+// line with its path on the host, which is empty if there is none. Host paths
+// with a newline count as none, and mounts on a path with a newline are left out.
+func (b *builder) pathMapNode() Node {
 	var data strings.Builder
 	for _, m := range b.plan.Mounts {
-		at := ""
+		host := ""
 		switch m.Kind {
 		case FromHost:
-			at = m.Source
+			host = m.Source
 		case FromTree:
-			at = string(b.plan.Tree.Join(m.Source))
+			host = string(b.plan.Tree.Join(m.Source))
 		}
 		if strings.Contains(string(m.Dest), "\n") {
 			continue
 		}
-		if strings.Contains(at, "\n") {
-			at = ""
+		if strings.Contains(host, "\n") {
+			host = ""
 		}
-		data.WriteString(string(m.Dest) + "\n" + at + "\n")
+		data.WriteString(string(m.Dest) + "\n" + host + "\n")
 	}
 	return Node{Path: strings.TrimPrefix(string(PathMapFile), "/"), Kind: Regular, Mode: 0o444, Data: []byte(data.String())}
 }
 
-// PathMap is what that file says.
+// PathMap is the content of PathMapFile: pairs of a path inside and one on the
+// host, in the order of the mounts.
 type PathMap [][2]string
 
-// ParsePathMap reads the content of PathMapFile.
-func ParsePathMap(data []byte) (p PathMap) {
+// ParsePathMap parses the content of PathMapFile.
+func ParsePathMap(data []byte) (m PathMap) {
 	lines := strings.Split(string(data), "\n")
 	for ; len(lines) > 1; lines = lines[2:] {
-		p = append(p, [2]string{lines[0], lines[1]})
+		m = append(m, [2]string{lines[0], lines[1]})
 	}
-	return p
+	return m
 }
 
-// Host is where on the host a path without symlinks is; "" if it is in no place
-// of the host. The mount that covers it most closely counts, of two at one place
-// the later.
-func (p PathMap) FindOnHost(inside Path) HostPath {
-	best, found := "", ""
-	for _, m := range p {
-		if inside.IsBelow(Path(m[0])) && len(m[0]) >= len(best) {
-			best, found = m[0], m[1]
+// FindOnHost returns the host's path of a path inside without symlinks, or "" if
+// the host has none. The deepest mount decides; of two mounts at one path, the
+// later.
+func (m PathMap) FindOnHost(inside Path) HostPath {
+	mountPoint, host := "", ""
+	for _, pair := range m {
+		if inside.IsBelow(Path(pair[0])) && len(pair[0]) >= len(mountPoint) {
+			mountPoint, host = pair[0], pair[1]
 		}
 	}
-	if found == "" {
+	if host == "" {
 		return ""
 	}
-	return HostPath(path.Join(found, strings.TrimPrefix(string(inside), best)))
+	return HostPath(path.Join(host, strings.TrimPrefix(string(inside), mountPoint)))
 }

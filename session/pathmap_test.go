@@ -2,7 +2,7 @@ package session
 
 import "testing"
 
-// What a program opens is named by where the host has it.
+// A path inside is translated to the path that the host has for the same file.
 func TestPathMap(t *testing.T) {
 	b := &builder{plan: &Plan{Tree: "/srv/tree", Mounts: []Mount{
 		{Kind: FromTree, Source: "/", Dest: "/"},
@@ -16,7 +16,7 @@ func TestPathMap(t *testing.T) {
 		{Kind: FromHost, Source: "/first", Dest: "/mnt/twice"},
 		{Kind: FromHost, Source: "/second", Dest: "/mnt/twice"},
 	}}}
-	p := ParsePathMap(b.places().Data)
+	p := ParsePathMap(b.pathMapNode().Data)
 	for inside, want := range map[Path]HostPath{
 		"/":                    "/srv/tree",
 		"/usr/share/a b":       "/srv/tree/usr/share/a b",
@@ -35,6 +35,6 @@ func TestPathMap(t *testing.T) {
 		}
 	}
 	if p := ParsePathMap(nil); p.FindOnHost("/x") != "" {
-		t.Error("a place without any")
+		t.Error("an empty map has a path")
 	}
 }

@@ -6,15 +6,18 @@ import (
 	"strings"
 )
 
-// SocketBinds shares the socket p at its own path. What lies in the runtime
-// directory needs nothing: it is bound whole, so that a server which restarts
-// and makes a new socket is found again; but for a program of another uid. Elsewhere the socket's directory is
-// bound when it is the caller's own and small in meaning (not the home or above
-// it, not a top-level directory), for the same reason; else the socket alone.
-func SocketBinds(c *Caller, p HostPath, why string) []Bind {
+// SocketBinds shares the socket p at its own path.
+//
+// If possible it binds the directory of the socket, so that the program also
+// finds the new socket of a restarted server. The runtime directory is bound as
+// a whole anyway. Another directory must belong to the caller, and must not be
+// the home, above it, or a top-level directory. A program that has another uid
+// gets only the socket.
+func SocketBinds(f *Facts, p HostPath, why string) []Bind {
+	c, single := f.Caller, []Bind{{Source: p, Dest: Path(p), Why: why}}
 	switch {
-	case c.Private:
-		return []Bind{{Source: p, Dest: Path(p), Why: why}}
+	case f.PrivateRuntimeDir():
+		return single
 	case c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir):
 		return nil
 	}
@@ -24,5 +27,5 @@ func SocketBinds(c *Caller, p HostPath, why string) []Bind {
 		!HostPath(c.Account.Home).IsBelow(dir) && strings.Count(string(dir), "/") > 1 {
 		return []Bind{{Source: dir, Dest: Path(dir), Why: why}}
 	}
-	return []Bind{{Source: p, Dest: Path(p), Why: why}}
+	return single
 }

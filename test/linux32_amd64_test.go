@@ -77,7 +77,7 @@ func TestLinux32Plan(t *testing.T) {
 	if got, err := d.Output("sh", script); err != nil || got != "i686" {
 		t.Errorf("%v: %q", err, got)
 	}
-	d.chrun(both, []string{"-n"}, "uname", "-m").wantOutput(t, "machine   a 32-bit one")
+	d.chrun(both, []string{"-n"}, "uname", "-m").wantOutput(t, "machine   32-bit")
 	d.chroot = headless.Chroot(t)
 	for _, flag := range []string{"-n", "-n=shell"} {
 		if r := d.chrun(both, []string{flag}, "true"); strings.Contains(r.stdout, "32-bit") || strings.Contains(r.stdout, "linux32") {

@@ -44,7 +44,7 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 		ic.SubUIDs, ic.SubGIDs = account.ReadHostSubIDs(c.Host, "/etc/subuid", mine), account.ReadHostSubIDs(c.Host, "/etc/subgid", mine)
 	}
 	if id, err = ic.Decide(); err != nil {
-		return id, l.explainRefusal(err, ic.OwnerUID)
+		return id, l.explainRefusal(err)
 	}
 	return id, nil
 }
@@ -59,14 +59,15 @@ func HostAccountName(uid int) (name string, ok bool) {
 func HostHasGroup(gid int) bool { return account.HostHasGroup(gid, "/") }
 
 // explainRefusal adds the command to type instead to a refused identity.
-func (l *Launch) explainRefusal(err error, owner int) error {
+func (l *Launch) explainRefusal(err error) error {
 	var e *session.IdentityError
+	var powerless *session.PowerlessRootError
 	chroot := l.Choice.HintName(l.Root.Dir())
 	switch {
-	case err == session.ErrRootName:
-		name, ok := HostAccountName(owner)
+	case errors.As(err, &powerless):
+		name, ok := HostAccountName(powerless.OwnerUID)
 		if !ok {
-			name = strconv.Itoa(owner)
+			name = strconv.Itoa(powerless.OwnerUID)
 		}
 		return cli.WithHint(fmt.Errorf("cannot be root in %q: %s belongs to %s", l.Facts.Name, l.Root.Dir(), name),
 			sudoLine(l.Flags, chroot, "root", l.Flags.Command))
@@ -80,7 +81,7 @@ func (l *Launch) explainRefusal(err error, owner int) error {
 		}
 		return cli.WithHint(err, sudoLine(l.Flags, chroot, "", words))
 	case errors.As(err, &e) && e.Alternative != "":
-		words := slices.Concat(l.Role.Program(), l.Flags.Words("identity"), []string{"--identity=" + e.Alternative}, l.Flags.Command)
+		words := slices.Concat(l.Role.Program(), l.Flags.Words("identity"), []string{"--identity=" + string(e.Alternative)}, l.Flags.Command)
 		return cli.WithHint(err, session.Quote(words...))
 	}
 	return err

@@ -54,7 +54,7 @@ func Build(in Input) (*Launch, error) {
 	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
 	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command}
 	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, NoDesktop: in.Role.Bare,
-		Idmapped: in.Role.Tree >= 0, UnsetEnv: in.Flags.UnsetEnv}
+		UnsetEnv: in.Flags.UnsetEnv}
 	if in.Flags.Cwd == "" {
 		l.Facts.Base = in.Caller.Cwd
 	}
@@ -103,9 +103,6 @@ func (l *Launch) resolveAccount() error {
 		return err
 	}
 	l.Facts.Identity = id
-	private := *c
-	private.Private = id.UID != c.UID
-	l.Facts.Caller = &private
 	l.Request.RootInside = id.InsideUID == 0
 	l.Facts.Allowed = allowedFeatures(append(configuredSwitches(l.Choice.Chroot), l.Flags.Switches...), l.Request.RootInside, l.Role.Bare)
 	number := a.UID
@@ -182,7 +179,7 @@ func (l *Launch) Plan() (*session.Plan, error) {
 		switch {
 		case o.Allowed:
 			o.Share = f.Detect(l.Facts)
-		case f.Hide != nil && !l.Request.RootInside && !l.Facts.Caller.Private:
+		case f.Hide != nil && !l.Request.RootInside && !l.Facts.PrivateRuntimeDir():
 			o.Share = f.Hide(l.Facts)
 		}
 		offers = append(offers, o)

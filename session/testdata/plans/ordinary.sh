@@ -3,28 +3,28 @@ exec 3<&-
 PATH=$PATH:/usr/sbin:/sbin
 mkdir -p -m 0700 /WORLD/data/homes/debian  # the private home for this chroot
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
-mkdir -m 0755 /mnt/run  # place
-mkdir -m 1777 /mnt/run/lock  # place
-mkdir -m 0700 /mnt/run/chrun  # place
-mkdir -m 0755 /mnt/etc  # place
+mkdir -m 0755 /mnt/run  # directory
+mkdir -m 1777 /mnt/run/lock  # directory
+mkdir -m 0700 /mnt/run/chrun  # directory
+mkdir -m 0755 /mnt/etc  # directory
 printf %s 'alice:x:1500:1501::/home/alice:/bin/bash
 ' > /mnt/etc/passwd  # file
-install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
-mkdir -m 0755 /mnt/run/host  # place
-mkdir -m 0755 /mnt/run/host/tmp  # place
-mkdir -m 0755 /mnt/run/host/WORLD  # place
-mkdir -m 0755 /mnt/run/host/WORLD/etc  # place
-ln -s /run/host/WORLD/etc/resolv.conf /mnt/etc/resolv.conf  # link
+install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # for 6 secret bytes
+mkdir -m 0755 /mnt/run/host  # directory
+mkdir -m 0755 /mnt/run/host/tmp  # directory
+mkdir -m 0755 /mnt/run/host/WORLD  # directory
+mkdir -m 0755 /mnt/run/host/WORLD/etc  # directory
+ln -s /run/host/WORLD/etc/resolv.conf /mnt/etc/resolv.conf  # symlink
 mkdir /mnt/.root  # the new root
 mount --rbind /WORLD/tree /mnt/.root  # root: the chroot itself
 mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host
 mount --rbind /sys /mnt/.root/sys  # base: hardware, for GPU and device discovery
 mount --rbind /dev /mnt/.root/dev  # base: the host's devices
-mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
+mount --bind /mnt/run /mnt/.root/run  # base: a new /run
 mount --rbind /tmp /mnt/.root/tmp  # tmp: the host's /tmp
-mount -t overlay -o ro,lowerdir=/mnt/etc:/WORLD/tree/etc overlay /mnt/.root/etc  # etc: files of /etc that differ inside, over the tree's own; nothing is written
+mount -t overlay -o ro,lowerdir=/mnt/etc:/WORLD/tree/etc overlay /mnt/.root/etc  # etc: files of /etc that differ inside, over the tree's
 mount --rbind /WORLD/data/homes/debian /mnt/.root/home/alice  # home: the chroot has no home of this account that the caller can write
-mount --rbind /WORLD/etc /mnt/.root/run/host/WORLD/etc  # run: the host's directory, to follow files in it
+mount --rbind /WORLD/etc /mnt/.root/run/host/WORLD/etc  # run: the host's directory, to see changes of its files
 mount -o remount,bind,ro /mnt/.root/run/host/WORLD/etc  # read-only
 cd /mnt/.root  # enter
 pivot_root . .

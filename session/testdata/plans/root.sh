@@ -2,11 +2,11 @@ unshare --mount --propagation slave /bin/sh -eu /dev/fd/3 3<<'_END_OF_CHRUN_PLAN
 exec 3<&-
 PATH=$PATH:/usr/sbin:/sbin
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
-mkdir -m 0755 /mnt/run  # place
-mkdir -m 1777 /mnt/run/lock  # place
-mkdir -m 0700 /mnt/run/chrun  # place
-install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
-mkdir -m 0755 /mnt/files  # place
+mkdir -m 0755 /mnt/run  # directory
+mkdir -m 1777 /mnt/run/lock  # directory
+mkdir -m 0700 /mnt/run/chrun  # directory
+install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # for 6 secret bytes
+mkdir -m 0755 /mnt/files  # directory
 printf %s 'resolv.conf
 ' > /mnt/files/etc-resolv.conf  # file
 mkdir /mnt/.root  # the new root
@@ -14,7 +14,7 @@ mount --rbind /WORLD/tree /mnt/.root  # root: the chroot itself
 mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host
 mount --rbind /sys /mnt/.root/sys  # base: hardware, for GPU and device discovery
 mount --rbind /dev /mnt/.root/dev  # base: the host's devices
-mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
+mount --bind /mnt/run /mnt/.root/run  # base: a new /run
 mount --bind /mnt/files/etc-resolv.conf /mnt/.root/etc/resolv.conf  # network-files: the host's
 mount -o remount,bind,ro /mnt/.root/etc/resolv.conf  # read-only
 cd /mnt/.root  # enter

@@ -3,13 +3,13 @@ exec 3<&-
 PATH=$PATH:/usr/sbin:/sbin
 mkdir -p -m 0700 /WORLD/data/homes/debian  # the private home for this chroot
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
-mkdir -m 0755 /mnt/run  # place
-mkdir -m 1777 /mnt/run/lock  # place
-mkdir -m 0700 /mnt/run/chrun  # place
-mkdir -m 0755 /mnt/files  # place
+mkdir -m 0755 /mnt/run  # directory
+mkdir -m 1777 /mnt/run/lock  # directory
+mkdir -m 0700 /mnt/run/chrun  # directory
+mkdir -m 0755 /mnt/files  # directory
 printf %s 'alice:x:1500:1501::/home/alice:/bin/bash
 ' > /mnt/files/etc-passwd  # file
-install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # 6 secret bytes go there
+install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # for 6 secret bytes
 printf %s 'resolv.conf
 ' > /mnt/files/etc-resolv.conf  # file
 mkdir /mnt/.root  # the new root
@@ -17,7 +17,7 @@ mount --rbind /WORLD/tree /mnt/.root  # root: the chroot itself
 mount --rbind /proc /mnt/.root/proc  # base: processes, shared with the host
 mount --rbind /sys /mnt/.root/sys  # base: hardware, for GPU and device discovery
 mount --rbind /dev /mnt/.root/dev  # base: the host's devices
-mount --bind /mnt/run /mnt/.root/run  # base: a fresh /run
+mount --bind /mnt/run /mnt/.root/run  # base: a new /run
 mount --rbind /tmp /mnt/.root/tmp  # tmp: the host's /tmp
 mount --bind /mnt/files/etc-passwd /mnt/.root/etc/passwd  # account: the account alice
 mount -o remount,bind,ro /mnt/.root/etc/passwd  # read-only

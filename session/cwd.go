@@ -1,0 +1,106 @@
+package session
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// chooseCwd chooses the working directory: the caller's, if that very directory
+// is visible inside. A command must not run anywhere else. A shell may, and so
+// may root, whose commands maintain the chroot.
+func (b *builder) chooseCwd() error {
+	c := b.f.Caller.Cwd
+	switch at, ok := b.findVisible(c); {
+	case b.req.Cwd != "":
+		b.plan.Cwd = b.req.Cwd
+	case ok:
+		b.plan.Cwd = at
+	case len(b.req.Argv) > 0 && !b.req.RootInside:
+		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name}
+	default:
+		b.plan.Cwd = b.f.Home
+		b.warn("%s: starting in %s", describeHidden(c, b.f.Name), b.f.Home)
+	}
+	return nil
+}
+
+// shareCwd shares the caller's directory at its own path if it is not visible
+// yet: one below the home (but not the home itself, and not below a dot directory
+// of it, where settings are), or a directory elsewhere that the caller owns.
+func (b *builder) shareCwd() {
+	c := b.f.Caller.Cwd
+	if _, ok := b.findVisible(c); ok || c == "" || b.req.Cwd != "" || b.req.RootInside || !b.f.Allowed("files") {
+		return
+	}
+	if !IsShareable(b.f.Caller, c) {
+		return
+	}
+	if st, err := os.Stat(string(c)); err != nil || Owner(st) != b.f.Caller.UID && !c.IsBelow(HostPath(b.f.Caller.Account.Home)) {
+		return
+	}
+	b.bind("files", Bind{Source: c, Dest: Path(c), Why: "the working directory"})
+}
+
+// IsShareable reports whether a path may be shared because a person works in it
+// or names it on the command line: not a path of the host's system, not the whole
+// home, and nothing below a dot directory of the home.
+func IsShareable(c *Caller, p HostPath) bool {
+	for _, dir := range chrootTrees {
+		if p.IsBelow(HostPath(dir)) {
+			return false
+		}
+	}
+	home := HostPath(c.Account.Home)
+	if p == "/" || home.IsBelow(p) {
+		return false
+	}
+	below, ok := strings.CutPrefix(string(p), string(home)+"/")
+	return !ok || !strings.HasPrefix(below, ".")
+}
+
+// The chroot has its own directories of these names (and everything below
+// chrootTrees): a caller who works in one of them starts in the chroot's.
+var (
+	chrootTrees = []Path{"/usr", "/etc", "/dev", "/proc", "/sys", "/run", "/boot", "/var/lib"}
+	chrootDirs  = []Path{"/", "/home", "/mnt", "/media"}
+)
+
+// findVisible returns the path inside at which the host's directory p is visible.
+func (b *builder) findVisible(p HostPath) (Path, bool) {
+	if p == "" {
+		return "", false
+	}
+	if rest, ok := strings.CutPrefix(string(p), string(b.plan.Tree)); ok && p.IsBelow(b.plan.Tree) {
+		return Path("/" + strings.TrimPrefix(rest, "/")), true // it is a directory of the tree
+	}
+	inside := Path(p)
+	at, err := b.walk(inside)
+	if err != nil || !at.isDir() {
+		return "", false
+	}
+	if inside == b.f.Home || slices.Contains(chrootDirs, inside) || slices.ContainsFunc(chrootTrees, inside.IsBelow) {
+		return inside, true
+	}
+	m, source := b.findMount(at.path)
+	return inside, m.Kind == FromHost && source == string(p)
+}
+
+// CwdError reports that a command would not run in the caller's directory.
+type CwdError struct {
+	Dir  HostPath // "" if its path is unknown
+	Argv []string
+	Name string // of the chroot
+}
+
+func (e *CwdError) Error() string {
+	return fmt.Sprintf("cannot run %q here: %s", e.Argv[0], describeHidden(e.Dir, e.Name))
+}
+
+func describeHidden(dir HostPath, name string) string {
+	if dir == "" {
+		return "the path of the current directory is unknown"
+	}
+	return fmt.Sprintf("%s is not visible in the chroot %q", dir, name)
+}

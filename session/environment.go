@@ -1,0 +1,91 @@
+package session
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Environment is how the caller's variables are treated.
+type Environment struct {
+	// Keep reports whether a variable passes, and if not, why.
+	Keep func(name, value string) (ok bool, why string)
+	// Login are the variables that a login to the tree sets, such as PATH.
+	Login []Var
+}
+
+// setEnvironment makes the environment inside: the caller's variables that pass,
+// what a login sets, what the features set, and what the person requested, in
+// this order. A feature's variable that the feature does not set is unset.
+func (b *builder) setEnvironment(offers []Offer, rules Environment) {
+	values := b.passCallerVariables(rules)
+	for _, v := range rules.Login {
+		values[v.Name] = v.Value
+	}
+	a := b.f.Account
+	for _, v := range []Var{{"HOME", string(b.f.Home)}, {"USER", a.Name}, {"LOGNAME", a.Name}, {"SHELL", a.Shell},
+		{"PWD", string(b.plan.Cwd)}, {"XDG_RUNTIME_DIR", string(b.runtimeDir())},
+		{"CHRUN_CHROOT", b.f.Name}, {"debian_chroot", promptName(b.f.Name)}} {
+		values[v.Name] = v.Value
+	}
+	if b.req.NoDesktop {
+		delete(values, "XDG_RUNTIME_DIR")
+	}
+	for _, o := range offers {
+		setFeatureVariables(values, o)
+	}
+	for _, v := range b.req.Env {
+		values[v.Name] = v.Value
+	}
+	for _, name := range b.req.UnsetEnv {
+		delete(values, name)
+	}
+	for name, value := range values {
+		b.plan.Env = append(b.plan.Env, name+"="+value)
+	}
+	slices.Sort(b.plan.Env)
+}
+
+// passCallerVariables returns the caller's variables that pass, and notes which
+// do not.
+func (b *builder) passCallerVariables(rules Environment) map[string]string {
+	values, removed := map[string]string{}, map[string]string{}
+	for _, kv := range b.f.Caller.Env {
+		name, value, ok := strings.Cut(kv, "=")
+		if _, repeated := values[name]; !ok || repeated {
+			continue // getenv(3) sees the first
+		}
+		if keep, why := rules.Keep(name, value); keep {
+			values[name] = value
+		} else if why != "" {
+			removed[name] = why
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(removed)) {
+		b.note("environment: %s is removed: %s", name, removed[name])
+	}
+	return values
+}
+
+func setFeatureVariables(values map[string]string, o Offer) {
+	for _, name := range o.Feature.Variables {
+		delete(values, name)
+	}
+	for _, v := range o.Share.Env {
+		values[v.Name] = v.Value
+	}
+	for _, l := range o.Share.Lists {
+		list := values[l.Name]
+		if list == "" {
+			list = l.Default
+		}
+		values[l.Name] = strings.Trim(l.Prepend+":"+list+":"+l.Append, ":")
+	}
+}
+
+// setVariable sets a variable of the plan.
+func (b *builder) setVariable(name, value string) {
+	env := slices.DeleteFunc(b.plan.Env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+	b.plan.Env = append(env, name+"="+value)
+	slices.Sort(b.plan.Env)
+}

@@ -1,0 +1,170 @@
+package session
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Shell returns the plan as the commands that a wiki would tell a person to
+// type: one command line that ends when any of its steps fails, and the commands
+// that undo what it changed on the host. chrun itself runs none of them.
+func (p *Plan) Shell() string {
+	s := &script{plan: p, id: &p.Identity}
+	flags := s.namespaceFlags()
+	undo := s.admissions()
+	for _, r := range p.Relays {
+		s.printf("# %s is available at %s only through chrun's relay\n", r.Bus, r.Path)
+	}
+	s.printf("%s /bin/sh -eu /dev/fd/3 3<<'%s'\nexec 3<&-\nPATH=$PATH:/usr/sbin:/sbin\n", s.enterCommand(flags), scriptEnd)
+	if p.Network {
+		s.line("network denied", "ip", "link", "set", "lo", "up")
+	}
+	for _, prep := range p.Preparations {
+		s.preparation(prep)
+	}
+	s.line("small files", "mount", "-t", "tmpfs", "-o", "nosuid,nodev,mode=0755", "tmpfs", scriptTmpfs)
+	for _, n := range p.Tmpfs {
+		s.node(n)
+	}
+	s.line("the new root", "mkdir", scriptRoot)
+	for _, m := range p.Mounts {
+		s.mount(m)
+	}
+	s.line("enter", "cd", scriptRoot)
+	s.printf("pivot_root . .\numount -l .\ncd %s\n%s\n%s\n%s", Quote(string(p.Cwd)), Quote(s.execWords()...), scriptEnd, undo)
+	return s.String()
+}
+
+const (
+	scriptTmpfs = "/mnt" // where the script mounts the tmpfs of the launch
+	scriptRoot  = scriptTmpfs + "/.root"
+	scriptEnd   = "_END_OF_CHRUN_PLAN_" // of the here-document
+)
+
+// script writes the commands of a plan, each with its reason as a comment.
+type script struct {
+	strings.Builder
+	plan *Plan
+	id   *Identity
+}
+
+func (s *script) printf(format string, a ...any) { fmt.Fprintf(s, format, a...) }
+
+func (s *script) line(why string, words ...string) { s.printf("%s  # %s\n", Quote(words...), why) }
+
+// namespaceFlags returns the flags of unshare(1) for the user namespace, and
+// writes what has to be done besides.
+func (s *script) namespaceFlags() string {
+	const mapCaller = " --user --map-current-user --keep-caps"
+	switch id := s.id; {
+	case id.NeedsNewuidmap():
+		s.printf("# map the ids from another terminal: newuidmap PID %s; newgidmap PID %s\n",
+			strings.Join(id.UIDs.Args(), " "), strings.Join(id.GIDs.Args(), " "))
+		return " --user --keep-caps"
+	case id.Kind == Idmap:
+		s.printf("# %s below is an idmapped mount, which root makes: mount --bind -o X-mount.idmap=…\n", s.plan.Tree)
+		return mapCaller
+	case id.Kind == Remap:
+		return fmt.Sprintf(" --user --map-user=%d --map-group=%d --keep-caps", id.InsideUID, id.InsideGID)
+	case id.HasUserNamespace():
+		return mapCaller
+	}
+	return ""
+}
+
+func (s *script) enterCommand(namespaceFlags string) string {
+	command := "unshare --mount --propagation slave" + namespaceFlags
+	if s.plan.Network {
+		command += " --net"
+	}
+	if s.plan.Linux32 {
+		command = "setarch linux32 " + command
+	}
+	return command
+}
+
+// admissions writes the commands that grant the program access to the desktop,
+// and returns those that revoke it.
+func (s *script) admissions() (undo string) {
+	uid := s.id.UID
+	for _, a := range s.plan.Admissions {
+		do := []string{"setfacl", "-m", fmt.Sprintf("u:%d:rw", uid), string(a.Socket)}
+		revoke := []string{"setfacl", "-x", fmt.Sprintf("u:%d", uid), string(a.Socket)}
+		if a.Display != "" {
+			host := fmt.Sprintf("si:localuser:#%d", uid)
+			do, revoke = []string{"xhost", "-display", a.Display, "+" + host}, []string{"xhost", "-display", a.Display, "-" + host}
+		}
+		s.line(a.Why, do...)
+		undo += Quote(revoke...) + "  # afterwards\n"
+	}
+	return undo
+}
+
+func (s *script) preparation(p Preparation) {
+	switch at := path.Join(string(p.InHome), p.At); {
+	case p.Home != "":
+		s.line(p.Why, "mkdir", "-p", "-m", "0700", string(p.Home))
+	case p.File:
+		s.line(p.Why, "mkdir", "-p", path.Dir(at))
+		s.line(p.Why, "touch", at)
+	case p.InHome != "":
+		s.line(p.Why, "mkdir", "-p", at)
+	default:
+		s.line(p.Why, "mkdir", "-p", path.Join(string(s.plan.Tree), string(p.InTree)))
+	}
+}
+
+func (s *script) node(n Node) {
+	at := path.Join(scriptTmpfs, n.Path)
+	switch {
+	case n.Kind == Dir:
+		s.line("directory", "mkdir", "-m", fmt.Sprintf("%04o", n.Mode), at)
+	case n.Kind == Symlink:
+		s.line("symlink", "ln", "-s", n.Target, at)
+	case n.Mode&0o077 == 0:
+		s.line(fmt.Sprintf("for %d secret bytes", len(n.Data)), "install", "-m", "0600", "/dev/null", at)
+	default:
+		s.printf("printf %%s %s > %s  # file\n", Quote(string(n.Data)), Quote(at))
+	}
+	if n.OwnedByProgram && s.id.RootMounts() {
+		s.line("owned by the program", "chown", "-h", fmt.Sprintf("%d:%d", s.id.UID, s.id.GID), at)
+	}
+}
+
+func (s *script) mount(m Mount) {
+	tree, to := string(s.plan.Tree), path.Join(scriptRoot, string(m.Dest))
+	why := m.Feature + ": " + m.Why
+	switch m.Kind {
+	case FromHost:
+		s.line(why, "mount", "--rbind", m.Source, to)
+	case FromTree:
+		s.line(why, "mount", "--rbind", path.Join(tree, m.Source), to)
+	case FromTmpfs:
+		s.line(why, "mount", "--bind", path.Join(scriptTmpfs, m.Source), to)
+	case Overlay:
+		lower := path.Join(scriptTmpfs, m.Source) + ":" + path.Join(tree, m.Lower)
+		s.line(why, "mount", "-t", "overlay", "-o", "ro,lowerdir="+lower, "overlay", to)
+		return
+	}
+	if m.ReadOnly {
+		s.line("read-only", "mount", "-o", "remount,bind,ro", to)
+	}
+}
+
+// execWords returns the words of the last command, which runs the program.
+func (s *script) execWords() []string {
+	p, words := s.plan, []string{"exec"}
+	if s.id.RootMounts() && s.id.Kind != AsRoot {
+		words = append(words, "setpriv", fmt.Sprintf("--reuid=%d", s.id.UID), fmt.Sprintf("--regid=%d", s.id.GID), "--clear-groups", "--no-new-privs")
+	}
+	words = append(append(words, "env", "-i"), p.Env...)
+	if !p.Login {
+		return append(words, p.Argv...)
+	}
+	words = append(words, string(p.Programs[0]))
+	if strings.HasPrefix(p.Argv[0], "-") { // login(1)
+		words = append(words, "-l")
+	}
+	return append(words, p.Argv[1:]...)
+}

@@ -1,0 +1,127 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Text returns the plan for people, with the reason for every line.
+func (p *Plan) Text() string {
+	w := &textWriter{}
+	w.summary(p)
+	w.head("features")
+	for _, f := range p.Features {
+		w.printf("  %-14s %s\n", f.Feature, f.State)
+	}
+	w.changes(p)
+	w.head("mounts")
+	for _, m := range p.Mounts {
+		w.printf("  %-28s <- %-6s %s  # %s: %s\n", m.Dest, m.Kind, m.describeSource(), m.Feature, m.Why)
+	}
+	w.head("small files, in a tmpfs of the launch")
+	for _, n := range p.Tmpfs {
+		switch n.Kind {
+		case Symlink:
+			w.printf("  %s -> %s\n", n.Path, n.Target)
+		case Regular:
+			w.printf("  %s (%d bytes, %04o)\n", n.Path, len(n.Data), n.Mode)
+		}
+	}
+	w.head("environment")
+	for _, kv := range p.Env {
+		w.printf("  %s\n", Quote(kv))
+	}
+	for _, text := range p.Warnings {
+		w.printf("\nwarning: %s\n", text)
+	}
+	for _, text := range p.Notes {
+		w.printf("\nnote: %s\n", text)
+	}
+	return w.String()
+}
+
+type textWriter struct{ strings.Builder }
+
+func (w *textWriter) printf(format string, a ...any) { fmt.Fprintf(w, format, a...) }
+
+func (w *textWriter) head(title string) { w.printf("\n%s\n", title) }
+
+// summary writes who runs what where.
+func (w *textWriter) summary(p *Plan) {
+	id := &p.Identity
+	w.printf("chroot    %s (%s)\n", p.Name, p.Tree)
+	w.printf("identity  %s: uid %d, gid %d", id.Kind, id.UID, id.GID)
+	if id.InsideUID != id.UID || id.InsideGID != id.GID {
+		w.printf(", inside %d, %d", id.InsideUID, id.InsideGID)
+	}
+	w.printf(" — %s\n", id.Why)
+	w.printf("account   %s\n", p.User)
+	w.printf("directory %s\n", p.Cwd)
+	w.printf("run       %s\n", Quote(p.Argv...))
+	if p.Network {
+		w.printf("network   loopback only\n")
+	}
+	if p.Linux32 {
+		w.printf("machine   32-bit, as shown by uname -m\n")
+	}
+}
+
+// changes writes what the launch changes or starts outside its own mounts.
+func (w *textWriter) changes(p *Plan) {
+	if len(p.Admissions) > 0 {
+		w.head(fmt.Sprintf("changed on the host for uid %d, until the last program of the launch ends", p.Identity.UID))
+		for _, a := range p.Admissions {
+			w.printf("  %s%s  # %s\n", a.Socket, a.Display, a.Why)
+		}
+	}
+	if len(p.Relays) > 0 {
+		w.head("relayed by chrun")
+		for _, r := range p.Relays {
+			w.printf("  %-28s <- %s\n", r.Path, r.Bus)
+		}
+	}
+	if len(p.Preparations) > 0 {
+		w.head("created before the launch, and kept")
+		for _, s := range p.Preparations {
+			w.printf("  %s  # %s\n", Quote(string(s.Home)+string(s.InHome.Join(s.At))+string(s.InTree)), s.Why)
+		}
+	}
+}
+
+func (m Mount) describeSource() string {
+	s := m.Source
+	if m.Kind == Overlay {
+		s += " over " + m.Lower
+	}
+	if m.ReadOnly {
+		s += " (read-only)"
+	}
+	return s
+}
+
+// Command returns COMMAND as the person knows it.
+func (p *Plan) Command() string {
+	if p.Login {
+		return string(p.Programs[0])
+	}
+	return p.Argv[0]
+}
+
+// Quote quotes words for a POSIX shell.
+func Quote(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		safe := w != "" && !strings.ContainsFunc(w, func(r rune) bool {
+			return !(isAlphanumeric(r) || strings.ContainsRune("-_./:=@%+,", r))
+		})
+		if quoted[i] = w; !safe {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
+
+// isAlphanumeric reports whether r is an ASCII letter or digit.
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
