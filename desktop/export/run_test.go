@@ -13,14 +13,14 @@ import (
 	"chrun/session/rootfs"
 )
 
-// side is a host and a chroot, box, in a directory of their own.
-type side struct {
+// fixture is a host and a chroot, box, in a temporary directory.
+type fixture struct {
 	*Host
 	t   *testing.T
 	dir string
 }
 
-func newSide(t *testing.T, files map[string]string) *side {
+func newFixture(t *testing.T, files map[string]string) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -37,102 +37,109 @@ func newSide(t *testing.T, files map[string]string) *side {
 			t.Fatal(err)
 		}
 	}
-	return &side{&Host{Home: dir + "/home", StateDir: dir + "/home/state/chrun", BinDir: dir + "/home/bin", Launcher: dir + "/chrun", RuntimeDir: dir,
+	return &fixture{&Host{Home: dir + "/home", StateDir: dir + "/home/state/chrun", BinDir: dir + "/home/bin", Launcher: dir + "/chrun", RuntimeDir: dir,
 		Dirs: mime.Dirs{ConfigHome: dir + "/home/.config", DataHome: dir + "/home/share", DataDirs: []string{dir + "/host"}, Path: os.Getenv("PATH")}}, t, dir}
 }
 
-// run makes what is asked true.
-func (s *side) run(asked Selection) (*Plan, []error) {
-	s.t.Helper()
-	set, err := Open(s.Host, "box", true)
+// run exports the selection of box.
+func (f *fixture) run(selection Selection) (*Plan, []error) {
+	f.t.Helper()
+	return runExport(f.t, f.Host, f.dir+"/tree", selection)
+}
+
+// runExport exports the selection of a chroot as box.
+func runExport(t *testing.T, h *Host, tree string, selection Selection) (*Plan, []error) {
+	t.Helper()
+	set, err := Open(h, "box", true)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer set.Close()
-	root, err := rootfs.Open(rootfs.HostPath(s.dir + "/tree"))
+	root, err := rootfs.Open(rootfs.HostPath(tree))
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer root.Close()
-	plan, err := set.Plan(root, asked)
+	plan, err := set.Plan(root, selection)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	failed, err := set.Run(plan)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return plan, failed
 }
 
 const viewer = "[Desktop Entry]\nType=Application\nName=Viewer\nExec=viewer %U\nMimeType=application/x-none;\n"
 
-// CHRUN_CHROOT on the host says which chroot is meant; it does not make it one.
-func TestWrapperOnHost(t *testing.T) {
+// On the host, CHRUN_CHROOT may select a chroot. The command must still run chrun.
+func TestCommandOnHost(t *testing.T) {
 	if _, err := os.Stat("/run/host"); err == nil {
-		t.Skip("this is a chroot of chrun's")
+		t.Skip("the test runs in a chroot of chrun")
 	}
-	s := newSide(t, map[string]string{"chrun": "#!/bin/sh\necho \"$@\"\n", "tree/usr/bin/true": "#!/bin/sh\n"})
-	s.run(Selection{Commands: []string{"true"}})
-	c := exec.Command(s.BinDir+"/true", "a b")
+	f := newFixture(t, map[string]string{"chrun": "#!/bin/sh\necho \"$@\"\n", "tree/usr/bin/true": "#!/bin/sh\n"})
+	f.run(Selection{Commands: []string{"true"}})
+	c := exec.Command(f.BinDir+"/true", "a b")
 	c.Env = []string{"CHRUN_CHROOT=box"}
 	if out, err := c.CombinedOutput(); err != nil || string(out) != "-c box true a b\n" {
 		t.Errorf("%q, %v", out, err)
 	}
 }
 
-func TestOneID(t *testing.T) {
-	s := newSide(t, map[string]string{"host/applications/viewer.desktop": viewer,
+// Two apps that would get the same ID, and an app with an invalid one.
+func TestRefuseID(t *testing.T) {
+	f := newFixture(t, map[string]string{"host/applications/viewer.desktop": viewer,
 		"tree/usr/share/applications/viewer.desktop":                           viewer,
 		"tree/usr/share/applications/viewer.box.desktop":                       strings.Replace(viewer, "Viewer", "Other", 1),
 		"tree/usr/share/applications/" + strings.Repeat("x", 161) + ".desktop": viewer})
-	plan, _ := s.run(Selection{All: true, Label: AutoLabel})
+	plan, _ := f.run(Selection{All: true, Label: AutoLabel})
 	refused := 0
 	for _, n := range plan.Notes {
-		if strings.HasPrefix(n.Text, "is not exported: ") {
+		if n.Refusal != "" {
 			refused++
 		}
 	}
-	list, _ := os.ReadDir(s.DataHome + "/applications")
+	list, _ := os.ReadDir(f.DataHome + "/applications")
 	if refused != 2 || len(list) != 1 {
-		t.Errorf("%d are refused: %v; there is %v", refused, plan.Notes, list)
+		t.Errorf("refused %d: %v; exported %v", refused, plan.Notes, list)
 	}
 }
 
-// A tool that is installed later is run by the next run.
-func TestToolLater(t *testing.T) {
+// The next run runs a tool that was missing before.
+func TestMissingTool(t *testing.T) {
 	_, err := exec.LookPath("update-mime-database")
 	headless.Must(t, "desktop", err)
-	s := newSide(t, map[string]string{"tree/usr/share/applications/viewer.desktop": viewer,
+	f := newFixture(t, map[string]string{"tree/usr/share/applications/viewer.desktop": viewer,
 		"tree/usr/share/mime/packages/v.xml": `<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info"><mime-type type="application/x-none"><glob pattern="*.none"/></mime-type></mime-info>`})
 	path := os.Getenv("PATH")
-	t.Setenv("PATH", s.dir)
-	asked := Selection{All: true, Label: AutoLabel}
+	t.Setenv("PATH", f.dir)
+	all := Selection{All: true, Label: AutoLabel}
 	for range 2 {
-		if _, failed := s.run(asked); len(failed) != 1 || !strings.Contains(failed[0].Error(), "update-mime-database") {
+		if _, failed := f.run(all); len(failed) != 1 || !strings.Contains(failed[0].Error(), "update-mime-database") {
 			t.Errorf("without the tool: %v", failed)
 		}
 	}
 	t.Setenv("PATH", path)
-	if _, failed := s.run(asked); len(failed) > 0 {
+	if _, failed := f.run(all); len(failed) > 0 {
 		t.Error(failed)
 	}
-	if _, err := os.Stat(s.DataHome + "/mime/mime.cache"); err != nil {
+	if _, err := os.Stat(f.DataHome + "/mime/mime.cache"); err != nil {
 		t.Error(err)
 	}
-	before, _ := os.ReadFile(s.manifestFile("box"))
-	at, _ := os.Stat(s.manifestFile("box"))
-	s.run(asked)
-	if after, err := os.Stat(s.manifestFile("box")); err != nil || !after.ModTime().Equal(at.ModTime()) || !os.SameFile(at, after) {
-		t.Errorf("a run with nothing to do wrote the manifest: %s", before)
+	text, _ := os.ReadFile(f.manifestFile("box"))
+	before, _ := os.Stat(f.manifestFile("box"))
+	f.run(all)
+	if after, err := os.Stat(f.manifestFile("box")); err != nil || !after.ModTime().Equal(before.ModTime()) || !os.SameFile(before, after) {
+		t.Errorf("a run with nothing to do wrote the manifest: %s", text)
 	}
 }
 
-// What a person has edited stays what opens its types, also afterwards.
+// An edited entry stays in the cache of types, even after unexport.
 func TestEditedStaysCached(t *testing.T) {
-	s := newSide(t, map[string]string{"tree/usr/share/applications/viewer.desktop": viewer})
-	s.run(Selection{All: true, Label: AutoLabel})
-	entry := s.DataHome + "/applications/viewer.desktop"
+	f := newFixture(t, map[string]string{"tree/usr/share/applications/viewer.desktop": viewer})
+	f.run(Selection{All: true, Label: AutoLabel})
+	entry := f.DataHome + "/applications/viewer.desktop"
 	data, err := os.ReadFile(entry)
 	if err == nil {
 		err = os.WriteFile(entry, append(data, "# mine\n"...), 0o644)
@@ -140,33 +147,33 @@ func TestEditedStaysCached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.run(Selection{Label: AutoLabel})
+	f.run(Selection{Label: AutoLabel})
 	if _, err := os.Stat(entry); err != nil {
 		t.Error(err)
 	}
-	if cache, _ := os.ReadFile(s.DataHome + "/applications/mimeinfo.cache"); !strings.Contains(string(cache), "application/x-none=viewer.desktop;\n") {
+	if cache, _ := os.ReadFile(f.DataHome + "/applications/mimeinfo.cache"); !strings.Contains(string(cache), "application/x-none=viewer.desktop;\n") {
 		t.Errorf("%s", cache)
 	}
-	if _, err := os.Stat(s.StateDir); err == nil {
-		t.Error("something is noted")
+	if _, err := os.Stat(f.StateDir); err == nil {
+		t.Error("the state directory still exists")
 	}
 }
 
-// Who only looks does not wait for a run; a second run does.
+// A reader does not wait for a run. A second run does.
 func TestLock(t *testing.T) {
-	s := newSide(t, nil)
-	first, err := Open(s.Host, "box", true)
+	f := newFixture(t, nil)
+	first, err := Open(f.Host, "box", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := Open(s.Host, "box", false)
+	reader, err := Open(f.Host, "box", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	reader.Close()
 	second := make(chan error)
 	go func() {
-		set, err := Open(s.Host, "box", true)
+		set, err := Open(f.Host, "box", true)
 		if err == nil {
 			err = set.Close()
 		}
@@ -184,6 +191,6 @@ func TestLock(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("a second run waits for ever")
+		t.Error("a second run waits forever")
 	}
 }

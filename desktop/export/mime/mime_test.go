@@ -14,14 +14,15 @@ import (
 	"chrun/internal/headless"
 )
 
-// host is a home and data directories of a host that does not exist.
+// host is a simulated host: a home and data directories.
 type host struct {
 	testing.TB
 	dir  string
 	dirs Dirs
 }
 
-// newHost writes files, by names below it: config/, etc/, home/, data1/, data2/.
+// newHost makes a host with files in its directories config/, etc/, home/, data1/
+// and data2/.
 func newHost(t testing.TB, files map[string]string) host {
 	t.Helper()
 	for _, program := range []string{"gio", "xdg-mime", "update-desktop-database", "update-mime-database"} {
@@ -83,15 +84,15 @@ func (h host) xdg(t string) string {
 
 func (h host) update() { h.run("update-desktop-database", h.dirs.DataHome+"/applications") }
 
-// agree compares what is computed with what the programs say.
-func (h host) agree(m *Host, types []string) {
+// compare compares the computed defaults with the answers of gio and xdg-mime.
+func (h host) compare(m *Host, types []string) {
 	h.Helper()
 	for _, t := range types {
 		if got, want := m.GLibDefault(t), h.gio(t); got != want {
-			h.Errorf("gio mime %s: %q, not %q", t, want, got)
+			h.Errorf("gio mime %s: got %q, want %q", t, got, want)
 		}
 		if got, want := m.XDGDefault(t), h.xdg(t); got != want {
-			h.Errorf("xdg-mime query default %s: %q, not %q", t, want, got)
+			h.Errorf("xdg-mime query default %s: got %q, want %q", t, got, want)
 		}
 	}
 }
@@ -106,11 +107,11 @@ func TestDefault(t *testing.T) {
 		files map[string]string
 		want  map[string]string
 	}{
-		"cache of the user before the host's": {map[string]string{
+		"the user's cache wins": {map[string]string{
 			"home/applications/u.desktop": app, "home/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=u.desktop;\n",
 			"data1/applications/s.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=s.desktop;\ntext/css=s.desktop\n",
 		}, map[string]string{"text/html": "u.desktop", "text/css": "s.desktop", "text/x-nothing": ""}},
-		"mimeapps.list before caches, a desktop's before the plain, config before data": {map[string]string{
+		"mimeapps.list wins over caches, a desktop's over the common one, config over data": {map[string]string{
 			"data1/applications/a.desktop": app, "data1/applications/b.desktop": app, "data1/applications/c.desktop": app,
 			"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=a.desktop;b.desktop;c.desktop\ntext/css=a.desktop;b.desktop;c.desktop\n",
 			"config/mimeapps.list":              "[Default Applications]\ntext/html=b.desktop;\ntext/css=b.desktop\n",
@@ -123,25 +124,25 @@ func TestDefault(t *testing.T) {
 			"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/css=a.desktop;b.desktop\n",
 			"config/mimeapps.list":              "[Removed Associations]\ntext/css=a.desktop\n",
 		}, map[string]string{"text/css": "b.desktop"}},
-		"an alias, a kind of": {map[string]string{
+		"aliases and subclasses": {map[string]string{
 			"data1/applications/a.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/plain=a.desktop;\napplication/acrobat=a.desktop\n",
 		}, map[string]string{"application/pdf": "a.desktop", "application/acrobat": "a.desktop", "text/x-python": "a.desktop",
 			"application/x-shellscript": "a.desktop", "text/x-nothing": ""}},
-		"an alias in a cache is the type": {map[string]string{
+		"an alias in a cache": {map[string]string{
 			"data1/applications/a.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\naudio/mp3=a.desktop;\n",
 		}, map[string]string{"audio/mpeg": "a.desktop", "audio/mp3": "a.desktop"}},
-		"what cannot start does not count, what is hidden does": {map[string]string{
+		"entries that cannot start do not count, hidden ones do": {map[string]string{
 			"data1/applications/try.desktop": "[Desktop Entry]\nType=Application\nExec=prog\nTryExec=no-such\n", "data1/applications/exec.desktop": entry("no-such"),
 			"data1/applications/quote.desktop": entry("'prog"), "data1/applications/link.desktop": "[Desktop Entry]\nType=Link\nURL=x\n",
 			"data1/applications/bad.desktop": app + "no key\n", "data1/applications/a.desktop": app, "data1/applications/hidden.desktop": app + "Hidden=true\n",
 			"config/mimeapps.list": "[Default Applications]\ntext/css=none.desktop;try.desktop;exec.desktop;quote.desktop;link.desktop;bad.desktop;a.desktop\n" +
 				"text/html=try.desktop;hidden.desktop;a.desktop\n",
 		}, map[string]string{"text/css": "a.desktop", "text/html": "hidden.desktop"}},
-		"masked by the user's of the same id": {map[string]string{
+		"an entry of the user hides one of the same ID": {map[string]string{
 			"home/applications/a.desktop": app + "Hidden=true\n", "data1/applications/a.desktop": app, "data1/applications/sub/b.desktop": app,
 			"data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/css=a.desktop;sub-b.desktop\n",
 		}, map[string]string{"text/css": "sub-b.desktop"}},
-		"a bad line and GLib takes nothing": {map[string]string{
+		"GLib rejects a file with a bad line": {map[string]string{
 			"data1/applications/a.desktop": app, "data1/applications/mimeinfo.cache": "[MIME Cache]\ntext/css=a.desktop\nx\n",
 			"data2/applications/mimeinfo.cache": "[MIME Cache]\ntext/html=c.desktop\n", "data2/applications/c.desktop": app,
 			"config/mimeapps.list": "[Default Applications]\ntext/html=b.desktop\n<<<<<<<\n", "data2/applications/b.desktop": app,
@@ -159,16 +160,17 @@ func TestDefault(t *testing.T) {
 			m := Read(h.dirs)
 			for typ, want := range c.want {
 				if got := m.GLibDefault(typ); got != want {
-					t.Errorf("%s: %q, not %q", typ, got, want)
+					t.Errorf("%s: got %q, want %q", typ, got, want)
 				}
-				h.agree(m, []string{typ})
+				h.compare(m, []string{typ})
 			}
 		})
 	}
 }
 
-// What Settle keeps moves nothing, by the programs themselves.
-func TestSettle(t *testing.T) {
+// With the types that KeepDefaults keeps, gio and xdg-mime give the same answers as
+// before.
+func TestKeepDefaults(t *testing.T) {
 	app := entry("prog %f")
 	h := newHost(t, map[string]string{
 		"data1/applications/edit.desktop": entry("prog", "text/plain", "image/png"), "data1/applications/web.desktop": entry("prog", "text/html"),
@@ -183,7 +185,7 @@ func TestSettle(t *testing.T) {
 	}
 	kept, claims := m.KeepDefaults(ids)
 	if got, want := fmt.Sprint(kept), "map[lost.desktop:[application/x-new] new.desktop:[text/html image/gif application/x-new application/pdf]]"; got != want {
-		t.Errorf("kept %s", got)
+		t.Errorf("kept %s, want %s", got, want)
 	}
 	if !slices.Contains(claims["lost.desktop"], "video/mp4") || len(claims) != 1 {
 		t.Errorf("claims %v", claims)
@@ -207,9 +209,9 @@ func TestSettle(t *testing.T) {
 		}
 	}
 	if got := h.gio("application/pdf"); got != "new.desktop" {
-		t.Errorf("a type that had none has %q", got)
+		t.Errorf("a type that had no default has %q", got)
 	}
-	// Exported, it stays as it is.
+	// After the export, nothing changes.
 	if again, _ := Read(h.dirs).KeepDefaults(kept); fmt.Sprint(again) != fmt.Sprint(kept) {
 		t.Errorf("again: %v, want %v", again, kept)
 	}
@@ -221,21 +223,21 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// Every type of the host's database, of which some are two kinds of things.
+// gio agrees about every type of the host's database that has several parents.
 func TestLineage(t *testing.T) {
 	m := Read(newHost(t, nil).dirs)
-	var two []string
+	var several []string
 	for typ, parents := range m.types.parents {
 		if len(parents) > 1 {
-			two = append(two, typ)
+			several = append(several, typ)
 		}
 	}
-	if len(two) < 5 {
-		t.Fatalf("%d types with two parents", len(two))
+	if len(several) < 5 {
+		t.Fatalf("only %d types have several parents", len(several))
 	}
-	var files = map[string]string{}
+	files := map[string]string{}
 	cache := map[string]string{}
-	for _, typ := range two {
+	for _, typ := range several {
 		for i, p := range m.types.parents[typ] {
 			id := fmt.Sprintf("%c-%s.desktop", 'a'+i, strings.ReplaceAll(p, "/", "-"))
 			files["data1/applications/"+id], cache[p] = entry("prog"), id
@@ -248,25 +250,25 @@ func TestLineage(t *testing.T) {
 	files["data1/applications/mimeinfo.cache"] = text
 	h := newHost(t, files)
 	m = Read(h.dirs)
-	for _, typ := range two {
+	for _, typ := range several {
 		if got, want := m.GLibDefault(typ), h.gio(typ); got != want {
-			t.Errorf("gio mime %s: %q, not %q of %v", typ, want, got, m.types.parents[typ])
+			t.Errorf("gio mime %s: got %q, want %q; its parents are %v", typ, got, want, m.types.parents[typ])
 		}
 	}
 	if !m.types.knows("application/acrobat") || !m.types.knows("text/plain") || m.types.knows("text/x-nothing") {
-		t.Error("what the host knows")
+		t.Error("wrong answers about which types the host knows")
 	}
 }
 
-// bigHost has n entries in the host's own directory, of 300 types.
-func bigHost(t testing.TB, n int) host {
+// newLargeHost makes a host with n entries for 300 types.
+func newLargeHost(t testing.TB, n int) host {
 	files, types := map[string]string{}, Read(newHost(t, nil).dirs).listTypes()
 	for i := range n {
-		var mine []string
+		var own []string
 		for j := range 8 {
-			mine = append(mine, types[(i*3+j)%300])
+			own = append(own, types[(i*3+j)%300])
 		}
-		files[fmt.Sprintf("data1/applications/app%d.desktop", i)] = entry("prog", mine...)
+		files[fmt.Sprintf("data1/applications/app%d.desktop", i)] = entry("prog", own...)
 	}
 	h := newHost(t, files)
 	h.run("update-desktop-database", h.dir+"/data1/applications")
@@ -274,19 +276,19 @@ func bigHost(t testing.TB, n int) host {
 }
 
 func BenchmarkRead(b *testing.B) {
-	h := bigHost(b, 1000)
+	h := newLargeHost(b, 1000)
 	for b.Loop() {
 		Read(h.dirs)
 	}
 }
 
-func BenchmarkSettle(b *testing.B) {
-	h := bigHost(b, 1000)
+func BenchmarkKeepDefaults(b *testing.B) {
+	h := newLargeHost(b, 1000)
 	types := Read(h.dirs).listTypes()
 	ids := map[string][]string{}
 	for i := range 1000 {
 		for j := range 5 {
-			id := fmt.Sprintf("ours%d.desktop", i)
+			id := fmt.Sprintf("exported%d.desktop", i)
 			ids[id] = append(ids[id], types[(i*5+j)%600])
 		}
 	}
@@ -295,8 +297,8 @@ func BenchmarkSettle(b *testing.B) {
 	}
 }
 
-func TestFast(t *testing.T) {
-	h := bigHost(t, 1000)
+func TestReadSpeed(t *testing.T) {
+	h := newLargeHost(t, 1000)
 	best := time.Hour
 	for range 5 {
 		begin := time.Now()
@@ -304,8 +306,8 @@ func TestFast(t *testing.T) {
 		best = min(best, time.Since(begin))
 	}
 	t.Logf("read in %v", best)
-	if best > 100*time.Millisecond { // some 5 ms, here; a machine may be busy
-		t.Errorf("reading a host of 1000 entries took %v", best)
+	if best > 100*time.Millisecond { // it takes about 5 ms, but the machine may be busy
+		t.Errorf("reading a host with 1000 entries took %v", best)
 	}
 }
 
