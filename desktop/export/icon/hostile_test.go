@@ -13,29 +13,30 @@ import (
 	"chrun/session/rootfs"
 )
 
-// paths are where the images of an icon were found.
-func paths(images []Image) (list []string) {
+// pathsOf returns the paths of images.
+func pathsOf(images []Image) (list []string) {
 	for _, i := range images {
 		list = append(list, string(i.Path))
 	}
 	return list
 }
 
-// What is no file of the tree is no image, and hides none of another theme.
-func TestNoFiles(t *testing.T) {
+// A name that does not lead to a regular file of the tree is not an image, and does
+// not hide the icon of another theme.
+func TestFindOnlyFiles(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret")
 	hicolor, adwaita := "tree/usr/share/icons/hicolor/", "tree/usr/share/icons/Adwaita/"
 	files := map[string]string{"secret": png, "tree/etc/shadow": "root:*:1::::::\n", adwaita + "index.theme": index,
-		"tree/opt/link.png": "->/etc/shadow", "tree/opt/out.png": "->" + secret, "tree/opt/dir.png/x": "", "tree/opt/PICTURE": png, "tree/opt/lies.svg": png,
+		"tree/opt/link.png": "->/etc/shadow", "tree/opt/out.png": "->" + secret, "tree/opt/dir.png/x": "", "tree/opt/NOEXT": png, "tree/opt/png.svg": png,
 		"tree/opt/photo.png": "\xff\xd8\xff\xe0", "tree/usr/share/icons/Round": "->../icons"}
 	for name, target := range map[string]string{
-		"out": secret, "up": "../../../../../../../../../" + secret, "loop": "loop.png", "gone": "nowhere.png", "fifo": "/opt/fifo", "null": "/dev/null", "dir": "/opt",
+		"out": secret, "up": "../../../../../../../../../" + secret, "loop": "loop.png", "missing": "nowhere.png", "fifo": "/opt/fifo", "null": "/dev/null", "dir": "/opt",
 	} {
 		files[hicolor+"48x48/apps/"+name+".png"] = "->" + target
 		files[adwaita+"48x48/apps/"+name+".png"] = png
 	}
-	write(t, dir, files)
+	writeTree(t, dir, files)
 	for _, p := range []string{"tree/opt/fifo", "tree/opt/fifo.png", hicolor + "48x48/apps/pipe.png"} {
 		if err := syscall.Mkfifo(filepath.Join(dir, p), 0o666); err != nil {
 			t.Fatal(err)
@@ -47,12 +48,12 @@ func TestNoFiles(t *testing.T) {
 	}
 	defer root.Close()
 	tr := Open(root)
-	for _, name := range []string{"out", "up", "loop", "gone", "fifo", "null", "dir"} {
-		if got := paths(tr.Find(name)); !slices.Equal(got, []string{"/usr/share/icons/Adwaita/48x48/apps/" + name + ".png"}) {
+	for _, name := range []string{"out", "up", "loop", "missing", "fifo", "null", "dir"} {
+		if got := pathsOf(tr.Find(name)); !slices.Equal(got, []string{"/usr/share/icons/Adwaita/48x48/apps/" + name + ".png"}) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	for _, name := range []string{"pipe", "/opt/fifo", "/opt/out.png", "/", "/opt/PICTURE/x", secret,
+	for _, name := range []string{"pipe", "/opt/fifo", "/opt/out.png", "/", "/opt/NOEXT/x", secret,
 		"a/b", ".", "..", ".png", "a\x00b", "*", strings.Repeat("x", 5000)} {
 		if got := tr.Find(name); got != nil {
 			t.Errorf("%.20q: %+v", name, got)
@@ -66,18 +67,17 @@ func TestNoFiles(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"/opt/PICTURE", "/opt/lies.svg"} {
+	for _, name := range []string{"/opt/NOEXT", "/opt/png.svg"} {
 		if got := tr.Find(name); len(got) != 1 || got[0].Ext != "png" {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }
 
-// Of the same size in several places, the first that is searched counts; hicolor
-// has sizes of which its index knows nothing; a PNG has one size, even in a
-// directory for all.
-func TestFirst(t *testing.T) {
-	tr := tree(t, map[string]string{
+// Of several images of one size, the first one wins. hicolor may have sizes that
+// its index lacks. A PNG has one size, even in a scalable directory.
+func TestFindFirst(t *testing.T) {
+	tr := openTree(t, map[string]string{
 		"usr/share/icons/hicolor/index.theme":               index,
 		"usr/share/icons/hicolor/48x48/apps/a.png":          png,
 		"usr/share/icons/hicolor/48x48/apps/a.svg":          "<svg/>",
@@ -98,21 +98,21 @@ func TestFirst(t *testing.T) {
 		"c":          "",
 		"c-symbolic": "/usr/share/icons/hicolor/48x48/apps/c-symbolic.svg",
 	} {
-		if got := strings.Join(paths(tr.Find(name)), " "); got != want {
+		if got := strings.Join(pathsOf(tr.Find(name)), " "); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
 	for _, i := range tr.Find("a") {
 		if strings.Contains(string(i.Path), "scalable") && i.Dir.Size != 0 {
-			t.Errorf("%+v need not be measured", i)
+			t.Errorf("%+v has a size without being measured", i)
 		}
 	}
 }
 
-// A directory of too many entries is not listed, and has its icons nevertheless.
+// Icons are also found in a directory with too many entries to list.
 func TestLargeDirectory(t *testing.T) {
 	icons := "usr/share/icons/hicolor/48x48/apps/"
-	tr := tree(t, map[string]string{icons + "a.png": png, icons + "b.svg": "->a.png", icons + "out.png": "->/nowhere", icons + "a-symbolic.png": png})
+	tr := openTree(t, map[string]string{icons + "a.png": png, icons + "b.svg": "->a.png", icons + "out.png": "->/nowhere", icons + "a-symbolic.png": png})
 	dir := filepath.Join(string(tr.root.Dir()), icons)
 	for i := range 30000 {
 		if err := os.Link(dir+"/a.png", fmt.Sprint(dir, "/", i, ".png")); err != nil {
@@ -132,8 +132,8 @@ func TestLargeDirectory(t *testing.T) {
 	}
 }
 
-// A tree made to keep one busy does so for a bounded time: many themes, all with
-// an index of many directories, all of which are the same large one.
+// The time is bounded even for a hostile tree: many themes with an index of many
+// directories, all of which are the same large one.
 func TestManyThemes(t *testing.T) {
 	names := make([]string, maxDirs)
 	groups := ""
@@ -151,7 +151,7 @@ func TestManyThemes(t *testing.T) {
 	for i := range 300 {
 		files[fmt.Sprint("usr/share/icons/", i+1)] = "->0"
 	}
-	tr := tree(t, files)
+	tr := openTree(t, files)
 	start := time.Now()
 	if got := tr.Find("x"); got != nil {
 		t.Error(got)
@@ -164,7 +164,7 @@ func TestManyThemes(t *testing.T) {
 	}
 }
 
-// An index may be anything; what is no sane directory is not one.
+// An index may have any content. Invalid directories are left out.
 func TestIndex(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                          "[]",

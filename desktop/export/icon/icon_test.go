@@ -14,8 +14,8 @@ import (
 
 const png = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x30\x00\x00\x00\x30"
 
-// write lays out files below dir; a content that begins with "->" is a link.
-func write(t *testing.T, dir string, files map[string]string) {
+// writeTree writes files below dir. A content that begins with "->" makes a link.
+func writeTree(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, content := range files {
 		p := filepath.Join(dir, name)
@@ -39,10 +39,11 @@ const index = "[Icon Theme]\nName=x\nDirectories=48x48/apps,scalable/apps,symbol
 	"[scalable/apps]\nSize=128\nType=Scalable\nContext=Applications\n[symbolic/apps]\nSize=16\nType=Scalable\nContext=Applications\n" +
 	"[../evil]\nSize=48\n[/abs]\nSize=48\n[0/apps]\nSize=0\n[unlisted]\nSize=48\n"
 
-func tree(t *testing.T, files map[string]string) *Tree {
+// openTree opens the icons of a tree with these files.
+func openTree(t *testing.T, files map[string]string) *Tree {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"usr/bin/sh": ""})
-	write(t, dir, files)
+	writeTree(t, dir, map[string]string{"usr/bin/sh": ""})
+	writeTree(t, dir, files)
 	if err := syscall.Mkfifo(filepath.Join(dir, "usr/fifo.png"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func tree(t *testing.T, files map[string]string) *Tree {
 
 func TestFind(t *testing.T) {
 	icons := "usr/share/icons/"
-	tr := tree(t, map[string]string{
+	tr := openTree(t, map[string]string{
 		icons + "hicolor/index.theme":                  index,
 		icons + "hicolor/48x48/apps/a.png":             png,
 		icons + "hicolor/48x48/apps/ab.png":            png,
@@ -118,7 +119,7 @@ func TestMeasure(t *testing.T) {
 func TestPlace(t *testing.T) {
 	home := t.TempDir()
 	share := filepath.Join(home, "share")
-	write(t, share, map[string]string{"icons/hicolor/index.theme": index, "icons/hicolor/48x48/apps/a.png": png, "icons/z.svg": ""})
+	writeTree(t, share, map[string]string{"icons/hicolor/index.theme": index, "icons/hicolor/48x48/apps/a.png": png, "icons/z.svg": ""})
 	h := ReadHost(home, []string{filepath.Join(home, "none"), share})
 	for _, c := range []struct {
 		i        Image
@@ -153,7 +154,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// A theme may be anything.
+// A theme may be hostile.
 func TestHostileTheme(t *testing.T) {
 	files := map[string]string{
 		"usr/share/icons/hicolor/index.theme":       "->/usr/fifo.png",
@@ -162,13 +163,13 @@ func TestHostileTheme(t *testing.T) {
 		"usr/share/icons/Out/index.theme":           "->/etc/shadow",
 		"usr/share/icons/hicolor/48x48/apps/up.png": "->../../../../../../../../../../../etc/passwd",
 	}
-	tr := tree(t, files)
+	tr := openTree(t, files)
 	if got := tr.Find("a"); len(got) != 1 {
 		t.Error(got)
 	}
 	for _, i := range tr.Find("up") {
 		if data, err := tr.root.Read(i.Path); err == nil {
-			t.Errorf("reads %q", data)
+			t.Errorf("read %q outside the tree", data)
 		}
 	}
 	tr.Find("none")

@@ -18,7 +18,9 @@ import (
 	"chrun/session/rootfs"
 )
 
-const recorder = "CHRUN_TEST_SERVICE" // a file: be the service, and write the arguments there
+// recorder names the file to which the test program, started as the service, writes
+// its arguments.
+const recorder = "CHRUN_TEST_SERVICE"
 
 func TestMain(m *testing.M) {
 	file := os.Getenv(recorder)
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 	err := os.WriteFile(file, []byte(strings.Join(os.Args[1:], "\x00")), 0o644)
 	var bus *dbus.Conn
 	if err == nil {
-		bus, err = call(os.Getenv("DBUS_STARTER_ADDRESS"), "RequestName", "org.example.Ours")
+		bus, err = callBus(os.Getenv("DBUS_STARTER_ADDRESS"), "RequestName", "org.example.Ours")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 // call calls a method of the bus at address ("unix:path=…") with a name.
-func call(address, member, name string) (*dbus.Conn, error) {
+func callBus(address, member, name string) (*dbus.Conn, error) {
 	socket, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(address), "unix:path="), ",")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -49,9 +51,10 @@ func call(address, member, name string) (*dbus.Conn, error) {
 	return bus, bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus."+member, 0, name, uint32(0)).Err
 }
 
-var hard = []string{"-c", "gentoo", "two words", "it's", `"q"`, `b\s`, "$HOME", "`x`", "#no", "", "ä", "a\tb\nc", "%U", "--app=org.example.Ours", "*", "~", "\\"}
+// specialArgs need quotes, or look as if they did.
+var specialArgs = []string{"-c", "gentoo", "two words", "it's", `"q"`, `b\s`, "$HOME", "`x`", "#no", "", "ä", "a\tb\nc", "%U", "--app=org.example.Ours", "*", "~", "\\"}
 
-// A real bus starts what the file says, with the arguments as they were.
+// A real bus starts the command with exactly these arguments.
 func TestActivation(t *testing.T) {
 	daemon, err := exec.LookPath("dbus-daemon")
 	headless.Must(t, "desktop", err)
@@ -60,7 +63,7 @@ func TestActivation(t *testing.T) {
 	if err := os.MkdirAll(services, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text := Format("org.example.Ours", append([]string{os.Args[0]}, hard...))
+	text := Format("org.example.Ours", append([]string{os.Args[0]}, specialArgs...))
 	if err := os.WriteFile(services+"/org.example.Ours.service", text, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -80,14 +83,14 @@ func TestActivation(t *testing.T) {
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	address, _ := bufio.NewReader(out).ReadString('\n')
-	bus, err := call(address, "StartServiceByName", "org.example.Ours")
+	bus, err := callBus(address, "StartServiceByName", "org.example.Ours")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	defer bus.Close()
 	got, _ := os.ReadFile(dir + "/args")
-	if args := strings.Split(string(got), "\x00"); !slices.Equal(args, hard) {
-		t.Errorf("%q\nnot %q", args, hard)
+	if args := strings.Split(string(got), "\x00"); !slices.Equal(args, specialArgs) {
+		t.Errorf("got %q\nwant %q", args, specialArgs)
 	}
 }
 
@@ -143,7 +146,7 @@ func TestValidName(t *testing.T) {
 }
 
 func FuzzText(f *testing.F) {
-	for _, a := range hard {
+	for _, a := range specialArgs {
 		f.Add("/usr/bin/chrun", a)
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {

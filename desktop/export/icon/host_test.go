@@ -14,7 +14,7 @@ import (
 	"chrun/session/rootfs"
 )
 
-// The icons of real programs, placed on a host with the usual hicolor.
+// The icons of real programs, for a host with the usual index of hicolor.
 func TestRealIcons(t *testing.T) {
 	root, err := rootfs.Open(rootfs.HostPath(headless.Chroot(t)))
 	if err != nil {
@@ -26,7 +26,7 @@ func TestRealIcons(t *testing.T) {
 		t.Fatal(err)
 	}
 	home := t.TempDir()
-	write(t, home, map[string]string{"system/icons/hicolor/index.theme": string(index)})
+	writeTree(t, home, map[string]string{"system/icons/hicolor/index.theme": string(index)})
 	host, tr := ReadHost(home, []string{home + "/data", home + "/system"}), Open(root)
 	for name, want := range map[string]string{
 		"firefox-esr":                       "128x128/apps/firefox-esr.png 64x64/apps/firefox-esr.png 48x48/apps/firefox-esr.png 32x32/apps/firefox-esr.png 16x16/apps/firefox-esr.png symbolic/apps/firefox-esr-symbolic.svg",
@@ -59,7 +59,7 @@ func TestRealIcons(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, s, want)
 		}
 	}
-	// Nothing goes where the host's hicolor does not look.
+	// Every image goes to a directory of the host's hicolor.
 	known := map[string]bool{}
 	for _, d := range parseIndex(index) {
 		known[path.Join(Theme, d.Path)] = true
@@ -76,12 +76,12 @@ func TestRealIcons(t *testing.T) {
 	}
 }
 
-// The first index of hicolor says where everything may go.
-func TestPlaceLikeHost(t *testing.T) {
+// The first index of hicolor is for all directories.
+func TestFirstIndex(t *testing.T) {
 	home := t.TempDir()
 	own := "[Icon Theme]\nDirectories=32x32/apps,32x32/mimetypes,64x64/apps,scalable/apps\n[32x32/apps]\nSize=32\nContext=Applications\n" +
 		"[32x32/mimetypes]\nSize=32\nContext=MimeTypes\n[64x64/apps]\nSize=64\nContext=Applications\n[scalable/apps]\nSize=16\nType=Scalable\nContext=Applications\n"
-	write(t, home, map[string]string{".icons/hicolor/index.theme": own, "system/icons/hicolor/index.theme": index, "third/x": ""})
+	writeTree(t, home, map[string]string{".icons/hicolor/index.theme": own, "system/icons/hicolor/index.theme": index, "third/x": ""})
 	if err := os.MkdirAll(home+"/data/icons/hicolor", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +106,11 @@ func TestPlaceLikeHost(t *testing.T) {
 	}
 }
 
-// Files are what one in the home's hicolor would cover: of every base, listed
-// directories alone, and beside the themes; but no theme's.
+// Files returns files of hicolor in every base directory, in directories of the
+// index only, and files outside themes; but none of other themes.
 func TestFiles(t *testing.T) {
 	home := t.TempDir()
-	write(t, home, map[string]string{
+	writeTree(t, home, map[string]string{
 		"data/icons/hicolor/48x48/apps/a.png": "", "system/icons/hicolor/index.theme": index, "system/icons/hicolor/48x48/apps/a.svg": "",
 		".icons/hicolor/scalable/apps/a.svg": "", "system/pixmaps/a.xpm": "", "data/icons/a.png": "", ".icons/a.png": "",
 		"system/icons/Adwaita/48x48/apps/a.png": "", "system/icons/hicolor/64x64/apps/a.png": "", "data/pixmaps/a.png": "",
@@ -127,18 +127,18 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// Icons of a thousand programs in five sizes: what it costs to find and to place
-// them, to be compared with copying.
-func BenchmarkThousand(b *testing.B) {
+// Compares finding and placing the icons of 1000 programs in five sizes with
+// copying them.
+func BenchmarkIcons(b *testing.B) {
 	dir := b.TempDir()
 	sizes := []int{16, 32, 48, 64, 128}
 	for _, s := range sizes {
-		at := fmt.Sprintf("%s/usr/share/icons/hicolor/%dx%d/apps", dir, s, s)
-		if err := os.MkdirAll(at, 0o755); err != nil {
+		dir := fmt.Sprintf("%s/usr/share/icons/hicolor/%dx%d/apps", dir, s, s)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			b.Fatal(err)
 		}
 		for n := range 1000 {
-			if err := os.WriteFile(fmt.Sprintf("%s/app%d.png", at, n), []byte(strings.Repeat(png, s)), 0o644); err != nil {
+			if err := os.WriteFile(fmt.Sprintf("%s/app%d.png", dir, n), []byte(strings.Repeat(png, s)), 0o644); err != nil {
 				b.Fatal(err)
 			}
 		}
