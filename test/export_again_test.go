@@ -13,35 +13,35 @@ import (
 	"chrun/internal/headless"
 )
 
-// Two chroots with the same programs, and what the tools made for the first.
+// Two chroots with the same programs. The second export leaves the first unchanged.
 func TestExportTwo(t *testing.T) {
 	m := newMenu(t)
 	other := filepath.Join(headless.Dir(t, m.User), "other")
-	m.lay(other, offers)
+	m.writeFiles(other, offers)
 	m.must("add", "h", other)
 	before := m.snapshot()
 	m.must("export", "g", "--all")
 	first := m.snapshot()
 	m.must("export", "h", "--all")
 	if e := m.snapshot()["/.local/share/applications/viewer.h.desktop"]; !strings.Contains(e, "Name=Viewer (h)") {
-		t.Errorf("the second chroot's: %s", e)
+		t.Errorf("the entry of the second chroot: %s", e)
 	}
-	// It opens the same, and does not take the default from the first.
+	// It opens the same types, but the first one stays the default.
 	c := m.Command(context.Background(), "gio", "mime", "image/x-test-new")
 	c.Env = append(slices.Clone(m.Env), "LC_ALL=C.UTF-8")
 	if out, err := c.Output(); err != nil || !strings.Contains(string(out), ": viewer.desktop\n") || !strings.Contains(string(out), "\tviewer.h.desktop\n") {
 		t.Errorf("%s, %v", out, err)
 	}
 	m.must("unexport", "h", "--all")
-	m.same("without the second", withoutTimes(first), withoutTimes(m.snapshot()))
+	m.compare("without the second", withoutTimes(first), withoutTimes(m.snapshot()))
 	m.must("export", "h", "--all")
 	m.must("unexport", "g", "--all")
 	m.must("unexport", "h", "--all")
-	m.same("without both", before, m.snapshot())
+	m.compare("without both", before, m.snapshot())
 }
 
-// Killed at every step that changes a file: the next run completes what was
-// asked, and undoing leaves nothing.
+// If export or unexport is killed at any step that changes a file, the next run
+// completes it, and unexport leaves nothing. CHRUN_TEST_STEPS=1 tries every step.
 func TestExportKilled(t *testing.T) {
 	m := newMenu(t)
 	for p := range offers {
@@ -52,17 +52,6 @@ func TestExportKilled(t *testing.T) {
 	before := m.snapshot()
 	m.must("export", "g", "--all")
 	whole := m.snapshot()
-	killed := func(step int, args ...string) bool {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		c := m.Command(ctx, chrunctlProgram, args...)
-		c.Env, c.Dir = m.Env, m.home
-		tr := &tracer{victim: "main", step: step}
-		if err := tr.trace(c); err != nil {
-			t.Fatal(err)
-		}
-		return tr.steps >= step
-	}
 	stride := 5
 	if os.Getenv("CHRUN_TEST_STEPS") != "" {
 		stride = 1
@@ -70,20 +59,20 @@ func TestExportKilled(t *testing.T) {
 	steps := 0
 	for step := 1; ; step += stride {
 		m.must("unexport", "g", "--all")
-		m.same(fmt.Sprint("step ", step, " undone"), before, m.snapshot())
-		if !killed(step, "export", "g", "--all") {
+		m.compare(fmt.Sprint("step ", step, " undone"), before, m.snapshot())
+		if !m.killAt(step, "export", "g", "--all") {
 			break
 		}
-		if step/stride%2 == 1 { // undone
+		if step/stride%2 == 1 { // unexport instead of sync
 			m.must("unexport", "g", "--all")
-			m.same(fmt.Sprint("step ", step, " of export, undone"), before, m.snapshot())
+			m.compare(fmt.Sprint("step ", step, " of export, undone"), before, m.snapshot())
 			continue
 		}
 		m.must("sync")
-		if now := m.snapshot(); now["/.local/share/applications/viewer.desktop"] == "" { // it had not begun
+		if now := m.snapshot(); now["/.local/share/applications/viewer.desktop"] == "" { // the killed run had not begun
 			m.must("export", "g", "--all")
 		}
-		m.same(fmt.Sprint("step ", step, " of export, completed"), withoutTimes(whole), withoutTimes(m.snapshot()))
+		m.compare(fmt.Sprint("step ", step, " of export, completed"), withoutTimes(whole), withoutTimes(m.snapshot()))
 		if t.Failed() {
 			t.FailNow()
 		}
@@ -91,14 +80,14 @@ func TestExportKilled(t *testing.T) {
 	}
 	for step := 1; ; step += stride {
 		m.must("export", "g", "--all")
-		if !killed(step, "unexport", "g", "--all") {
+		if !m.killAt(step, "unexport", "g", "--all") {
 			break
 		}
 		m.must("sync")
 		if now := m.snapshot(); now["/.local/share/applications/viewer.desktop"] != "" {
 			m.must("unexport", "g", "--all")
 		}
-		m.same(fmt.Sprint("step ", step, " of unexport, completed"), before, m.snapshot())
+		m.compare(fmt.Sprint("step ", step, " of unexport, completed"), before, m.snapshot())
 		if t.Failed() {
 			t.FailNow()
 		}
@@ -110,7 +99,22 @@ func TestExportKilled(t *testing.T) {
 	t.Log(steps, "steps")
 }
 
-// withoutTimes leaves the manifest out, which notes times.
+// killAt runs chrunctl and kills it at a step. It reports whether chrunctl has that
+// many steps.
+func (m *menu) killAt(step int, args ...string) bool {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c := m.Command(ctx, chrunctlProgram, args...)
+	c.Env, c.Dir = m.Env, m.home
+	tr := &tracer{victim: "main", step: step}
+	if err := tr.trace(c); err != nil {
+		m.t.Fatal(err)
+	}
+	return tr.steps >= step
+}
+
+// withoutTimes leaves out manifests, which contain times.
 func withoutTimes(all map[string]string) map[string]string {
 	some := map[string]string{}
 	for p, text := range all {
@@ -121,12 +125,12 @@ func withoutTimes(all map[string]string) map[string]string {
 	return some
 }
 
-// What an earlier export has become the default of, it stays, whatever other
-// chroots are exported or brought up to date; and so do ids.
+// An exported app that has become a default stays the default when other chroots are
+// exported or synchronized. IDs stay too.
 func TestSyncKeeps(t *testing.T) {
 	m := newMenu(t)
 	other := filepath.Join(headless.Dir(t, m.User), "other")
-	m.lay(other, offers)
+	m.writeFiles(other, offers)
 	m.must("add", "h", other)
 	opener := func() string {
 		c := m.Command(context.Background(), "gio", "mime", "x-scheme-handler/test-new")
@@ -148,15 +152,14 @@ func TestSyncKeeps(t *testing.T) {
 	m.must("unexport", "g", "viewer")
 	m.must("sync")
 	if all := m.snapshot(); all["/.local/share/applications/viewer.h.desktop"] == "" || all["/.local/share/applications/viewer.desktop"] != "" {
-		t.Error("the second chroot's entry has another id now")
+		t.Error("the entry of the second chroot has another ID now")
 	}
 }
 
-// What a chroot does not show itself is not exported, and what was named and is
-// refused is an error.
+// It is an error if an app that the user named cannot be exported.
 func TestExportRefused(t *testing.T) {
 	m := newMenu(t)
-	m.lay(m.tree, map[string]string{"usr/share/applications/lacks.desktop": top + "Name=Lacks\nTryExec=nosuch\nExec=nosuch\n"})
+	m.writeFiles(m.tree, map[string]string{"usr/share/applications/lacks.desktop": top + "Name=Lacks\nTryExec=nosuch\nExec=nosuch\n"})
 	if r := m.run("export", "g", "lacks"); r.code != 1 || !strings.Contains(r.stderr, `cannot export lacks: its TryExec names a program that the chroot does not have`) {
 		t.Error(r.code, r.stderr)
 	}
@@ -167,7 +170,7 @@ func TestExportRefused(t *testing.T) {
 		t.Error(r.code, r.stderr)
 	}
 	os.Chmod(m.tree+"/usr/bin/viewer", 0o755)
-	m.lay(m.home, map[string]string{".local/bin/viewer": "mine"})
+	m.writeFiles(m.home, map[string]string{".local/bin/viewer": "mine"})
 	if r := m.run("export", "g", "viewer", "--bin"); r.code != 1 || !strings.Contains(r.stderr, "it does not belong to this export") {
 		t.Error(r.code, r.stderr)
 	}

@@ -16,8 +16,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// menu is a user with a home of its own, a host with a few entries, and a chroot
-// that is made by hand.
+// menu is a user with an own home, a host with a few entries, and the tree of a
+// chroot with the files of offers.
 type menu struct {
 	*headless.Session
 	t          *testing.T
@@ -29,7 +29,7 @@ const (
 	top    = "[Desktop Entry]\nType=Application\n"
 )
 
-// offers is what the chroot offers; a text that begins with "->" is a link.
+// offers are the files of the chroot. A text that begins with "->" makes a link.
 var offers = map[string]string{
 	"usr/bin/viewer": "#!/bin/sh\n",
 	"usr/share/applications/viewer.desktop": top + "Name=Viewer\nName[de]=Betrachter\nIcon=viewer\nExec=viewer --open %U\nTryExec=viewer\n" +
@@ -59,11 +59,11 @@ func newMenu(t *testing.T) *menu {
 	m := &menu{Session: s, t: t, home: headless.Dir(t, s.User)}
 	m.tree = filepath.Join(headless.Dir(t, s.User), "tree")
 	host := filepath.Join(headless.Dir(t, s.User), "share")
-	m.lay(m.tree, offers)
+	m.writeFiles(m.tree, offers)
 	if err := syscall.Mkfifo(m.tree+"/opt/pipe.png", 0o666); err != nil {
 		t.Fatal(err)
 	}
-	m.lay(host, map[string]string{
+	m.writeFiles(host, map[string]string{
 		"applications/taken.desktop":         top + "Name=Taken\nExec=true\n",
 		"applications/text.desktop":          top + "Name=Text\nExec=true %f\nMimeType=text/plain\n",
 		"applications/mimeinfo.cache":        "[MIME Cache]\ntext/plain=text.desktop;\n",
@@ -76,14 +76,13 @@ func newMenu(t *testing.T) *menu {
 		}
 	}
 	s.Env = append(env, "HOME="+m.home, "XDG_DATA_DIRS="+host+":/usr/share", "LANG=de_DE.UTF-8", "PATH="+filepath.Dir(chrunProgram)+":/usr/bin:/bin")
-	// What the user has of his own stays.
-	m.lay(m.home, map[string]string{".local/share/applications/own.desktop": top + "Name=Own\nExec=true\n"})
+	m.writeFiles(m.home, map[string]string{".local/share/applications/own.desktop": top + "Name=Own\nExec=true\n"})
 	m.must("add", "g", m.tree)
 	return m
 }
 
-// lay writes files as the user.
-func (m *menu) lay(dir string, files map[string]string) {
+// writeFiles writes files that belong to the user.
+func (m *menu) writeFiles(dir string, files map[string]string) {
 	m.t.Helper()
 	for name, text := range files {
 		p := filepath.Join(dir, name)
@@ -119,6 +118,7 @@ func (m *menu) run(args ...string) result {
 	return result{out.String(), errs.String(), err, c.ProcessState.ExitCode()}
 }
 
+// must runs chrunctl, which must succeed.
 func (m *menu) must(args ...string) result {
 	m.t.Helper()
 	r := m.run(args...)
@@ -128,7 +128,8 @@ func (m *menu) must(args ...string) result {
 	return r
 }
 
-// snapshot is all that lies in the home: paths, modes, contents, link targets.
+// snapshot returns the files of the home with their modes, contents and link
+// targets.
 func (m *menu) snapshot() map[string]string {
 	m.t.Helper()
 	all := map[string]string{}
@@ -161,12 +162,12 @@ func (m *menu) snapshot() map[string]string {
 	return all
 }
 
-// same compares two snapshots.
-func (m *menu) same(what string, before, after map[string]string) {
+// compare reports the differences of two snapshots.
+func (m *menu) compare(what string, before, after map[string]string) {
 	m.t.Helper()
 	for p, text := range before {
 		if now, ok := after[p]; !ok {
-			m.t.Errorf("%s: %s is gone", what, p)
+			m.t.Errorf("%s: %s is missing", what, p)
 		} else if now != text {
 			m.t.Errorf("%s: %s was %.200q, is %.200q", what, p, text, now)
 		}
@@ -178,7 +179,7 @@ func (m *menu) same(what string, before, after map[string]string) {
 	}
 }
 
-// stamps are the inode and time of every file in the home.
+// stamps returns the inode and times of every file in the home.
 func (m *menu) stamps() string {
 	out, err := exec.Command("find", m.home, "-printf", "%P %i %T@ %C@\n").Output()
 	if err != nil {
@@ -194,16 +195,51 @@ func TestExport(t *testing.T) {
 	before := m.snapshot()
 	r := m.must("export", "g", "--all")
 	after := m.snapshot()
-	share := "/.local/share/"
-	has := func(p string, texts ...string) {
+	checkExported(t, after)
+	for p, text := range after {
+		if strings.HasPrefix(p, "/.local/share/applications/") && strings.HasSuffix(p, ".desktop") {
+			if !slices.Contains([]string{"viewer", "org.example.Unique", "taken.g", "kde4-org.example.Nested", "shadow", "pipe", "own"}, strings.TrimSuffix(filepath.Base(p), ".desktop")) {
+				t.Errorf("%q was exported", p)
+			}
+		}
+		if strings.Contains(text, "root:") || strings.Contains(p, "viewer-old") {
+			t.Errorf("%s has the content of another file: %.200q", p, text)
+		}
+	}
+	for _, want := range []string{"viewer is exported without TerminalOptions:", "viewer is not registered for types that another program opens by default: text/plain (text)", "taken is exported as taken.g because ",
+		"noexec is not exported: it has no Exec", "out is not exported:", "not a regular file", "cannot be a file name"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("stderr lacks %q:\n%s", want, r.stderr)
+		}
+	}
+	// The second export writes nothing.
+	stamps := m.stamps()
+	if r := m.must("export", "g", "--all"); !strings.Contains(r.stdout, "nothing to do") || r.stderr != "" {
+		t.Error(r.stdout, r.stderr)
+	}
+	m.must("sync")
+	m.must("export", "g", "viewer", "-n")
+	if now := m.stamps(); now != stamps {
+		t.Errorf("before:\n%s\nafter:\n%s", stamps, now)
+	}
+	m.must("unexport", "g", "--all")
+	m.compare("after unexport", before, m.snapshot())
+}
+
+// checkExported checks the files of an export of offers.
+func checkExported(t *testing.T, files map[string]string) {
+	t.Helper()
+	has := func(name string, texts ...string) {
 		t.Helper()
-		have, ok := after[share+p]
+		have, ok := files["/.local/share/"+name]
 		if !ok {
-			t.Errorf("no %s", p)
+			t.Errorf("no %s", name)
 		}
 		for _, want := range texts {
-			if not, no := strings.CutPrefix(want, "!"); no == strings.Contains(have, strings.TrimPrefix(want, "!")) {
-				t.Errorf("%s: %q (%v) in\n%s", p, not, !no, have)
+			if unwanted, no := strings.CutPrefix(want, "!"); no && strings.Contains(have, unwanted) {
+				t.Errorf("%s contains %q:\n%s", name, unwanted, have)
+			} else if !no && !strings.Contains(have, want) {
+				t.Errorf("%s lacks %q:\n%s", name, want, have)
 			}
 		}
 	}
@@ -221,37 +257,9 @@ func TestExport(t *testing.T) {
 	has("icons/hicolor/48x48/apps/unique.png", "unique")
 	has("icons/hicolor/48x48/apps/taken.g.png", "chroot")
 	has("mime/packages/chrun-g.xml", `weight="5"`, "!magic")
-	for p, text := range after {
-		if strings.HasPrefix(p, share+"applications/") && strings.HasSuffix(p, ".desktop") {
-			if !slices.Contains([]string{"viewer", "org.example.Unique", "taken.g", "kde4-org.example.Nested", "shadow", "pipe", "own"}, strings.TrimSuffix(filepath.Base(p), ".desktop")) {
-				t.Errorf("%q was exported", p)
-			}
-		}
-		if strings.Contains(text, "root:") || strings.Contains(p, "viewer-old") {
-			t.Errorf("%s has what is none of it: %.200q", p, text)
-		}
-	}
-	for _, want := range []string{"viewer is exported without TerminalOptions:", "viewer is not registered for types that another program opens by default: text/plain (text)", "taken is exported as taken.g because ",
-		"noexec is not exported: it has no Exec", "out is not exported:", "not a regular file", "cannot be a file name"} {
-		if !strings.Contains(r.stderr, want) {
-			t.Errorf("not said: %s\n%s", want, r.stderr)
-		}
-	}
-	// A second time nothing is written.
-	stamps := m.stamps()
-	if r := m.must("export", "g", "--all"); !strings.Contains(r.stdout, "nothing is to be done") || r.stderr != "" {
-		t.Error(r.stdout, r.stderr)
-	}
-	m.must("sync")
-	m.must("export", "g", "viewer", "-n")
-	if now := m.stamps(); now != stamps {
-		t.Errorf("before:\n%s\nafter:\n%s", stamps, now)
-	}
-	m.must("unexport", "g", "--all")
-	m.same("after unexport", before, m.snapshot())
 }
 
-// One at a time, by id, program and name; what is asked is kept.
+// Exports single apps by ID, program and name.
 func TestExportNamed(t *testing.T) {
 	m := newMenu(t)
 	before := m.snapshot()
@@ -259,15 +267,15 @@ func TestExportNamed(t *testing.T) {
 		if r := m.must("export", "g", name); !strings.Contains(r.stdout, "viewer is in the menu") {
 			t.Errorf("%s: %s%s", name, r.stdout, r.stderr)
 		}
-		if r := m.must("unexport", "g", name); !strings.Contains(r.stdout, "viewer is out of the menu") {
+		if r := m.must("unexport", "g", name); !strings.Contains(r.stdout, "viewer is no longer in the menu") {
 			t.Errorf("%s: %s%s", name, r.stdout, r.stderr)
 		}
-		m.same(name, before, m.snapshot())
+		m.compare(name, before, m.snapshot())
 	}
 	for words, want := range map[string]string{
 		"export g":                       "name an APP, or --all",
 		"export g nonesuch":              "no such program",
-		"export g vie":                   "is it viewer?",
+		"export g vie":                   "did you mean viewer?",
 		"export g viewer --label=a\x01b": "control characters",
 		"export h viewer":                `cannot find the chroot "h"`,
 		"export " + m.tree + " viewer":   "chrunctl add NAME",
@@ -275,14 +283,14 @@ func TestExportNamed(t *testing.T) {
 		"export g tool":                  "--make-entry",
 		"export g nonesuch --bin":        "no such program",
 	} {
-		m.lay(m.tree, map[string]string{"usr/bin/tool": "#!/bin/sh\n"})
+		m.writeFiles(m.tree, map[string]string{"usr/bin/tool": "#!/bin/sh\n"})
 		os.Chmod(m.tree+"/usr/bin/tool", 0o755)
 		os.Chmod(m.tree+"/usr/bin/viewer", 0o755)
 		if r := m.run(strings.Split(words, " ")...); r.code == 0 || !strings.Contains(r.stderr, want) {
 			t.Errorf("%s: %d %s%s", words, r.code, r.stdout, r.stderr)
 		}
 	}
-	m.same("after mistakes", before, m.snapshot())
+	m.compare("after errors", before, m.snapshot())
 	m.must("export", "g", "tool", "--make-entry", "--name", "A Tool", "--icon", "viewer")
 	if e := m.snapshot()["/.local/share/applications/tool.desktop"]; !strings.Contains(e, "Name=A Tool\n") || !strings.Contains(e, "Icon=viewer\n") || !strings.Contains(e, "--app tool tool\n") {
 		t.Error(e)
@@ -296,20 +304,20 @@ func TestExportNamed(t *testing.T) {
 		t.Error(r.stderr)
 	}
 	m.must("unexport", "g", "--all")
-	m.same("after all", before, m.snapshot())
+	m.compare("after all", before, m.snapshot())
 }
 
-// What a person has changed or had before is his.
+// Files that the user changed, or had before, are kept.
 func TestExportEdited(t *testing.T) {
 	m := newMenu(t)
 	own := m.home + "/.local/share/applications/shadow.desktop"
-	m.lay(filepath.Dir(own), map[string]string{"shadow.desktop": "mine"})
+	m.writeFiles(filepath.Dir(own), map[string]string{"shadow.desktop": "mine"})
 	r := m.must("export", "g", "--all")
 	if data, _ := os.ReadFile(own); string(data) != "mine" {
 		t.Errorf("%q; %s", data, r.stderr)
 	}
 	viewer := m.home + "/.local/share/applications/viewer.desktop"
-	m.lay(filepath.Dir(viewer), map[string]string{"viewer.desktop": "edited"})
+	m.writeFiles(filepath.Dir(viewer), map[string]string{"viewer.desktop": "edited"})
 	if r := m.must("sync", "g"); !strings.Contains(r.stderr, viewer+" stays as it is: you have changed it") {
 		t.Error(r.stderr)
 	}
@@ -324,19 +332,20 @@ func TestExportEdited(t *testing.T) {
 	}
 }
 
-// The chroot changes, and goes.
+// sync follows changes of the chroot, and removes everything when the chroot is
+// forgotten.
 func TestSync(t *testing.T) {
 	m := newMenu(t)
 	before := m.snapshot()
 	m.must("export", "g", "--all")
 	os.Remove(m.tree + "/usr/share/applications/viewer.desktop")
-	m.lay(m.tree, map[string]string{
+	m.writeFiles(m.tree, map[string]string{
 		"usr/share/applications/fresh.desktop":          top + "Name=Fresh\nExec=viewer\n",
 		"usr/share/icons/hicolor/48x48/apps/taken.png~": pixels + "newer",
 	})
 	os.Rename(m.tree+"/usr/share/icons/hicolor/48x48/apps/taken.png~", m.tree+"/usr/share/icons/hicolor/48x48/apps/taken.png")
 	r := m.must("sync")
-	if !strings.Contains(r.stdout, "viewer is out of the menu") || !strings.Contains(r.stdout, "fresh is in the menu") {
+	if !strings.Contains(r.stdout, "viewer is no longer in the menu") || !strings.Contains(r.stdout, "fresh is in the menu") {
 		t.Error(r.stdout, r.stderr)
 	}
 	now := m.snapshot()
@@ -359,5 +368,5 @@ func TestSync(t *testing.T) {
 			delete(after, p)
 		}
 	}
-	m.same("after forget and sync", before, after)
+	m.compare("after forget and sync", before, after)
 }

@@ -11,9 +11,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// exported is a desktop with a chroot of its own that is called "box", in which
-// the program show is; show writes its arguments and a few variables into a file.
-func exported(t *testing.T, o headless.Options, entry string) (d *desk, log string) {
+// openExported opens a desktop and exports the program show from a chroot called
+// "box". show writes its arguments and a few variables to the file log.
+func openExported(t *testing.T, o headless.Options, entry string) (d *desk, log string) {
 	o.Home = makeHome(t, nil)
 	d = openDesktop(t, o)
 	d.chroot = mountRenamedTree(t, d.User, "box")
@@ -24,18 +24,18 @@ func exported(t *testing.T, o headless.Options, entry string) (d *desk, log stri
 		t.Fatal(err)
 	}
 	writeFile(t, d.chroot+"/usr/share/applications/org.example.Show.desktop", "[Desktop Entry]\nType=Application\nName=Show\nIcon=firefox-esr\n"+entry)
-	// The entries name chrun by its path, and launchers look for it on PATH.
+	// The entries contain the path of chrun, which must be on PATH.
 	d.Env = append(without("PATH", "XDG_DATA_DIRS")(d.Env), "PATH="+filepath.Dir(chrunProgram)+":/usr/bin:/bin")
 	d.chrunctl("add", "box", d.chroot)
 	d.chrunctl("export", "box", "show")
 	return d, log
 }
 
-// wait waits for the n-th end of show, and returns what it wrote.
-func wait(t *testing.T, log string, n int) string {
+// waitForLog waits until show has run n times, and returns the log.
+func waitForLog(t *testing.T, log string, n int) string {
 	t.Helper()
 	var text string
-	waitFor(t, 30*time.Second, "the program", func() bool {
+	waitFor(t, 30*time.Second, "the end of the program", func() bool {
 		data, _ := os.ReadFile(log)
 		text = string(data)
 		return strings.Count(text, "end\n") >= n
@@ -43,17 +43,16 @@ func wait(t *testing.T, log string, n int) string {
 	return text
 }
 
-// The launchers of desktops hand over the file that was clicked, whatever its
-// name, and what the chroot cannot see is shared.
+// The launchers of desktops pass files of any name to the program, and files that
+// the chroot does not have are shared.
 func TestMenuLaunch(t *testing.T) {
-	d, log := exported(t, headless.Options{Compositor: "sway", X11: true, Bus: true}, "Exec=show --x %U\nMimeType=application/x-show;\n")
+	d, log := openExported(t, headless.Options{Compositor: "sway", X11: true, Bus: true}, "Exec=show --x %U\nMimeType=application/x-show;\n")
 	data := headless.Dir(t, d.User)
 	names := []string{"plain.txt", "with space.txt", `q"u'o$te.txt`, "100%41.txt", "größe;.txt", "-dash.txt"}
 	for _, n := range names {
 		writeFile(t, filepath.Join(data, n), "content of "+n)
 	}
 	entry := d.Getenv("HOME") + "/.local/share/applications/org.example.Show.desktop"
-	ends := 0
 	launch := func(words ...string) string {
 		t.Helper()
 		os.Remove(log)
@@ -65,8 +64,7 @@ func TestMenuLaunch(t *testing.T) {
 			t.Errorf("%q: %v: %s", words, err, out)
 			return ""
 		}
-		ends = 1
-		return wait(t, log, ends)
+		return waitForLog(t, log, 1)
 	}
 	for _, n := range names {
 		file := filepath.Join(data, n)
@@ -77,7 +75,7 @@ func TestMenuLaunch(t *testing.T) {
 			}
 		}
 	}
-	// A URI stays one, and reaches its file.
+	// A URI is passed unchanged.
 	text := launch("gtk-launch", "org.example.Show", "https://example.org/a%20b?c=d&e")
 	if !strings.Contains(text, "<https://example.org/a%20b?c=d&e>\n") {
 		t.Error(text)
@@ -90,17 +88,17 @@ func TestMenuLaunch(t *testing.T) {
 	}
 }
 
-// [app.ID] comes before [app.COMMAND].
+// [app.ID] wins over [app.COMMAND].
 func TestAppTable(t *testing.T) {
-	d, log := exported(t, headless.Options{}, "Exec=show\n")
+	d, log := openExported(t, headless.Options{}, "Exec=show\n")
 	d.chrunctl("set", "box", "app.show.env.XDG_ACTIVATION_TOKEN=by-command", "app.org.example.Show.env.XDG_ACTIVATION_TOKEN=by-id")
 	d.chroot = "box"
 	d.chrun(both, []string{"--app", "org.example.Show"}, "show").wantOutput(t, "")
-	if text := wait(t, log, 1); !strings.Contains(text, "token by-id") {
+	if text := waitForLog(t, log, 1); !strings.Contains(text, "token by-id") {
 		t.Error(text)
 	}
 	d.chrun(both, nil, "show").wantOutput(t, "")
-	if text := wait(t, log, 2); !strings.Contains(text, "token by-command") {
+	if text := waitForLog(t, log, 2); !strings.Contains(text, "token by-command") {
 		t.Error(text)
 	}
 	if r := d.chrun(both, []string{"--app", "a/b"}, "true"); r.code != 125 || !strings.Contains(r.stderr, `"a/b": it is not a valid application ID`) {
@@ -108,9 +106,9 @@ func TestAppTable(t *testing.T) {
 	}
 }
 
-// A launch from a menu that fails says so, as the entry's.
+// If a launch from a menu fails, a notification in the name of the entry says so.
 func TestMenuFailure(t *testing.T) {
-	d, _ := exported(t, headless.Options{Bus: true}, "Exec=show\n")
+	d, _ := openExported(t, headless.Options{Bus: true}, "Exec=show\n")
 	os.Remove(d.chroot + "/usr/bin/show")
 	seen := d.monitor("interface=org.freedesktop.Notifications")
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -122,7 +120,7 @@ func TestMenuFailure(t *testing.T) {
 	})
 }
 
-// monitor listens to the session bus.
+// monitor collects the messages on the session bus that match the rule.
 func (d *desk) monitor(rule string) *safeBuffer {
 	d.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -137,57 +135,58 @@ func (d *desk) monitor(rule string) *safeBuffer {
 	return seen
 }
 
-// Where a program elsewhere has the name that an exported one takes, the person
-// is told whose window will open; one in this chroot is none of that. The name is
-// that of a program that host and chroot have.
-func TestInstance(t *testing.T) {
+// If a program outside the chroot owns the D-Bus name of an exported one, chrun
+// tells the user where the window will open. If a program of the same chroot owns
+// it, chrun says nothing. The name belongs to a program that host and chroot have.
+func TestOtherInstance(t *testing.T) {
 	const name, program = "org.a11y.Bus", "/usr/libexec/at-spi-bus-launcher"
-	d, _ := exported(t, headless.Options{Bus: true}, "Exec=show\n")
+	d, _ := openExported(t, headless.Options{Bus: true}, "Exec=show\n")
 	d.chroot = "box"
-	owned := func(want string) {
+	waitOwned := func(want string) {
 		t.Helper()
-		waitFor(t, 10*time.Second, name+" is owned: "+want, func() bool {
+		waitFor(t, 10*time.Second, name+" has an owner: "+want, func() bool {
 			text, _ := d.Output("gdbus", "call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus", "-m", "org.freedesktop.DBus.NameHasOwner", name)
 			return strings.Contains(text, want)
 		})
 	}
-	own := func(words ...string) (end func()) {
+	startOwner := func(words ...string) (stop func()) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(context.Background())
 		c := d.Command(ctx, words[0], words[1:]...)
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		owned("true")
-		return func() { cancel(); c.Wait(); owned("false") }
+		waitOwned("true")
+		return func() { cancel(); c.Wait(); waitOwned("false") }
 	}
-	say := func(flags ...string) string { return d.chrun(both, flags, "true").stderr }
-	if said := say("--app", name); said != "" {
-		t.Error(said)
+	warnings := func(flags ...string) string { return d.chrun(both, flags, "true").stderr }
+	if text := warnings("--app", name); text != "" {
+		t.Error(text)
 	}
-	end := own(program)
+	stop := startOwner(program)
 	seen := d.monitor("interface=org.freedesktop.Notifications")
-	if said := say("--app", name); !strings.Contains(said, name+" already runs on the host (process ") || !strings.Contains(said, "the new window will open there") {
-		t.Error(said)
+	if text := warnings("--app", name); !strings.Contains(text, name+" already runs on the host (process ") || !strings.Contains(text, "the new window will open there") {
+		t.Error(text)
 	}
 	waitFor(t, 5*time.Second, "the notification", func() bool { return strings.Contains(seen.String(), "already runs on the host") })
-	if said := say("--app", name+".box"); !strings.Contains(said, name+" already runs on the host") {
-		t.Error("renamed:", said)
+	if text := warnings("--app", name+".box"); !strings.Contains(text, name+" already runs on the host") {
+		t.Error("with another ID:", text)
 	}
-	if said := say("-q", "--app", name) + say(); said != "" {
-		t.Error("quiet, and without --app:", said)
+	if text := warnings("-q", "--app", name) + warnings(); text != "" {
+		t.Error("with -q, and without --app:", text)
 	}
-	end()
-	end = own(chrunProgram, "-c", "box", program)
-	if said := say("--app", name); said != "" {
-		t.Error("its own:", said)
+	stop()
+	stop = startOwner(chrunProgram, "-c", "box", program)
+	if text := warnings("--app", name); text != "" {
+		t.Error("an instance in the same chroot:", text)
 	}
-	end()
+	stop()
 }
 
-// The command of --bin runs the program, and inside its own chroot directly.
+// The command of --bin runs the program in the chroot. Inside that chroot, it runs
+// the program directly.
 func TestExportBin(t *testing.T) {
-	d, _ := exported(t, headless.Options{}, "Exec=show\n")
+	d, _ := openExported(t, headless.Options{}, "Exec=show\n")
 	writeFile(t, d.chroot+"/usr/bin/say", "#!/bin/sh\necho \"$CHRUN_CHROOT: $*; $(tr '\\0' ' ' </proc/$PPID/cmdline)\"\n")
 	os.Chmod(d.chroot+"/usr/bin/say", 0o755)
 	d.chrunctl("export", "box", "say", "--bin")
@@ -203,6 +202,6 @@ func TestExportBin(t *testing.T) {
 	}
 	d.chrunctl("unexport", "box", "say", "--bin")
 	if _, err := os.Stat(bin); err == nil {
-		t.Error(bin, "is still there")
+		t.Error(bin, "still exists")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,110 +21,113 @@ import (
 	"chrun/internal/headless"
 )
 
-// victim is which process of a launch is killed. Its steps are its system calls
-// once root has its rights back; the runtime's own do not count.
+// victim is the process of a launch that is killed. Its steps are its system calls
+// after root has its rights back, without those of the Go runtime.
 type victim string
 
-var victims = []victim{"chrun", "first", "keeper"}
+var victims = []victim{"chrun", "first", "helper"}
 
-// changes are the calls that change files, the steps of the victim "main", the
-// process that is started.
+// changes are the system calls that change files. They are the steps of the victim
+// "main", which is the process that trace starts.
 var changes = map[uint64]bool{unix.SYS_RENAMEAT: true, unix.SYS_RENAMEAT2: true, unix.SYS_UNLINKAT: true, unix.SYS_MKDIRAT: true,
 	unix.SYS_WRITE: true, unix.SYS_UTIMENSAT: true, unix.SYS_CLONE: true, unix.SYS_CLONE3: true}
 
 // tracer follows a launch by ptrace(2) and kills one process at one step.
 type tracer struct {
 	victim victim
-	step   int
-	steps  int            // so far
-	inside map[int]bool   // threads between entry and exit of a call
-	group  map[int]int    // the process of a thread
+	step   int            // at which the victim is killed
+	steps  int            // of the victim so far
+	main   int            // process ID of the command
+	traced map[int]bool   // threads
+	ended  map[int]bool   // threads that ended or are no longer traced
+	group  map[int]int    // process of a thread
 	role   map[int]victim // of a process
-	dead   int            // whom
+	dead   int            // process that was killed
 	killed bool
 }
 
-// idle are calls that the Go runtime makes whenever it likes.
-var idle = map[uint64]bool{unix.SYS_FUTEX: true, unix.SYS_NANOSLEEP: true, unix.SYS_MMAP: true, unix.SYS_MUNMAP: true, unix.SYS_MADVISE: true,
+// ignored are the calls that the Go runtime makes at any time.
+var ignored = map[uint64]bool{unix.SYS_FUTEX: true, unix.SYS_NANOSLEEP: true, unix.SYS_MMAP: true, unix.SYS_MUNMAP: true, unix.SYS_MADVISE: true,
 	unix.SYS_RT_SIGACTION: true, unix.SYS_RT_SIGPROCMASK: true, unix.SYS_SIGALTSTACK: true, unix.SYS_SCHED_YIELD: true, unix.SYS_EPOLL_PWAIT: true,
 	unix.SYS_GETPID: true, unix.SYS_TGKILL: true, unix.SYS_MPROTECT: true}
 
-// trace runs cmd to its end, and lets what is left of it go on untraced.
+// trace runs cmd to its end. After the kill, it no longer traces the rest.
 func (tr *tracer) trace(cmd *exec.Cmd) error {
-	tr.inside, tr.group, tr.role = map[int]bool{}, map[int]int{}, map[int]victim{}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr.Ptrace = true
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	main := cmd.Process.Pid
-	gone := map[int]bool{}
-	traced := map[int]bool{main: true} // this thread may have other children
-	for first := true; len(traced) > 0; first = false {
+	tr.main = cmd.Process.Pid
+	tr.traced, tr.ended = map[int]bool{tr.main: true}, map[int]bool{}
+	tr.group, tr.role = map[int]int{}, map[int]victim{}
+	if tr.victim == "main" {
+		tr.role[tr.main] = tr.victim
+	}
+	for first := true; len(tr.traced) > 0; first = false {
 		var status unix.WaitStatus
-		whom := -1
+		pid := -1
 		if first {
-			whom = main // at its execve
+			pid = tr.main // it stops at its execve
 		}
-		tid, err := unix.Wait4(whom, &status, unix.WALL|unix.WNOTHREAD, nil)
+		tid, err := unix.Wait4(pid, &status, unix.WALL|unix.WNOTHREAD, nil)
 		if err == unix.EINTR {
 			continue
 		} else if err != nil {
 			return err
 		}
 		if first {
-			const follow = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACESYSGOOD
-			if err := unix.PtraceSetOptions(tid, follow); err != nil {
+			const options = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACESYSGOOD
+			if err := unix.PtraceSetOptions(tid, options); err != nil {
 				return err
 			}
-			if tr.victim == "main" {
-				tr.role[main] = tr.victim
-			}
 		}
-		if !traced[tid] && !status.Stopped() {
-			continue
-		}
-		if !status.Stopped() {
-			delete(traced, tid)
-			gone[tid] = true
-			if tid == main {
+		switch {
+		case status.Stopped():
+			tr.stop(tid, status)
+		case tr.traced[tid]: // otherwise it is another child of this thread
+			delete(tr.traced, tid)
+			tr.ended[tid] = true
+			if tid == tr.main {
 				tr.killed = tr.killed || status.Signaled()
 			}
-			continue
 		}
-		traced[tid] = true
-		signal := 0
-		switch stop := status.StopSignal(); {
-		case stop == unix.SIGTRAP|0x80:
-			tr.call(tid)
-		case stop == unix.SIGTRAP && status.TrapCause() == unix.PTRACE_EVENT_EXEC:
-			delete(tr.role, tid)
-			delete(tr.inside, tid)
-			argv, _ := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/cmdline")
-			if strings.HasPrefix(string(argv), "chrun-helper\x00revoke") {
-				tr.role[tid] = "keeper"
-			}
-		case stop == unix.SIGTRAP && status.TrapCause() > 0: // it has forked
-			if child, err := unix.PtraceGetEventMsg(tid); err == nil && !gone[int(child)] {
-				traced[int(child)] = true
-			}
-		case stop == unix.SIGTRAP, stop == unix.SIGSTOP:
-		default:
-			signal = int(stop)
-		}
-		if tr.killed { // the rest is left alone
-			unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(tid), 0, uintptr(signal), 0, 0)
-			delete(traced, tid)
-			gone[tid] = true
-			continue
-		}
-		unix.PtraceSyscall(tid, signal)
 	}
 	return nil
 }
 
-// call is told of each entry and exit of a system call.
+// stop handles a stop of a thread and lets the thread continue.
+func (tr *tracer) stop(tid int, status unix.WaitStatus) {
+	tr.traced[tid] = true
+	signal := 0
+	switch stop := status.StopSignal(); {
+	case stop == unix.SIGTRAP|0x80:
+		tr.call(tid)
+	case stop == unix.SIGTRAP && status.TrapCause() == unix.PTRACE_EVENT_EXEC:
+		delete(tr.role, tid)
+		argv, _ := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/cmdline")
+		if strings.HasPrefix(string(argv), "chrun-helper\x00revoke") {
+			tr.role[tid] = "helper"
+		}
+	case stop == unix.SIGTRAP && status.TrapCause() > 0: // it has forked
+		if child, err := unix.PtraceGetEventMsg(tid); err == nil && !tr.ended[int(child)] {
+			tr.traced[int(child)] = true
+		}
+	case stop == unix.SIGTRAP, stop == unix.SIGSTOP:
+	default:
+		signal = int(stop)
+	}
+	if tr.killed {
+		unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(tid), 0, uintptr(signal), 0, 0)
+		delete(tr.traced, tid)
+		tr.ended[tid] = true
+		return
+	}
+	unix.PtraceSyscall(tid, signal)
+}
+
+// call handles the entry or exit of a system call.
 func (tr *tracer) call(tid int) {
 	var info [88]byte // struct ptrace_syscall_info
 	_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, 0x420e, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info)), 0, 0)
@@ -140,7 +144,7 @@ func (tr *tracer) call(tid int) {
 	if nr == unix.SYS_OPEN_TREE && role == "" {
 		role, tr.role[pid] = "first", "first"
 	}
-	if role != tr.victim || idle[nr] || role == "main" && !changes[nr] {
+	if role != tr.victim || ignored[nr] || role == "main" && !changes[nr] {
 		return
 	}
 	if tr.steps++; tr.steps == tr.step {
@@ -148,6 +152,7 @@ func (tr *tracer) call(tid int) {
 	}
 }
 
+// process returns the process of a thread.
 func (tr *tracer) process(tid int) int {
 	if pid, ok := tr.group[tid]; ok {
 		return pid
@@ -160,9 +165,9 @@ func (tr *tracer) process(tid int) int {
 	return pid
 }
 
-// Killed at each step — chrun, the first process, the keeper — a launch leaves
-// what the next one or "chrunctl gc" clears away. Every step is tried with
-// CHRUN_TEST_STEPS=1, each so many-th otherwise.
+// If chrun, the first process or the helper process is killed at any step, the next
+// launch or "chrunctl gc" removes what the launch left. CHRUN_TEST_STEPS=1 tries
+// every step, CHRUN_TEST_STEPS=N every N-th.
 func TestGrantKilledAtEachStep(t *testing.T) {
 	stride := 23
 	if n, err := strconv.Atoi(os.Getenv("CHRUN_TEST_STEPS")); err == nil && n > 0 {
@@ -182,8 +187,8 @@ func TestGrantKilledAtEachStep(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			if tr.killed { // a sweep leaves alone what still has its lock
-				waitFor(t, 10*time.Second, "what was killed ends", func() bool { return gone(tr.dead) })
+			if tr.killed { // a sweep skips launches that still hold their lock
+				waitFor(t, 10*time.Second, "the killed process ends", func() bool { return gone(tr.dead) })
 			}
 			if count%2 == 0 {
 				d.gc()
@@ -205,7 +210,8 @@ func TestGrantKilledAtEachStep(t *testing.T) {
 	}
 }
 
-// A mixture of all that can happen, CHRUN_TEST_ROUNDS times (200 by hand).
+// Random mixtures of launches and kills, CHRUN_TEST_ROUNDS times. Use 200 to test
+// thoroughly.
 func TestGrantRounds(t *testing.T) {
 	rounds := 8
 	if n, err := strconv.Atoi(os.Getenv("CHRUN_TEST_ROUNDS")); err == nil {
@@ -216,37 +222,14 @@ func TestGrantRounds(t *testing.T) {
 	before := d.desktopState()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
-	kill := func(pids []int) {
-		for _, pid := range pids {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
 	for round := range rounds {
 		var all []*running
 		for range 1 + rand.IntN(3) {
 			all = append(all, d.startLaunch(ctx))
 		}
-		what := rand.IntN(6)
-		if what < 5 {
-			for _, r := range all {
-				d.waitReady(r)
-			}
-		}
-		switch what {
-		case 0:
-			d.killKeepers()
-		case 1:
-			kill(processesOfUID(stranger, "sh"))
-		case 2:
-			kill([]int{all[0].pid})
-		case 3:
-			r := runCommand(d.grantCommand(ctx, "sh", "-c", "(setsid -f sh -c 'exec sleep 0.2 <&- >&- 2>&-' &)"))
-			if r.err != nil {
-				t.Errorf("round %d: %+v", round, r)
-			}
-		case 5: // wherever it is
-			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
-			kill([]int{all[0].pid})
+		event := rand.IntN(6)
+		if err := d.disturb(ctx, event, all); err != nil {
+			t.Errorf("round %d: %v", round, err)
 		}
 		for _, i := range rand.Perm(len(all)) {
 			all[i].Cancel()
@@ -263,10 +246,38 @@ func TestGrantRounds(t *testing.T) {
 			t.Errorf("round %d: %+v", round, r)
 		}
 		if err := d.waitNothingLeft(before); err != nil {
-			t.Fatalf("round %d (%d): %v", round, what, err)
+			t.Fatalf("round %d (event %d): %v", round, event, err)
 		}
 		if left := processesOfUID(stranger, "sh"); len(left) > 0 {
 			t.Errorf("round %d: processes %v are left", round, left)
 		}
 	}
+}
+
+// disturb kills processes of launches, or starts a daemon, depending on the event.
+func (d *sudoDesk) disturb(ctx context.Context, event int, launches []*running) error {
+	if event < 5 {
+		for _, r := range launches {
+			d.waitReady(r)
+		}
+	}
+	switch event {
+	case 0:
+		d.killKeepers()
+	case 1:
+		for _, pid := range processesOfUID(stranger, "sh") {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	case 2:
+		syscall.Kill(launches[0].pid, syscall.SIGKILL)
+	case 3:
+		r := runCommand(d.grantCommand(ctx, "sh", "-c", "(setsid -f sh -c 'exec sleep 0.2 <&- >&- 2>&-' &)"))
+		if r.err != nil {
+			return fmt.Errorf("%+v", r)
+		}
+	case 5: // at any point of the launch
+		time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
+		syscall.Kill(launches[0].pid, syscall.SIGKILL)
+	}
+	return nil
 }
