@@ -119,11 +119,11 @@ uninstall: ## remove the installed files, print what stays
 	@profile="$(DESTDIR)/etc/apparmor.d/chrun"; [ ! -e "$$profile" ] || { \
 		[ -n "$(DESTDIR)" ] || apparmor_parser -R "$$profile" || true; rm -fv "$$profile"; }
 	@echo "These files stay. To remove them:"
-	@echo "  configuration for all users  sudo rm -r /etc/chrun"
-	@echo "  your configuration           rm -r ~/.config/chrun"
-	@echo "  exported menu entries        are hidden now; ~/.local/state/chrun/exports lists their files"
-	@echo "  records of exports and homes rm -r ~/.local/state/chrun"
-	@echo "  THE HOMES OF YOUR CHROOTS    rm -r ~/.local/share/chrun"
+	@echo "  configuration for all users    sudo rm -r /etc/chrun"
+	@echo "  your configuration             rm -r ~/.config/chrun"
+	@echo "  exported menu entries          are hidden now; ~/.local/state/chrun/exports lists their files"
+	@echo "  records of exports and homes   rm -r ~/.local/state/chrun"
+	@echo "  THE HOMES OF YOUR CHROOTS      rm -r ~/.local/share/chrun"
 	@echo "The chroots themselves are unchanged."
 
 help: ## list the targets

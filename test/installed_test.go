@@ -49,7 +49,7 @@ echo 'autoload -U compinit && compinit' >/home/chrunnew/.zshrc
 	if got := m.runAs(user, `fish -c "complete -C 'chrun chrunct'"`); got != "" {
 		t.Errorf("COMMAND completes to programs of the host: %q", got)
 	}
-	for page, text := range map[string]string{"chrun": "run a program in a chroot", "chrunctl": "name chroots", "chrun.toml": "what chrun knows"} {
+	for page, text := range map[string]string{"chrun": "run a program in a chroot", "chrunctl": "manage chroots", "chrun.toml": "names and settings of chroots"} {
 		if got := m.runAs(user, "man "+page+" 2>&1"); !strings.Contains(got, text) {
 			t.Errorf("man %s: %s", page, got)
 		}
