@@ -189,7 +189,7 @@ func TestScopeName(t *testing.T) {
 			t.Errorf("%q: %q", app, got)
 		}
 	}
-	if scopeName("a") == scopeName("a") {
+	if first, second := scopeName("a"), scopeName("a"); first == second {
 		t.Error("two scopes have the same name")
 	}
 }
