@@ -14,13 +14,14 @@ import (
 	"chrun/session/rootfs"
 )
 
-// newTestLayout returns a layout of a tree with the entries, as for world.make,
+// newTestLayout returns a layout of a tree with the entries, as for world.makeEntry,
 // and the directory of the world. own are the writable directories of the tree.
 func newTestLayout(t *testing.T, own string, entries ...string) (*layout, string) {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir()}
+	w := &world{TB: t, dir: t.TempDir()}
+	w.tree = w.dir + "/tree"
 	for _, e := range append([]string{"tree/usr/", "host/dir/sub/", "host/dir/file"}, entries...) {
-		w.make(e)
+		w.makeEntry(e)
 	}
 	root, err := rootfs.Open(HostPath(w.dir + "/tree"))
 	if err != nil {
