@@ -79,7 +79,7 @@ func (b *builder) chooseHome(own ownHome) (mode HomeMode, why string) {
 	case b.req.RootInside:
 		return HomeAuto, ""
 	case err == nil:
-		return HomePrivate, "as at the first launch" // the person's files there must stay visible
+		return HomePrivate, "as in earlier launches" // the person's files there must stay visible
 	case own.source != "":
 		return HomeAuto, ""
 	}

@@ -38,7 +38,7 @@ func TestHomeStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	for store, want := range map[string]string{"store": "as at the first launch", "none": "of the chroot"} {
+	for store, want := range map[string]string{"store": "as in earlier launches", "none": "of the chroot"} {
 		f := &Facts{Caller: &Caller{Host: "/"}, Root: root, Home: "/home/a", Allowed: func(string) bool { return true }}
 		f.Account.Home = "/home/a"
 		b := &builder{f: f, req: Request{HomeStore: HostPath(filepath.Join(dir, store))},

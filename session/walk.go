@@ -23,7 +23,7 @@ type location struct {
 	kind    NodeKind // of path, if nothing is missing
 	// link is the first symlink of the tree on the way, "" if there is none. It
 	// is "" too if the links lead to a directory that only lacks the last
-	// components of the path that was asked for.
+	// components of the requested path.
 	link Path
 }
 

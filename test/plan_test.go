@@ -10,8 +10,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// The plan as shell commands does what the launch does, typed by the same
-// person; a step that fails ends it before the program runs on the host.
+// The plan as shell commands does what the launch does, if the same person types
+// it. If a step fails, the script ends before it runs the program on the host.
 func TestShellPlan(t *testing.T) {
 	d := openDesktop(t, headless.Options{})
 	for _, c := range []struct {
@@ -36,12 +36,12 @@ func TestShellPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := d.Output("sh", script); err == nil || got != "" {
-			t.Errorf("a plan that cannot enter the chroot runs: %q", got)
+			t.Errorf("a script that cannot enter the chroot printed %q", got)
 		}
 	}
 }
 
-// What root denies is denied, and the host's loopback is left alone.
+// Root can deny features, and a denied network does not change the host's loopback.
 func TestRootDenies(t *testing.T) {
 	headless.Root(t)
 	chroot := headless.Chroot(t)
@@ -58,7 +58,7 @@ func TestRootDenies(t *testing.T) {
 	}
 	out, err := exec.Command("unshare", "--net", "sh", "-c", chrunProgram+" -q -c "+chroot+" -C / --deny network true; ip -o link show lo").CombinedOutput()
 	if err != nil || strings.Contains(string(out), "LOOPBACK,UP") {
-		t.Errorf("the caller's loopback was raised: %v: %s", err, out)
+		t.Errorf("the caller's loopback interface is up: %v: %s", err, out)
 	}
 	if names := run("--deny", "gpu,devices,shm", "ls", "/dev"); strings.Contains(names, "vda") || strings.Contains(names, "kmsg") || !strings.Contains(names, "null") {
 		t.Errorf("/dev: %s", names)
