@@ -38,7 +38,16 @@ func (c *Client) openByPortal(t Target, host string) error {
 	if bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, rule).Err != nil {
 		return ErrNoOpener
 	}
-	request, err := c.callPortal(ctx, bus, t, host)
+	method, what := openURI+".OpenURI", any(t.URI)
+	if t.Path != "" {
+		fd, release, err := c.openFile(t.Path, host)
+		if err != nil {
+			return err
+		}
+		defer release() // the portal may ask for the path until it responds
+		method, what = openURI+".OpenFile", dbus.UnixFD(fd)
+	}
+	request, err := c.callPortal(ctx, bus, method, what)
 	if err != nil {
 		return err
 	}
@@ -46,19 +55,10 @@ func (c *Client) openByPortal(t Target, host string) error {
 }
 
 // callPortal returns the object that will send the response.
-func (c *Client) callPortal(ctx context.Context, bus *dbus.Conn, t Target, host string) (request dbus.ObjectPath, err error) {
+func (c *Client) callPortal(ctx context.Context, bus *dbus.Conn, method string, what any) (request dbus.ObjectPath, err error) {
 	options := map[string]dbus.Variant{}
 	if c.Token != "" {
 		options["activation_token"] = dbus.MakeVariant(dbus.ValidString(c.Token))
-	}
-	method, what := openURI+".OpenURI", any(t.URI)
-	if t.Path != "" {
-		fd, release, err := c.openFile(t.Path, host)
-		if err != nil {
-			return "", err
-		}
-		defer release()
-		method, what = openURI+".OpenFile", dbus.UnixFD(fd)
 	}
 	const noWindow = ""
 	err = bus.Object(portalName, portalPath).CallWithContext(ctx, method, 0, noWindow, what, options).Store(&request)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,6 +127,34 @@ func TestPortal(t *testing.T) {
 			t.Errorf("%+v: the portal received %s, want %s", test.target, got, want)
 		}
 		portal.Unlock()
+	}
+}
+
+// A file is released only after the response: until then the portal may ask the
+// kernel for its path.
+func TestRelease(t *testing.T) {
+	socket, _ := startBus(t)
+	var responded atomic.Bool
+	portal := startPortal(t, socket)
+	portal.expect(nil, nil, func() {
+		responded.Store(true)
+		portal.conn.Emit("/request/1", requestIface+".Response", uint32(0), map[string]dbus.Variant{})
+	})
+	released := false
+	c := &Client{Bus: socket, Paths: session.PathMap{{"/", "/host"}}, OpenAt: func(inside, host string) (int, func(), error) {
+		if inside != "/x" || host != "/host/x" {
+			t.Errorf("opened %q at %q", inside, host)
+		}
+		f, err := os.Open("/dev/null")
+		return int(f.Fd()), func() {
+			if released = true; !responded.Load() {
+				t.Error("released before the response")
+			}
+			f.Close()
+		}, err
+	}}
+	if err := c.Open(Target{Path: "/x"}); err != nil || !released {
+		t.Errorf("%v, released: %v", err, released)
 	}
 }
 
