@@ -64,6 +64,30 @@ func TestDesktopUser(t *testing.T) {
 	}
 }
 
+// Without a variable the login and the terminal decide, and root is never the
+// desktop user.
+func TestDesktopUserWithoutVariable(t *testing.T) {
+	for _, env := range []session.Environ{{}, {"SUDO_UID=0", "DOAS_USER=root"}} {
+		u, ok, err := desktopUser(env, []string{"chrun"})
+		if err != nil || ok == (u.UID == 0) {
+			t.Errorf("%q: %+v %v %v", env, u, ok, err)
+		}
+		login, _ := os.ReadFile("/proc/self/loginuid")
+		if uid := strings.TrimSpace(string(login)); ok && uid != noLogin && uid != "0" && uid != strconv.Itoa(u.UID) {
+			t.Errorf("%q: %+v, but uid %s logged in", env, u, uid)
+		}
+	}
+}
+
+// A tree that cannot be handed over stops the launch before it becomes the user's.
+func TestBecomeWithoutTree(t *testing.T) {
+	uid := os.Getuid()
+	err := (&Decision{user: someone(t), tree: 9999}).Become([]string{"chrun"})
+	if err == nil || !strings.HasPrefix(err.Error(), "cannot hand over the idmapped tree: ") || os.Getuid() != uid {
+		t.Errorf("%v, uid %d", err, os.Getuid())
+	}
+}
+
 // su(1) leaves the terminal with the user who has called it.
 func TestTerminalOwner(t *testing.T) {
 	headless.Root(t)
