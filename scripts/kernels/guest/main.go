@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -25,8 +26,8 @@ func main() {
 		err = boot()
 		fmt.Println("FAIL cannot boot:", err)
 		powerOff()
-	case "go": // go build -o PROBE ./testdata/probe
-		err = copyFile("/test/probe", os.Args[3], 0o755)
+	case "go": // go build … -o PROBE ./testdata/probe
+		err = copyFile("/test/probe", os.Args[slices.Index(os.Args, "-o")+1], 0o755)
 	case "checks":
 		if err = makeHost(); err == nil {
 			err = runChecks()
