@@ -10,14 +10,14 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Documents shares the caller's user directories (xdg-user-dirs: Desktop,
-// Documents, Downloads, Music, Pictures, Videos …) at their own paths, whichever
-// home is used inside. So files that a program saves there are found, and a path
-// in a file dialog is the same on both sides. Inside, user-dirs.dirs has absolute
-// paths, so that programs find directories with localised names.
+// Documents shares what is visible at the top of the caller's home, at the same
+// paths, whichever home is used inside: what begins with a dot is the chroot's
+// own. So files that a program saves are found on the host, and a path means the
+// same on both sides. Inside, user-dirs.dirs has absolute paths, so that programs
+// find directories with localised names.
 var Documents = session.Feature{
 	Name:   "documents",
-	Shares: "Desktop, Documents, Downloads, Music, Pictures, Videos, as user-dirs.dirs names them",
+	Shares: "what is visible in your home, and the directories that user-dirs.dirs names elsewhere",
 	Detect: detectDocuments,
 }
 
@@ -32,47 +32,39 @@ XDG_VIDEOS_DIR="$HOME/Videos"
 `
 
 func detectDocuments(f *session.Facts) session.Share {
+	var s session.Share
+	s.HomeEntries, s.Notes = listHomeEntries(f.Caller)
 	home := session.HostPath(f.Caller.Account.Home)
 	source, dest := configHome(f)
 	data, err := rootfs.ReadHost(source.Join("user-dirs.dirs"), 0, 0)
 	dirs := parseUserDirs(data, home)
 	if err != nil {
-		dirs = slices.DeleteFunc(parseUserDirs([]byte(defaultUserDirs), home), func(d userDir) bool { return !isDir(d.dir) })
-		if len(dirs) == 0 {
-			return session.Share{State: "none: there is no " + string(source.Join("user-dirs.dirs"))}
+		isMissing := func(d userDir) bool { return !slices.ContainsFunc(s.HomeEntries, d.isEntry(home)) }
+		dirs = slices.DeleteFunc(parseUserDirs([]byte(defaultUserDirs), home), isMissing)
+	}
+	var notes []string
+	s.Binds, notes = userDirBinds(f, dirs)
+	s.Notes = append(s.Notes, notes...)
+	s.State = describeHome(s.HomeEntries, s.Binds)
+	if len(dirs) > 0 {
+		var text strings.Builder
+		for _, d := range dirs {
+			fmt.Fprintf(&text, "%s=\"%s\"\n", d.name, shellEscape.Replace(string(d.dir)))
 		}
+		s.Files = []session.File{{Path: dest.Join("user-dirs.dirs"), Data: []byte(text.String()),
+			Why: "the caller's, with absolute paths", MakeInHome: true}}
 	}
-	var s session.Share
-	var text strings.Builder
-	var names []string
-	for _, d := range dirs {
-		fmt.Fprintf(&text, "%s=\"%s\"\n", d.name, shellEscape.Replace(string(d.dir)))
-		// A directory equal to the home is the documented way to disable it.
-		switch {
-		case home.IsBelow(d.dir):
-			continue
-		case !isDir(d.dir):
-			s.Notes = append(s.Notes, fmt.Sprintf("%s (%s) does not exist; xdg-user-dirs-update creates it", d.dir, d.name))
-			continue
-		case !session.IsShareable(f.Caller, d.dir):
-			s.Notes = append(s.Notes, fmt.Sprintf("%s (%s) is not shared: it belongs to the system, or contains settings", d.dir, d.name))
-			continue
-		}
-		names = append(names, path.Base(string(d.dir)))
-		s.Binds = append(s.Binds, session.Bind{Source: d.dir, Dest: session.Path(d.dir), Why: "the caller's " + d.name})
-	}
-	s.State = strings.Join(names, ", ")
-	if s.State == "" {
-		s.State = "no directory of user-dirs.dirs exists"
-	}
-	s.Files = []session.File{{Path: dest.Join("user-dirs.dirs"), Data: []byte(text.String()),
-		Why: "the caller's, with absolute paths", MakeInHome: true}}
 	return s
 }
 
 type userDir struct {
 	name string
 	dir  session.HostPath
+}
+
+// isEntry returns a function that reports whether an entry of the home is d.
+func (d userDir) isEntry(home session.HostPath) func(session.HomeEntry) bool {
+	return func(e session.HomeEntry) bool { return e.Dir != "" && home.Join(e.Name) == d.dir }
 }
 
 var shellEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`")

@@ -30,42 +30,51 @@ XDG_PUBLICSHARE_DIR="$HOME/a/../b"
 	}
 }
 
-// The directories, and the file where programs inside read their names.
+// The entries of the home, and the file in which programs inside find the names
+// of the directories.
 func TestDocuments(t *testing.T) {
 	d := fakedesk.New(t)
 	d.Facts.Home = session.Path(d.Caller.Account.Home)
 	home := d.Caller.Account.Home
 	share := func() session.Share { return Documents.Detect(d.Facts) }
-	if s := share(); len(s.Binds)+len(s.Files) > 0 || s.State != "none: there is no "+home+"/.config/user-dirs.dirs" {
+	if s := share(); len(s.Binds)+len(s.Files)+len(s.HomeEntries) > 0 || s.State != "your home has no visible files" {
 		t.Errorf("%+v", s)
 	}
 	d.Write("home/Downloads/x", "")
 	d.Write("home/Desktop", "a file")
-	fakedesk.WantBinds(t, share(), home+"/Downloads on "+home+"/Downloads")
+	if s := share(); s.State != "1 directories and 1 files of your home" || len(s.Binds) > 0 {
+		t.Errorf("%+v", s)
+	}
 	fakedesk.WantFiles(t, share(), map[session.Path]string{session.Path(home) + "/.config/user-dirs.dirs": "XDG_DOWNLOAD_DIR=\"" + home + "/Downloads\"\n"})
-	d.Write("home/ダウンロード/x", "")
-	d.Write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	const text = "XDG_DESKTOP_DIR=\"HOME\"\nXDG_DOWNLOAD_DIR=\"HOME/ダウンロード\"\n"
 	check := func(file string) {
 		t.Helper()
-		fakedesk.WantBinds(t, share(), home+"/ダウンロード on "+home+"/ダウンロード")
 		fakedesk.WantFiles(t, share(), map[session.Path]string{session.Path(file): strings.ReplaceAll(text, "HOME", home)})
 	}
-	check(home + "/.config/user-dirs.dirs")
-	// Directories of the system, directories with settings, and missing ones are
-	// not shared, and each has a note.
-	d.Write("home/.ssh/key", "")
-	d.Write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"/usr\"\nXDG_DOCUMENTS_DIR=\"$HOME/.ssh\"\nXDG_MUSIC_DIR=\"$HOME/none\"\n")
-	if s := share(); len(s.Binds) > 0 || len(s.Notes) != 3 {
-		t.Errorf("%+v", s)
-	}
+	d.Write("home/ダウンロード/x", "")
 	d.Write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME/\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	check(home + "/.config/user-dirs.dirs")
 	d.Write("home/cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	d.SetEnv("XDG_CONFIG_HOME=DIR/home/cfg") // passes, because it is in the home
 	check(home + "/cfg/user-dirs.dirs")
 	d.Write("cfg/user-dirs.dirs", "XDG_DESKTOP_DIR=\"$HOME\"\nXDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
 	d.SetEnv("XDG_CONFIG_HOME=DIR/cfg") // does not pass
 	check(home + "/.config/user-dirs.dirs")
+	d.SetEnv()
+
+	// Directories elsewhere are shared, except those of the system; missing ones
+	// have a note.
+	d.Write("music/x", "")
+	d.Write("home/.config/user-dirs.dirs", "XDG_DESKTOP_DIR=\"/usr\"\nXDG_MUSIC_DIR=\""+d.Path("music")+"\"\nXDG_VIDEOS_DIR=\"/none\"\n")
+	s := share()
+	fakedesk.WantBinds(t, s, d.Path("music")+" on "+d.Path("music"))
+	if len(s.Notes) != 2 {
+		t.Errorf("%q", s.Notes)
+	}
+	// A program with another uid gets only the user directories.
+	d.Write("home/.config/user-dirs.dirs", "XDG_DOWNLOAD_DIR=\"$HOME/ダウンロード\"\n")
+	d.Facts.Identity = session.Identity{Kind: session.Grant, UID: d.Caller.UID + 1}
+	fakedesk.WantBinds(t, share(), home+"/ダウンロード on "+home+"/ダウンロード")
 }
 
 func FuzzUserDirs(f *testing.F) {

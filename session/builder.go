@@ -1,7 +1,9 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -188,6 +190,7 @@ func (b *builder) addOffer(o Offer) {
 	for _, s := range o.Share.Binds {
 		b.bind(o.Feature.Name, s)
 	}
+	b.addHomeEntries(o.Feature.Name, o.Share.HomeEntries)
 	for _, f := range o.Share.Files {
 		b.addFile(o.Feature.Name, f)
 	}
@@ -275,7 +278,7 @@ func (b *builder) isMissing(p Path) bool {
 		return isEmptyPlaceholder(source, &left, os.ReadDir)
 	}
 	st, err := os.Lstat(source)
-	return err == nil && isEmptyFile(st)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && isEmptyFile(st)
 }
 
 // maxPlaceholders is how many entries are examined: a directory with more of
@@ -286,6 +289,9 @@ const maxPlaceholders = 100
 // directories. left is how many entries may still be examined.
 func isEmptyPlaceholder(dir string, left *int, list func(dir string) ([]os.DirEntry, error)) bool {
 	entries, err := list(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true // the launch will create it
+	}
 	if *left -= len(entries); err != nil || *left < 0 {
 		return false
 	}

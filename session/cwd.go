@@ -17,6 +17,9 @@ func (b *builder) chooseCwd() error {
 		b.plan.Cwd = b.req.Cwd
 	case ok:
 		b.plan.Cwd = at
+		if alias, ok := b.homeAliasCwd(at); ok {
+			b.plan.Cwd = alias
+		}
 	case len(b.req.Argv) > 0 && !b.req.RootInside:
 		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name}
 	default:
@@ -24,6 +27,17 @@ func (b *builder) chooseCwd() error {
 		b.warn("%s: starting in %s", describeHidden(c, b.f.Name), b.f.Home)
 	}
 	return nil
+}
+
+// homeAliasCwd returns the alias of the caller's real home if the caller works at
+// the top of it and the command names a loose file there: what is a link in the
+// home inside is the file itself in the alias.
+func (b *builder) homeAliasCwd(cwd Path) (Path, bool) {
+	if cwd != b.f.Home || string(cwd) != b.f.Caller.Account.Home || !b.namesLooseFile() {
+		return "", false
+	}
+	alias := HomeAlias(HostPath(b.f.Caller.Account.Home))
+	return alias, b.shows(alias, HostPath(b.f.Caller.Account.Home))
 }
 
 // shareCwd shares the caller's directory at its own path if it is not visible

@@ -24,8 +24,11 @@ type layout struct {
 	at       map[Path]int // canonical destination → index in mounts
 	nodes    []Node
 	node     map[string]int // path in the tmpfs → index in nodes
-	prepare  []Preparation
-	mirrors  int
+	// known are canonical paths that will exist when the program starts: mount
+	// points that the launch creates. They are not looked up.
+	known   map[Path]NodeKind
+	prepare []Preparation
+	mirrors int
 }
 
 // Tree is what layout reads of a chroot.
@@ -36,7 +39,7 @@ type Tree interface {
 }
 
 func newLayout(tree Tree, writable func(Path) bool) *layout {
-	l := &layout{tree: tree, writable: writable, at: map[Path]int{}, node: map[string]int{}}
+	l := &layout{tree: tree, writable: writable, at: map[Path]int{}, node: map[string]int{}, known: map[Path]NodeKind{}}
 	l.mount(Mount{Kind: FromTree, Source: "/", Dest: "/", Required: true, Feature: "root", Why: "the chroot itself"})
 	return l
 }
@@ -65,6 +68,9 @@ func (l *layout) addNode(n Node) {
 	l.node[n.Path] = len(l.nodes)
 	l.nodes = append(l.nodes, n)
 }
+
+// setKnown records that p will exist when the program starts.
+func (l *layout) setKnown(p Path, kind NodeKind) { l.known[p] = kind }
 
 // findMount returns the mount that contains the canonical path p, and the path
 // of p in the source of that mount.
@@ -128,12 +134,14 @@ func (l *layout) createMissing(at location, kind NodeKind) (Path, error) {
 	case m.Kind == FromHost:
 		name := strings.TrimPrefix(path.Join(append([]string{source}, at.missing...)...), m.Source+"/")
 		l.prepare = append(l.prepare, Preparation{InHome: HostPath(m.Source), At: name, File: kind != Dir, Why: "mount point"})
+		l.setCreated(at, kind)
 		return dest, nil
 	case m.Kind == FromTree && l.writable(Path(source)):
 		if kind != Dir {
 			return "", fmt.Errorf("%s: no such file to mount on", dest)
 		}
 		l.prepare = append(l.prepare, Preparation{InTree: Path(source).Join(at.missing...), Why: "mount point"})
+		l.setCreated(at, kind)
 		return dest, nil
 	case m.Kind == FromTree:
 		if err := l.mirrorDir(at.path); err != nil {
@@ -149,6 +157,14 @@ func (l *layout) createMissing(at location, kind NodeKind) (Path, error) {
 		l.addNode(n)
 	}
 	return dest, nil
+}
+
+// setCreated records that the missing components of at will exist.
+func (l *layout) setCreated(at location, kind NodeKind) {
+	for i := range at.missing {
+		l.setKnown(at.path.Join(at.missing[:i+1]...), Dir)
+	}
+	l.setKnown(at.full(), kind)
 }
 
 // mirrorDir mounts a directory of the tmpfs over the directory dir of the tree.

@@ -46,6 +46,7 @@ type Plan struct {
 
 	User     string // the account inside, for messages
 	Home     Home
+	StandIns []StandIn `json:",omitempty"`
 	Features []FeatureState
 	Notes    []string // for -v
 	Warnings []string
@@ -82,11 +83,15 @@ type FeatureState struct{ Feature, State string }
 type Preparation struct {
 	Home   HostPath // a private home: created with mode 0700, filled once from Skel
 	Skel   Path
-	InHome HostPath // a home that belongs to this chroot, in which At is an empty mount point
+	InHome HostPath // a home that belongs to this chroot, in which At is an empty mount point or a symlink
 	At     string   // relative to InHome
 	File   bool     // At is a file
+	Link   string   `json:",omitempty"` // At is a symlink to this path inside
 	InTree Path     // an empty directory in a tree that the program can write
-	Why    string
+	// Placeholder is an empty directory with mode 0555 at the top of a home. The
+	// launch goes on without it.
+	Placeholder bool `json:",omitempty"`
+	Why         string
 }
 
 // NodeKind is the type of a file.

@@ -57,6 +57,7 @@ type Share struct {
 	Relay        *Relay      // a bus that is reached through chrun
 	Admissions   []Admission // grants for a program with another uid, besides those for the sockets in Binds
 	Cover        []Path      // existing sockets inside over which /dev/null is mounted
+	HomeEntries  []HomeEntry // visible entries of the caller's home
 	Notes        []string    // further lines for -v
 	Warnings     []string    // printed even without -v: what the person requested and does not get
 }

@@ -118,6 +118,9 @@ type entry struct {
 
 // lstat returns the entry at the canonical path p. It does not follow symlinks.
 func (l *layout) lstat(p Path) (entry, error) {
+	if kind, ok := l.known[p]; ok {
+		return entry{kind: kind}, nil
+	}
 	m, source := l.findMount(p)
 	switch m.Kind {
 	case FromHost:

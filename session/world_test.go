@@ -28,6 +28,7 @@ type world struct {
 	identity  IdentityCase
 	writable  []string // directories of the tree that the program can write
 	deny      []string
+	more      []Offer // of the test itself
 }
 
 // newWorld makes a world in a temporary directory.
@@ -124,7 +125,7 @@ func (w *world) offers() []Offer {
 			}
 		}
 	}
-	return list
+	return append(list, w.more...)
 }
 
 // secret is the content of the X11 cookie.

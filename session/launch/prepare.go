@@ -28,12 +28,12 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 			}
 		}
 		if p.InHome != "" {
-			if err := asCaller(plan, func() error { return makeInHome(p.InHome, p.At, p.File) }); err != nil {
+			if err := asCaller(plan, func() error { return makeInHome(&p) }); err != nil && !p.Placeholder && p.Link == "" {
 				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InHome.Join(p.At)), Err: err}
 			}
 		}
 		if p.InTree != "" && !id.NeedsNewuidmap() { // otherwise see compiled.makeInTree
-			if err := makeInTree(root, p.InTree); err != nil {
+			if err := makeInTree(root, p.InTree, directoryMode(p.Placeholder)); err != nil && !p.Placeholder {
 				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
 			}
 		}
@@ -166,27 +166,61 @@ func copyFile(root *rootfs.Root, src rootfs.Path, dst string, left *int64) error
 	return err
 }
 
-// makeInHome makes an empty directory or file below home.
-func makeInHome(home rootfs.HostPath, at string, file bool) error {
-	dir, err := unix.Open(string(home), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// directoryMode is the mode of a mount point that is made. Nothing is saved into
+// a placeholder by mistake when its directory is no longer shared.
+func directoryMode(placeholder bool) uint32 {
+	if placeholder {
+		return 0o555
+	}
+	return 0o755
+}
+
+// makeInHome makes an empty directory or file, or a symlink, below a home.
+func makeInHome(p *session.Preparation) error {
+	dir, err := unix.Open(string(p.InHome), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	return makeBelow(dir, at, file)
+	if p.Link != "" {
+		defer unix.Close(dir)
+		return makeLink(dir, p.At, p.Link)
+	}
+	return makeBelow(dir, p.At, p.File, directoryMode(p.Placeholder))
+}
+
+// makeLink makes a symlink in the directory dir. Only an empty regular file gives
+// way to it.
+func makeLink(dir int, name, target string) error {
+	err := unix.Symlinkat(target, dir, name)
+	if err != unix.EEXIST {
+		return err
+	}
+	aside := ".chrun-" + name
+	if err := unix.Renameat2(dir, name, dir, aside, unix.RENAME_NOREPLACE); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	err = unix.Fstatat(dir, aside, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 {
+		if err = unix.Symlinkat(target, dir, name); err == nil {
+			return unix.Unlinkat(dir, aside, 0)
+		}
+	}
+	return errors.Join(err, unix.Renameat2(dir, aside, dir, name, unix.RENAME_NOREPLACE))
 }
 
 // makeInTree makes an empty directory in the tree.
-func makeInTree(root *rootfs.Root, p rootfs.Path) error {
+func makeInTree(root *rootfs.Root, p rootfs.Path, mode uint32) error {
 	dir, err := root.OpenDir("/")
 	if err != nil {
 		return err
 	}
-	return makeBelow(dir, string(p), false)
+	return makeBelow(dir, string(p), false, mode)
 }
 
-// makeBelow makes the missing components of the path at below dir, and closes
-// dir. It never follows a symlink, which a program inside may have planted.
-func makeBelow(dir int, at string, file bool) error {
+// makeBelow makes the missing components of the path at below dir, directories
+// with the given mode, and closes dir. It never follows a symlink, which a program inside may have planted.
+func makeBelow(dir int, at string, file bool, mode uint32) error {
 	defer func() { unix.Close(dir) }()
 	names := strings.Split(strings.Trim(at, "/"), "/")
 	for i, name := range names {
@@ -199,7 +233,7 @@ func makeBelow(dir int, at string, file bool) error {
 			}
 			return err
 		}
-		if err := unix.Mkdirat(dir, name, 0o755); err != nil && err != unix.EEXIST {
+		if err := unix.Mkdirat(dir, name, mode); err != nil && err != unix.EEXIST {
 			return err
 		}
 		next, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

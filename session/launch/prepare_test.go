@@ -147,10 +147,10 @@ func TestConcurrentHome(t *testing.T) {
 // makeInTree makes directories and never follows a symlink.
 func TestMakeInTree(t *testing.T) {
 	root, dir := openTree(t)
-	if err := makeInTree(root, "/home/a/b"); err != nil {
+	if err := makeInTree(root, "/home/a/b", 0o755); err != nil {
 		t.Error(err)
 	}
-	if err := makeInTree(root, "/home/a/b"); err != nil {
+	if err := makeInTree(root, "/home/a/b", 0o755); err != nil {
 		t.Errorf("again: %v", err)
 	}
 	outside := filepath.Join(dir, "outside")
@@ -159,7 +159,7 @@ func TestMakeInTree(t *testing.T) {
 		link := filepath.Join(dir, "tree/link")
 		os.Remove(link)
 		os.Symlink(target, link)
-		if err := makeInTree(root, "/link/x"); err == nil {
+		if err := makeInTree(root, "/link/x", 0o755); err == nil {
 			t.Errorf("followed a symlink to %s", target)
 		}
 	}

@@ -1,0 +1,203 @@
+package session
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// HomeEntry is a visible entry at the top of the caller's home.
+type HomeEntry struct {
+	Name string
+	// Dir is the directory that the entry is, or that its symlink leads to; "" for
+	// a file.
+	Dir HostPath
+}
+
+// HomeAlias is the path inside at which the caller's whole home is bound. Loose
+// files of the home are symlinks into it: a bound file would lose writes once the
+// host has replaced it, and could not be replaced from inside.
+func HomeAlias(home HostPath) Path { return Path("/run/host" + string(home)) }
+
+// sharesHome reports whether the visible entries of the caller's home are shared
+// with this launch. With --home=host they are there already; root inside and a
+// program with another uid do not get them.
+func (b *builder) sharesHome() bool {
+	return b.plan.Home.Mode != HomeHost && !b.req.RootInside && !b.f.PrivateRuntimeDir() && b.f.Caller.Account.Home != ""
+}
+
+// addHomeEntries binds the visible directories of the caller's home into the home
+// inside, and links its loose files. What the home inside already has under a
+// name stays.
+func (b *builder) addHomeEntries(feature string, entries []HomeEntry) {
+	if len(entries) == 0 || !b.sharesHome() {
+		return
+	}
+	at, err := b.walk(b.f.Home)
+	if err != nil || !at.isDir() {
+		b.note("%s: %s is not shared: %v", feature, b.f.Caller.Account.Home, err)
+		return
+	}
+	home := b.openHomeInside(at.path)
+	for _, e := range entries {
+		dest := at.path.Join(e.Name)
+		if _, taken := b.at[dest]; taken {
+			continue
+		}
+		if e.Dir != "" {
+			b.addHomeDir(feature, home, e, dest)
+		} else if home.takesLinks {
+			b.addHomeLink(feature, home, e, dest)
+		}
+	}
+	b.shareHomeAlias(feature)
+}
+
+// shareHomeAlias binds the caller's whole home below /run/host.
+func (b *builder) shareHomeAlias(feature string) {
+	home := HostPath(b.f.Caller.Account.Home)
+	at, err := b.ensureMountPoint(HomeAlias(home), Dir)
+	if err != nil {
+		b.note("%s: loose files of %s are not shared: %v", feature, home, err)
+		return
+	}
+	b.mount(Mount{Kind: FromHost, Source: string(home), Dest: at, Feature: feature, Why: "loose files of the home are links into this"})
+}
+
+// homeInside is the directory at HOME inside, before the caller's entries are
+// added.
+type homeInside struct {
+	mount    Mount
+	source   string // of HOME, in the source of mount
+	entries  map[string]fs.DirEntry
+	writable bool // mount points can be made in it
+	// takesLinks reports whether chrun made this home, so that it may contain
+	// links that mean something only inside.
+	takesLinks bool
+}
+
+func (b *builder) openHomeInside(at Path) homeInside {
+	m, source := b.findMount(at)
+	h := homeInside{mount: m, source: source, entries: map[string]fs.DirEntry{}, writable: true,
+		takesLinks: b.plan.Home.Mode == HomePrivate || b.plan.Home.Mode == HomeTemporary}
+	var list []fs.DirEntry
+	switch m.Kind {
+	case FromHost:
+		var err error
+		if list, err = os.ReadDir(source); err == nil {
+			h.writable = unix.Access(source, unix.W_OK) == nil
+		}
+	case FromTree:
+		list, _ = b.f.Root.List(Path(source))
+		h.writable = b.writable(Path(source))
+	}
+	for _, e := range list {
+		h.entries[e.Name()] = e
+	}
+	return h
+}
+
+// addHomeDir binds one directory, unless the home inside has something else of
+// that name.
+func (b *builder) addHomeDir(feature string, h homeInside, e HomeEntry, dest Path) {
+	existing, exists := h.entries[e.Name]
+	switch {
+	case exists && !existing.IsDir():
+		b.note("%s: ~/%s is the chroot's own file, not the directory of your home", feature, e.Name)
+		return
+	case exists && !b.isPlaceholder(h, e.Name):
+		b.note("%s: ~/%s is the chroot's own: its home already has files under that name", feature, e.Name)
+		return
+	case !exists && !h.writable:
+		b.note("%s: ~/%s is not shared: the home inside cannot be written to", feature, e.Name)
+		return
+	case !exists:
+		b.addHomeMountPoint(h, e.Name)
+	}
+	b.setKnown(dest, Dir)
+	b.mount(Mount{Kind: FromHost, Source: string(e.Dir), Dest: dest, Feature: feature, Why: "visible in your home"})
+}
+
+// addHomeMountPoint creates a mount point at the top of the home inside.
+func (b *builder) addHomeMountPoint(h homeInside, name string) {
+	switch p := path.Join(h.source, name); h.mount.Kind {
+	case FromHost:
+		rel := strings.TrimPrefix(p, h.mount.Source+"/")
+		b.prepare = append(b.prepare, Preparation{InHome: HostPath(h.mount.Source), At: rel, Placeholder: true, Why: "mount point"})
+	case FromTree:
+		b.prepare = append(b.prepare, Preparation{InTree: Path(p), Placeholder: true, Why: "mount point"})
+	default:
+		b.addNode(Node{Path: p, Kind: Dir, Mode: placeholderMode})
+	}
+}
+
+// placeholderMode is the mode of mount points in homes: nothing is saved into one
+// by mistake when its directory is no longer shared.
+const placeholderMode = 0o555
+
+// isPlaceholder reports whether a directory of the home inside is an empty mount
+// point, or contains nothing but such. Newer ones are recognized by their mode.
+func (b *builder) isPlaceholder(h homeInside, name string) bool {
+	p := path.Join(h.source, name)
+	left := maxPlaceholders
+	if h.mount.Kind == FromTree {
+		return isEmptyPlaceholder(p, &left, func(dir string) ([]fs.DirEntry, error) { return b.f.Root.List(Path(dir)) })
+	}
+	var st unix.Stat_t
+	if unix.Lstat(p, &st) == nil && st.Mode == unix.S_IFDIR|placeholderMode && st.Nlink == 2 {
+		return true
+	}
+	return isEmptyPlaceholder(p, &left, os.ReadDir)
+}
+
+// addHomeLink links one loose file, unless the home inside has something else of
+// that name.
+func (b *builder) addHomeLink(feature string, h homeInside, e HomeEntry, dest Path) {
+	target := string(HomeAlias(HostPath(b.f.Caller.Account.Home)).Join(e.Name))
+	existing, exists := h.entries[e.Name]
+	p := path.Join(h.source, e.Name)
+	switch {
+	case h.mount.Kind == FromTmpfs:
+		b.addNode(Node{Path: p, Kind: Symlink, Target: target})
+	case exists && !isEmptyLeftover(existing):
+		if to, err := os.Readlink(p); err != nil || to != target {
+			b.plan.StandIns = append(b.plan.StandIns, StandIn{Own: HostPath(p), Host: HostPath(b.f.Caller.Account.Home).Join(e.Name)})
+		}
+	case h.writable:
+		rel := strings.TrimPrefix(p, h.mount.Source+"/")
+		b.prepare = append(b.prepare, Preparation{InHome: HostPath(h.mount.Source), At: rel, Link: target, Why: "a loose file of your home"})
+	}
+}
+
+// isEmptyLeftover reports whether an entry is an empty file, which an earlier
+// version has left as a mount point.
+func isEmptyLeftover(e fs.DirEntry) bool {
+	st, err := e.Info()
+	return err == nil && isEmptyFile(st)
+}
+
+// namesLooseFile reports whether an argument names, by a relative path, an
+// existing visible file at the top of the caller's home.
+func (b *builder) namesLooseFile() bool {
+	home := b.f.Caller.Account.Home
+	for _, arg := range b.req.Argv[min(1, len(b.req.Argv)):] {
+		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
+			arg = value
+		}
+		name := path.Clean(arg)
+		if arg == "" || path.IsAbs(name) || name[0] == '.' || strings.Contains(name, "/") {
+			continue
+		}
+		if st, err := os.Stat(path.Join(home, name)); err == nil && st.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
+}
+
+// StandIn is a file of the private home that stands in for a loose file of the
+// caller's home, because a program has replaced the link to it.
+type StandIn struct{ Own, Host HostPath }
