@@ -27,7 +27,7 @@ var Features = []session.Feature{
 	audio.Pipewire, audio.Pulseaudio, audio.Alsa, audio.Jack,
 	SessionBus, SystemBus, Accessibility,
 	Gpu, Devices, Shm, Tmp,
-	Documents, Files, Removable, Appearance,
+	Documents, Files, Storage, Appearance,
 	Agents, Smartcard, Printing, HostOpen,
 	NetworkFiles, LocaleTime, MachineID, Network,
 }

@@ -2,14 +2,16 @@ package session
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // chooseCwd chooses the working directory: the caller's, if that very directory
 // is visible inside. A command must not run anywhere else. A shell may, and so
-// may root, whose commands maintain the chroot.
+// may root, whose commands maintain the chroot. For a launch from the menu nobody
+// chose the directory.
 func (b *builder) chooseCwd() error {
 	c := b.f.Caller.Cwd
 	switch at, ok := b.findVisible(c); {
@@ -20,6 +22,8 @@ func (b *builder) chooseCwd() error {
 		if alias, ok := b.homeAliasCwd(at); ok {
 			b.plan.Cwd = alias
 		}
+	case b.req.FromMenu:
+		b.plan.Cwd = b.f.Home
 	case len(b.req.Argv) > 0 && !b.req.RootInside:
 		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name}
 	default:
@@ -42,19 +46,27 @@ func (b *builder) homeAliasCwd(cwd Path) (Path, bool) {
 
 // shareCwd shares the caller's directory at its own path if it is not visible
 // yet: one below the home (but not the home itself, and not below a dot directory
-// of it, where settings are), or a directory elsewhere that the caller owns.
+// of it, where settings are), or any directory elsewhere that the caller can enter
+// and that is not the system's.
 func (b *builder) shareCwd() {
 	c := b.f.Caller.Cwd
 	if _, ok := b.findVisible(c); ok || c == "" || b.req.Cwd != "" || b.req.RootInside || !b.f.Allowed("files") {
 		return
 	}
-	if !IsShareable(b.f.Caller, c) {
-		return
+	if IsShareable(b.f.Caller, c) && !b.isSystemDir(c) && unix.Access(string(c), unix.X_OK) == nil {
+		b.bind("files", Bind{Source: c, Dest: Path(c), Why: "the working directory"})
 	}
-	if st, err := os.Stat(string(c)); err != nil || Owner(st) != b.f.Caller.UID && !c.IsBelow(HostPath(b.f.Caller.Account.Home)) {
-		return
-	}
-	b.bind("files", Bind{Source: c, Dest: Path(c), Why: "the working directory"})
+}
+
+// systemDirs are further directories of the system: who works there gets the
+// chroot's own directory of that name.
+var systemDirs = []HostPath{"/var", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/root"}
+
+// isSystemDir reports whether a directory belongs to the system: it is in one of
+// systemDirs, outside the home, and the caller cannot write to it.
+func (b *builder) isSystemDir(p HostPath) bool {
+	return slices.ContainsFunc(systemDirs, p.IsBelow) && !p.IsBelow(HostPath(b.f.Caller.Account.Home)) &&
+		unix.Access(string(p), unix.W_OK) != nil
 }
 
 // IsShareable reports whether a path may be shared because a person works in it
@@ -94,7 +106,7 @@ func (b *builder) findVisible(p HostPath) (Path, bool) {
 	if err != nil || !at.isDir() {
 		return "", false
 	}
-	if inside == b.f.Home || slices.Contains(chrootDirs, inside) || slices.ContainsFunc(chrootTrees, inside.IsBelow) {
+	if inside == b.f.Home || slices.Contains(chrootDirs, inside) || slices.ContainsFunc(chrootTrees, inside.IsBelow) || b.isSystemDir(p) {
 		return inside, true
 	}
 	m, source := b.findMount(at.path)

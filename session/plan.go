@@ -10,6 +10,7 @@ type Request struct {
 	Cwd           Path     // "": the caller's
 	Binds         []Bind
 	Env           []Var
+	FromMenu      bool // nobody chose the working directory
 	UnsetEnv      []string
 	RootInside    bool // the program is root inside
 	NoDesktop     bool // root runs chrun for itself, without a desktop user

@@ -54,7 +54,7 @@ func Build(in Input) (*Launch, error) {
 	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
 	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command}
 	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, NoDesktop: in.Role.Bare,
-		UnsetEnv: in.Flags.UnsetEnv}
+		UnsetEnv: in.Flags.UnsetEnv, FromMenu: in.Flags.App != ""}
 	if in.Flags.Cwd == "" {
 		l.Facts.Base = in.Caller.Cwd
 	}

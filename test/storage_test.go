@@ -16,7 +16,7 @@ import (
 // A stick that is plugged in later appears in a running program if the host's mounts
 // are shared. If they are private, -v prints the command that changes that. The
 // mounts are in a mount namespace of the test.
-func TestRemovable(t *testing.T) {
+func TestStorage(t *testing.T) {
 	headless.Root(t)
 	d := openDesktop(t, headless.Options{})
 	for _, dir := range []string{"/media", filepath.Join(d.chroot, "media")} {
