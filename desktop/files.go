@@ -32,6 +32,11 @@ func detectFiles(f *session.Facts) session.Share {
 		seen[p] = true
 		s.Binds = append(s.Binds, shareFile(f.Caller, p)...)
 	}
+	if f.Identity.Kind != "" && f.Identity.InsideUID == 0 { // a package manager reads the package that is named
+		for i := range s.Binds {
+			s.Binds[i].ReadOnly = true
+		}
+	}
 	switch n := len(s.Binds); n {
 	case 0:
 		s.State = "the command line names nothing to share"

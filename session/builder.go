@@ -214,7 +214,7 @@ func (b *builder) addRequestedBinds() {
 // bind adds one shared file or directory.
 func (b *builder) bind(feature string, s Bind) {
 	if s.OnlyIfMissing {
-		if !b.isMissing(s.Dest) {
+		if !b.isMissing(s.Dest) || b.checkDestination(s.Dest) != nil {
 			return
 		}
 		if dir := Path(path.Dir(string(s.Dest))); s.WithFolder && b.isMissing(dir) {
