@@ -53,7 +53,52 @@ func (b *builder) addHomeEntries(feature string, entries []HomeEntry) {
 			b.addHomeLink(feature, home, e, dest)
 		}
 	}
+	b.findStaleEntries(home, entries, at.path)
 	b.shareHomeAlias(feature)
+}
+
+// StaleEntry is a placeholder or a link of an earlier launch, for which the
+// caller's home no longer has anything.
+type StaleEntry struct {
+	Home HostPath
+	Name string
+	Link string // the target, "" for a placeholder
+	Dest Path   // inside
+}
+
+// findStaleEntries lists what an earlier launch has made in the home inside and
+// nothing needs any more.
+func (b *builder) findStaleEntries(h homeInside, entries []HomeEntry, inside Path) {
+	if h.mount.Kind != FromHost || !h.writable {
+		return
+	}
+	needed := map[string]bool{}
+	for _, e := range entries {
+		needed[e.Name] = true
+	}
+	alias := HomeAlias(HostPath(b.f.Caller.Account.Home))
+	for name, e := range h.entries {
+		if name[0] == '.' || needed[name] {
+			continue
+		}
+		stale := StaleEntry{Home: HostPath(h.source), Name: name, Dest: inside.Join(name)}
+		switch p := path.Join(h.source, name); {
+		case e.Type()&fs.ModeSymlink != 0:
+			if to, err := os.Readlink(p); err == nil && to == string(alias.Join(name)) {
+				stale.Link = to
+				b.plan.Stale = append(b.plan.Stale, stale)
+			}
+		case e.IsDir() && hasPlaceholderMode(p):
+			b.plan.Stale = append(b.plan.Stale, stale)
+		}
+	}
+}
+
+// hasPlaceholderMode reports whether a directory without subdirectories has the
+// mode of a placeholder.
+func hasPlaceholderMode(p string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(p, &st) == nil && st.Mode == unix.S_IFDIR|PlaceholderMode && st.Nlink == 2
 }
 
 // shareHomeAlias binds the caller's whole home below /run/host.
@@ -115,28 +160,28 @@ func (b *builder) addHomeDir(feature string, h homeInside, e HomeEntry, dest Pat
 		b.note("%s: ~/%s is not shared: the home inside cannot be written to", feature, e.Name)
 		return
 	case !exists:
-		b.addHomeMountPoint(h, e.Name)
+		b.addHomeMountPoint(h, e.Name, dest)
 	}
 	b.setKnown(dest, Dir)
 	b.mount(Mount{Kind: FromHost, Source: string(e.Dir), Dest: dest, Feature: feature, Why: "visible in your home"})
 }
 
 // addHomeMountPoint creates a mount point at the top of the home inside.
-func (b *builder) addHomeMountPoint(h homeInside, name string) {
+func (b *builder) addHomeMountPoint(h homeInside, name string, dest Path) {
 	switch p := path.Join(h.source, name); h.mount.Kind {
 	case FromHost:
 		rel := strings.TrimPrefix(p, h.mount.Source+"/")
-		b.prepare = append(b.prepare, Preparation{InHome: HostPath(h.mount.Source), At: rel, Placeholder: true, Why: "mount point"})
+		b.prepare = append(b.prepare, Preparation{InHome: HostPath(h.mount.Source), At: rel, Placeholder: true, Dest: dest, Why: "mount point"})
 	case FromTree:
-		b.prepare = append(b.prepare, Preparation{InTree: Path(p), Placeholder: true, Why: "mount point"})
+		b.prepare = append(b.prepare, Preparation{InTree: Path(p), Placeholder: true, Dest: dest, Why: "mount point"})
 	default:
-		b.addNode(Node{Path: p, Kind: Dir, Mode: placeholderMode})
+		b.addNode(Node{Path: p, Kind: Dir, Mode: PlaceholderMode})
 	}
 }
 
-// placeholderMode is the mode of mount points in homes: nothing is saved into one
-// by mistake when its directory is no longer shared.
-const placeholderMode = 0o555
+// PlaceholderMode is the mode of mount points at the top of a home: nothing is
+// saved into one by mistake when its directory is no longer shared.
+const PlaceholderMode = 0o555
 
 // isPlaceholder reports whether a directory of the home inside is an empty mount
 // point, or contains nothing but such. Newer ones are recognized by their mode.
@@ -146,11 +191,7 @@ func (b *builder) isPlaceholder(h homeInside, name string) bool {
 	if h.mount.Kind == FromTree {
 		return isEmptyPlaceholder(p, &left, func(dir string) ([]fs.DirEntry, error) { return b.f.Root.List(Path(dir)) })
 	}
-	var st unix.Stat_t
-	if unix.Lstat(p, &st) == nil && st.Mode == unix.S_IFDIR|placeholderMode && st.Nlink == 2 {
-		return true
-	}
-	return isEmptyPlaceholder(p, &left, os.ReadDir)
+	return hasPlaceholderMode(p) || isEmptyPlaceholder(p, &left, os.ReadDir)
 }
 
 // addHomeLink links one loose file, unless the home inside has something else of

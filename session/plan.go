@@ -47,7 +47,8 @@ type Plan struct {
 
 	User     string // the account inside, for messages
 	Home     Home
-	StandIns []StandIn `json:",omitempty"`
+	StandIns []StandIn    `json:",omitempty"`
+	Stale    []StaleEntry `json:",omitempty"`
 	Features []FeatureState
 	Notes    []string // for -v
 	Warnings []string
@@ -92,6 +93,7 @@ type Preparation struct {
 	// Placeholder is an empty directory with mode 0555 at the top of a home. The
 	// launch goes on without it.
 	Placeholder bool `json:",omitempty"`
+	Dest        Path `json:",omitempty"` // of a placeholder, inside
 	Why         string
 }
 

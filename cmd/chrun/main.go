@@ -22,6 +22,7 @@ import (
 	"chrun/internal/cli"
 	"chrun/internal/elevate"
 	"chrun/internal/helper"
+	"chrun/internal/homereport"
 	"chrun/internal/request"
 	"chrun/internal/suggest"
 	"chrun/session"
@@ -174,6 +175,8 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 		return err
 	}
 	defer services.End()
+	report := homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller))
+	c.printReport(report.Earlier())
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
 	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)
 	if errors.Is(err, launch.ErrOverlay) && !l.Request.NoOverlay {
@@ -186,6 +189,7 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 		return err
 	}
 	services.End()
+	c.printReport(report.End())
 	os.Exit(launch.Die(status))
 	return nil
 }

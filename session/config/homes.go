@@ -86,6 +86,12 @@ func writeRecord(file, name string) error {
 	return os.Rename(f.Name(), file)
 }
 
+// HomeRecord is the file with the names of what the person knows to be at the top
+// of a private home.
+func HomeRecord(stateDir string, home rootfs.HostPath) string {
+	return path.Join(stateDir, "home-entries", escapePath(home))
+}
+
 // HasSeen reports whether the caller has seen the message about topic, which is
 // the path of a chroot and may have a suffix. The record of it is in
 // stateDir/told ($XDG_STATE_HOME/chrun).

@@ -29,7 +29,7 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 		return 0, err
 	}
 	if plan.Identity.Kind != session.AsRoot {
-		defer asCaller(plan, func() error { removePlaceholders(plan); return nil })
+		defer asCaller(plan, func() error { removePlaceholders(plan, root); return nil })
 	}
 	status, err := run(plan, res, note)
 	var script, shell *ExecError

@@ -17,8 +17,10 @@ import (
 // itself. Since removing a mount point unmounts it everywhere (unlink(2) since
 // Linux 3.18), a placeholder stays as long as another launch or a detached
 // program uses it.
-func removePlaceholders(plan *session.Plan) {
+func removePlaceholders(plan *session.Plan, root *rootfs.Root) {
 	tables := sync.OnceValue(mountTables)
+	removeStale(plan, tables)
+	removeOwnPlaceholders(plan, root, tables)
 	for _, m := range plan.Mounts[1:] {
 		home := plan.Mounts[m.Into]
 		if m.Feature != "files" || !home.AllowMountPoints {
@@ -33,6 +35,69 @@ func removePlaceholders(plan *session.Plan) {
 		err = unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0 && !isMounted(m.Dest, tables()) {
 			unix.Unlinkat(dir, name, 0)
+		}
+		unix.Close(dir)
+	}
+}
+
+// removeStale removes the placeholders and links of earlier launches at the top of
+// a private home that the caller's home no longer has anything for.
+func removeStale(plan *session.Plan, tables func() map[string]string) {
+	for _, s := range plan.Stale {
+		dir, err := openBeneath(string(s.Home), ".")
+		if err != nil {
+			return
+		}
+		switch {
+		case s.Link != "":
+			removeLink(dir, s.Name, s.Link)
+		case !isMounted(s.Dest, tables()):
+			unix.Unlinkat(dir, s.Name, unix.AT_REMOVEDIR) // fails if it is not empty
+		}
+		unix.Close(dir)
+	}
+}
+
+// removeLink removes a symlink if it has exactly this target. Looking first and
+// then removing could hit a file that a program has just renamed onto it, so the
+// entry is moved aside, looked at, and put back if it is something else.
+func removeLink(dir int, name, target string) error {
+	aside := ".chrun-" + name
+	if err := unix.Renameat2(dir, name, dir, aside, unix.RENAME_NOREPLACE); err != nil {
+		return err
+	}
+	buf := make([]byte, len(target)+1)
+	if n, err := unix.Readlinkat(dir, aside, buf); err == nil && string(buf[:n]) == target {
+		return unix.Unlinkat(dir, aside, 0)
+	}
+	return unix.Renameat2(dir, aside, dir, name, unix.RENAME_NOREPLACE)
+}
+
+// removeOwnPlaceholders removes the mount points that this launch has made at the
+// top of a home that is not chrun's: the chroot's own, or a directory of the
+// person's. Nothing of chrun stays there.
+func removeOwnPlaceholders(plan *session.Plan, root *rootfs.Root, tables func() map[string]string) {
+	if plan.Home.Mode != session.HomeAuto && plan.Home.Mode != session.HomeDir {
+		return
+	}
+	for _, p := range plan.Preparations {
+		if !p.Placeholder {
+			continue
+		}
+		var dir int
+		var err error
+		name := path.Base(p.At)
+		if p.InTree != "" {
+			name = path.Base(string(p.InTree))
+			dir, err = root.OpenDir(session.Path(path.Dir(string(p.InTree))))
+		} else {
+			dir, err = openBeneath(string(p.InHome), path.Dir(p.At))
+		}
+		if err != nil {
+			continue
+		}
+		if !isMounted(p.Dest, tables()) {
+			unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
 		}
 		unix.Close(dir)
 	}

@@ -1,0 +1,130 @@
+package homereport
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chrun/session"
+	"chrun/session/account"
+)
+
+// launch is a caller's home, a private home, and what a program does in it.
+type launch struct {
+	*testing.T
+	home, own, state string
+	plan             *session.Plan
+}
+
+func newLaunch(t *testing.T) *launch {
+	t.Helper()
+	dir := t.TempDir()
+	l := &launch{t, dir + "/home", dir + "/home/.local/own", dir + "/state", &session.Plan{Home: session.Home{Mode: session.HomePrivate, Dir: dir + "/home/.local/own"}}}
+	if err := errors.Join(os.MkdirAll(l.own, 0o755), os.Mkdir(l.home+"/Pics", 0o755), os.Mkdir(l.own+"/Pics", session.PlaceholderMode)); err != nil {
+		t.Fatal(err)
+	}
+	l.plan.Mounts = []session.Mount{{Kind: session.FromHost, Source: l.home + "/Pics", Dest: session.Path(l.home + "/Pics"), Feature: "documents"}}
+	l.write(l.home+"/notes.txt", "the host's")
+	l.link("notes.txt")
+	return l
+}
+
+func (l *launch) write(p, text string) {
+	l.Helper()
+	os.Remove(p)
+	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+		l.Fatal(err)
+	}
+}
+
+func (l *launch) link(name string) {
+	l.Helper()
+	if err := os.Symlink("/run/host"+l.home+"/"+name, l.own+"/"+name); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// run begins and ends a report around do, and returns both parts of it.
+func (l *launch) run(do func()) (earlier, end string) {
+	l.Helper()
+	r := Begin(l.plan, &session.Caller{Account: account.Account{Home: l.home}}, l.state)
+	text := func(messages []Message) string {
+		var all []string
+		for _, m := range messages {
+			all = append(all, strings.ReplaceAll(m.Text+" | "+m.Hint, filepath.Dir(l.home), "DIR"))
+		}
+		return strings.Join(all, "\n")
+	}
+	earlier = text(r.Earlier())
+	do()
+	return earlier, text(r.End())
+}
+
+func TestReport(t *testing.T) {
+	l := newLaunch(t)
+	const own = "DIR/home/.local/own"
+	for _, x := range []struct {
+		name         string
+		do           func()
+		earlier, end string
+	}{
+		{"nothing happens", func() {}, "", ""},
+		{"a file is made", func() { l.write(l.own+"/new", "") }, "",
+			"~/new is new in the chroot's home: ~/.local/own/new | to move it to your home: mv " + own + "/new DIR/home"},
+		{"it is known", func() {}, "", ""},
+		{"a hidden file is made", func() { l.write(l.own+"/.new", "") }, "", ""},
+		{"a link is replaced", func() { l.write(l.own+"/notes.txt", "") }, "",
+			"~/notes.txt was replaced inside: the host's file is unchanged | to keep the chroot's: mv " + own + "/notes.txt DIR/home/notes.txt; to keep the host's: rm " + own + "/notes.txt"},
+		{"a link is moved away", func() {
+			os.Remove(l.own + "/notes.txt")
+			if err := os.Symlink("/run/host"+l.home+"/notes.txt", l.home+"/Pics/notes.txt"); err != nil {
+				t.Fatal(err)
+			}
+		}, "", "DIR/home/Pics/notes.txt is only a link: the file is still DIR/home/notes.txt | to move the file there: mv DIR/home/notes.txt DIR/home/Pics/notes.txt"},
+	} {
+		earlier, end := l.run(x.do)
+		if earlier != x.earlier || end != x.end {
+			t.Errorf("%s: %q, %q\nwant %q, %q", x.name, earlier, end, x.earlier, x.end)
+		}
+	}
+	os.Remove(l.home + "/Pics/notes.txt")
+	l.link("notes.txt")
+	if _, end := l.run(func() { os.Remove(l.own + "/notes.txt") }); end != "~/notes.txt was removed inside: the host's file is unchanged | to remove it: rm DIR/home/notes.txt" {
+		t.Error(end)
+	}
+	// What appears after a launch is reported by the next one, once.
+	l.write(l.own+"/late", "")
+	want := "~/late is new in the chroot's home: ~/.local/own/late | to move it to your home: mv " + own + "/late DIR/home"
+	if earlier, end := l.run(func() {}); earlier != want || end != "" {
+		t.Errorf("%q, %q", earlier, end)
+	}
+	if earlier, _ := l.run(func() {}); earlier != "" {
+		t.Error(earlier)
+	}
+	// A link that chrun itself removes is no news.
+	l.link("notes.txt")
+	l.plan.Stale = []session.StaleEntry{{Name: "notes.txt"}}
+	if _, end := l.run(func() { os.Remove(l.own + "/notes.txt") }); end != "" {
+		t.Error(end)
+	}
+	// A file that stands in for the host's is named at every launch.
+	l.plan.StandIns = []session.StandIn{{Own: session.HostPath(l.own + "/a b"), Host: session.HostPath(l.home + "/a b")}}
+	for range 2 {
+		if earlier, _ := l.run(func() {}); earlier != "~/a b is the chroot's own file inside, not the host's | to keep the chroot's: mv '"+own+"/a b' 'DIR/home/a b'; to keep the host's: rm '"+own+"/a b'" {
+			t.Error(earlier)
+		}
+	}
+}
+
+// Homes in which nothing can be lost have no report.
+func TestNoReport(t *testing.T) {
+	c := &session.Caller{}
+	for _, mode := range []session.HomeMode{session.HomeHost, session.HomeTemporary, session.HomeAuto} {
+		r := Begin(&session.Plan{Home: session.Home{Mode: mode}}, c, "")
+		if r != nil || r.Earlier() != nil || r.End() != nil {
+			t.Errorf("%s has a report", mode)
+		}
+	}
+}
