@@ -83,7 +83,7 @@ var homes = []struct{ path, homes, why string }{
 	{"github.com/pkg/xattr", "session/acl", "each third-party module has one home"},
 	{"github.com/jezek/xgb", "display/x11/xhost", "a hostile server can make it panic, so it runs only in a helper process"},
 	{"github.com/godbus/dbus", "desktop", "each third-party module has one home"},
-	{"testing", "internal/headless internal/fakedesk", "tests' helpers do not belong into a program"},
+	{"testing", "internal/headless internal/fakedesk", "helpers of tests do not belong in a program"},
 }
 
 func TestImports(t *testing.T) {
