@@ -111,7 +111,7 @@ func TestLinkedHome(t *testing.T) {
 		t.Fatal(out, err)
 	}
 	linked := mode{"linked home", func(env []string) []string { return append(without("HOME")(env), "HOME="+link) }}
-	for in, want := range map[string]string{home: link + "\nno", home + "/proj": link + "/proj\nhere"} {
+	for in, want := range map[string]string{home: link + "\nhere", home + "/proj": link + "/proj\nhere"} {
 		cmd := d.start(t.Context(), linked, nil, "sh", "-c", "pwd; cat file 2>/dev/null || cat proj/file 2>/dev/null || echo no")
 		cmd.Dir = in
 		if out, err := cmd.Output(); err != nil || string(out) != want+"\n" {
@@ -126,32 +126,34 @@ func TestLinkedHome(t *testing.T) {
 	}
 }
 
-// Sharing a file in the home leaves no empty file as its mount point. The mount
-// point stays while a program uses it, and so does a file of the chroot's home.
+// Sharing a file of the home into a directory of the person's leaves no empty file
+// as its mount point. The mount point stays while a program uses it, and so does a
+// file of that directory.
 func TestNamedInHome(t *testing.T) {
 	host := makeHome(t, map[string]string{"it's \\ a file": "the host's", "own": "the host's", "empty": ""})
 	d := openDesktop(t, headless.Options{Home: host})
-	file, dir := filepath.Join(host, `it's \ a file`), headless.Dir(t, d.User)
+	file, dir, own := filepath.Join(host, `it's \ a file`), headless.Dir(t, d.User), headless.Dir(t, d.User)
+	home := []string{"-q", "--home=" + own}
 	inHome := func(name string) bool {
-		found, err := filepath.Glob(filepath.Join(host, ".local/share/chrun/homes/*/"+name))
+		found, err := filepath.Glob(filepath.Join(own, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return len(found) > 0
 	}
-	d.chrun(both, nil, "sh", "-c", "echo inside >~/own").wantOutput(t, "")
-	d.chrun(both, nil, "cat", filepath.Join(host, "own")).wantOutput(t, "inside")
-	d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
-	d.chrun(both, nil, "cat", filepath.Join(host, "empty")).wantOutput(t, "")
+	d.chrun(both, home, "sh", "-c", "echo inside >~/own").wantOutput(t, "")
+	d.chrun(both, home, "cat", filepath.Join(host, "own")).wantOutput(t, "inside")
+	d.chrun(both, home, "cat", file).wantOutput(t, "the host's")
+	d.chrun(both, home, "cat", filepath.Join(host, "empty")).wantOutput(t, "")
 	if !inHome("own") || inHome("it*") || inHome("empty") {
 		t.Errorf("in the chroot's home: own %v, it's %v, empty %v", inHome("own"), inHome("it*"), inHome("empty"))
 	}
 
 	// Two launches share it, and a program of the first one still runs.
 	const later = `exec >"$2/output" 2>&1; echo >"$2/ready"; until test -e "$2/go"; do sleep 0.05; done; cat "$1"; echo >"$2/done"`
-	d.chrun(both, nil, "setsid", "-f", "sh", "-c", later, "sh", file, dir).wantOutput(t, "")
+	d.chrun(both, home, "setsid", "-f", "sh", "-c", later, "sh", file, dir).wantOutput(t, "")
 	waitFor(t, 10*time.Second, "the program", func() bool { _, err := os.Stat(dir + "/ready"); return err == nil })
-	d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
+	d.chrun(both, home, "cat", file).wantOutput(t, "the host's")
 	writeFile(t, dir+"/go", "")
 	waitFor(t, 10*time.Second, "its output", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
 	if output, _ := os.ReadFile(dir + "/output"); string(output) != "the host's" {
@@ -159,7 +161,7 @@ func TestNamedInHome(t *testing.T) {
 	}
 	// The next launch that is the only user of the mount point removes it.
 	waitFor(t, 10*time.Second, "the mount point is removed", func() bool {
-		d.chrun(both, nil, "cat", file).wantOutput(t, "the host's")
+		d.chrun(both, home, "cat", file).wantOutput(t, "the host's")
 		return !inHome("it*")
 	})
 }

@@ -24,6 +24,7 @@ import (
 type Report struct {
 	plan   *session.Plan
 	home   string // of the caller
+	dir    string // the home inside, on the host
 	record string // the file with the names that the person knows of
 	before map[string]string
 	begun  time.Time
@@ -36,12 +37,19 @@ type Message struct{ Text, Hint string }
 // home in which something could be left: with --home=host everything is on the
 // host, and a temporary home is forgotten on purpose.
 func Begin(plan *session.Plan, c *session.Caller, stateDir string) *Report {
-	mode := plan.Home.Mode
-	if mode != session.HomePrivate && mode != session.HomeDir || plan.Identity.RootMounts() {
+	dir := plan.Home.Dir
+	switch plan.Home.Mode {
+	case session.HomePrivate, session.HomeDir:
+	case session.HomeAuto: // of the chroot
+		dir = string(plan.Tree.Join(dir))
+	default:
 		return nil
 	}
-	return &Report{plan: plan, home: c.Account.Home, record: config.HomeRecord(stateDir, session.HostPath(plan.Home.Dir)),
-		before: list(plan.Home.Dir), begun: time.Now()}
+	if plan.Identity.RootMounts() || plan.Identity.InsideUID == 0 {
+		return nil
+	}
+	return &Report{plan: plan, home: c.Account.Home, dir: dir, record: config.HomeRecord(stateDir, session.HostPath(dir)),
+		before: list(dir), begun: time.Now()}
 }
 
 // list returns the visible entries at the top of a directory: the target of a
@@ -112,7 +120,7 @@ func (r *Report) End() (messages []Message) {
 	if r == nil {
 		return nil
 	}
-	after := list(r.plan.Home.Dir)
+	after := list(r.dir)
 	planned := map[string]bool{}
 	for _, p := range r.plan.Preparations {
 		if p.Link != "" {
@@ -125,7 +133,7 @@ func (r *Report) End() (messages []Message) {
 		case wasLink:
 			host := path.Join(r.home, name)
 			messages = append(messages, Message{fmt.Sprintf("~/%s was replaced inside: the host's file is unchanged", name),
-				fmt.Sprintf("to keep the chroot's: mv %s %s; to keep the host's: rm %[1]s", session.Quote(path.Join(r.plan.Home.Dir, name)), session.Quote(host))})
+				fmt.Sprintf("to keep the chroot's: mv %s %s; to keep the host's: rm %[1]s", session.Quote(path.Join(r.dir, name)), session.Quote(host))})
 		case !existed:
 			messages = append(messages, r.describeNew(name))
 		}
@@ -142,7 +150,7 @@ func (r *Report) End() (messages []Message) {
 }
 
 func (r *Report) describeNew(name string) Message {
-	at := path.Join(r.plan.Home.Dir, name)
+	at := path.Join(r.dir, name)
 	return Message{fmt.Sprintf("~/%s is new in the chroot's home: %s", name, short(at, r.home)), "to move it to your home: mv " + session.Quote(at, r.home)}
 }
 

@@ -21,7 +21,7 @@ type launch struct {
 func newLaunch(t *testing.T) *launch {
 	t.Helper()
 	dir := t.TempDir()
-	l := &launch{t, dir + "/home", dir + "/home/.local/own", dir + "/state", &session.Plan{Home: session.Home{Mode: session.HomePrivate, Dir: dir + "/home/.local/own"}}}
+	l := &launch{t, dir + "/home", dir + "/home/.local/own", dir + "/state", &session.Plan{Home: session.Home{Mode: session.HomePrivate, Dir: dir + "/home/.local/own"}, Identity: session.Identity{Kind: session.Match, InsideUID: 1717}}}
 	if err := errors.Join(os.MkdirAll(l.own, 0o755), os.Mkdir(l.home+"/Pics", 0o755), os.Mkdir(l.own+"/Pics", session.PlaceholderMode)); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestReport(t *testing.T) {
 // Homes in which nothing can be lost have no report.
 func TestNoReport(t *testing.T) {
 	c := &session.Caller{}
-	for _, mode := range []session.HomeMode{session.HomeHost, session.HomeTemporary, session.HomeAuto} {
+	for _, mode := range []session.HomeMode{session.HomeHost, session.HomeTemporary} {
 		r := Begin(&session.Plan{Home: session.Home{Mode: mode}}, c, "")
 		if r != nil || r.Earlier() != nil || r.End() != nil {
 			t.Errorf("%s has a report", mode)

@@ -1,0 +1,177 @@
+package test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/internal/headless"
+)
+
+// homeDesk is a desktop whose user has a home with the entries of the corner cases.
+func homeDesk(t *testing.T) (d *desk, home string) {
+	t.Helper()
+	home = makeHome(t, nil)
+	d = openDesktop(t, headless.Options{Home: home})
+	elsewhere := headless.Dir(t, d.User)
+	script := `set -e; cd "$1"
+mkdir -p src/a/b/c in p1 "with blank" 日本 "new
+line" .dot/x
+printf 'in a' >in/a; printf top >top.txt; printf hidden >.hidden; printf far >"$2/far.txt"
+ln -s "$2" data; ln -s .dot todot; ln -s . self; ln -s / toroot; ln -s /etc etc; ln -s nowhere nolink; ln -s loop loop
+mkfifo fifo; for n in $(seq 300); do mkdir -p "many/$n"; done`
+	if out, err := d.Output("sh", "-c", script, "sh", home, elsewhere); err != nil {
+		t.Fatal(out, err)
+	}
+	return d, home
+}
+
+// in runs a program from a directory.
+func (d *desk) in(dir string, flags []string, command ...string) result {
+	d.t.Helper()
+	cmd := d.Command(d.t.Context(), chrunProgram, append(append([]string{"-c", d.chroot}, flags...), command...)...)
+	cmd.Dir = dir
+	return runCommand(cmd)
+}
+
+// wantFile checks the content of a file on the host.
+func wantFile(t *testing.T, file, content string) {
+	t.Helper()
+	if data, err := os.ReadFile(file); err != nil || string(data) != content {
+		t.Errorf("%s: %q, %v; want %q", file, data, err, content)
+	}
+}
+
+// What is visible in the home is the same inside, in a private home and in the
+// chroot's own.
+func TestHome(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		t.Run(map[bool]string{false: "root's tree", true: "a home in the tree"}[own], func(t *testing.T) {
+			d, home := homeDesk(t)
+			treeHome := ""
+			if own {
+				d.chroot, treeHome = mountTreeWithHome(t, d.User)
+			}
+			at := func(p string) string { return filepath.Join(home, p) }
+			// The first launch, two levels deep.
+			d.in(at("src/a/b/c"), nil, "pwd").wantOutput(t, at("src/a/b/c"))
+			// Output into an existing directory, by any spelling.
+			for i, words := range [][]string{
+				{"cp", at("in/a"), at("p1/0")}, {"dd", "status=none", "if=" + at("in/a"), "of=" + at("p1/1")},
+				{"sh", "-c", "cat ~/in/a >~/p1/2"}, {"sh", "-c", `cat "${1#@}" >"$HOME/p1/3"`, "sh", "@" + at("in/a")},
+				{"sh", "-c", `cp "${1#-I}/a" "${1#-I}/../p1/4"`, "sh", "-I" + at("in")},
+			} {
+				d.in("/", nil, words...).wantOutput(t, "")
+				wantFile(t, at("p1/"+string(rune('0'+i))), "in a")
+			}
+			d.in("/", nil, "sh", "-c", `for p in data "with blank" 日本 "new
+line"; do test -d ~/"$p" || echo missing "$p"; done; cat ~/data/far.txt; ls ~/many | wc -l; echo x >~/data/made`).wantOutput(t, "far300")
+			wantFile(t, at("data/made"), "x\n")
+			for _, p := range []string{"todot", "self", "toroot", "etc", "nolink", "loop", "fifo", ".dot", ".hidden"} {
+				if r := d.in("/", nil, "sh", "-c", "test -e ~/"+p); r.err == nil {
+					t.Errorf("%s is inside", p)
+				}
+			}
+			// Loose files of the home by relative names are the host's.
+			d.in(home, nil, "cp", "top.txt", "copy.txt").wantOutput(t, "")
+			wantFile(t, at("copy.txt"), "top")
+			d.in(home, nil, "sed", "-i", "s/top/changed/", "top.txt").wantOutput(t, "")
+			wantFile(t, at("top.txt"), "changed")
+			d.in(home, nil, "pwd").wantOutput(t, home)
+			if !own {
+				d.in("/", nil, "sh", "-c", "echo appended >>~/top.txt").wantOutput(t, "")
+				wantFile(t, at("top.txt"), "changedappended\n")
+			}
+			// What a program makes at the top stays inside, and chrun says where.
+			r := d.in("/", nil, "sh", "-c", "echo new >~/made-inside")
+			_, rest, _ := strings.Cut(r.stderr, "hint: to move it to your home: mv ")
+			made, _, _ := strings.Cut(rest, " ")
+			if data, err := os.ReadFile(strings.Trim(made, "'")); err != nil || string(data) != "new\n" {
+				t.Errorf("%s: %q, %v", r.stderr, data, err)
+			}
+			if _, err := os.Lstat(at("made-inside")); err == nil {
+				t.Error("a file made inside is in the home")
+			}
+			if r := d.in("/", nil, "true"); r.stderr != "" {
+				t.Errorf("it is reported again: %s", r.stderr)
+			}
+			// Nothing of chrun stays in another system's home.
+			if own {
+				entries, _ := os.ReadDir(treeHome)
+				for _, e := range entries {
+					if e.Name() != "made-inside" && e.Name()[0] != '.' {
+						t.Errorf("%s stays in the chroot's home", e.Name())
+					}
+				}
+			}
+			// --deny documents switches the rule off.
+			if r := d.in("/", []string{"--deny=documents"}, "sh", "-c", "test -e ~/src/a"); r.err == nil {
+				t.Error("documents are denied, and shared")
+			}
+		})
+	}
+}
+
+// mountTreeWithHome mounts the tests' chroot with an account of the user's uid
+// that has a home of its own there.
+func mountTreeWithHome(t *testing.T, u headless.User) (tree, home string) {
+	t.Helper()
+	tree = mountRenamedTree(t, u, "taro")
+	home = filepath.Join(tree, "home/taro")
+	if err := errors.Join(os.MkdirAll(home, 0o755), os.Chown(home, u.UID, u.GID)); err != nil {
+		t.Fatal(err)
+	}
+	return tree, home
+}
+
+// A placeholder whose directory is gone is removed when nothing is mounted on it,
+// and not while another launch uses it. Links of chrun's follow.
+func TestHomeSweep(t *testing.T) {
+	d, home := homeDesk(t)
+	d.in("/", nil, "true").wantOutput(t, "")
+	homes, err := filepath.Glob(filepath.Join(home, ".local/share/chrun/homes/*"))
+	if err != nil || len(homes) != 1 {
+		t.Fatalf("%q, %v", homes, err)
+	}
+	store := homes[0]
+	var st unix.Stat_t
+	if err := unix.Lstat(store+"/src", &st); err != nil || st.Mode&0o7777 != 0o555 {
+		t.Errorf("the mount point is writable: %o, %v", st.Mode, err)
+	}
+	// A launch that runs meanwhile keeps its directory.
+	ready := filepath.Join(home, "p1/ready")
+	cmd := d.Command(t.Context(), chrunProgram, "-q", "-c", d.chroot, "sh", "-c", `touch ~/p1/ready; while test -e ~/p1/ready; do sleep 0.05; done; ls ~/src`)
+	cmd.Dir = "/"
+	out, err := cmd.StdoutPipe()
+	if err = errors.Join(err, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 20*time.Second, "the first launch", func() bool { _, err := os.Stat(ready); return err == nil })
+	if err := errors.Join(os.Rename(home+"/src", home+"/moved"), os.Rename(home+"/top.txt", home+"/other.txt")); err != nil {
+		t.Fatal(err)
+	}
+	d.in("/", nil, "test", "-d", home+"/moved").wantOutput(t, "")
+	if _, err := os.Lstat(store + "/src"); err != nil {
+		t.Error("a mount point in use is removed")
+	}
+	os.Remove(ready)
+	text := make([]byte, 64)
+	n, _ := out.Read(text)
+	if err := cmd.Wait(); err != nil || !strings.Contains(string(text[:n]), "a") {
+		t.Errorf("the running launch has lost its directory: %v %q", err, text[:n])
+	}
+	d.in("/", nil, "true").wantOutput(t, "")
+	for _, p := range []string{"/src", "/top.txt"} {
+		if _, err := os.Lstat(store + p); err == nil {
+			t.Errorf("%s stays", p)
+		}
+	}
+	if _, err := os.Lstat(store + "/moved"); err != nil {
+		t.Error(err)
+	}
+}
