@@ -170,7 +170,7 @@ Denying a feature stops sharing it, but is not a security boundary: the program 
 X11 and D-Bus also listen on abstract sockets, which only --deny network closes.
 --identity=remap has no accessibility bus. --identity=grant and "sudo chrun -u root" have neither
 that nor portals, because portals cannot look at another user's process.
--u root has no documents, no files named on the command line, and its own /tmp.
+-u root has no documents and its own /tmp; files that its command line names are read-only.
 `
 
 // table prints rows in columns.
