@@ -138,7 +138,7 @@ func (d *desk) monitor(rule string) *safeBuffer {
 // If a program outside the chroot owns the D-Bus name of an exported one, chrun
 // tells the user where the window will open. If a program of the same chroot owns
 // it, chrun says nothing. The name belongs to a program that host and chroot have.
-func TestOtherInstance(t *testing.T) {
+func TestInstanceElsewhere(t *testing.T) {
 	const name, program = "org.a11y.Bus", "/usr/libexec/at-spi-bus-launcher"
 	d, _ := openExported(t, headless.Options{Bus: true}, "Exec=show\n")
 	d.chroot = "box"
