@@ -20,7 +20,12 @@ type usageError struct {
 
 func (e *usageError) Error() string { return "cannot read the command line: " + e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
-func (e *usageError) Hint() string  { return e.command + " --help" }
+func (e *usageError) Hint() string {
+	if hints := cli.Hints(e.err); len(hints) > 0 {
+		return hints[0]
+	}
+	return e.command + " --help"
+}
 
 // printError prints err with its hints and returns the exit status. Joined errors
 // are printed one by one.

@@ -90,6 +90,9 @@ func (c *command) cobra() *cobra.Command {
 				return nil
 			}
 			err := fmt.Errorf("unknown command %q", args[0])
+			if next := cli.OtherVerbs[args[0]]; next != "" {
+				return cli.WithHint(err, next)
+			}
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 			}

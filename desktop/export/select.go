@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -31,7 +32,8 @@ type Chooser struct {
 	Root   *rootfs.Root // nil if the chroot no longer exists
 	*Selection
 
-	apps []App // of Root, once they are needed
+	apps []App  // of Root, once they are needed
+	verb string // "unexport", or "" for export
 }
 
 func (c *Chooser) listApps() []App {
@@ -104,6 +106,7 @@ func (c *Chooser) removeCommand(program string) (removed bool) {
 
 // RemoveApp takes an app out of the selection.
 func (c *Chooser) RemoveApp(word string) error {
+	c.verb = "unexport"
 	before := len(c.CustomEntries) + len(c.Apps)
 	id := strings.TrimSuffix(strings.TrimSuffix(word, ".desktop"), "."+c.Chroot)
 	c.CustomEntries = slices.DeleteFunc(c.CustomEntries, func(e CustomEntry) bool { return path.Base(e.Program) == id || e.Name == word })
@@ -133,7 +136,7 @@ func (c *Chooser) notExported(word string) error {
 }
 
 func (c *Chooser) fail(word, why, next string) error {
-	return &Error{"export", session.Quote(word), why, next}
+	return &Error{cmp.Or(c.verb, "export"), session.Quote(word), why, next}
 }
 
 // findApp returns the ID of the only app that word can mean.
@@ -170,6 +173,9 @@ func (c *Chooser) explainMissing(word string) error {
 		why += "; did you mean " + near + "?"
 	}
 	next := "chrunctl apps " + c.Chroot
+	if c.verb != "" {
+		return c.fail(word, why, next)
+	}
 	switch quoted := session.Quote(word); {
 	case isProgram && near != "":
 		next = "chrunctl export " + c.Chroot + " " + session.Quote(near) + "; for an entry of its own: --make-entry --name TEXT; for the terminal: --bin"

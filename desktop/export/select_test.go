@@ -126,6 +126,9 @@ func TestRemoveApp(t *testing.T) {
 	if err := errors.Join(c.RemoveApp("edit"), c.RemoveApp("viewer.box")); err != nil || len(c.Apps) != 0 {
 		t.Errorf("%v %q", err, c.Apps)
 	}
+	if err := c.RemoveApp("nosuch"); err == nil || err.Error() != "cannot unexport nosuch: the chroot has no such program" {
+		t.Error(err)
+	}
 	c.Root = nil // a deleted chroot
 	c.apps = nil
 	if err := c.RemoveApp("edit"); err == nil {

@@ -42,8 +42,33 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return "cannot read the command line: " + e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Hint names the help.
-func (e *UsageError) Hint() string { return "chrun --help" }
+// Hint names the help, or says what to do without an unknown flag.
+func (e *UsageError) Hint() string {
+	var unknown *UnknownFlagError
+	if errors.As(e.Err, &unknown) {
+		if _, err := desktop.FeaturesNamed(unknown.Name); err == nil {
+			return unknown.Name + " is shared by default: leave " + unknown.Word + " out; to turn it off: --deny " + unknown.Name
+		}
+		switch unknown.Word {
+		case "-it", "-ti", "-i", "-t", "--interactive", "--tty":
+			return "the terminal is always shared: leave " + unknown.Word + " out"
+		}
+	}
+	return "chrun --help"
+}
+
+// UnknownFlagError reports a flag that chrun does not have.
+type UnknownFlagError struct {
+	Name string // without dashes
+	Word string // as typed
+}
+
+func (e *UnknownFlagError) Error() string {
+	if len(e.Name) == 1 {
+		return "unknown flag -" + e.Name
+	}
+	return "unknown flag --" + e.Name
+}
 
 // A ValueKind says what the value of a flag is. Completion offers such values.
 type ValueKind int
@@ -178,9 +203,9 @@ func plainError(err error) error {
 	)
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		return fmt.Errorf("unknown flag -%s", unknown.GetSpecifiedName())
+		return &UnknownFlagError{Name: unknown.GetSpecifiedName(), Word: "-" + unknown.GetSpecifiedShortnames()}
 	case errors.As(err, &unknown):
-		return fmt.Errorf("unknown flag --%s", unknown.GetSpecifiedName())
+		return &UnknownFlagError{Name: unknown.GetSpecifiedName(), Word: "--" + unknown.GetSpecifiedName()}
 	case errors.As(err, &missing):
 		if len(missing.GetSpecifiedName()) == 1 {
 			return fmt.Errorf("-%s requires a value", missing.GetSpecifiedName())

@@ -96,6 +96,21 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+// Flags of other programs, or ones that one would guess, are not needed.
+func TestUnknownFlag(t *testing.T) {
+	for line, want := range map[string]string{
+		"--wayland firefox": "wayland is shared by default: leave --wayland out; to turn it off: --deny wayland",
+		"--sound mpv":       "sound is shared by default: leave --sound out; to turn it off: --deny sound",
+		"-it bash":          "the terminal is always shared: leave -it out",
+		"--rm ls":           "chrun --help",
+	} {
+		_, err := ParseFlags(strings.Fields(line))
+		if got := strings.Join(Hints(err), ""); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
+
 // Hints repeat the flags in one canonical form, so that one of them can be left
 // out even if it was typed in a group.
 func TestWords(t *testing.T) {

@@ -71,6 +71,16 @@ var Verbs = []Verb{
 	{"sync", "[NAME...]", "Bring the menu up to date with a chroot"},
 }
 
+// OtherVerbs are words that people know from other programs, and what to type for
+// them.
+var OtherVerbs = map[string]string{
+	"ls": "chrunctl list", "rm": "chrunctl forget NAME", "remove": "chrunctl forget NAME", "delete": "chrunctl forget NAME",
+	"enter": "chrun -c NAME", "shell": "chrun -c NAME", "login": "chrun -c NAME", "run": "chrun -c NAME COMMAND", "exec": "chrun -c NAME COMMAND",
+	"create": "make the chroot, for example with mmdebstrap, then: chrunctl add NAME DIR", "install": "sudo chrun -c NAME -u root, then the chroot's package manager",
+	"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "doctor": "chrun -v -c NAME COMMAND", "status": "chrunctl list",
+	"get": "chrunctl show NAME", "config": "chrunctl show NAME", "rename": "chrunctl forget NAME, then chrunctl add NAME DIR",
+}
+
 // FindVerb returns the subcommand called name.
 func FindVerb(name string) (Verb, bool) {
 	for _, v := range Verbs {

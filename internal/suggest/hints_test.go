@@ -53,7 +53,7 @@ func TestExplain(t *testing.T) {
 		{ls, &account.NoSuchAccountError{Name: "bob"}, "cannot find the account \"bob\" in the chroot"},
 		{ls, &account.NoSuchAccountError{Name: "bob", Names: []string{"al", "bo"}},
 			"cannot find the account \"bob\" in the chroot\nhint: accounts in the chroot: al, bo"},
-		{ls, &config.NoChoiceError{}, "cannot choose a chroot: no chroot is configured\nhint: name its directory: -c DIR"},
+		{ls, &config.NoChoiceError{}, "cannot choose a chroot: no chroot is configured\nhint: name its directory: chrun -c DIR --verbose ls -l\nhint: or give it a name once: chrunctl add NAME DIR, then: chrun --verbose ls -l"},
 		{ls, &config.NoChoiceError{Known: []string{"a", "b"}}, "cannot choose a chroot: configured chroots are a, b\nhint: name one: -c a"},
 		{ls, &config.UnknownError{Name: "c", Known: []string{"a"}, IsDir: true},
 			"cannot find the chroot \"c\": the only configured chroot is a\nhint: for the directory: -c ./c"},

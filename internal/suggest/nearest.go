@@ -26,7 +26,7 @@ func nearest(word string, names []string) []string {
 // to b (optimal string alignment).
 func distance(a, b string) int {
 	if d := len(a) - len(b); d > 2 || d < -2 {
-		return 3
+		return max(len(a), len(b)) // too far to be a mistake in typing
 	}
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

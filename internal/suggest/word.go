@@ -61,10 +61,16 @@ func isChroot(w *word) string {
 
 // isVerb: chrun add gentoo /mnt/gentoo
 func isVerb(w *word) string {
-	if _, ok := cli.FindVerb(w.text); !ok {
+	if _, ok := cli.FindVerb(w.text); ok {
+		return line("chrunctl", []string{w.text}, w.rest)
+	}
+	switch {
+	case w.text == "help":
+		return "chrun --help, or chrunctl help"
+	case w.onHost == nil || w.onHost(w.text): // it is the name of a program
 		return ""
 	}
-	return line("chrunctl", []string{w.text}, w.rest)
+	return cli.OtherVerbs[w.text]
 }
 
 // isAssignment: chrun FOO=1 firefox
@@ -174,11 +180,15 @@ func (c *Context) noChrootHints() []string {
 			}
 		}
 	}
-	hints := []string{"name its directory: -c DIR"}
-	for _, dir := range findTrees(func(pattern string) []string { list, _ := filepath.Glob(pattern); return list }) {
-		hints = append(hints, line("chrunctl", []string{"add", path.Base(dir), dir}))
+	dir, name := "DIR", "NAME"
+	if trees := findTrees(func(pattern string) []string { list, _ := filepath.Glob(pattern); return list }); len(trees) > 0 {
+		dir, name = trees[0], path.Base(trees[0])
 	}
-	return hints
+	flags := c.Flags.Words("chroot")
+	return []string{
+		"name its directory: " + line("chrun", []string{"-c", dir}, flags, c.Flags.Command),
+		"or give it a name once: " + line("chrunctl", []string{"add", name, dir}) + ", then: " + line("chrun", flags, c.Flags.Command),
+	}
 }
 
 // findTrees looks in the usual places for directories that can be chroots.

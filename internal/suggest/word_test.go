@@ -25,12 +25,16 @@ func TestSuggestion(t *testing.T) {
 		{"", "chromuim", "the chroot has chromium: chrun chromium"},
 		{"", "gimp|x.png", "the chroot \"debian\" has it: chrun -c debian gimp x.png"},
 		{"", "mutt|-f", "the host has it: mutt -f"},
+		{"", "gnome-calculator", ""},
 		{"", "quux", ""},
-		{"", "ls", ""},
+		{"", "enter|gentoo", "chrun -c NAME"},
+		{"", "lr", ""},
 	} {
 		words := strings.Split(c.words, "|")
 		w := &word{text: words[0], rest: words[1:], flags: strings.Fields(c.flags), otherFlags: strings.Fields(c.flags), chroots: []string{"debian", "gentoo"},
-			inside: func() []string { return []string{"firefox-esr", "firefox-bin", "chromium", "firefox-bin", "lsof"} },
+			inside: func() []string {
+				return []string{"firefox-esr", "firefox-bin", "chromium", "firefox-bin", "lsof", "X11", "[", "aconnect"}
+			},
 			elsewhere: func(word string) string {
 				return map[string]string{"gimp": "debian"}[word]
 			},
@@ -46,7 +50,7 @@ func TestDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"a", "", 1}, {"firefox", "firefxo", 1}, {"gimp", "gimps", 1}, {"kitten", "sitting", 3}, {"a", "abcd", 3}} {
+	}{{"", "", 0}, {"a", "", 1}, {"firefox", "firefxo", 1}, {"gimp", "gimps", 1}, {"kitten", "sitting", 3}, {"a", "abcd", 4}, {"gnome-calculator", "[", 16}} {
 		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("%s, %s: %d, want %d", c.a, c.b, got, c.want)
 		}
