@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -118,32 +116,28 @@ func (c *command) printRemains(ch *config.Chroot) {
 }
 
 func (c *command) list() *cobra.Command {
-	return &cobra.Command{
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			conf, err := config.Load(c.src)
-			if err != nil {
-				return err
+	cmd := &cobra.Command{Args: cobra.NoArgs}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		conf, err := config.Load(c.src)
+		if err != nil {
+			return err
+		}
+		list, mistakes := chroots.List(conf)
+		if *asJSON {
+			return errors.Join(c.printJSON(list), mistakes)
+		}
+		err = c.table(func(row func(...string)) {
+			for _, ch := range list {
+				row(ch.Name, ch.Path, ch.Marks())
 			}
-			all, mistakes := conf.All()
-			err = c.table(func(row func(...string)) {
-				for _, ch := range all {
-					var marks []string
-					if ch.Name == conf.Default {
-						marks = append(marks, "default")
-					}
-					if _, err := os.Stat(string(ch.Path)); err != nil {
-						marks = append(marks, "missing")
-					}
-					row(ch.Name, string(ch.Path), strings.Join(marks, ", "))
-				}
-			})
-			if len(all) == 0 && mistakes == nil {
-				c.warn("no chroot has a name: chrunctl add NAME DIR")
-			}
-			return errors.Join(err, mistakes)
-		},
+		})
+		if len(list) == 0 && mistakes == nil {
+			c.warn("no chroot has a name: chrunctl add NAME DIR")
+		}
+		return errors.Join(err, mistakes)
 	}
+	return cmd
 }
 
 func (c *command) defaults() *cobra.Command {
@@ -152,6 +146,7 @@ func (c *command) defaults() *cobra.Command {
 		ValidArgsFunction: c.names(1),
 	}
 	unset := cmd.Flags().Bool("unset", false, "remove the default")
+	asJSON := jsonFlag(cmd)
 	dir := c.systemFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		conf, err := config.Load(c.src)
@@ -164,6 +159,8 @@ func (c *command) defaults() *cobra.Command {
 			return conf.SetDefault(path.Dir(conf.DefaultFrom), "")
 		case *unset:
 			return conf.SetDefault(dir(), "")
+		case len(args) == 0 && *asJSON:
+			return c.printJSON(map[string]string{"Default": conf.Default, "File": conf.DefaultFrom})
 		case len(args) == 0 && conf.Default == "":
 			c.warn("there is no default: chrunctl default NAME")
 			return nil

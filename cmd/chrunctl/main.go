@@ -148,23 +148,38 @@ func (c *command) completer(out io.Writer) *complete.Completer {
 }
 
 func (c *command) features() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Long: "List what is shared with chroots: the name and the group for chrun's --allow and --deny and\n" +
 			"for the keys allow and deny, whether it is on by default, and what it shares.",
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			err := c.table(func(row func(...string)) {
-				row("FEATURE", "GROUP", "DEFAULT", "SHARES")
-				for _, f := range desktop.Features {
-					row(f.Name, f.Group, "on", f.Shares)
-				}
-			})
-			if err == nil {
-				_, err = io.WriteString(c.out, limits)
-			}
-			return err
-		},
 	}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if *asJSON {
+			type feature struct{ Name, Group, Default, Shares string }
+			list := []feature{}
+			for _, f := range desktop.Features {
+				list = append(list, feature{f.Name, f.Group, "on", f.Shares})
+			}
+			return c.printJSON(list)
+		}
+		err := c.table(func(row func(...string)) {
+			row("FEATURE", "GROUP", "DEFAULT", "SHARES")
+			for _, f := range desktop.Features {
+				row(f.Name, f.Group, "on", f.Shares)
+			}
+		})
+		if err == nil {
+			_, err = io.WriteString(c.out, limits)
+		}
+		return err
+	}
+	return cmd
+}
+
+// jsonFlag adds --json.
+func jsonFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("json", false, "print JSON, for programs")
 }
 
 // limits says what the table does not show.

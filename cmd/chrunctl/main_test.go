@@ -65,11 +65,11 @@ b
 > list
 a  @/mnt/a
 b  @/mnt/b  default
-> set a home=private bind+=/x deny=gpu,sound env.A=1 app.mpv.user=bob
+> set a home=private bind+=/usr deny=gpu,sound env.A=1 app.mpv.user=bob
 > show a
 path=@/mnt/a  @/home/.config/chrun/chroots/a.toml:1
 home=private  @/home/.config/chrun/chroots/a.toml:2
-bind+=/x  @/home/.config/chrun/chroots/a.toml:3
+bind+=/usr  @/home/.config/chrun/chroots/a.toml:3
 deny+=gpu  @/home/.config/chrun/chroots/a.toml:4
 deny+=sound  @/home/.config/chrun/chroots/a.toml:4
 env.A=1  @/home/.config/chrun/chroots/a.toml:5
@@ -307,7 +307,7 @@ func TestTogether(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range n {
 		wait.Go(func() {
-			if out, err := b.command(b.uid, "set", "a", fmt.Sprintf("env.V%d=x", i), "bind+=/"+strconv.Itoa(i)).CombinedOutput(); err != nil {
+			if out, err := b.command(b.uid, "set", "--force", "a", fmt.Sprintf("env.V%d=x", i), "bind+=/"+strconv.Itoa(i)).CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)
 			}
 		})

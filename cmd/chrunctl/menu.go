@@ -72,7 +72,7 @@ func (c *command) apps() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.names(1),
 	}
-	asJSON := cmd.Flags().Bool("json", false, "print JSON, for programs")
+	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		return c.withOffers(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
 			list := export.ListOffers(h, root, set)

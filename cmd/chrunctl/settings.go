@@ -27,30 +27,35 @@ Keys:
   app.COMMAND.KEY   any of these except path, for one program`
 
 func (c *command) set() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Long: "Change settings of a chroot. If there is a mistake, none of them changes.\n" +
 			"Comments and order of the file stay.\n" + keysHelp,
 		Example: "  chrunctl set gentoo home=private bind+=/data:ro deny=gpu,sound\n" +
 			"  chrunctl set gentoo app.firefox-bin.env.MOZ_ENABLE_WAYLAND=1",
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: c.keys,
-		RunE: func(_ *cobra.Command, args []string) error {
-			var edits []config.Edit
-			for _, s := range args[1:] {
-				e, err := config.ParseEdit(s)
-				if err == nil && slices.Equal(e.Key, []string{"path"}) {
-					var tree rootfs.HostPath
-					tree, err = chroots.FindTree(c.caller, e.Value.(string))
-					e.Value = string(tree)
-				}
-				if err != nil {
-					return err
-				}
-				edits = append(edits, e)
-			}
-			return c.change(args[0], edits)
-		},
 	}
+	force := cmd.Flags().Bool("force", false, "also set directories that do not exist")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		var edits []config.Edit
+		for _, s := range args[1:] {
+			e, err := config.ParseEdit(s)
+			if err == nil && slices.Equal(e.Key, []string{"path"}) {
+				var tree rootfs.HostPath
+				tree, err = chroots.FindTree(c.caller, e.Value.(string))
+				e.Value = string(tree)
+			}
+			if err == nil && !*force {
+				err = chroots.CheckEdit(c.caller, &e)
+			}
+			if err != nil {
+				return err
+			}
+			edits = append(edits, e)
+		}
+		return c.change(args[0], edits)
+	}
+	return cmd
 }
 
 func (c *command) unset() *cobra.Command {
@@ -77,34 +82,36 @@ func (c *command) change(name string, edits []config.Edit) error {
 }
 
 func (c *command) show() *cobra.Command {
-	return &cobra.Command{
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.names(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			conf, err := config.Load(c.src)
-			if err != nil {
-				return err
-			}
-			list, err := conf.Settings(args[0])
-			if err != nil {
-				return err
-			}
-			return c.table(func(row func(...string)) {
-				for _, s := range list {
-					op := "="
-					if s.Element {
-						op = "+="
-					}
-					// In the form that set reads; each setting is one line.
-					text := session.Quote(s.Key + op + s.Value)
-					if strings.ContainsAny(text, "\n\t") {
-						text = fmt.Sprintf("%s%s%q", s.Key, op, s.Value)
-					}
-					row(text, fmt.Sprintf("%s:%d", s.File, s.Line))
+	cmd := &cobra.Command{Args: cobra.ExactArgs(1), ValidArgsFunction: c.names(1)}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		conf, err := config.Load(c.src)
+		if err != nil {
+			return err
+		}
+		list, err := conf.Settings(args[0])
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return c.printJSON(list)
+		}
+		return c.table(func(row func(...string)) {
+			for _, s := range list {
+				op := "="
+				if s.Element {
+					op = "+="
 				}
-			})
-		},
+				// In the form that set reads; each setting is one line.
+				text := session.Quote(s.Key + op + s.Value)
+				if strings.ContainsAny(text, "\n\t") {
+					text = fmt.Sprintf("%s%s%q", s.Key, op, s.Value)
+				}
+				row(text, fmt.Sprintf("%s:%d", s.File, s.Line))
+			}
+		})
 	}
+	return cmd
 }
 
 // keys completes the arguments of set.

@@ -5,6 +5,7 @@ package chroots
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"strconv"
@@ -82,4 +83,67 @@ func PrivateHome(c *session.Caller, ch *config.Chroot) rootfs.HostPath {
 		return ""
 	}
 	return home
+}
+
+// Listed is a named chroot as it is listed.
+type Listed struct {
+	Name, Path string
+	Default    bool
+	Missing    bool // its directory does not exist
+}
+
+// List lists the named chroots. With an error it lists those that it could read.
+func List(conf *config.Config) ([]Listed, error) {
+	all, err := conf.All()
+	list := []Listed{}
+	for _, ch := range all {
+		_, missing := os.Stat(string(ch.Path))
+		list = append(list, Listed{ch.Name, string(ch.Path), ch.Name == conf.Default, missing != nil})
+	}
+	return list, err
+}
+
+// Marks says in words what is special about a chroot.
+func (l *Listed) Marks() string {
+	var marks []string
+	if l.Default {
+		marks = append(marks, "default")
+	}
+	if l.Missing {
+		marks = append(marks, "missing")
+	}
+	return strings.Join(marks, ", ")
+}
+
+// CheckEdit refuses a setting that would stop every launch: a directory for home
+// or a source for bind that does not exist.
+func CheckEdit(c *session.Caller, e *config.Edit) error {
+	missing := func(p string) error {
+		_, err := os.Stat(string(cli.HostPath(c, p)))
+		if err == nil {
+			return nil
+		}
+		return cli.WithHint(fmt.Errorf("cannot set %s: %s: %w", strings.Join(e.Key, "."), p, cli.Cause(err)), "to set it anyway: --force")
+	}
+	switch value := e.Value.(type) {
+	case string:
+		isHome := e.Key[len(e.Key)-1] == "home" && (len(e.Key) == 1 || len(e.Key) == 3 && e.Key[0] == "app")
+		if isHome && (strings.HasPrefix(value, "/") || strings.HasPrefix(value, "~")) {
+			return missing(value)
+		}
+	case []any:
+		for _, v := range value {
+			text, _ := v.(string)
+			source, _, _, err := config.ParseBind(text)
+			if err == nil && e.Key[len(e.Key)-1] == "bind" {
+				err = missing(source)
+			} else {
+				err = nil // config itself reports a mistake in the form
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -72,3 +72,44 @@ func TestPrivateHome(t *testing.T) {
 		t.Errorf("%q", home)
 	}
 }
+
+// A setting that would stop every launch is refused.
+func TestCheckEdit(t *testing.T) {
+	c, dir := newCaller(t)
+	for word, want := range map[string]string{
+		"home=/no/such": "cannot set home: /no/such: no such file or directory", "app.mpv.home=~/nosuch": "cannot set app.mpv.home: ~/nosuch: no such file or directory",
+		"bind+=/no/such:/x:ro": "cannot set bind: /no/such: no such file or directory",
+		"home=private":         "", "home=~/tree": "", "bind+=" + dir + ":ro": "", "env.home=/no/such": "", "deny+=gpu": "", "user=bob": "", "home=typo": "",
+	} {
+		e, err := config.ParseEdit(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := CheckEdit(c, &e); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	c, dir := newCaller(t)
+	for name, text := range map[string]string{"config.toml": "default = \"a\"\n", "chroots/a.toml": "path = \"" + dir + "/link\"\n", "chroots/b.toml": "path = \"/no/such\"\n"} {
+		p := filepath.Join(dir, "config/chrun", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Env = append(c.Env, "XDG_CONFIG_HOME="+dir+"/config")
+	conf, err := config.Load(cli.ConfigSource(c, "/no/system", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := List(conf)
+	if err != nil || len(list) != 2 || list[0].Marks() != "default" || list[1].Marks() != "missing" {
+		t.Errorf("%+v %v", list, err)
+	}
+}
