@@ -1,11 +1,12 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -232,8 +233,8 @@ func (l *layout) mirrorEntry(dir Path, source, top string, e fs.DirEntry) error 
 // point relative to the mount that contains it.
 func (l *layout) orderMounts() []Mount {
 	list := l.mounts
-	depth := func(p Path) int { return len(splitPath(string(p))) }
-	sort.SliceStable(list, func(i, j int) bool { return depth(list[i].Dest) < depth(list[j].Dest) })
+	depth := func(p Path) int { return strings.Count(strings.TrimSuffix(string(p), "/"), "/") } // it is canonical
+	slices.SortStableFunc(list, func(a, b Mount) int { return cmp.Compare(depth(a.Dest), depth(b.Dest)) })
 	index := map[Path]int{}
 	for i := range list {
 		m := &list[i]

@@ -201,6 +201,11 @@ func (c *compiled) place() {
 
 func (c *compiled) placeMount(i, point int) {
 	m := c.plan.Mounts[i]
+	if m.Rel != "" && !strings.Contains(m.Rel, "/") { // one name, which move_mount(2) does not follow
+		c.addf(func() string { return fmt.Sprintf("mount %s on %s", m.Source, m.Dest) }, unix.SYS_MOVE_MOUNT, reg(c.mountTrees[i]), c.cstring(""),
+			reg(c.mountTrees[m.Into]), c.cstring(m.Rel), num(unix.MOVE_MOUNT_F_EMPTY_PATH))
+		return
+	}
 	c.openInside(reg(c.mountTrees[m.Into]), m.Rel, point, func() string { return "find the mount point " + string(m.Dest) })
 	c.optionalUnless(m.Required, func() {
 		c.addf(func() string { return fmt.Sprintf("mount %s on %s", m.Source, m.Dest) }, unix.SYS_MOVE_MOUNT, reg(c.mountTrees[i]), c.cstring(""), reg(point), c.cstring(""),
