@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -38,6 +39,11 @@ func TestMain(m *testing.M) {
 	}
 	if text := os.Getenv(requestVar); text != "" {
 		launchAndExit(text)
+	}
+	// nohup(1) and some CI systems ignore SIGHUP. A handler here gives the processes
+	// of the tests the default again.
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	status := m.Run()
 	if shared.dir != "" {
