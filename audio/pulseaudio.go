@@ -57,9 +57,9 @@ func detectPulse(f *session.Facts) session.Share {
 	// directory or the chroot's client.conf.
 	s.Env = append(s.Env, session.Var{Name: "PULSE_SERVER", Value: strings.Join(servers, " ")})
 	// A server over TCP or of another uid requires the cookie.
-	if cookie := readCookie(c); cookie != nil {
+	if cookie, source := readCookie(c); cookie != nil {
 		file := session.PrivateDir.Join("pulse-cookie")
-		s.Files = append(s.Files, session.File{Path: file, Data: cookie, Mode: 0o600, Why: "the PulseAudio cookie"})
+		s.Files = append(s.Files, session.File{Path: file, Data: cookie, Mode: 0o600, Why: "the PulseAudio cookie", SecretFile: source})
 		s.Env = append(s.Env, session.Var{Name: "PULSE_COOKIE", Value: string(file)})
 	}
 	return s
@@ -157,9 +157,9 @@ func isHost(s string) bool {
 }
 
 // readCookie returns the caller's cookie, which it finds by the rules of libpulse,
-// or nil. The file must be a regular one of the caller with the size of a cookie. It
+// and its file, or nil. The file must be a regular one of the caller with the size of a cookie. It
 // may be a symlink, because some users keep such files elsewhere.
-func readCookie(c *session.Caller) []byte {
+func readCookie(c *session.Caller) (cookie []byte, file session.HostPath) {
 	files := []session.HostPath{configHome(c).Join("pulse/cookie"), home(c).Join(".pulse-cookie")}
 	if p := c.Env.Get("PULSE_COOKIE"); path.IsAbs(p) {
 		files = append([]session.HostPath{session.HostPath(p)}, files...)
@@ -177,10 +177,10 @@ func readCookie(c *session.Caller) []byte {
 		}
 		f.Close()
 		if ok && err == nil {
-			return cookie
+			return cookie, p
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 func hidePulse(f *session.Facts) session.Share {

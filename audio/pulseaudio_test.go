@@ -108,7 +108,7 @@ func TestPulse(t *testing.T) {
 
 func TestCookie(t *testing.T) {
 	d := fakedesk.New(t)
-	if readCookie(d.Caller) != nil {
+	if c, _ := readCookie(d.Caller); c != nil {
 		t.Error("read a cookie from an empty home")
 	}
 	good := d.Write("elsewhere/cookie", strings.Repeat("g", cookieSize))
@@ -122,17 +122,17 @@ func TestCookie(t *testing.T) {
 		if err := os.Symlink(test.target, link); err != nil {
 			t.Fatal(err)
 		}
-		if got := readCookie(d.Caller) != nil; got != test.want {
-			t.Errorf("a link to %s: %v, want %v", test.target, got, test.want)
+		if c, _ := readCookie(d.Caller); (c != nil) != test.want {
+			t.Errorf("a link to %s: %v, want %v", test.target, c != nil, test.want)
 		}
 	}
 	os.Remove(link)
 	d.Caller.Env = session.Environ{"PULSE_COOKIE=" + good}
-	if readCookie(d.Caller) == nil {
+	if c, file := readCookie(d.Caller); c == nil || file == "" {
 		t.Error("PULSE_COOKIE was not read")
 	}
 	d.Caller.UID++
-	if readCookie(d.Caller) != nil {
+	if c, _ := readCookie(d.Caller); c != nil {
 		t.Error("read a file of another uid")
 	}
 }

@@ -18,8 +18,9 @@ import (
 
 // cookie admits a client to one display.
 type cookie struct {
-	entries []x11.Entry // empty if no cookie was found
-	source  string      // the file it is from, for -v
+	file    session.HostPath // from which the entries are
+	entries []x11.Entry      // empty if no cookie was found
+	source  string           // the file it is from, for -v
 	notes   []string
 }
 
@@ -77,10 +78,10 @@ func (k *cookieFinder) read(d x11.Display, file session.HostPath, owner, flags i
 	}
 	source := "cookie from " + string(file)
 	if e := x11.SelectEntries(entries, d, k.c.Hostname, k.c.Env.Get("XAUTHLOCALHOSTNAME")); len(e) > 0 {
-		found = cookie{entries: e, source: source}
+		found = cookie{entries: e, source: source, file: file}
 	} else if e := x11.SelectRenamedEntries(entries, d); len(e) > 0 {
 		note := "the cookie was made for a hostname other than " + k.c.Hostname
-		renamed = cookie{entries: e, source: source, notes: []string{note}}
+		renamed = cookie{entries: e, source: source, file: file, notes: []string{note}}
 	}
 	return found, renamed, nil
 }

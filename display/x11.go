@@ -134,6 +134,8 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 			Mode: 0o600,
 			Data: x11.FormatAuthority(k.entries),
 			Why:  "the cookie of " + d.String() + ", for any hostname",
+
+			SecretFile: k.file,
 		}}
 		s.Env = append(s.Env, session.Var{Name: "XAUTHORITY", Value: string(file)})
 	}

@@ -47,7 +47,7 @@ func (b *builder) linkOrCopy(feature string, f File) Node {
 	if f.HostFile != "" {
 		b.note("%s: %s is a copy, which does not follow later changes on the host", feature, f.Path)
 	}
-	return Node{Kind: Regular, Mode: f.mode(), Data: f.Data}
+	return Node{Kind: Regular, Mode: f.mode(), Data: f.Data, SecretFile: f.SecretFile}
 }
 
 // mode returns the permission bits.

@@ -1,5 +1,7 @@
 package session
 
+import "encoding/json"
+
 // Request is what the person requested: flags, and else configuration.
 type Request struct {
 	Argv          []string // empty: the account's login shell
@@ -114,6 +116,20 @@ type Node struct {
 	Data           []byte `json:",omitempty"`
 	Target         string `json:",omitempty"` // of a symlink
 	OwnedByProgram bool   `json:",omitempty"` // root changes the owner to the program's uid
+	// SecretFile is the host's file from which secret Data was taken.
+	SecretFile HostPath `json:",omitempty"`
+}
+
+// isSecret reports whether the content must not be printed.
+func (n *Node) isSecret() bool { return n.Kind == Regular && n.Mode&0o077 == 0 }
+
+// MarshalJSON leaves secret content out.
+func (n Node) MarshalJSON() ([]byte, error) {
+	type plain Node
+	if n.isSecret() {
+		n.Data = nil
+	}
+	return json.Marshal(plain(n))
 }
 
 // MountKind is the origin of a mount's content.

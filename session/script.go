@@ -1,9 +1,12 @@
 package session
 
 import (
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 )
 
 // Shell returns the plan as the commands that a wiki would tell a person to
@@ -11,6 +14,7 @@ import (
 // that undo what it changed on the host. chrun itself runs none of them.
 func (p *Plan) Shell() string {
 	s := &script{plan: p, id: &p.Identity}
+	s.limits()
 	flags := s.namespaceFlags()
 	undo := s.admissions()
 	for _, r := range p.Relays {
@@ -52,6 +56,23 @@ type script struct {
 func (s *script) printf(format string, a ...any) { fmt.Fprintf(s, format, a...) }
 
 func (s *script) line(why string, words ...string) { s.printf("%s  # %s\n", Quote(words...), why) }
+
+// limits says at the top what a shell cannot do, or who has to run the script.
+func (s *script) limits() {
+	id := s.id
+	if id.RootMounts() {
+		s.printf("# Run this as root.\n")
+	}
+	if id.NeedsNewuidmap() {
+		s.printf("# A shell cannot map a range of ids: after unshare has started, run the line below from\n# another terminal, with its process id, before the mounts can work.\n")
+	}
+	if id.Kind == Idmap {
+		s.printf("# A shell cannot exchange two owners of a tree: %s must be an idmapped mount.\n", s.plan.Tree)
+	}
+	if len(s.plan.Relays) > 0 {
+		s.printf("# A shell cannot relay a bus for another uid: programs that use it fail.\n")
+	}
+}
 
 // namespaceFlags returns the flags of unshare(1) for the user namespace, and
 // writes what has to be done besides.
@@ -105,6 +126,10 @@ func (s *script) preparation(p Preparation) {
 	switch at := path.Join(string(p.InHome), p.At); {
 	case p.Home != "":
 		s.line(p.Why, "mkdir", "-p", "-m", "0700", string(p.Home))
+	case p.Link != "":
+		s.printf("[ -e %[1]s ] || [ -L %[1]s ] || ln -s %[2]s %[1]s  # %[3]s\n", Quote(at), Quote(p.Link), p.Why)
+	case p.Placeholder && p.InHome != "":
+		s.line(p.Why, "mkdir", "-p", "-m", "0555", at)
 	case p.File:
 		s.line(p.Why, "mkdir", "-p", path.Dir(at))
 		s.line(p.Why, "touch", at)
@@ -122,8 +147,12 @@ func (s *script) node(n Node) {
 		s.line("directory", "mkdir", "-m", fmt.Sprintf("%04o", n.Mode), at)
 	case n.Kind == Symlink:
 		s.line("symlink", "ln", "-s", n.Target, at)
-	case n.Mode&0o077 == 0:
+	case n.isSecret() && n.SecretFile != "":
+		s.line("secret, copied when this runs", "install", "-m", "0600", string(n.SecretFile), at)
+	case n.isSecret():
 		s.line(fmt.Sprintf("for %d secret bytes", len(n.Data)), "install", "-m", "0600", "/dev/null", at)
+	case !isText(n.Data):
+		s.printf("printf %%s %s | base64 -d > %s  # file\n", base64.StdEncoding.EncodeToString(n.Data), Quote(at))
 	default:
 		s.printf("printf %%s %s > %s  # file\n", Quote(string(n.Data)), Quote(at))
 	}
@@ -131,6 +160,9 @@ func (s *script) node(n Node) {
 		s.line("owned by the program", "chown", "-h", fmt.Sprintf("%d:%d", s.id.UID, s.id.GID), at)
 	}
 }
+
+// isText reports whether a shell can hold the data in a word.
+func isText(data []byte) bool { return utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 }
 
 func (s *script) mount(m Mount) {
 	tree, to := string(s.plan.Tree), path.Join(scriptRoot, string(m.Dest))

@@ -88,6 +88,9 @@ type File struct {
 	HostFile   HostPath
 	Link       string
 	MakeInHome bool // create a mount point if the home belongs to this chroot
+	// SecretFile is the host's file from which Data was taken, if Data is secret:
+	// then Data is not printed.
+	SecretFile HostPath
 	Why        string
 }
 
