@@ -1,5 +1,7 @@
 # Root starts the program with the uid of the account user.
 
+# Run this as root.
+# A shell cannot relay a bus for another uid: programs that use it fail.
 xhost -display :0 '+si:localuser:#1000'  # x11: the server has no cookie
 setfacl -m u:1000:rw /run/user/1500/wayland-1  # wayland: the Wayland compositor's socket
 # /run/user/1500/bus is available at /run/user/1500/bus only through chrun's relay

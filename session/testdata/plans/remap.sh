@@ -1,5 +1,6 @@
 # The program sees the uid of the account user.
 
+# A shell cannot relay a bus for another uid: programs that use it fail.
 # /run/user/1500/bus is available at /run/user/1500/bus only through chrun's relay
 unshare --mount --propagation slave --user --map-user=1000 --map-group=1000 --keep-caps /bin/sh -eu /dev/fd/3 3<<'_END_OF_CHRUN_PLAN_'
 exec 3<&-
