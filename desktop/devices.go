@@ -59,7 +59,7 @@ var deviceClasses = []struct {
 	patterns []string
 }{
 	// Devices that every program expects.
-	{"base", []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "fd", "stdin", "stdout", "stderr", "mqueue"}},
+	{"base", []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "fd", "stdin", "stdout", "stderr", "mqueue", ".host"}},
 	{"shm", []string{"shm"}},
 	{"gpu", []string{
 		"dri", "accel", "udmabuf", "dma_heap", // any

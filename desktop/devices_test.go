@@ -8,7 +8,7 @@ import (
 
 func TestClassify(t *testing.T) {
 	for class, names := range map[string][]string{
-		"base":    {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "fd", "stdin", "stdout", "stderr", "mqueue"},
+		"base":    {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "fd", "stdin", "stdout", "stderr", "mqueue", ".host"},
 		"shm":     {"shm"},
 		"gpu":     {"dri", "nvidia0", "nvidiactl", "nvidia-uvm-tools", "nvidia-caps", "kfd", "mali0", "dxg", "nvhost-gpu", "nvmap", "udmabuf", "kgsl-3d0"},
 		"devices": {"snd", "input", "video0", "uinput", "hidraw0", "tty0", "ttyUSB0", "sda", "fuse", "kvm", "net", "bus", "", "nullx", "[", "*"},

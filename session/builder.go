@@ -147,11 +147,14 @@ func (b *builder) mountDev() {
 	}
 	b.addNode(Node{Path: "dev", Kind: Dir, Mode: 0o755})
 	b.mountRequired(Mount{Kind: FromTmpfs, Source: "dev", Dest: "/dev", NoSuidNoDev: true, Feature: "base", Why: "the devices that every program needs"})
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "mqueue"} {
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "pts", "mqueue"} {
 		p := "/dev/" + name
 		b.bind("base", Bind{Source: HostPath(p), Dest: Path(p), Why: "every program needs it"})
 	}
-	for _, link := range [][2]string{{"fd", "/proc/self/fd"}, {"stdin", "fd/0"}, {"stdout", "fd/1"}, {"stderr", "fd/2"}} {
+	// The kernel looks for pts in the directory of ptmx in the same mount, so ptmx
+	// does not work as a single file. pts/ptmx is 0000 on most hosts.
+	b.bind("base", Bind{Source: "/dev", Dest: "/dev/.host", Why: "for ptmx, which works only in its own directory"})
+	for _, link := range [][2]string{{"ptmx", ".host/ptmx"}, {"fd", "/proc/self/fd"}, {"stdin", "fd/0"}, {"stdout", "fd/1"}, {"stderr", "fd/2"}} {
 		b.addNode(Node{Path: "dev/" + link[0], Kind: Symlink, Target: link[1]})
 	}
 	if !b.f.Allowed("shm") {

@@ -1,0 +1,48 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"chrun/internal/headless"
+)
+
+// openTerminals opens a pseudoterminal as openpty(3) does, and then as
+// posix_openpt(3) and ptsname(3) do.
+const openTerminals = `script -qec 'test -t 0 && tty >/dev/null && echo script' /dev/null
+zsh -fc 'zmodload zsh/zpty; zpty p "test -t 0 && echo zpty"; zpty -r p line; print -rn -- $line'`
+
+// Programs can open pseudoterminals, whatever is denied, and whether or not the
+// host lets its users open /dev/pts/ptmx.
+func TestPseudoterminals(t *testing.T) {
+	headless.Root(t)
+	d := openDesktop(t, headless.Options{})
+	const newPts = "mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts && "
+	for _, host := range []struct{ name, setup string }{
+		{"ptmx of its own", ""},
+		{"ptmx for all", newPts},
+		{"ptmx from pts", newPts + "mount --bind /dev/pts/ptmx /dev/ptmx && "},
+	} {
+		for _, deny := range []string{"gpu", "devices", "shm", "gpu,devices", "gpu,shm", "devices,shm", "gpu,devices,shm", "all"} {
+			for _, who := range []string{"user", "root"} {
+				words := append(asUser(d.User), chrunProgram)
+				if who == "root" {
+					words = []string{chrunProgram, "-u", "root"}
+				}
+				words = append(words, "-q", "-c", d.chroot, "-C", "/", "--deny="+deny, "sh", "-c", openTerminals)
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				cmd := exec.CommandContext(ctx, "unshare", append([]string{"--mount", "sh", "-c", host.setup + `exec "$@"`, "sh"}, words...)...)
+				cmd.Env = d.Env
+				out, err := cmd.CombinedOutput()
+				cancel()
+				if got := strings.ReplaceAll(string(out), "\r", ""); err != nil || got != "script\nzpty\n" {
+					t.Error(fmt.Sprintf("%s, %s, --deny=%s:", host.name, who, deny), err, got)
+				}
+			}
+		}
+	}
+}
