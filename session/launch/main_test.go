@@ -94,6 +94,7 @@ type setup struct {
 	Umask   int
 	Limits  map[int]unix.Rlimit
 	Block   []syscall.Signal
+	Alarm   bool // alarm(1)
 	Ignore  []syscall.Signal
 	Argv    []string
 	Request *request
@@ -148,6 +149,10 @@ func prepareCaller(text string) {
 		mask |= 1 << (sig - 1)
 	}
 	sigprocmask(&mask, nil)
+	if s.Alarm {
+		_, err := unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{Value: unix.Timeval{Sec: 1}})
+		must(err)
+	}
 	if s.Request != nil {
 		// Execute the binary again, so that the Go runtime initializes itself
 		// with these limits, mask and dispositions, as in chrun.

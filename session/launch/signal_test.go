@@ -1,0 +1,185 @@
+package launch
+
+import (
+	"bufio"
+	"bytes"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Every signal that a process sends to chrun reaches the program, except those
+// that cannot be caught, and those of the Go runtime and of C libraries.
+func TestEverySignal(t *testing.T) {
+	c := plain(t)
+	tree := newTree(t)
+	var signals []string
+	for s := syscall.Signal(1); s <= 64; s++ {
+		switch s {
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, 32, 33:
+		case unix.SIGWINCH: // see TestWindowSizeOnce: bash waits with the trap until it has read a line
+		default:
+			signals = append(signals, itoa(int(s)))
+		}
+	}
+	script := `for s; do trap "echo got $s" $s; done; echo ready; while read line; do :; done`
+	r := tree.request(append([]string{"/usr/bin/bash", "-c", script, "bash"}, signals...)...)
+	r.Binds = hostPrograms(tree)
+	cmd := command(t, setup{Caller: c, Request: r})
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	tree.check(err)
+	out, err := cmd.StdoutPipe()
+	tree.check(err)
+	tree.check(cmd.Start())
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != "ready" {
+		t.Fatalf("%q %s", lines.Text(), &stderr)
+	}
+	for _, s := range signals {
+		tree.check(unix.Kill(cmd.Process.Pid, syscall.Signal(parseInt(t, s))))
+		if !lines.Scan() || lines.Text() != "got "+s {
+			t.Fatalf("signal %s: %q %s", s, lines.Text(), &stderr)
+		}
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil || stderr.Len() != 0 {
+		t.Errorf("%v: %s", err, &stderr)
+	}
+}
+
+// chrun ends as the program does, without a message, when a signal kills that.
+func TestKilledBySignal(t *testing.T) {
+	c := plain(t)
+	tree := newTree(t)
+	r := tree.request("/usr/bin/bash", "-c", "echo ready; exec sleep 60")
+	r.Binds = hostPrograms(tree)
+	for _, s := range []syscall.Signal{unix.SIGABRT, unix.SIGSEGV, unix.SIGSYS, unix.SIGALRM, unix.SIGPIPE, unix.SIGXCPU, 34, 64} {
+		cmd := command(t, setup{Caller: c, Request: r, Limits: map[int]unix.Rlimit{unix.RLIMIT_CORE: {}}})
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.StdoutPipe()
+		tree.check(err)
+		tree.check(cmd.Start())
+		bufio.NewReader(out).ReadString('\n')
+		tree.check(unix.Kill(cmd.Process.Pid, s))
+		cmd.Wait()
+		if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != s || stderr.Len() != 0 {
+			t.Errorf("%v: %v, %s", s, cmd.ProcessState, &stderr)
+		}
+	}
+}
+
+// alarm(2) before chrun is executed, a common way to limit the time of a command,
+// ends the program.
+func TestAlarm(t *testing.T) {
+	c := plain(t)
+	tree := newTree(t)
+	r := tree.request("/usr/bin/sleep", "60")
+	r.Binds = hostPrograms(tree)
+	if got := perform(t, setup{Caller: c, Alarm: true, Request: r}); got.signal != unix.SIGALRM || got.err != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A change of the window size reaches the program once, and SIGWINCH from a
+// process too.
+func TestWindowSizeOnce(t *testing.T) {
+	term := newTerminal(t)
+	term.typeLine("chrun /probe signals")
+	pid := term.readyPID()
+	term.control(func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 33, Col: 77})
+	})
+	term.expect("<SIGWINCH>")
+	chrun := parent(t, pid)
+	term.check(unix.Kill(chrun, unix.SIGUSR1))
+	if more := term.expect("<SIGUSR1>"); strings.Contains(more, "<") {
+		t.Errorf("more than one SIGWINCH: %q", more)
+	}
+	term.check(unix.Kill(chrun, unix.SIGWINCH))
+	term.expect("<SIGWINCH>")
+	term.send("\n")
+	term.expect("end")
+}
+
+// SIGINT that a process sends to chrun reaches the program in the foreground, too.
+func TestInterruptByProcess(t *testing.T) {
+	term := newTerminal(t)
+	term.typeLine("chrun /probe signals")
+	term.check(unix.Kill(parent(t, term.readyPID()), unix.SIGINT))
+	term.expect("<SIGINT>")
+	term.send("\n")
+	term.expect("end")
+}
+
+// SIGTSTP that a process sends to chrun stops the program and then chrun.
+func TestStopByProcess(t *testing.T) {
+	term := newTerminal(t)
+	term.typeLine("chrun /probe lines")
+	term.expect("reading")
+	term.typeLine("")
+	term.send("\x1a")
+	term.expect("Stopped")
+	term.typeLine("bg")
+	term.expect("$ ")
+	for range 5 {
+		term.typeLine("fg")
+		term.send("x\n")
+		term.expect("line <x>")
+		fg, err := 0, error(nil)
+		term.control(func(fd int) error { fg, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP); return err })
+		term.check(unix.Kill(fg, unix.SIGTSTP)) // the leader of the job is chrun
+		term.expect("Stopped")
+		term.expect("$ ")
+	}
+	term.typeLine("fg")
+	term.send("end\n")
+	term.expect("$ ")
+}
+
+// A program that stops its whole process group, as vim does, stops once.
+func TestStopOwnGroup(t *testing.T) {
+	term := newTerminal(t)
+	term.file("stops", "#!/usr/bin/bash\nfor i in 1 2 3 4 5; do kill -TSTP 0; echo turn=$i; done; (kill -TSTP 0; :); echo last\n", 0o755)
+	term.typeLine("chrun /stops")
+	for i := range 5 {
+		term.expect("Stopped")
+		term.expect("$ ")
+		term.typeLine("fg")
+		term.expect("turn=" + itoa(i+1))
+	}
+	term.expect("Stopped")
+	term.expect("$ ")
+	term.typeLine("fg")
+	term.expect("last")
+	if more := term.expect("$ "); strings.Contains(more, "Stopped") {
+		t.Errorf("stopped again: %q", more)
+	}
+}
+
+// If only the program is stopped, SIGCONT that is sent to chrun continues it.
+func TestContinueOnlyProgram(t *testing.T) {
+	c := plain(t)
+	tree := newTree(t)
+	cmd := command(t, setup{Caller: c, Request: tree.request("probe", "sleep")})
+	cmd.SysProcAttr.Setsid = true
+	out, err := cmd.StdoutPipe()
+	tree.check(err)
+	tree.check(cmd.Start())
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	tree.check(err)
+	pid := parseInt(t, strings.TrimPrefix(strings.TrimSpace(line), "ready "))
+	state := func(s string) func() bool {
+		return func() bool { return strings.HasPrefix(readTable(t, pid, "status", ":")["State"], s) }
+	}
+	tree.check(unix.Kill(pid, unix.SIGSTOP))
+	waitFor(t, "it stops", state("T"))
+	tree.check(unix.Kill(cmd.Process.Pid, unix.SIGCONT))
+	waitFor(t, "it continues", state("S"))
+}
