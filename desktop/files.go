@@ -30,12 +30,11 @@ func detectFiles(f *session.Facts) session.Share {
 			continue
 		}
 		seen[p] = true
-		s.Binds = append(s.Binds, shareFile(f.Caller, p)...)
-	}
-	if f.Identity.Kind != "" && f.Identity.InsideUID == 0 { // a package manager reads the package that is named
-		for i := range s.Binds {
-			s.Binds[i].ReadOnly = true
+		binds := shareFile(f.Caller, p)
+		if f.Identity.Kind != "" && f.Identity.InsideUID == 0 {
+			binds = forRoot(binds)
 		}
+		s.Binds = append(s.Binds, binds...)
 	}
 	switch n := len(s.Binds); n {
 	case 0:
@@ -46,6 +45,19 @@ func detectFiles(f *session.Facts) session.Share {
 		s.State = fmt.Sprintf("%s and %d more, unless the chroot has them", s.Binds[0].Source, n-1)
 	}
 	return s
+}
+
+// forRoot restricts binds to what root inside needs: the files that a package
+// manager reads. Their folder comes with them, except root's own /tmp.
+func forRoot(binds []session.Bind) (files []session.Bind) {
+	for _, b := range binds {
+		if isFile(b.Source) {
+			b.ReadOnly = true
+			b.WithFolder = b.WithFolder && !b.Dest.IsBelow("/tmp") && !b.Dest.IsBelow("/var/tmp")
+			files = append(files, b)
+		}
+	}
+	return files
 }
 
 // argumentPath returns the path on the host that an argument may name, or "". The

@@ -27,7 +27,7 @@ func detectStorage(f *session.Facts) session.Share {
 	var s session.Share
 	dirs := append(mediaDirs(f), storageDirs(f)...)
 	for _, dir := range dirs {
-		s.Binds = append(s.Binds, session.Bind{Source: f.Caller.Host.Join(dir), Dest: session.Path(dir), Why: "data outside the home"})
+		s.Binds = append(s.Binds, session.Bind{Source: f.Caller.Host.Join(dir), Dest: session.Path(dir), Why: "data outside the home", Yields: true})
 	}
 	s.State = strings.Join(dirs, ", ")
 	if s.State == "" {

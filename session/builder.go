@@ -216,6 +216,9 @@ func (b *builder) addRequestedBinds() {
 
 // bind adds one shared file or directory.
 func (b *builder) bind(feature string, s Bind) {
+	if s.Yields && slices.ContainsFunc(b.req.Binds, func(r Bind) bool { return r.Dest.IsBelow(s.Dest) }) {
+		return
+	}
 	if s.OnlyIfMissing {
 		if !b.isMissing(s.Dest) || b.checkDestination(s.Dest) != nil {
 			return
@@ -248,7 +251,7 @@ func (b *builder) shows(p Path, source HostPath) bool {
 		return false
 	}
 	m, from := b.findMount(at.path)
-	return m.Kind == FromHost && from == string(source)
+	return m.Kind == FromHost && !m.ReadOnly && from == string(source)
 }
 
 // bindMountPoint returns the canonical path of a mount point for s.

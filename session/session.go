@@ -72,6 +72,8 @@ type Bind struct {
 	// takes precedence. WithFolder then shares the directory of Source, if that
 	// does not exist inside either.
 	OnlyIfMissing, WithFolder bool
+	// Yields leaves this out if the person shares something below Dest.
+	Yields bool
 	Why                       string // for --dry-run
 }
 

@@ -177,10 +177,10 @@ func TestRootEnvironment(t *testing.T) {
 		}
 	}
 	// The working directory must be accessible for the program.
-	if err := os.MkdirAll(filepath.Join(d.dir, "upper/srv/closed"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(d.chroot, "opt/closed"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d.sudo(nil, []string{"--identity=grant", "-u", "user", "-C", "/srv/closed"}, "pwd").wantError(t, "-C", "permission denied")
+	d.sudo(nil, []string{"--identity=grant", "-u", "user", "-C", "/opt/closed"}, "pwd").wantError(t, "-C", "permission denied")
 	// A caller that does not exist is not taken for root.
 	for _, name := range []string{"SUDO_UID", "DOAS_USER", "PKEXEC_UID"} {
 		for _, who := range []string{"nonsense", "61239", "-1", "0x0", "../0"} {

@@ -85,7 +85,7 @@ useradd --create-home --shell /bin/bash new
 	if got := m.runAs("new", "chrunctl add tree /mnt/tree"); got != "tree is /mnt/tree: chrun -c tree\n" {
 		t.Errorf("add: %q", got)
 	}
-	if got := m.runAs("new", "chrun -q -c tree sh -c 'id -un; test -e /mnt/tree/usr || echo inside; echo kept >~/note'; chrun -q cat note"); got != "new\ninside\nkept\n" {
+	if got := m.runAs("new", "chrun -q -c tree sh -c 'id -un; test ! -d /run/host || echo inside; echo kept >~/note'; chrun -q cat note"); got != "new\ninside\nkept\n" {
 		t.Errorf("chrun: %q", got)
 	}
 	if got := m.runAs("new", `fish -c "complete -C 'chrun localed'"`); strings.TrimSpace(got) != "localedef" {
@@ -95,7 +95,7 @@ useradd --create-home --shell /bin/bash new
 	// DESTDIR is the root of the machine as seen from here.
 	out := runMake(t, "uninstall", "PREFIX=/usr", fmt.Sprintf("DESTDIR=/proc/%d/root", m.pid))
 	const find = "find / -xdev -name '*chrun*' | sort"
-	want := "/home/new/.config/chrun\n/home/new/.local/share/chrun\n/home/new/.local/state/chrun\n"
+	want := "/home/new/.config/chrun\n/home/new/.local/share/chrun\n/home/new/.local/state/chrun\n/home/new/.local/state/chrun/home-entries/-home-new-.local-share-chrun-homes-tree\n"
 	if got := m.runAs("root", find); got != want {
 		t.Errorf("uninstall leaves\n%swant\n%s", got, want)
 	}

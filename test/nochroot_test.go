@@ -26,8 +26,8 @@ mkdir -p /mnt/gentoo/usr /mnt/stick/photos /srv/chroot/sid/usr /var/lib/machines
 `
 	const none = "chrun: cannot choose a chroot: no chroot is configured\n"
 	for command, want := range map[string]string{
-		"firefox": none + "chrun: hint: name its directory: -c DIR\nchrun: hint: chrunctl add gentoo /mnt/gentoo\n" +
-			"chrun: hint: chrunctl add sid /srv/chroot/sid\nchrun: hint: chrunctl add arch /var/lib/machines/arch\n",
+		"firefox": none + "chrun: hint: name its directory: chrun -c /mnt/gentoo firefox\n" +
+			"chrun: hint: or give it a name once: chrunctl add gentoo /mnt/gentoo, then: chrun firefox\n",
 		"/mnt/gentoo firefox -P": none + "chrun: hint: for the chroot in that directory: chrun -c /mnt/gentoo firefox -P\n",
 		"add gentoo /mnt/gentoo": none + "chrun: hint: chrunctl add gentoo /mnt/gentoo\n",
 	} {

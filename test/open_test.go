@@ -132,7 +132,7 @@ func TestHostOpen(t *testing.T) {
 			d.opens(t, m, nil, fmt.Sprintf(`cd %s/Doc && xdg-open "a b%%é'.txt"`, d.home), url(d.home+"/Doc/a b%é'.txt"))
 			d.opens(t, m, nil, `xdg-open "file://$HOME/Doc/a%20b%25%C3%A9'.txt"`, url(d.home+"/Doc/a b%é'.txt"))
 			store := filepath.Join(d.home, ".local/share/chrun/homes", strings.NewReplacer("-", `\x2d`, "/", "-").Replace(d.chroot))
-			d.opens(t, m, nil, fmt.Sprintf(`echo text >'%s' && xdg-open '%[1]s'`, private), url(store+"/in private, ü.txt"))
+			d.opens(t, m, []string{"-q"}, fmt.Sprintf(`echo text >'%s' && xdg-open '%[1]s'`, private), url(store+"/in private, ü.txt"))
 			d.opens(t, m, nil, `xdg-open /usr/share/common-licenses/GPL-3`, url(d.chroot+"/usr/share/common-licenses/GPL-3"))
 			d.opens(t, m, nil, `gio open /usr/share/common-licenses/GPL-3`, url(d.chroot+"/usr/share/common-licenses/GPL-3"))
 			d.opens(t, m, nil, `xdg-open /usr/share/common-licenses && gio open /usr/share/common-licenses`, url(d.chroot+"/usr/share/common-licenses"), url(d.chroot+"/usr/share/common-licenses"))

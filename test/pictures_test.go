@@ -67,9 +67,9 @@ func TestPictures(t *testing.T) {
 		{nil, []string{"cat", "/etc/sway/config"}},
 		{nil, []string{"cat", "/usr/bin/sway"}},
 		{nil, []string{"cat", host + "/.dot/old"}},
-		{nil, []string{"sh", "-c", "cat " + host + "/work/photo.png"}}, // the path is in a script, not an argument
-		{[]string{"--deny", "files"}, []string{"cat", host + "/work/photo.png"}},
-		{[]string{"--deny", "files"}, []string{"cat", outside + "/photo.png"}},
+		{[]string{"--deny", "documents"}, []string{"sh", "-c", "cat " + host + "/work/photo.png"}}, // the path is in a script, not an argument
+		{[]string{"--deny", "documents,files"}, []string{"cat", host + "/work/photo.png"}},
+		{[]string{"--deny", "storage,files"}, []string{"cat", outside + "/photo.png"}},
 	} {
 		if r := d.chrun(both, append(c.flags, "--home=temporary"), c.command...); r.err == nil {
 			t.Errorf("%v %q: the file is shared", c.flags, c.command)

@@ -53,7 +53,7 @@ func TestTwoChroots(t *testing.T) {
 			t.Errorf("%d profiles in %s", profiles(store), store)
 		}
 		d := &desk{d.Session, t, name}
-		d.chrun(both, nil, "sh", "-c", "echo "+name+" >~/mine; cat ~/mine").wantOutput(t, name)
+		d.chrun(both, []string{"-q"}, "sh", "-c", "echo "+name+" >~/mine; cat ~/mine").wantOutput(t, name)
 	}
 	if profiles(host) > 0 {
 		t.Error("a profile is in the host's home")

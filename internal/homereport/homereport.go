@@ -104,10 +104,18 @@ func (r *Report) Earlier() (messages []Message) {
 	return messages
 }
 
-// own lists the names that are not links of chrun's.
+// own lists the names that are neither links of chrun's nor mount points that it
+// has made for this launch.
 func (r *Report) own(entries map[string]string) (names []string) {
+	made := map[string]bool{}
+	for _, p := range r.plan.Preparations {
+		if p.InHome != "" && p.Link == "" {
+			first, _, _ := strings.Cut(p.At, "/")
+			made[first] = true
+		}
+	}
 	for name, e := range entries {
-		if !r.isLink(name, e) {
+		if !r.isLink(name, e) && !made[name] {
 			names = append(names, name)
 		}
 	}
