@@ -61,6 +61,14 @@ func TestDesktop(t *testing.T) {
 			if running := s.signal(0); len(running) < 3 {
 				t.Errorf("the session has only the processes %v", running)
 			}
+			xServer := map[string]os.FileInfo{}
+			if o.X11 {
+				for _, file := range xFiles(s.Getenv("DISPLAY")[1:]) {
+					if before, err := os.Lstat(file); err == nil { // a lock file is not always made
+						xServer[file] = before
+					}
+				}
+			}
 
 			if err := s.Close(); err != nil {
 				t.Error(err)
@@ -71,12 +79,9 @@ func TestDesktop(t *testing.T) {
 			if _, err := os.Lstat(s.RuntimeDir); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s remains: %v", s.RuntimeDir, err)
 			}
-			if n := s.Getenv("DISPLAY"); n != "" {
-				n = n[1:]
-				for _, file := range []string{"/tmp/.X11-unix/X" + n, "/tmp/.X" + n + "-lock"} {
-					if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
-						t.Errorf("%s remains: %v", file, err)
-					}
+			for file, before := range xServer {
+				if isUnchanged(file, before) {
+					t.Errorf("%s remains", file)
 				}
 			}
 			if now := read(t, "/proc/self/mounts"); !o.Private && now != mounts {

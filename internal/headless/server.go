@@ -179,16 +179,38 @@ func (s *Session) startX(args []string) error {
 		return err
 	}
 	number = strings.TrimSpace(number)
-	s.undo = append(s.undo, func() error { // in case it had to be killed
-		os.Remove("/tmp/.X11-unix/X" + number)
-		os.Remove("/tmp/.X" + number + "-lock")
-		return nil
-	})
+	for _, file := range xFiles(number) {
+		s.undo = append(s.undo, removeIfSame(file)) // in case the server had to be killed
+	}
 	xauthority := filepath.Join(s.RuntimeDir, "xauth")
 	s.Env = append(s.Env, "DISPLAY=:"+number, "XAUTHORITY="+xauthority)
 	// Also in the server's own file, which programs without XAUTHORITY find through
 	// the server's command line.
 	return errors.Join(addCookie(auth, ":"+number), addCookie(xauthority, ":"+number))
+}
+
+// xFiles are the socket and the lock file of an X server.
+func xFiles(number string) []string {
+	return []string{"/tmp/.X11-unix/X" + number, "/tmp/.X" + number + "-lock"}
+}
+
+// removeIfSame returns a function that removes a file, unless another one has
+// taken its place by then: a server that starts meanwhile may take the number of
+// one that has ended.
+func removeIfSame(file string) func() error {
+	before, err := os.Lstat(file)
+	return func() error {
+		if err == nil && isUnchanged(file, before) {
+			os.Remove(file)
+		}
+		return nil
+	}
+}
+
+// isUnchanged reports whether a file is still the one that was before.
+func isUnchanged(file string, before os.FileInfo) bool {
+	now, err := os.Lstat(file)
+	return err == nil && os.SameFile(before, now) && now.ModTime().Equal(before.ModTime())
 }
 
 // noHardware is configuration that keeps wireplumber (0.4: Lua, 0.5: JSON) away
