@@ -74,7 +74,7 @@ type Bind struct {
 	OnlyIfMissing, WithFolder bool
 	// Yields leaves this out if the person shares something below Dest.
 	Yields bool
-	Why                       string // for --dry-run
+	Why    string // for --dry-run
 }
 
 // File is a small file that differs inside. Data is its content at launch.
