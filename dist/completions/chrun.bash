@@ -1,11 +1,11 @@
-# bash completion for chrun(1), loaded by bash-completion. What may stand on the
-# line is said by chrunctl(1); none of it is evaluated here.
+# bash completion for chrun(1), loaded by bash-completion. chrunctl(1) prints the
+# candidates; nothing that it prints is evaluated here.
 _chrun() {
 	local cur words cword
 	_get_comp_words_by_ref -n =: cur words cword || return
 	COMPREPLY=()
 
-	# Readline replaces what is behind the last = or : alone.
+	# Readline replaces only what follows the last = or :.
 	local cut=${cur%"${cur##*[=:]}"} line value files=() command=
 	local asked=("${words[@]:1:cword-1}" "$cur")
 	while IFS= read -r line; do
@@ -20,7 +20,7 @@ _chrun() {
 	done < <(chrunctl complete-chrun -- "${asked[@]//[\'\"\\]/}" 2>/dev/null)
 
 	if [[ $command ]]; then
-		# _command_offset counts words as bash cuts them, at = and : too.
+		# _command_offset counts the words as bash splits them, also at = and :.
 		local i at=0
 		for ((i = 0; i < command; i++)); do
 			value=${COMP_WORDS[at++]}

@@ -1,5 +1,5 @@
-# fish completion for chrun(1). What may stand on the line is said by
-# chrunctl(1); none of it is evaluated here.
+# fish completion for chrun(1). chrunctl(1) prints the candidates;
+# nothing that it prints is evaluated here.
 function __chrun_complete
     set -l words (commandline -opc) (commandline -ct)
     for line in (chrunctl complete-chrun -- $words[2..] 2>/dev/null)
@@ -16,7 +16,7 @@ function __chrun_complete
             case ':directories *'
                 string join \n -- "$prefix"(__fish_complete_directories "$value")
             case ':files *'
-                # Of a command that fish does not know it completes files.
+                # fish completes files for a command that it does not know.
                 string join \n -- "$prefix"(complete -C "__chrun_unknown $value")
         end
     end

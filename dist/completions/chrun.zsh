@@ -1,6 +1,6 @@
 #compdef chrun
-# zsh completion for chrun(1). What may stand on the line is said by
-# chrunctl(1); none of it is evaluated here.
+# zsh completion for chrun(1). chrunctl(1) prints the candidates;
+# nothing that it prints is evaluated here.
 local line value about files prefix ret=1
 local -a asked whole open
 (( CURRENT > 2 )) && asked=("${(@Q)words[2,CURRENT-1]}")

@@ -194,9 +194,8 @@ func xFiles(number string) []string {
 	return []string{"/tmp/.X11-unix/X" + number, "/tmp/.X" + number + "-lock"}
 }
 
-// removeIfSame returns a function that removes a file, unless another one has
-// taken its place by then: a server that starts meanwhile may take the number of
-// one that has ended.
+// removeIfSame returns a function that removes a file, unless another file
+// has replaced it: a new server may take the number of one that has ended.
 func removeIfSame(file string) func() error {
 	before, err := os.Lstat(file)
 	return func() error {
