@@ -29,7 +29,7 @@ var Features = []session.Feature{
 	Gpu, Devices, Shm, Tmp,
 	Documents, Files, Storage, Appearance,
 	Agents, Smartcard, Printing, HostOpen,
-	NetworkFiles, LocaleTime, MachineID, Network,
+	Terminal, NetworkFiles, LocaleTime, MachineID, Network,
 }
 
 // All is the name of the group of all features.

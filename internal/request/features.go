@@ -36,7 +36,7 @@ func configuredSwitches(ch *config.Chroot) (list []cli.Switch) {
 }
 
 // bareRootFeatures are what root gets without a desktop.
-var bareRootFeatures = map[string]bool{"files": true, "network-files": true, "network": true, "gpu": true, "devices": true, "shm": true}
+var bareRootFeatures = map[string]bool{"files": true, "network-files": true, "network": true, "gpu": true, "devices": true, "shm": true, "terminal": true}
 
 // rootFeatures are what root inside gets in addition from a desktop: what makes
 // windows and sound work, and none of the user's files.
