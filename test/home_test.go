@@ -1,7 +1,9 @@
 package test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -173,5 +175,38 @@ func TestHomeSweep(t *testing.T) {
 	}
 	if _, err := os.Lstat(store + "/moved"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A network file system that does not answer neither stops nor delays a launch.
+func TestHomeDeadMount(t *testing.T) {
+	headless.Root(t)
+	d, home := homeDesk(t)
+	dead := filepath.Join(home, "dead")
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err = errors.Join(err, os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
+		t.Fatal(err)
+	}
+	// The server never reads a request, so that every access to the mount waits.
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d", device.Fd(), d.User.UID, d.User.GID)
+	if err := unix.Mount("dead", dead, "fuse", 0, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(device.Close(), unix.Unmount(dead, unix.MNT_DETACH)); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Symlink("dead/x", filepath.Join(home, "todead")); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{nil, {"--home=temporary"}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		cmd := d.Command(ctx, chrunProgram, append(append([]string{"-c", d.chroot}, flags...), "cat", filepath.Join(home, "in/a"))...)
+		cmd.Dir = "/"
+		if r := runCommand(cmd); r.err != nil || r.stdout != "in a" {
+			t.Errorf("%v: %+v", flags, r)
+		}
+		cancel()
 	}
 }
