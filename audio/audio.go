@@ -14,14 +14,22 @@ import (
 // group is the group of all features in this package.
 const group = "sound"
 
-// socketBinds shares the socket p. If p is in the directory system, where a
+// noServer is a socket on which nothing ever listens. It means none to libraries
+// that try other servers if their variable is unset.
+const noServer = "/dev/null"
+
+// socketBinds shares the socket at p. If p is in the directory system, where a
 // system-wide server listens, it shares that directory, so that the socket is still
 // found after the server restarts.
 func socketBinds(f *session.Facts, p session.HostPath, system session.Path, why string) []session.Bind {
-	if dir := f.Caller.Host.Join(string(system)); p.IsBelow(dir) {
-		return []session.Bind{{Source: dir, Dest: system, ReadOnly: true, Why: why}}
+	socket, ok := f.Caller.FindSocket(p)
+	switch {
+	case !ok:
+		return nil
+	case p.IsBelow(f.Caller.Host.Join(string(system))):
+		return socket.SystemBinds(f, system, why)
 	}
-	return session.SocketBinds(f, p, why)
+	return socket.Binds(f, why)
 }
 
 // addBinds appends the binds whose destination binds does not have yet.

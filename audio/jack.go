@@ -19,6 +19,10 @@ var Jack = session.Feature{
 	Hide:   hideJack,
 }
 
+// startNoJack keeps libjack from starting a server inside, which would compete with
+// the host's for the sound card.
+var startNoJack = session.Var{Name: "JACK_NO_START_SERVER", Value: "1"}
+
 func detectJack(f *session.Facts) session.Share {
 	var state []string
 	servers := findJackServers(f.Caller)
@@ -40,8 +44,7 @@ func detectJack(f *session.Facts) session.Share {
 			s.Env = append(s.Env, session.Var{Name: name, Value: v})
 		}
 	}
-	// A second server inside would compete with the host's for the sound card.
-	s.Env = append(s.Env, session.Var{Name: "JACK_NO_START_SERVER", Value: "1"})
+	s.Env = append(s.Env, startNoJack)
 	return s
 }
 
@@ -58,5 +61,5 @@ func findJackServers(c *session.Caller) (list []session.Path) {
 }
 
 func hideJack(f *session.Facts) session.Share {
-	return session.Share{Cover: findJackServers(f.Caller)}
+	return session.Share{Cover: findJackServers(f.Caller), Env: []session.Var{startNoJack}}
 }

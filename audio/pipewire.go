@@ -31,13 +31,20 @@ func detectPipewire(f *session.Facts) session.Share {
 	}
 	s := session.Share{State: fmt.Sprintf("%s (listening%s)", strings.Join(found, ", "), note)}
 	for _, p := range found {
-		p := session.HostPath(p)
-		if p[0] == '@' || c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir) && !f.PrivateRuntimeDir() {
+		if p[0] == '@' {
 			continue
 		}
+		p := session.HostPath(p)
+		socket, _ := c.FindSocket(p)
 		s.Binds = addBinds(s.Binds, socketBinds(f, p, systemPipewire, "PipeWire")...)
-		if f.PrivateRuntimeDir() {
-			continue // the manager's socket would give another uid all rights
+		switch {
+		case f.PrivateRuntimeDir(): // the manager's socket would give another uid all rights
+			continue
+		case c.RuntimeDir != "" && p.IsBelow(c.RuntimeDir):
+			continue
+		case socket.Path != p: // a symlink, which the variables name
+			s.Binds = addBinds(s.Binds, session.Bind{Source: socket.Real, Dest: session.Path(p), Why: "PipeWire"})
+			continue
 		}
 		for _, other := range listPipewireSockets(session.HostPath(path.Dir(string(p)))) {
 			s.Binds = addBinds(s.Binds, socketBinds(f, other, systemPipewire, "PipeWire")...)
@@ -186,5 +193,6 @@ func hidePipewire(f *session.Facts) session.Share {
 			}
 		}
 	}
-	return session.Share{Cover: listSockets(paths)}
+	// Clients take any other daemon that they find if the variable is unset.
+	return session.Share{Cover: listSockets(paths), Env: []session.Var{{Name: "PIPEWIRE_REMOTE", Value: noServer}}}
 }

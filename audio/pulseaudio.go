@@ -24,6 +24,10 @@ var Pulseaudio = session.Feature{
 	Hide:   hidePulse,
 }
 
+// noPulse means that there is no server. Without the variable, libpulse looks for
+// one in several places, and in the end starts one inside.
+var noPulse = session.Var{Name: "PULSE_SERVER", Value: "unix:" + noServer}
+
 // systemPulse is the directory in which a system-wide server listens.
 const systemPulse session.Path = "/run/pulse"
 
@@ -38,6 +42,8 @@ func detectPulse(f *session.Facts) session.Share {
 			// It is set anyway, for a server that starts later, and so that libpulse
 			// does not start one inside.
 			s.Env = []session.Var{{Name: "PULSE_SERVER", Value: "unix:" + string(c.RuntimeDir.Join("pulse/native"))}}
+		} else {
+			s.Env = []session.Var{noPulse}
 		}
 		return s
 	}
@@ -72,7 +78,11 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 	if list := c.Env.Get("PULSE_SERVER"); list != "" {
 		for _, server := range parseServers(list, localNames(c, list)...) {
 			p, local := strings.CutPrefix(server, "unix:")
-			if local && c.IsListening(session.HostPath(p)) || !local && f.Allowed("network") {
+			socket, ok := c.FindSocket(session.HostPath(p))
+			switch {
+			case local && ok:
+				servers = append(servers, "unix:"+string(socket.Path))
+			case !local && f.Allowed("network"):
 				servers = append(servers, server)
 			}
 		}
@@ -82,8 +92,10 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 		note = "; no server listens on PULSE_SERVER"
 	}
 	for _, socket := range pulseSockets {
-		if p := socket(c); p != "" && c.IsListening(p) {
-			return []string{"unix:" + string(p)}, note
+		if p := socket(c); p != "" {
+			if socket, ok := c.FindSocket(p); ok {
+				return []string{"unix:" + string(socket.Path)}, note
+			}
 		}
 	}
 	return nil, note
@@ -197,5 +209,5 @@ func hidePulse(f *session.Facts) session.Share {
 			paths = append(paths, session.HostPath(p))
 		}
 	}
-	return session.Share{Cover: listSockets(paths)}
+	return session.Share{Cover: listSockets(paths), Env: []session.Var{noPulse}}
 }

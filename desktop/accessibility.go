@@ -42,7 +42,7 @@ func detectAccessibility(f *session.Facts) session.Share {
 		}
 	}
 	if !f.Allowed("session-bus") {
-		return session.Share{State: "unavailable without the session bus", Notes: notes}
+		return session.Share{State: "unavailable without the session bus", Notes: notes, Env: disableAccessibility}
 	}
 	return session.Share{State: "through the session bus", Notes: notes}
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"chrun/session"
-	"chrun/session/rootfs"
 )
 
 // Agents shares the caller's programs that hold keys: gpg-agent, and any program
@@ -40,7 +39,7 @@ func detectAgents(f *session.Facts) session.Share {
 	if agent := shareSSHAgent(f, &s); agent != "" {
 		state = append(state, agent)
 	}
-	if agent := shareGPGAgent(f.Caller, &s); agent != "" {
+	if agent := shareGPGAgent(f, &s); agent != "" {
 		state = append(state, agent)
 	}
 	s.State = strings.Join(state, ", ")
@@ -56,25 +55,31 @@ func shareSSHAgent(f *session.Facts, s *session.Share) (state string) {
 	if value == "" {
 		return ""
 	}
-	// Follow symlinks: for tmux, people keep one in ~/.ssh.
-	socket, err := rootfs.ResolveHost(session.HostPath(value))
-	if err != nil || !path.IsAbs(value) || !c.IsListening(socket) {
+	socket, ok := c.FindSocket(session.HostPath(value)) // for tmux, people keep a symlink in ~/.ssh
+	if !ok {
 		s.Notes = append(s.Notes, "SSH_AUTH_SOCK="+value+": no agent listens")
 		return ""
 	}
-	s.Env = append(s.Env, session.Var{Name: "SSH_AUTH_SOCK", Value: string(socket)})
+	s.Env = append(s.Env, session.Var{Name: "SSH_AUTH_SOCK", Value: string(socket.Path)})
 	if pid := c.Env.Get("SSH_AGENT_PID"); pid != "" {
 		s.Env = append(s.Env, session.Var{Name: "SSH_AGENT_PID", Value: pid})
 	}
 	s.Binds = append(s.Binds, sshAgentBinds(f, socket)...)
-	return "ssh-agent at " + string(socket)
+	return "ssh-agent at " + string(socket.Path)
 }
 
 // shareGPGAgent shares the sockets of gpg-agent. Since GnuPG 2.1.13 they are in
 // the runtime directory, which is shared anyway, or without one beside the keys.
-func shareGPGAgent(c *session.Caller, s *session.Share) (state string) {
-	if dir := c.RuntimeDir; dir != "" && c.IsListening(dir.Join("gnupg", gpgSockets[0])) {
-		return "gpg-agent"
+func shareGPGAgent(f *session.Facts, s *session.Share) (state string) {
+	const why = "gpg-agent"
+	c := f.Caller
+	if dir := c.RuntimeDir; dir != "" {
+		if socket, ok := c.FindSocket(dir.Join("gnupg", gpgSockets[0])); ok {
+			if !f.PrivateRuntimeDir() {
+				s.Binds = append(s.Binds, socket.Binds(f, why)...)
+			}
+			return "gpg-agent"
+		}
 	}
 	dir := session.HostPath(c.Account.Home).Join(".gnupg")
 	if home := c.Env.Get("GNUPGHOME"); path.IsAbs(home) {
@@ -84,8 +89,8 @@ func shareGPGAgent(c *session.Caller, s *session.Share) (state string) {
 		return ""
 	}
 	for _, name := range gpgSockets {
-		if socket := dir.Join(name); c.IsListening(socket) {
-			s.Binds = append(s.Binds, session.Bind{Source: socket, Dest: session.Path(socket), Why: "gpg-agent"})
+		if socket, ok := c.FindSocket(dir.Join(name)); ok {
+			s.Binds = append(s.Binds, session.Bind{Source: socket.Real, Dest: session.Path(dir.Join(name)), Why: why})
 		}
 	}
 	return "gpg-agent in " + string(dir)
@@ -93,10 +98,10 @@ func shareGPGAgent(c *session.Caller, s *session.Share) (state string) {
 
 // sshAgentBinds binds the socket of an agent, with its directory unless that is
 // in the home: there it may contain keys (~/.ssh).
-func sshAgentBinds(f *session.Facts, socket session.HostPath) []session.Bind {
+func sshAgentBinds(f *session.Facts, socket session.Socket) []session.Bind {
 	const why = "the caller's ssh-agent"
-	if socket.IsBelow(session.HostPath(f.Caller.Account.Home)) {
-		return []session.Bind{{Source: socket, Dest: session.Path(socket), Why: why}}
+	if socket.Real.IsBelow(session.HostPath(f.Caller.Account.Home)) && !socket.Real.IsBelow(f.Caller.RuntimeDir) {
+		return []session.Bind{{Source: socket.Real, Dest: session.Path(socket.Real), Why: why}}
 	}
-	return session.SocketBinds(f, socket, why)
+	return socket.Binds(f, why)
 }

@@ -115,8 +115,10 @@ func chooseReachable(f *session.Facts, list, why string) (addresses []address, b
 			notes = append(notes, fmt.Sprintf("%s: %s", a, reason))
 			continue
 		}
-		if socket, ok := a.socket(); ok {
-			binds = append(binds, session.SocketBinds(f, socket, why)...)
+		if p, ok := a.socket(); ok {
+			socket, _ := f.Caller.FindSocket(p)
+			binds = append(binds, socket.Binds(f, why)...)
+			a = unixAddress(string(socket.Path))
 		}
 		addresses = append(addresses, a)
 	}

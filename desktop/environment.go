@@ -77,6 +77,23 @@ const (
 	homeDir   = "names a directory outside of the home"
 )
 
+// FixSessionType makes XDG_SESSION_TYPE agree with the displays that are shared:
+// Chromium tries only the one that it names. values are all variables inside.
+func FixSessionType(values map[string]string) {
+	const name = "XDG_SESSION_TYPE"
+	wayland := values["WAYLAND_DISPLAY"] != "" || values["WAYLAND_SOCKET"] != ""
+	x11 := values["DISPLAY"] != ""
+	switch {
+	case wayland && !x11:
+		values[name] = "wayland"
+	case wayland || values[name] != "wayland":
+	case x11:
+		values[name] = "x11"
+	default:
+		delete(values, name)
+	}
+}
+
 // homeDirs are the variables of the XDG Base Directory specification for
 // directories in the home. If they are below HOME, they are valid inside too.
 var homeDirs = []string{"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}

@@ -8,6 +8,10 @@ import (
 	"chrun/session"
 )
 
+// noServer is a value for a variable that names a socket: nothing ever listens
+// there. It means none to libraries that try other servers if it is unset.
+const noServer = "/dev/null"
+
 func exists(p session.HostPath) bool {
 	var st unix.Stat_t
 	return unix.Stat(string(p), &st) == nil

@@ -21,6 +21,8 @@ var Printing = session.Feature{
 		if p := f.Caller.Env.Get("CUPS_SERVER"); path.IsAbs(p) {
 			s.Cover = []session.Path{session.Path(path.Clean(p))}
 		}
+		// Without it, libcups connects to port 631 of this machine.
+		s.Env = []session.Var{{Name: "CUPS_SERVER", Value: noServer}}
 		return s
 	},
 }
@@ -32,21 +34,21 @@ func detectPrinting(f *session.Facts) session.Share {
 	server, origin := cupsServer(c)
 	switch {
 	case server == "" || session.Path(path.Clean(server)) == usual:
-		source := c.Host.Join(string(dir))
-		if !c.IsListening(source.Join(path.Base(string(usual)))) {
+		socket, ok := c.FindSocket(c.Host.Join(string(usual)))
+		if !ok {
 			return session.Share{State: "no print server listens"}
 		}
 		// Bind the directory, because cupsd makes a new socket when it restarts.
 		return session.Share{State: string(usual) + " (listening)",
-			Binds: []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: why}},
+			Binds: socket.SystemBinds(f, dir, why),
 			Env:   []session.Var{{Name: name, Value: string(usual)}}}
 	case path.IsAbs(server):
-		socket := session.HostPath(path.Clean(server))
-		if !c.IsListening(socket) {
+		socket, ok := c.FindSocket(session.HostPath(server))
+		if !ok {
 			return session.Share{State: "no print server listens on " + server + " (from " + origin + ")"}
 		}
 		return session.Share{State: server + " (listening; from " + origin + ")",
-			Binds: session.SocketBinds(f, socket, why), Env: []session.Var{{Name: name, Value: server}}}
+			Binds: socket.Binds(f, why), Env: []session.Var{{Name: name, Value: string(socket.Path)}}}
 	case !f.Allowed("network"):
 		return session.Share{State: server + " (from " + origin + ") is unreachable: the network is denied"}
 	}

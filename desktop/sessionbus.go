@@ -28,11 +28,24 @@ var SessionBus = session.Feature{
 			s.Cover = append(s.Cover, session.Path(dir.Join("bus")))
 		}
 		hideIBus(f, &s)
+		s.Env = []session.Var{noSessionBus}
 		return s
 	},
 }
 
+// noSessionBus means that there is no bus. Without the variable, or with an empty
+// one, libdbus starts a bus of its own that outlives the launch (autolaunch).
+var noSessionBus = session.Var{Name: "DBUS_SESSION_BUS_ADDRESS", Value: "disabled:"}
+
 func detectSessionBus(f *session.Facts) session.Share {
+	s := findSessionBus(f)
+	if s.Env == nil {
+		s.Env = []session.Var{noSessionBus}
+	}
+	return s
+}
+
+func findSessionBus(f *session.Facts) session.Share {
 	const name = "DBUS_SESSION_BUS_ADDRESS"
 	list := f.Caller.Env.Get(name)
 	addresses, binds, notes := chooseReachable(f, list, "the session bus")
@@ -43,8 +56,8 @@ func detectSessionBus(f *session.Facts) session.Share {
 			remark = "; no bus listens at " + name
 		}
 		// A stale variable is common: tmux and sudo keep it.
-		if a, ok := findUserBus(f.Caller); ok {
-			addresses = []address{a}
+		if socket, ok := findUserBus(f.Caller); ok {
+			addresses, binds = []address{unixAddress(string(socket.Path))}, socket.Binds(f, "the session bus")
 		}
 	}
 	if len(addresses) == 0 {
@@ -62,17 +75,16 @@ func detectSessionBus(f *session.Facts) session.Share {
 	}
 }
 
-// findUserBus finds the bus in the runtime directory as libdbus does: a socket
-// with the caller's uid that is not a symlink (dbus-sysdeps-unix.c,
-// _dbus_lookup_user_bus).
-func findUserBus(c *session.Caller) (address, bool) {
+// findUserBus finds the bus in the runtime directory as sd-bus does: a socket, with
+// the caller's uid.
+func findUserBus(c *session.Caller) (session.Socket, bool) {
 	if c.RuntimeDir == "" {
-		return address{}, false
+		return session.Socket{}, false
 	}
-	socket := c.RuntimeDir.Join("bus")
-	st, err := os.Lstat(string(socket))
-	if err != nil || st.Mode()&os.ModeSocket == 0 || session.Owner(st) != c.UID || !c.Listeners().IsLive(socket) {
-		return address{}, false
+	socket, ok := c.FindSocket(c.RuntimeDir.Join("bus"))
+	if !ok {
+		return socket, false
 	}
-	return unixAddress(string(socket)), true
+	st, err := os.Stat(string(socket.Real))
+	return socket, err == nil && session.Owner(st) == c.UID
 }

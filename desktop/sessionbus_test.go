@@ -12,6 +12,7 @@ import (
 
 func TestSessionBus(t *testing.T) {
 	const name = "DBUS_SESSION_BUS_ADDRESS"
+	none := map[string]string{name: "disabled:"} // without it, libdbus starts a bus
 	t.Run("unset", func(t *testing.T) {
 		d := fakedesk.New(t)
 		p := d.Socket("run/bus", true)
@@ -22,7 +23,7 @@ func TestSessionBus(t *testing.T) {
 			t.Error(s.State)
 		}
 		d.Caller.UID++
-		fakedesk.WantEnv(t, detectSessionBus(d.Facts), map[string]string{})
+		fakedesk.WantEnv(t, detectSessionBus(d.Facts), none)
 	})
 	t.Run("no listener, and a symlink", func(t *testing.T) {
 		d := fakedesk.New(t)
@@ -30,8 +31,10 @@ func TestSessionBus(t *testing.T) {
 		if s := detectSessionBus(d.Facts); s.State != "no bus listens; "+name+" was unset" {
 			t.Error(s.State)
 		}
-		d.Link(d.Socket("run/other", true), "run/bus")
-		fakedesk.WantEnv(t, detectSessionBus(d.Facts), map[string]string{})
+		d.Link(d.Socket("other/bus", true), "run/bus")
+		s := detectSessionBus(d.Facts)
+		fakedesk.WantEnv(t, s, map[string]string{name: "unix:path=" + d.Path("run/bus")})
+		fakedesk.WantBinds(t, s, d.Path("other")+" on "+d.Path("other"))
 	})
 	t.Run("list", func(t *testing.T) {
 		d := fakedesk.New(t, name+"=unix:path=DIR/gone;unixexec:path=/bin/sh;unix:path=DIR/my%20bus/b,guid=12")
@@ -56,8 +59,9 @@ func TestSessionBus(t *testing.T) {
 		}
 		defer l.Close()
 		fakedesk.WantEnv(t, detectSessionBus(d.Facts), map[string]string{name: "unix:abstract=" + string(d.Dir) + "/bus"})
-		fakedesk.WantEnv(t, detectSessionBus(d.Deny("network").Facts), map[string]string{})
+		fakedesk.WantEnv(t, detectSessionBus(d.Deny("network").Facts), none)
 		s := SessionBus.Hide(d.Facts)
+		fakedesk.WantEnv(t, s, none)
 		if len(s.Notes) != 1 || !reflect.DeepEqual(s.Cover, []session.Path{session.Path(d.Dir.Join("run/bus"))}) {
 			t.Errorf("%+v", s)
 		}

@@ -33,16 +33,20 @@ func detectSmartcard(f *session.Facts) session.Share {
 	var s session.Share
 	var state []string
 	value := c.Env.Get("PCSCLITE_CSOCK_NAME")
-	switch source := c.Host.Join(string(dir)); {
-	case path.IsAbs(value) && c.IsListening(session.HostPath(value)):
-		state = append(state, "pcscd at "+value)
-		s.Binds = session.SocketBinds(f, session.HostPath(path.Clean(value)), "pcscd")
-		s.Env = []session.Var{{Name: "PCSCLITE_CSOCK_NAME", Value: value}}
+	named, usual := session.HostPath(value), c.Host.Join(string(dir), "pcscd.comm")
+	if value == "" {
+		named = usual
+	}
+	switch socket, ok := c.FindSocket(named); {
+	case ok && value == "":
+		state = append(state, "pcscd (listening)")
+		s.Binds = socket.SystemBinds(f, dir, "pcscd, for smart cards")
+	case ok:
+		state = append(state, "pcscd at "+string(socket.Path))
+		s.Binds = socket.Binds(f, "pcscd")
+		s.Env = []session.Var{{Name: "PCSCLITE_CSOCK_NAME", Value: string(socket.Path)}}
 	case value != "":
 		s.Notes = []string{"PCSCLITE_CSOCK_NAME=" + value + ": no server listens"}
-	case c.IsListening(source.Join("pcscd.comm")):
-		state = append(state, "pcscd (listening)")
-		s.Binds = []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: "pcscd, for smart cards"}}
 	}
 	// The usual socket is in the runtime directory and needs nothing here. The
 	// variable has the form of D-Bus addresses (p11-kit/rpc-transport.c).

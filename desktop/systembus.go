@@ -27,14 +27,14 @@ func detectSystemBus(f *session.Facts) session.Share {
 	)
 	addresses, binds, notes := chooseReachable(f, f.Caller.Env.Get(name), why)
 	if len(addresses) == 0 {
-		source := f.Caller.Host.Join(string(dir))
-		if !f.Caller.IsListening(source.Join(socketName)) {
+		socket, ok := f.Caller.FindSocket(f.Caller.Host.Join(string(dir), socketName))
+		if !ok {
 			return session.Share{State: "no bus listens", Notes: notes}
 		}
 		// Bind the directory, so that a restarted bus is found. Set the variable,
 		// because some libraries look in /var/run and others in /run.
 		addresses = []address{unixAddress(string(dir.Join(socketName)))}
-		binds = []session.Bind{{Source: source, Dest: dir, ReadOnly: true, Why: why}}
+		binds = socket.SystemBinds(f, dir, why)
 	}
 	// The bus admits every uid, but only if the program claims the uid that it
 	// has on the host.

@@ -18,21 +18,22 @@ import (
 
 // cookie admits a client to one display.
 type cookie struct {
-	file    session.HostPath // from which the entries are
 	entries []x11.Entry      // empty if no cookie was found
-	source  string           // the file it is from, for -v
+	file    session.HostPath // where it is from
 	notes   []string
 }
 
 // cookieFinder finds cookies for a caller. It reads all of /proc at most once,
 // and only if nothing else helps.
 type cookieFinder struct {
+	f       *session.Facts
 	c       *session.Caller
 	servers func() []x11.Server
 }
 
-func newCookieFinder(c *session.Caller) *cookieFinder {
-	return &cookieFinder{c: c, servers: sync.OnceValue(func() []x11.Server {
+func newCookieFinder(f *session.Facts) *cookieFinder {
+	c := f.Caller
+	return &cookieFinder{f: f, c: c, servers: sync.OnceValue(func() []x11.Server {
 		return x11.FindServers(c.Host.Join("proc"), c.UID)
 	})}
 }
@@ -40,32 +41,47 @@ func newCookieFinder(c *session.Caller) *cookieFinder {
 // find finds the cookie of d: in the file that XAUTHORITY names, or else in the
 // files that programs make when they start an X server.
 func (k *cookieFinder) find(d x11.Display) cookie {
-	var notes []string
-	if file, ok := k.c.Env.Lookup("XAUTHORITY"); ok {
-		found, renamed, err := k.read(d, session.HostPath(file), x11.AnyOwner, 0)
-		if len(found.entries) == 0 {
-			found = renamed
-		}
-		if len(found.entries) > 0 {
-			return found
-		}
-		if err == nil {
-			err = fmt.Errorf("it contains no cookie for %v", d)
-		}
-		notes = []string{fmt.Sprintf("XAUTHORITY=%q is not used: %v", file, err)}
+	best, notes := k.findNamed(d)
+	if len(best.entries) == 0 {
+		best = k.search(d)
 	}
-	var best cookie
+	if len(best.entries) > 0 && k.mayAsk(d) {
+		best = k.choose(d, best)
+	}
+	best.notes = append(notes, best.notes...)
+	return best
+}
+
+// findNamed finds the cookie of d in the file that XAUTHORITY names. The notes say
+// why there is none.
+func (k *cookieFinder) findNamed(d x11.Display) (found cookie, notes []string) {
+	file, ok := k.c.Env.Lookup("XAUTHORITY")
+	if !ok {
+		return cookie{}, nil
+	}
+	found, renamed, err := k.read(d, session.HostPath(file), x11.AnyOwner, 0)
+	switch {
+	case len(found.entries) > 0:
+		return found, nil
+	case len(renamed.entries) > 0:
+		return renamed, nil
+	case err == nil:
+		err = fmt.Errorf("it contains no cookie for %v", d)
+	}
+	return cookie{}, []string{fmt.Sprintf("XAUTHORITY=%q is not used: %v", file, err)}
+}
+
+// search returns the first cookie of d in the files of listFiles.
+func (k *cookieFinder) search(d x11.Display) (best cookie) {
 	for file, flags := range k.listFiles(d) {
 		found, renamed, _ := k.read(d, file, k.c.UID, flags)
 		if len(found.entries) > 0 {
-			best = found
-			break
+			return found
 		}
 		if len(best.entries) == 0 {
 			best = renamed
 		}
 	}
-	best.notes = append(notes, best.notes...)
 	return best
 }
 
@@ -76,20 +92,18 @@ func (k *cookieFinder) read(d x11.Display, file session.HostPath, owner, flags i
 	if err != nil {
 		return cookie{}, cookie{}, err
 	}
-	source := "cookie from " + string(file)
 	if e := x11.SelectEntries(entries, d, k.c.Hostname, k.c.Env.Get("XAUTHLOCALHOSTNAME")); len(e) > 0 {
-		found = cookie{entries: e, source: source, file: file}
+		found = cookie{entries: e, file: file}
 	} else if e := x11.SelectRenamedEntries(entries, d); len(e) > 0 {
 		note := "the cookie was made for a hostname other than " + k.c.Hostname
-		renamed = cookie{entries: e, source: source, file: file, notes: []string{note}}
+		renamed = cookie{entries: e, file: file, notes: []string{note}}
 	}
 	return found, renamed, nil
 }
 
-// listFiles yields the files that may contain a cookie for d, with the flags to
-// open them, starting with those that are fastest to find. Only the first one, the
-// default of libXau, may be a symlink.
-func (k *cookieFinder) listFiles(d x11.Display) iter.Seq2[session.HostPath, int] {
+// listUsualFiles yields the files in the usual places, with the flags to open them.
+// Only the first one, the default of libXau, may be a symlink.
+func (k *cookieFinder) listUsualFiles() iter.Seq2[session.HostPath, int] {
 	return func(yield func(session.HostPath, int) bool) {
 		home := k.c.Env.Get("HOME")
 		if home == "" {
@@ -100,6 +114,18 @@ func (k *cookieFinder) listFiles(d x11.Display) iter.Seq2[session.HostPath, int]
 		}
 		for _, file := range listRuntimeCookies(k.c.RuntimeDir) {
 			if !yield(file, unix.O_NOFOLLOW) {
+				return
+			}
+		}
+	}
+}
+
+// listFiles yields the files that may contain a cookie for d, with the flags to
+// open them, starting with those that are fastest to find.
+func (k *cookieFinder) listFiles(d x11.Display) iter.Seq2[session.HostPath, int] {
+	return func(yield func(session.HostPath, int) bool) {
+		for file, flags := range k.listUsualFiles() {
+			if !yield(file, flags) {
 				return
 			}
 		}

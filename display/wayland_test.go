@@ -71,25 +71,26 @@ func TestWaylandNamed(t *testing.T) {
 	d.Must(os.Symlink("wayland-1", d.Path("run/wayland-6")))
 	d.Must(os.Symlink("wayland-8", d.Path("run/wayland-8")))
 	own := []session.HostPath{session.HostPath(d.Path("other"))}
+	single := []session.HostPath{session.HostPath(d.Path("other/wl"))}
 	for _, tt := range []struct {
 		name  string
-		want  string // WAYLAND_DISPLAY inside, or "-"
+		want  string // WAYLAND_DISPLAY inside
 		binds []session.HostPath
 		state string
 	}{
 		{"wayland-1", "wayland-1", nil, "wayland-1 (listening)"},
 		{"sub/wayland-7", "sub/wayland-7", nil, "sub/wayland-7 (listening)"},
 		{d.Path("run/wayland-1"), "wayland-1", nil, "wayland-1 (listening)"},
-		{d.Path("other/wl"), d.Path("other/wl"), own, "(listening)"},
-		{"../other/wl", d.Path("other/wl"), own, "(listening)"},
+		{d.Path("other/wl"), "wayland-100", single, "/other/wl, inside wayland-100 (listening)"},
+		{"../other/wl", "wayland-100", single, "(listening)"},
 		{"wayland-5", "wayland-5", own, "(listening)"},
 		{"wayland-6", "wayland-6", nil, "(listening)"},
-		{"wayland-3", "-", nil, "no server listens on it"},
-		{"wayland-4", "-", nil, "not a socket"},
-		{"wayland-8", "-", nil, "none: "},
-		{"wayland-9", "-", nil, "does not exist"},
-		{"", "-", nil, "it is empty"},
-		{"/" + strings.Repeat("x", 107), "-", nil, "108 bytes"},
+		{"wayland-3", "", nil, "no server listens on it"},
+		{"wayland-4", "", nil, "not a socket"},
+		{"wayland-8", "", nil, "none: "},
+		{"wayland-9", "", nil, "does not exist"},
+		{"", "", nil, "set, but empty"},
+		{"/" + strings.Repeat("x", 107), "", nil, "108 bytes"},
 	} {
 		s := Wayland.Detect(d.facts("WAYLAND_DISPLAY=" + tt.name))
 		var binds []session.HostPath
@@ -99,7 +100,7 @@ func TestWaylandNamed(t *testing.T) {
 		if got := fakedesk.Value(s, "WAYLAND_DISPLAY"); got != tt.want || !reflect.DeepEqual(binds, tt.binds) || !strings.Contains(s.State, tt.state) {
 			t.Errorf("%q: WAYLAND_DISPLAY=%s, %+v", tt.name, got, s)
 		}
-		if notes := strings.Join(s.Notes, " "); tt.want == "-" && !strings.Contains(notes, "listening: wayland-1 ") {
+		if notes := strings.Join(s.Notes, " "); tt.want == "" && tt.name != "" && !strings.Contains(notes, "listen: wayland-1, wayland-5") {
 			t.Errorf("%q: the notes do not name the live socket: %q", tt.name, notes)
 		}
 	}
@@ -115,8 +116,8 @@ func TestWaylandSearch(t *testing.T) {
 		{"one", []string{"wayland-1"}, nil, "wayland-1", "wayland-1 (listening; WAYLAND_DISPLAY was unset)"},
 		{"default", []string{"wayland-1", "wayland-0"}, nil, "wayland-0", "wayland-0 (listening; WAYLAND_DISPLAY was unset; the default of wayland-0, wayland-1)"},
 		{"lowest", []string{"wayland-10", "wayland-2"}, []string{"wayland-0"}, "wayland-2", "wayland-2 (listening; WAYLAND_DISPLAY was unset; the first in order of wayland-2, wayland-10)"},
-		{"dead", nil, []string{"wayland-3"}, "-", "none: no server listens on wayland-3"},
-		{"nothing", []string{"pipewire-0", "wayland-0.lock", "wayland-proxy-42"}, nil, "-", "none: no compositor's socket in "},
+		{"dead", nil, []string{"wayland-3"}, "", "none: no server listens on wayland-3"},
+		{"nothing", []string{"pipewire-0", "wayland-0.lock", "wayland-proxy-42"}, nil, "", "none: no compositor's socket in "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(t)
@@ -126,19 +127,23 @@ func TestWaylandSearch(t *testing.T) {
 			for _, n := range tt.dead {
 				d.Socket("run/"+n, false)
 			}
-			d.listen("other/wl")
-			d.Must(os.Symlink(d.Path("other/wl"), d.Path("run/wayland-00")))
+			if strings.HasPrefix(tt.want, "wayland-") {
+				d.Must(os.Symlink(tt.live[0], d.Path("run/wayland-again"))) // the same one
+			}
 			s := Wayland.Detect(d.facts())
 			if got := fakedesk.Value(s, "WAYLAND_DISPLAY"); got != tt.want || !strings.HasPrefix(s.State, tt.state) || s.Binds != nil {
 				t.Errorf("WAYLAND_DISPLAY=%s, %+v", got, s)
 			}
+			if several := strings.Contains(tt.state, " of "); several != (len(s.Windows) == 1) {
+				t.Errorf("%q", s.Windows)
+			}
 			f := d.facts()
 			f.Caller.UID++ // now all sockets belong to another user
-			if s := Wayland.Detect(f); len(s.Env) > 0 {
+			if s := Wayland.Detect(f); offersWayland(s) {
 				t.Errorf("another user's socket was shared: %+v", s)
 			}
 			f.Caller.RuntimeDir = ""
-			if s := Wayland.Detect(f); len(s.Env) > 0 || !strings.HasPrefix(s.State, "none: ") {
+			if s := Wayland.Detect(f); offersWayland(s) || !strings.HasPrefix(s.State, "none: ") {
 				t.Errorf("without a runtime directory: %+v", s)
 			}
 		})
@@ -158,11 +163,11 @@ func TestWaylandSocketVariable(t *testing.T) {
 		socket, display string
 		notes           int
 	}{
-		{[]string{"WAYLAND_SOCKET=" + fd}, fd, "-", 0},
+		{[]string{"WAYLAND_SOCKET=" + fd}, fd, "", 0},
 		{[]string{"WAYLAND_SOCKET=" + fd, "WAYLAND_DISPLAY=wayland-1"}, fd, "wayland-1", 0},
-		{[]string{"WAYLAND_SOCKET=12x"}, "-", "wayland-1", 1},
+		{[]string{"WAYLAND_SOCKET=12x"}, "-", "", 1},
 		{[]string{"WAYLAND_SOCKET=", "WAYLAND_DISPLAY=wayland-1"}, "-", "wayland-1", 1},
-		{[]string{"WAYLAND_SOCKET=999999"}, "-", "wayland-1", 1},
+		{[]string{"WAYLAND_SOCKET=999999"}, "-", "", 1},
 	} {
 		s := Wayland.Detect(d.facts(tt.env...))
 		if fakedesk.Value(s, "WAYLAND_SOCKET") != tt.socket || fakedesk.Value(s, "WAYLAND_DISPLAY") != tt.display || len(s.Notes) != tt.notes {
@@ -178,7 +183,7 @@ func TestWaylandRefused(t *testing.T) {
 	var s session.Share
 	f := d.facts("WAYLAND_DISPLAY=" + p)
 	asNobody(t, func() { s = Wayland.Detect(f) })
-	if len(s.Env) > 0 || len(s.Warnings) != 1 || !strings.Contains(s.State, "permission denied") {
+	if offersWayland(s) || len(s.Warnings) != 1 || !strings.Contains(s.State, "permission denied") {
 		t.Errorf("%+v", s)
 	}
 }
@@ -213,7 +218,7 @@ func TestWaylandHide(t *testing.T) {
 	d.Must(os.Symlink(other, d.Path("run/wayland-5")))
 	s := Wayland.Hide(d.facts("WAYLAND_DISPLAY=" + other))
 	want := []session.Path{session.Path(d.Path("run/wayland-1")), session.Path(d.Path("run/wayland-3")), session.Path(other)}
-	if !reflect.DeepEqual(s.Cover, want) || s.Env != nil || s.Binds != nil {
+	if !reflect.DeepEqual(s.Cover, want) || fakedesk.Value(s, "WAYLAND_DISPLAY") != "" || s.Binds != nil {
 		t.Errorf("got %+v, want %q", s, want)
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/display/x11"
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // X11 shares the X server: its socket and a cookie.
@@ -25,10 +28,12 @@ var X11 = session.Feature{
 
 func detectX11(f *session.Facts) session.Share {
 	value, ok := f.Caller.Env.Lookup("DISPLAY")
-	if !ok {
+	switch {
+	case !ok && isEnvironmentLost(f.Caller):
 		return searchX11(f)
-	}
-	if value == "" {
+	case !ok:
+		return session.Share{State: "none: DISPLAY is unset, but another variable of the display is not"}
+	case value == "":
 		return session.Share{State: "none: DISPLAY is set, but empty"}
 	}
 	d, err := x11.ParseDisplay(value, session.IsSocket)
@@ -43,64 +48,128 @@ func detectX11(f *session.Facts) session.Share {
 		}
 		return s
 	}
-	return r.share(f, d, newCookieFinder(f.Caller).find(d))
+	return r.share(f, d, newCookieFinder(f).find(d))
 }
 
 var errNetwork = errors.New("it requires the network, which is denied")
 
 // route is how a client inside connects to a display.
 type route struct {
-	state string
-	binds []session.Bind
-	notes []string
+	state  string
+	inside x11.Display // the name of the display inside
+	binds  []session.Bind
+	notes  []string
 }
 
 // findRoute determines how a client inside connects to d. Clients try the abstract
-// socket first, then the one in the file system. Either suffices, but the abstract
-// one belongs to the network namespace (unix(7)).
+// socket first, then the one in the file system, and then TCP. Each suffices, but
+// abstract sockets and TCP belong to the network namespace (unix(7)).
 func findRoute(f *session.Facts, d x11.Display) (route, error) {
-	if d.Host != "" {
-		if !f.Allowed("network") {
-			return route{}, errNetwork
-		}
-		return route{state: "over TCP"}, nil
+	network := f.Allowed("network")
+	switch {
+	case d.Host == "":
+	case !network:
+		return route{}, errNetwork
+	default:
+		return route{state: "over TCP", inside: d}, nil
 	}
 	c := f.Caller
-	live := c.Listeners()
-	socket := hostSocket(c, d)
-	listens := session.IsSocket(socket) && live.IsLive(socket)
+	named := hostSocket(c, d)
+	socket, listens := c.FindSocket(named)
 	var refused error
 	if listens {
-		refused = unix.Access(string(socket), unix.W_OK)
+		refused = unix.Access(string(socket.Real), unix.W_OK)
 	}
+	abstract := c.Listeners()[d.AbstractName()]
 	switch {
-	case listens && refused == nil && d.Path != "":
-		return route{
-			state: "listening",
-			binds: session.SocketBinds(f, socket, "the X server's socket"),
-			notes: []string{"DISPLAY is a path, which only programs with libxcb 1.16 or newer understand"},
-		}, nil
-	case listens && refused == nil && f.Identity.Kind != "" && f.Identity.InsideUID == 0:
-		// Root has its own /tmp inside, where the mount point can be a directory but
-		// not a file.
-		dir := c.Host.Join(x11.SocketDir)
-		return route{state: "listening", binds: []session.Bind{{Source: dir, Dest: x11.SocketDir, ReadOnly: true, Why: "the X server's socket"}}}, nil
 	case listens && refused == nil:
-		return route{
-			state: "listening",
-			binds: []session.Bind{{Source: socket, Dest: session.Path(d.Socket()), Why: "the X server's socket"}},
-		}, nil
-	case live[d.AbstractName()] && f.Allowed("network"):
-		return route{state: "listening on an abstract socket"}, nil
-	case live[d.AbstractName()]:
+		return socketRoute(f, d, socket), nil
+	case abstract && network:
+		return route{state: "listening on an abstract socket", inside: d}, nil
+	case abstract:
 		return route{}, fmt.Errorf("its socket is abstract: %w", errNetwork)
 	case listens:
-		return route{}, fmt.Errorf("you cannot connect to the socket %s: %w", socket, refused)
-	case session.IsSocket(socket):
-		return route{}, fmt.Errorf("no server listens on %s", socket)
+		return route{}, fmt.Errorf("you cannot connect to the socket %s: %w", named, refused)
+	case d.Path == "" && network && listensOnTCP(c.Host.Join("proc"), 6000+d.Number):
+		return route{state: "listening on TCP", inside: d}, nil
+	case session.IsSocket(named):
+		return route{}, fmt.Errorf("no server listens on %s", named)
 	}
 	return route{}, errors.New("no X server runs for this display")
 }
+
+// socketRoute is the route through the socket of d in the file system.
+func socketRoute(f *session.Facts, d x11.Display, socket session.Socket) route {
+	const why = "the X server's socket"
+	c := f.Caller
+	r := route{state: "listening", inside: d}
+	switch {
+	case d.Path != "" && (!f.Allowed("tmp") || isDir(c.Host.Join(x11.SocketDir))):
+		// Only programs with libxcb 1.16 or newer understand a path.
+		r.inside = x11.Display{Number: freeNumber(c), Screen: d.Screen}
+		r.binds = []session.Bind{{Source: socket.Real, Dest: session.Path(r.inside.Socket()), HidesOthers: true, Why: why}}
+		r.state += "; inside " + r.inside.String()
+	case d.Path != "":
+		r.inside.Path = socket.Path
+		r.binds = socket.Binds(f, why)
+		r.notes = []string{"DISPLAY is a path, which only programs with libxcb 1.16 or newer understand"}
+	case f.Identity.Kind != "" && f.Identity.InsideUID == 0:
+		// Root has its own /tmp inside, where the mount point can be a directory but
+		// not a file.
+		dir := session.HostPath(path.Dir(string(socket.Real)))
+		r.binds = []session.Bind{{Source: dir, Dest: x11.SocketDir, ReadOnly: true, Why: why}}
+	case socket.Real != hostSocket(c, d) && f.Allowed("tmp"):
+		r.binds = socket.Binds(f, why) // the symlink in /tmp leads there, inside too
+	default:
+		r.binds = []session.Bind{{Source: socket.Real, Dest: session.Path(d.Socket()), Why: why}}
+	}
+	return r
+}
+
+// freeNumber returns the number of a display that does not exist on the host: a
+// client would connect to its abstract socket.
+func freeNumber(c *session.Caller) int {
+	numbers := listDisplays(c)
+	for n := 0; ; n++ {
+		if !slices.Contains(numbers, n) {
+			return n
+		}
+	}
+}
+
+func isDir(p session.HostPath) bool {
+	st, err := os.Stat(string(p))
+	return err == nil && st.IsDir()
+}
+
+// listensOnTCP reports whether a server listens on a port of localhost, from the
+// tables /proc/net/tcp and tcp6: libxcb tries it for :N if no Unix socket listens.
+func listensOnTCP(proc session.HostPath, port int) bool {
+	const listening = "0A" // TCP_LISTEN
+	for _, table := range []string{"net/tcp", "net/tcp6"} {
+		data, err := rootfs.ReadHost(proc.Join(table), 16<<20, 0)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			// sl local_address rem_address st …
+			fields := strings.Fields(line)
+			if len(fields) < 4 || fields[3] != listening {
+				continue
+			}
+			address, number, _ := strings.Cut(fields[1], ":")
+			if slices.Contains(localAddresses, address) && number == fmt.Sprintf("%04X", port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// localAddresses are the addresses at which localhost is reached, as in
+// /proc/net/tcp on a little-endian and a big-endian machine.
+var localAddresses = []string{"00000000", "0100007F", "7F000001",
+	"00000000000000000000000000000000", "00000000000000000000000001000000", "00000000000000000000000000000001"}
 
 // hostSocket returns the path of the display's socket on the host.
 func hostSocket(c *session.Caller, d x11.Display) session.HostPath {
@@ -114,7 +183,7 @@ func hostSocket(c *session.Caller, d x11.Display) session.HostPath {
 func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...string) session.Share {
 	s := session.Share{
 		Binds: r.binds,
-		Env:   []session.Var{{Name: "DISPLAY", Value: d.String()}},
+		Env:   []session.Var{{Name: "DISPLAY", Value: r.inside.String()}},
 		Notes: append(k.notes, r.notes...),
 	}
 	admission := "no cookie: the server must admit your uid"
@@ -126,8 +195,11 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 		admission = "no cookie: the program's uid is on the server's host list while it runs"
 		s.Admissions = []session.Admission{{Display: d.String(), Why: "x11: the server has no cookie"}}
 	}
+	if r.inside.Number != d.Number {
+		k.entries = x11.ChangeNumber(k.entries, r.inside.Number)
+	}
 	if len(k.entries) > 0 {
-		admission = k.source
+		admission = "cookie from " + string(k.file)
 		file := session.PrivateDir.Join("Xauthority")
 		s.Files = []session.File{{
 			Path: file,

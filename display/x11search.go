@@ -20,12 +20,38 @@ type candidate struct {
 	cookie  cookie
 }
 
-// searchX11 shares a server of the caller if DISPLAY is unset: the first one whose
+// searchX11 shares a server of the caller if the environment was lost: the first one whose
 // cookie it finds, or else the first one that the caller runs.
 func searchX11(f *session.Facts) session.Share {
-	k := newCookieFinder(f.Caller)
-	var found []candidate
-	var dead []string
+	found, dead := listServers(f, newCookieFinder(f))
+	if len(found) == 0 {
+		return session.Share{State: "none: DISPLAY was unset, and you have no running X server", Notes: dead}
+	}
+	best := max(0, slices.IndexFunc(found, func(c candidate) bool { return len(c.cookie.entries) > 0 }))
+	details := []string{"DISPLAY was unset"}
+	var windows []string
+	if len(found) > 1 {
+		why := "lowest number"
+		if len(found[best].cookie.entries) > 0 {
+			why = "lowest number with a cookie"
+		}
+		var names []string
+		for _, c := range found {
+			names = append(names, c.display.String())
+		}
+		details = append(details, fmt.Sprintf("%s of %s", why, strings.Join(names, ", ")))
+		windows = []string{fmt.Sprintf("the window opens on %s, the %s of %s; to choose another: DISPLAY=%s chrun …",
+			names[best], why, strings.Join(names, ", "), names[max(0, 1-best)])}
+	}
+	s := found[best].route.share(f, found[best].display, found[best].cookie, details...)
+	s.Notes = append(s.Notes, dead...)
+	s.Windows = windows
+	return s
+}
+
+// listServers returns the X servers that may be the caller's, and why others are
+// not reachable.
+func listServers(f *session.Facts, k *cookieFinder) (found []candidate, dead []string) {
 	for _, n := range listDisplays(f.Caller) {
 		d := x11.Display{Number: n, Screen: -1}
 		own, possible := checkOwner(k, d)
@@ -43,25 +69,7 @@ func searchX11(f *session.Facts) session.Share {
 			found = append(found, c)
 		}
 	}
-	if len(found) == 0 {
-		return session.Share{State: "none: DISPLAY was unset, and you have no running X server", Notes: dead}
-	}
-	best := max(0, slices.IndexFunc(found, func(c candidate) bool { return len(c.cookie.entries) > 0 }))
-	details := []string{"DISPLAY was unset"}
-	if len(found) > 1 {
-		why := "lowest number"
-		if len(found[best].cookie.entries) > 0 {
-			why = "lowest number with a cookie"
-		}
-		var names []string
-		for _, c := range found {
-			names = append(names, c.display.String())
-		}
-		details = append(details, fmt.Sprintf("%s of %s", why, strings.Join(names, ", ")))
-	}
-	s := found[best].route.share(f, found[best].display, found[best].cookie, details...)
-	s.Notes = append(s.Notes, dead...)
-	return s
+	return found, dead
 }
 
 // listDisplays returns the numbers of the displays of all X servers on this

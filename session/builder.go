@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +29,9 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	b.overlayEtc()
 	b.addAccountFiles()
 	b.mountHome()
+	if !req.NoDesktop {
+		b.mountRuntimeDir() // after the home, since it may be in there
+	}
 	for _, o := range offers {
 		b.addOffer(o)
 	}
@@ -109,33 +111,25 @@ func (b *builder) mountBase() {
 		b.addNode(Node{Path: "tmp", Kind: Dir, Mode: 0o1777})
 		b.mountRequired(Mount{Kind: FromTmpfs, Source: "tmp", Dest: "/tmp", NoSuidNoDev: true, Feature: "tmp", Why: "an empty /tmp"})
 	}
-	if !b.req.NoDesktop {
-		b.mountRuntimeDir()
-	}
 }
 
 // mountRuntimeDir shares the caller's runtime directory, or makes one.
 func (b *builder) mountRuntimeDir() {
 	dir := b.f.Caller.RuntimeDir
+	inside := b.f.Caller.RuntimeDirInside()
+	m := Mount{Kind: FromTmpfs, Source: "runtime", Dest: inside, NoSuidNoDev: true, Feature: "base"}
 	switch {
 	case b.f.PrivateRuntimeDir():
-		b.addNode(Node{Path: "runtime", Kind: Dir, Mode: 0o700})
-		b.mountRequired(Mount{Kind: FromTmpfs, Source: "runtime", Dest: b.runtimeDir(), NoSuidNoDev: true, Feature: "base",
-			Why: "the program's own runtime directory, with the shared sockets"})
+		m.Why = "the program's own runtime directory, with the shared sockets"
+		b.addNode(Node{Path: m.Source, Kind: Dir, Mode: 0o700})
 	case dir != "":
-		b.bind("base", Bind{Source: dir, Dest: Path(dir), Required: true,
-			Why: "the caller's whole runtime directory, so that servers may restart"})
+		m.Why = "the caller's whole runtime directory, so that servers may restart"
+		m.Kind, m.Source, m.NoSuidNoDev, m.AllowMountPoints = FromHost, string(dir), false, true
 	default:
-		b.addNode(Node{Path: strings.TrimPrefix(string(b.runtimeDir()), "/"), Kind: Dir, Mode: 0o700})
+		b.addNode(Node{Path: strings.TrimPrefix(string(inside), "/"), Kind: Dir, Mode: 0o700})
+		return
 	}
-}
-
-// runtimeDir is XDG_RUNTIME_DIR inside.
-func (b *builder) runtimeDir() Path {
-	if dir := b.f.Caller.RuntimeDir; dir != "" && !b.req.NoDesktop {
-		return Path(dir)
-	}
-	return Path("/run/user/" + strconv.Itoa(b.f.Caller.UID))
+	b.mountRequired(m)
 }
 
 // mountDev shares the whole /dev, or only basic devices if a feature in it is
@@ -230,6 +224,9 @@ func (b *builder) bind(feature string, s Bind) {
 	if !s.ReadOnly && b.shows(s.Dest, s.Source) || b.relaySocket(s) {
 		return
 	}
+	if s.HidesOthers {
+		b.mountEmptyDir(feature, Path(path.Dir(string(s.Dest))))
+	}
 	at, err := b.bindMountPoint(s)
 	if err != nil {
 		err = fmt.Errorf("cannot share %s on %s: %w", s.Source, s.Dest, err)
@@ -242,6 +239,18 @@ func (b *builder) bind(feature string, s Bind) {
 	}
 	b.mount(Mount{Kind: FromHost, Source: string(s.Source), Dest: at, ReadOnly: s.ReadOnly,
 		Required: s.Required, Feature: feature, Why: s.Why})
+}
+
+// mountEmptyDir mounts a new, empty directory on dir. If it cannot, the mount point
+// below will fail too.
+func (b *builder) mountEmptyDir(feature string, dir Path) {
+	at, err := b.ensureMountPoint(dir, Dir)
+	if err != nil {
+		return
+	}
+	source := "only-" + feature
+	b.addNode(Node{Path: source, Kind: Dir, Mode: 0o1777})
+	b.mount(Mount{Kind: FromTmpfs, Source: source, Dest: at, NoSuidNoDev: true, Feature: feature, Why: "the socket that is shared there"})
 }
 
 // shows reports whether the host's file source is visible at p already.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"chrun/session/account"
 	"chrun/session/rootfs"
@@ -42,6 +43,12 @@ type Caller struct {
 	// absolute, else /run/user/UID; in both cases an existing directory that
 	// the caller owns. "" if there is none.
 	RuntimeDir HostPath
+	// ThroughRoot means that the caller made this launch through root (sudo, doas),
+	// which drops most variables of the desktop.
+	ThroughRoot bool
+	// OpensDisplay asks an X server whether it accepts a cookie. It is nil if no
+	// server may be asked.
+	OpensDisplay func(display string, cookie []byte, limit time.Duration) (bool, error)
 	// Host is the directory in which the host's files are read: "/", except in tests.
 	Host HostPath
 	// Listeners returns the sockets that have a live server.
@@ -67,6 +74,15 @@ func (c *Caller) MachineID() string {
 	return *c.machineID
 }
 
+// RuntimeDirInside returns XDG_RUNTIME_DIR inside: the path of the caller's, or
+// that of a new one.
+func (c *Caller) RuntimeDirInside() Path {
+	if c.RuntimeDir != "" {
+		return Path(c.RuntimeDir)
+	}
+	return Path("/run/user/" + strconv.Itoa(c.UID))
+}
+
 // PathThroughHome returns a real path as the home names it, if the home is
 // reached through a symlink: files in it are shared and judged by that name.
 func (c *Caller) PathThroughHome(p HostPath) HostPath {
@@ -79,10 +95,6 @@ func (c *Caller) PathThroughHome(p HostPath) HostPath {
 	}
 	return p
 }
-
-// IsListening reports whether p is a socket with a live server. It follows
-// symlinks.
-func (c *Caller) IsListening(p HostPath) bool { return IsSocket(p) && c.Listeners().IsLive(p) }
 
 // FindRuntimeDir returns the runtime directory for uid (XDG Base Directory
 // 0.8): $XDG_RUNTIME_DIR if it is an absolute path to a directory of uid, else

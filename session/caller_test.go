@@ -158,7 +158,8 @@ func TestSocketBinds(t *testing.T) {
 		"x":          dir + "/x", // not above the home
 	} {
 		got := ""
-		for _, b := range SocketBinds(f, HostPath(filepath.Join(dir, p)), "why") {
+		s := HostPath(filepath.Join(dir, p))
+		for _, b := range (Socket{Real: s, Path: s}).Binds(f, "why") {
 			got += string(b.Source)
 		}
 		if got != want {
@@ -166,7 +167,7 @@ func TestSocketBinds(t *testing.T) {
 		}
 	}
 	c.UID += 61234
-	if got := SocketBinds(f, HostPath(dir+"/own/x"), "why"); len(got) != 1 || string(got[0].Source) != dir+"/own/x" {
+	if got := (Socket{Real: HostPath(dir + "/own/x")}).Binds(f, "why"); len(got) != 1 || string(got[0].Source) != dir+"/own/x" {
 		t.Errorf("in a directory of another user: %v", got)
 	}
 }

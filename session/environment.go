@@ -10,6 +10,8 @@ import (
 type Environment struct {
 	// Keep reports whether a variable passes, and if not, why.
 	Keep func(name, value string) (ok bool, why string)
+	// Finish corrects variables when all features have set theirs. It may be nil.
+	Finish func(values map[string]string)
 	// Login are the variables that a login to the tree sets, such as PATH.
 	Login []Var
 }
@@ -24,7 +26,7 @@ func (b *builder) setEnvironment(offers []Offer, rules Environment) {
 	}
 	a := b.f.Account
 	for _, v := range []Var{{"HOME", string(b.f.Home)}, {"USER", a.Name}, {"LOGNAME", a.Name}, {"SHELL", a.Shell},
-		{"PWD", string(b.plan.Cwd)}, {"XDG_RUNTIME_DIR", string(b.runtimeDir())},
+		{"PWD", string(b.plan.Cwd)}, {"XDG_RUNTIME_DIR", string(b.f.Caller.RuntimeDirInside())},
 		{"CHRUN_CHROOT", b.f.Name}, {"debian_chroot", promptName(b.f.Name)}} {
 		values[v.Name] = v.Value
 	}
@@ -33,6 +35,9 @@ func (b *builder) setEnvironment(offers []Offer, rules Environment) {
 	}
 	for _, o := range offers {
 		setFeatureVariables(values, o)
+	}
+	if rules.Finish != nil {
+		rules.Finish(values)
 	}
 	for _, v := range b.req.Env {
 		values[v.Name] = v.Value

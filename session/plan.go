@@ -153,7 +153,7 @@ type Mount struct {
 	Rel              string
 	ReadOnly         bool `json:",omitempty"`
 	NoSuidNoDev      bool `json:",omitempty"`
-	AllowMountPoints bool `json:",omitempty"` // the launch may create mount points in Source: a home of this chroot
+	AllowMountPoints bool `json:",omitempty"` // the launch may create mount points in Source: a home of this chroot, or the runtime directory
 	Required         bool `json:",omitempty"` // a failure ends the launch
 	Feature          string
 	Why              string

@@ -41,7 +41,9 @@ type Feature struct {
 	Variables []string // its variables, unset inside unless Detect sets them
 	// Detect finds what the host offers this launch. It only reads.
 	Detect func(*Facts) Share
-	// Hide finds what must be covered if the feature is denied. It may be nil.
+	// Hide finds what must be covered if the feature is denied, and the values of
+	// its variables that mean none, where an unset one means the library's default.
+	// It may be nil.
 	Hide func(*Facts) Share
 }
 
@@ -59,6 +61,7 @@ type Share struct {
 	Cover        []Path      // existing sockets inside over which /dev/null is mounted
 	HomeEntries  []HomeEntry // visible entries of the caller's home
 	Notes        []string    // further lines for -v
+	Windows      []string    // printed even without -v if the program opens windows: on which screen
 	Warnings     []string    // printed even without -v: what the person requested and does not get
 }
 
@@ -74,7 +77,10 @@ type Bind struct {
 	OnlyIfMissing, WithFolder bool
 	// Yields leaves this out if the person shares something below Dest.
 	Yields bool
-	Why    string // for --dry-run
+	// HidesOthers puts Dest into a new directory, which hides the other files of the
+	// host that would be beside it.
+	HidesOthers bool
+	Why         string // for --dry-run
 }
 
 // File is a small file that differs inside. Data is its content at launch.

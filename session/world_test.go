@@ -101,7 +101,7 @@ func (w *world) offers() []Offer {
 	list := []Offer{
 		{Feature: Feature{Name: "wayland", Variables: []string{"WAYLAND_DISPLAY", "WAYLAND_SOCKET"}},
 			Share: Share{State: "wayland-1 (listening)", Env: []Var{{"WAYLAND_DISPLAY", "wayland-1"}},
-				Binds: SocketBinds(w.f, wayland, "the Wayland compositor's socket")}},
+				Binds: Socket{Real: wayland, Path: wayland}.Binds(w.f, "the Wayland compositor's socket")}},
 		{Feature: Feature{Name: "x11", Variables: []string{"DISPLAY", "XAUTHORITY"}},
 			Share: Share{State: ":0", Env: []Var{{"DISPLAY", ":0"}, {"XAUTHORITY", "/run/chrun/Xauthority"}},
 				Files: []File{{Path: "/run/chrun/Xauthority", Data: []byte(secret), Mode: 0o600}}, Notes: []string{"the cookie is from /home/alice/.Xauthority"}}},

@@ -66,6 +66,7 @@ type command struct {
 // program has been started.
 func (c *command) run() error {
 	role := request.Role{Tree: -1}
+	throughRoot := false
 	if os.Getuid() == 0 {
 		d, err := elevate.Decide(elevate.Call{Flags: c.flags, Args: os.Args, Env: c.env, System: cli.SystemDir, Warn: c.warn})
 		switch {
@@ -78,9 +79,10 @@ func (c *command) run() error {
 		}
 		role.Bare = true
 	} else {
-		c.env, role.Tree = elevate.TakeTree(c.env)
+		c.env, role.Tree, throughRoot = elevate.TakeTree(c.env)
 	}
 	caller := cli.NewCaller(os.Getuid(), os.Getgid(), c.env)
+	caller.ThroughRoot = throughRoot
 	conf, err := config.Load(cli.ConfigSource(caller, cli.SystemDir, func(err error) { c.warn(err.Error()) }))
 	if err != nil {
 		return err
@@ -120,6 +122,7 @@ func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
 	pending := c.beginMenuLaunch(in)
 	defer pending.Close()
 	c.suggest.Sudo = in.Role.Root || in.Role.Tree >= 0
+	in.Caller.OpensDisplay = helper.AskDisplay(in.Caller.UID)
 	in.Flags, in.Terminal = c.flags, cli.IsTerminal(0) && cli.IsTerminal(2)
 	l, err := request.Build(in)
 	if err != nil {

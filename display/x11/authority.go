@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -149,6 +150,15 @@ func SelectRenamedEntries(entries []Entry, d Display) []Entry {
 		}
 	}
 	return nil
+}
+
+// ChangeNumber returns the entries for another display number.
+func ChangeNumber(entries []Entry, number int) []Entry {
+	changed := slices.Clone(entries)
+	for i := range changed {
+		changed[i].Number = strconv.Itoa(number)
+	}
+	return changed
 }
 
 // matchesNumber reports whether e is for the display number of d. A display that

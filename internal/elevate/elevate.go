@@ -140,7 +140,7 @@ func (d *Decision) TakeRights() (*session.Caller, error) {
 		return nil, fmt.Errorf("cannot take the rights of %s: %w", u.Name, err)
 	}
 	caller := cli.NewCaller(u.UID, u.GID, d.env)
-	caller.Groups = d.groups
+	caller.Groups, caller.ThroughRoot = d.groups, true
 	return caller, nil
 }
 

@@ -124,9 +124,9 @@ func TestTerminalOwner(t *testing.T) {
 // the desktop and the language.
 func TestUserEnviron(t *testing.T) {
 	u := account.Account{Name: "al", UID: 1717, Home: "/home/al"}
-	got := userEnviron(u, session.Environ{"PATH=/root/bin", "HOME=/root", "DISPLAY=:1", "WAYLAND_DISPLAY=", "LC_TIME=C", "LD_PRELOAD=/x", "SECRET=1", "DBUS_SESSION_BUS_ADDRESS=unix:path=/b"})
+	got := userEnviron(u, session.Environ{"PATH=/root/bin", "HOME=/root", "DISPLAY=:1", "WAYLAND_DISPLAY=", "PULSE_SERVER=", "LC_TIME=C", "LD_PRELOAD=/x", "SECRET=1", "DBUS_SESSION_BUS_ADDRESS=unix:path=/b"})
 	want := session.Environ{"HOME=/home/al", "USER=al", "LOGNAME=al", "SHELL=/bin/sh", "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
-		"DISPLAY=:1", "LC_TIME=C", "DBUS_SESSION_BUS_ADDRESS=unix:path=/b"}
+		"DISPLAY=:1", "WAYLAND_DISPLAY=", "LC_TIME=C", "DBUS_SESSION_BUS_ADDRESS=unix:path=/b"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
@@ -141,18 +141,18 @@ func TestTakeTree(t *testing.T) {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
 		t.Fatal(err)
 	}
-	env, fd := TakeTree(session.Environ{"A=b", treeVariable + "=" + strconv.Itoa(int(f.Fd())), "C=d"})
+	env, fd, throughRoot := TakeTree(session.Environ{"A=b", treeVariable + "=" + strconv.Itoa(int(f.Fd())), "C=d"})
 	flags, _ := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
-	if fd != int(f.Fd()) || flags&unix.FD_CLOEXEC == 0 || !slices.Equal(env, []string{"A=b", "C=d"}) {
+	if fd != int(f.Fd()) || !throughRoot || flags&unix.FD_CLOEXEC == 0 || !slices.Equal(env, []string{"A=b", "C=d"}) {
 		t.Errorf("%d %x %q", fd, flags, env)
 	}
 	for _, value := range []string{"", "2", "-1", "x"} {
-		if env, fd := TakeTree(session.Environ{treeVariable + "=" + value}); fd != -1 || len(env) != 0 {
-			t.Errorf("%q: %d %q", value, fd, env)
+		if env, fd, throughRoot := TakeTree(session.Environ{treeVariable + "=" + value}); fd != -1 || len(env) != 0 || !throughRoot {
+			t.Errorf("%q: %d %q %v", value, fd, env, throughRoot)
 		}
 	}
-	if env, fd := TakeTree(session.Environ{"A=b"}); fd != -1 || len(env) != 1 {
-		t.Errorf("%d %q", fd, env)
+	if env, fd, throughRoot := TakeTree(session.Environ{"A=b"}); fd != -1 || len(env) != 1 || throughRoot {
+		t.Errorf("%d %q %v", fd, env, throughRoot)
 	}
 }
 
@@ -284,7 +284,7 @@ func TestDecide(t *testing.T) {
 	}
 	defer f.Close()
 	unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
-	if env, err := d.handOver(); err != nil || !slices.Equal(env, d.env) {
+	if env, err := d.handOver(); err != nil || !slices.Equal(env, append(slices.Clone(d.env), treeVariable+"=-1")) {
 		t.Errorf("%q %v", env, err)
 	}
 	if flags, _ := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); flags&unix.FD_CLOEXEC == 0 {
@@ -318,7 +318,7 @@ func TestDecideIdmap(t *testing.T) {
 	if flags, _ := unix.FcntlInt(uintptr(d.tree), unix.F_GETFD, 0); flags&unix.FD_CLOEXEC != 0 {
 		t.Error("the tree does not pass to the user's launch")
 	}
-	if _, fd := TakeTree(env); fd != d.tree {
+	if _, fd, _ := TakeTree(env); fd != d.tree {
 		t.Errorf("%d is handed over, %d arrives", d.tree, fd)
 	}
 	if _, err := (&Decision{tree: 9999}).handOver(); err == nil {

@@ -89,7 +89,7 @@ func controllingOwner() string {
 
 // passedVariables come from root's environment into the user's launch: they say
 // which desktop and language it is. All others are root's.
-var passedVariables = []string{"TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
+var passedVariables = []string{"TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_CONNECTION",
 	"XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE", "XDG_SESSION_DESKTOP", "DESKTOP_SESSION", "CHRUN_CHROOT",
 	"DBUS_SESSION_BUS_ADDRESS", "PULSE_SERVER", "PIPEWIRE_REMOTE", "SSH_AUTH_SOCK",
 	"XDG_ACTIVATION_TOKEN", "DESKTOP_STARTUP_ID"}
@@ -105,7 +105,8 @@ func userEnviron(u account.Account, env session.Environ) session.Environ {
 		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
 	for _, kv := range env {
 		name, value, _ := strings.Cut(kv, "=")
-		if slices.Contains(passedVariables, name) && value != "" || strings.HasPrefix(name, "LC_") {
+		isNone := value == "" && name != "DISPLAY" && name != "WAYLAND_DISPLAY" // there, empty means none
+		if slices.Contains(passedVariables, name) && !isNone || strings.HasPrefix(name, "LC_") {
 			out = append(out, kv)
 		}
 	}
@@ -136,15 +137,16 @@ func hostGroups(u account.Account) []int {
 }
 
 // treeVariable names the descriptor of an idmapped tree that root hands over to
-// the user's launch.
+// the user's launch, or -1. It also says that root has started that launch.
 const treeVariable = "_CHRUN_TREE"
 
 // TakeTree removes the descriptor that root has handed over from the
-// environment. fd is -1 if there is none.
-func TakeTree(env session.Environ) (rest session.Environ, fd int) {
+// environment. fd is -1 if there is none. throughRoot reports whether root has
+// started this process.
+func TakeTree(env session.Environ) (rest session.Environ, fd int, throughRoot bool) {
 	value, ok := env.Lookup(treeVariable)
 	if !ok {
-		return env, -1
+		return env, -1, false
 	}
 	fd, err := strconv.Atoi(value)
 	if err != nil || fd < 3 {
@@ -152,7 +154,7 @@ func TakeTree(env session.Environ) (rest session.Environ, fd int) {
 	} else {
 		unix.CloseOnExec(fd)
 	}
-	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, treeVariable+"=") }), fd
+	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, treeVariable+"=") }), fd, true
 }
 
 // Become turns this process into the user's launch, by executing chrun again
@@ -187,11 +189,10 @@ func (d *Decision) handOver() (session.Environ, error) {
 	if err := HideDescriptors(); err != nil {
 		return nil, err
 	}
-	if d.tree < 0 {
-		return d.env, nil
-	}
-	if _, err := unix.FcntlInt(uintptr(d.tree), unix.F_SETFD, 0); err != nil {
-		return nil, fmt.Errorf("cannot hand over the idmapped tree: %w", os.NewSyscallError("fcntl", err))
+	if d.tree >= 0 {
+		if _, err := unix.FcntlInt(uintptr(d.tree), unix.F_SETFD, 0); err != nil {
+			return nil, fmt.Errorf("cannot hand over the idmapped tree: %w", os.NewSyscallError("fcntl", err))
+		}
 	}
 	return append(d.env, treeVariable+"="+strconv.Itoa(d.tree)), nil
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
+	"chrun/display/x11"
 	"chrun/display/x11/xhost"
 	"chrun/internal/cli"
 	"chrun/session"
@@ -101,6 +102,19 @@ func StartXhost(uid, socket int) (pid int, err error) {
 		sys.Credential = credential(uid, noGroup, nil)
 	}
 	return start([]int{socket}, sys, xhost.Env, "xhost")
+}
+
+// AskDisplay returns a function that asks an X server, as uid, whether it accepts a
+// cookie. An error means that there was no answer.
+func AskDisplay(uid int) func(display string, cookie []byte, limit time.Duration) (bool, error) {
+	return func(display string, cookie []byte, limit time.Duration) (bool, error) {
+		d, err := x11.ParseDisplay(display, session.IsSocket)
+		if err != nil {
+			return false, err
+		}
+		c := &xhost.Client{Display: d, Cookie: cookie, UID: uid, Limit: limit, Start: StartXhost}
+		return c.Opens()
+	}
 }
 
 // answerTime is how long the desktop may take to answer.

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
+	"chrun/display"
 	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/account"
@@ -179,8 +181,11 @@ func (l *Launch) Plan() (*session.Plan, error) {
 		switch {
 		case o.Allowed:
 			o.Share = f.Detect(l.Facts)
-		case f.Hide != nil && !l.Request.RootInside && !l.Facts.PrivateRuntimeDir():
+		case f.Hide != nil && !l.Role.Bare && (!l.Request.RootInside || rootFeatures[f.Name]):
 			o.Share = f.Hide(l.Facts)
+			if l.Request.RootInside || l.Facts.PrivateRuntimeDir() {
+				o.Share.Cover, o.Share.Notes = nil, nil // the sockets are not inside
+			}
 		}
 		offers = append(offers, o)
 	}
@@ -198,7 +203,24 @@ func (l *Launch) Plan() (*session.Plan, error) {
 	plan.Linux32 = personality == "linux32" || personality == "" && l.Root.Is32()
 	plan.Notes = append(l.notes, plan.Notes...)
 	plan.Warnings = append(l.warnings, plan.Warnings...)
+	l.explainDisplays(plan, offers)
 	return plan, nil
+}
+
+// explainDisplays adds what a person should know of the displays: a warning if the
+// program opens windows, or is a shell in which a person types, else a note.
+func (l *Launch) explainDisplays(plan *session.Plan, offers []session.Offer) {
+	find := func(name string) session.Share {
+		return offers[slices.IndexFunc(offers, func(o session.Offer) bool { return o.Feature.Name == name })].Share
+	}
+	texts := display.Explain(l.Facts, find(display.Wayland.Name), find(display.X11.Name))
+	switch {
+	case len(texts) == 0:
+	case len(plan.Argv) > 0 && !plan.Login && desktop.OpensWindows(l.Root, plan.Programs), plan.Login && l.Request.Interactive:
+		plan.Warnings = append(plan.Warnings, texts...)
+	default:
+		plan.Notes = append(plan.Notes, texts...)
+	}
 }
 
 // environment says how the caller's variables are treated.
@@ -214,7 +236,7 @@ func (l *Launch) environment() session.Environment {
 	for _, k := range desktop.FindMissingPlugins(l.Root, l.Caller.Env) {
 		lacks[k.Variable] = k.Note
 	}
-	return session.Environment{Login: vars, Keep: func(name, value string) (bool, string) {
+	return session.Environment{Login: vars, Finish: desktop.FixSessionType, Keep: func(name, value string) (bool, string) {
 		if why, ok := lacks[name]; ok {
 			return false, why
 		}

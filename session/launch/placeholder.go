@@ -13,7 +13,7 @@ import (
 )
 
 // removePlaceholders removes the empty files on which single files were mounted
-// in a home that chrun made. A later program might mistake one for the file
+// in a home that chrun made, or in the runtime directory. A later program might mistake one for the file
 // itself. Since removing a mount point unmounts it everywhere (unlink(2) since
 // Linux 3.18), a placeholder stays as long as another launch or a detached
 // program uses it.
@@ -23,7 +23,7 @@ func removePlaceholders(plan *session.Plan, root *rootfs.Root) {
 	removeOwnPlaceholders(plan, root, tables)
 	for _, m := range plan.Mounts[1:] {
 		home := plan.Mounts[m.Into]
-		if m.Feature != "files" || !home.AllowMountPoints {
+		if m.Feature != "files" && m.Feature != "wayland" || !home.AllowMountPoints {
 			continue
 		}
 		dir, err := openBeneath(home.Source, path.Dir(m.Rel))

@@ -13,13 +13,13 @@ mkdir -m 0755 /mnt/run  # directory
 mkdir -m 1777 /mnt/run/lock  # directory
 mkdir -m 0700 /mnt/run/chrun  # directory
 chown -h 1000:1000 /mnt/run/chrun  # owned by the program
+mkdir -m 0755 /mnt/etc  # directory
+mkdir -m 0700 /mnt/home  # directory
+chown -h 1000:1000 /mnt/home  # owned by the program
 mkdir -m 0700 /mnt/runtime  # directory
 chown -h 1000:1000 /mnt/runtime  # owned by the program
 mkdir -m 0755 /mnt/run/user  # directory
 mkdir -m 0755 /mnt/run/user/1500  # directory
-mkdir -m 0755 /mnt/etc  # directory
-mkdir -m 0700 /mnt/home  # directory
-chown -h 1000:1000 /mnt/home  # owned by the program
 printf %s '' > /mnt/runtime/wayland-1  # file
 chown -h 1000:1000 /mnt/runtime/wayland-1  # owned by the program
 install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # for 15 secret bytes

@@ -10,9 +10,9 @@ mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs /mnt  # small files
 mkdir -m 0755 /mnt/run  # directory
 mkdir -m 1777 /mnt/run/lock  # directory
 mkdir -m 0700 /mnt/run/chrun  # directory
+mkdir -m 0755 /mnt/etc  # directory
 mkdir -m 0755 /mnt/run/user  # directory
 mkdir -m 0755 /mnt/run/user/1500  # directory
-mkdir -m 0755 /mnt/etc  # directory
 install -m 0600 /dev/null /mnt/run/chrun/Xauthority  # for 15 secret bytes
 mkdir -m 0755 /mnt/run/host  # directory
 mkdir -m 0755 /mnt/run/host/etc  # directory
