@@ -22,7 +22,10 @@ func Explain(f *session.Facts, wayland, x11 session.Share) []string {
 		}
 		return nil
 	}
-	texts := append(wayland.Windows, x11.Windows...)
+	texts := wayland.Windows
+	if !isWayland { // most programs prefer Wayland
+		texts = x11.Windows
+	}
 	if env.Get("SSH_CONNECTION") != "" && isEnvironmentLost(f.Caller) {
 		texts = append(texts, "the window opens on the screen of this machine; to have it on yours: ssh -X")
 	}
@@ -56,10 +59,14 @@ func explainNone(f *session.Facts, wayland, x11 session.Share) string {
 	}
 	text := strings.Join(dead, "; ")
 	if live := listChoices(f); len(live) > 0 {
+		live = live[:min(len(live), maxChoices)]
 		text += "; to use one that is running: " + strings.Join(live, " chrun …, or ") + " chrun …"
 	}
 	return text
 }
+
+// maxChoices is how many displays a text names.
+const maxChoices = 3
 
 // listChoices returns the settings that choose one of the caller's displays.
 func listChoices(f *session.Facts) (choices []string) {
