@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -208,5 +210,43 @@ func TestHomeDeadMount(t *testing.T) {
 			t.Errorf("%v: %+v", flags, r)
 		}
 		cancel()
+	}
+}
+
+// Whatever a program saves, by whatever spelling and from wherever, is on the host
+// at the same path, or chrun says where it is.
+func TestNothingIsLost(t *testing.T) {
+	d, home := homeDesk(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	random := rand.New(rand.NewPCG(1, seed))
+	pick := func(list ...string) string { return list[random.IntN(len(list))] }
+	for i := range 40 {
+		name := fmt.Sprintf("%s %d", pick("file", "日本", "-dash", "it's", ".hidden"), i)
+		dir := pick("src", "src/a/b", "with blank", "data", ".", "new"+strconv.Itoa(i), "p1/new/deep")
+		cwd := pick(home, home+"/src", home+"/src/a/b/c", "/", "/tmp")
+		target := filepath.Join(home, dir, name)
+		spelled := target
+		if relative, err := filepath.Rel(cwd, target); err == nil && random.IntN(2) == 0 && !strings.Contains(relative, "..") {
+			spelled = "./" + relative
+		}
+		script := `mkdir -p "$(dirname "$1")"; ` + pick(`echo saved >"$1"`, `dd status=none if=/etc/hostname of="$1"; echo saved >"$1"`,
+			`echo saved >"$1.part" && mv -- "$1.part" "$1"`, `umask 077; echo saved | tee -- "$1" >/dev/null`)
+		r := d.in(cwd, nil, "sh", "-c", script, "sh", spelled)
+		if r.err != nil {
+			t.Errorf("%s in %s: %v: %s", spelled, cwd, r.err, r.stderr)
+			continue
+		}
+		if data, err := os.ReadFile(target); err == nil && string(data) == "saved\n" {
+			continue // it is on the host
+		}
+		relative, _ := filepath.Rel(home, target)
+		top, _, _ := strings.Cut(relative, "/")
+		if strings.HasPrefix(top, ".") {
+			continue // what begins with a dot is the chroot's own
+		}
+		if !strings.Contains(r.stderr, "~/"+top+" is new in the chroot's home: ~/.local/share/chrun/homes/") {
+			t.Errorf("%s, saved in %s with %s, is neither on the host nor named: %s", target, cwd, script, r.stderr)
+		}
 	}
 }
