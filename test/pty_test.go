@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -40,9 +39,20 @@ func TestPseudoterminals(t *testing.T) {
 				out, err := cmd.CombinedOutput()
 				cancel()
 				if got := strings.ReplaceAll(string(out), "\r", ""); err != nil || got != "script\nzpty\n" {
-					t.Error(fmt.Sprintf("%s, %s, --deny=%s:", host.name, who, deny), err, got)
+					t.Errorf("%s, %s, --deny=%s: %v: %s", host.name, who, deny, err, got)
 				}
 			}
+		}
+	}
+}
+
+// A terminal emulator works without devices, as in an example of chrun(1).
+func TestTerminalEmulator(t *testing.T) {
+	d := openDesktop(t, headless.Options{Compositor: "sway"})
+	for _, flags := range [][]string{{"--deny=gpu"}, {"--deny=devices"}, {"--deny=shm"}, {"--deny=all", "--allow=display"}} {
+		// foot ends with the status of its command, which is 42 only on a terminal.
+		if r := d.chrun(both, flags, "foot", "-e", "sh", "-c", "test -t 0 && tty && exit 42"); r.code != 42 {
+			t.Errorf("%v: status %d: %s", flags, r.code, r.stderr)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package launch
 import (
 	"bufio"
 	"bytes"
+	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -183,4 +185,37 @@ func TestContinueOnlyProgram(t *testing.T) {
 	waitFor(t, "it stops", state("T"))
 	tree.check(unix.Kill(cmd.Process.Pid, unix.SIGCONT))
 	waitFor(t, "it continues", state("S"))
+}
+
+// The handlers report who sent a signal, and Go's handler still gets real faults.
+func TestHandlers(t *testing.T) {
+	const child = "CHRUN_TEST_HANDLERS"
+	if os.Getenv(child) == "" {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestHandlers$")
+		cmd.Env = append(os.Environ(), child+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		return
+	}
+	signals, err := watchSignals()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{unix.SIGSEGV, unix.SIGABRT, unix.SIGTSTP, unix.SIGWINCH, 64} {
+		if err := unix.Kill(os.Getpid(), s); err != nil {
+			t.Fatal(err)
+		}
+		if got := readSignals(signals); len(got) != 1 || got[0].signal != int32(s) || got[0].code != 0 || int(got[0].sender) != os.Getpid() {
+			t.Errorf("%v: %+v", s, got)
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			*(*int)(nil) = 1
+		}()
+	}
 }
