@@ -199,7 +199,7 @@ func relayBus(addresses []address, inside session.Path, variable string, notes [
 			continue // over TCP
 		}
 		return session.Share{
-			State: fmt.Sprintf("%s (listening; relayed by chrun, because the program has another uid than you)", a),
+			State: fmt.Sprintf("%s (listening; relayed by chrun, because the program has a different uid from yours)", a),
 			Relay: &session.Relay{Bus: bus, Path: inside}, Notes: notes,
 			Env: []session.Var{{Name: variable, Value: unixAddress(string(inside)).String()}},
 		}

@@ -19,7 +19,7 @@ var Gpu = session.Feature{
 		}
 		s := session.Share{State: strings.Join(found, ", "), Binds: selectDevices(f, "gpu")}
 		if s.State == "" {
-			s.State = "no known graphics device on the host"
+			s.State = "no graphics device found on the host"
 		}
 		return s
 	},

@@ -53,7 +53,7 @@ var openTypes []byte
 func detectHostOpen(f *session.Facts) (s session.Share) {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil || !isFile(session.HostPath(exe)) {
-		return session.Share{State: "no: the executable of chrun is missing (it was replaced or removed)"}
+		return session.Share{State: "no: chrun was replaced or removed after it started"}
 	}
 	if st, err := f.Root.Lstat("/run"); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return session.Share{State: "no: /run of the chroot is a symlink"} // our files would be elsewhere

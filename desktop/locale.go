@@ -32,7 +32,7 @@ func detectLocaleTime(f *session.Facts) session.Share {
 	}
 	shareZone(f, &s)
 	for _, name := range missing {
-		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s, C.UTF-8 is used instead%s", name, localeCommand(f.Root, name)))
+		s.Notes = append(s.Notes, fmt.Sprintf("the chroot has no locale %s; C.UTF-8 is used instead%s", name, localeCommand(f.Root, name)))
 	}
 	if len(locales) == 0 {
 		locales = []string{"no locale set"}

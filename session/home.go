@@ -83,7 +83,7 @@ func (b *builder) chooseHome(own ownHome) (mode HomeMode, why string) {
 	case own.source != "":
 		return HomeAuto, ""
 	}
-	return HomePrivate, "the chroot has no home of this account that the caller can write"
+	return HomePrivate, "the chroot has no home for this account, or you cannot write to it"
 }
 
 // ownHome is the chroot's own home of the account: its canonical path inside and

@@ -64,7 +64,7 @@ func (s *script) limits() {
 		s.printf("# Run this as root.\n")
 	}
 	if id.NeedsNewuidmap() {
-		s.printf("# A shell cannot map a range of ids: after unshare has started, run the line below from\n# another terminal, with its process id, before the mounts can work.\n")
+		s.printf("# A shell cannot map a range of ids. When unshare has started, run the newuidmap line below\n# in another terminal, with the process id of unshare as PID. The mounts work only after that.\n")
 	}
 	if id.Kind == Idmap {
 		s.printf("# A shell cannot exchange two owners of a tree: %s must be an idmapped mount.\n", s.plan.Tree)

@@ -32,8 +32,9 @@ type exportFlags struct {
 func (c *command) export() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
-		Long: "Put programs of a chroot into the menu: their entries, icons and file types. APP is an ID, a program\n" +
-			"or a shown name. What opened a file before still opens it. With --bin, put commands into ~/.local/bin.",
+		Long: "Put programs of a chroot into the menu: their entries, icons and file types. APP is an ID, a program,\n" +
+			"or the name that menus show. Files still open with the same programs as before. With --bin, put commands\n" +
+			"into ~/.local/bin.",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: c.completeApps(false),
 	}
@@ -180,9 +181,9 @@ func (f *exportFlags) remove(chooser *export.Chooser, words []string) error {
 func (c *command) sync() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
-		Long: "Bring the menu up to date with what was installed (after export --all), changed or removed in\n" +
-			"chroots; default: every chroot with exports. The exports of a deleted chroot are removed, and a run\n" +
-			"of export that was killed is completed.",
+		Long: "Update the menu after programs were changed or removed in the chroots NAME; default: all that have\n" +
+			"exports. After export --all, new programs are added too. Exports of deleted chroots are removed, and an\n" +
+			"export that was interrupted is finished.",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: c.names(100),
 	}

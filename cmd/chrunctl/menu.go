@@ -122,7 +122,7 @@ func (c *command) printFailures(failed []error) {
 		var tool *export.ToolError
 		if errors.As(err, &tool) && errors.Is(err, exec.ErrNotFound) {
 			packages := map[string]string{"update-mime-database": "shared-mime-info", "gtk-update-icon-cache": "gtk-update-icon-cache"}
-			c.warn(fmt.Sprintf("hint: file associations need %s: install %s, then chrunctl sync", tool.Tool, packages[tool.Tool]))
+			c.warn(fmt.Sprintf("hint: install %s on the host, then run: chrunctl sync", packages[tool.Tool]))
 		}
 	}
 }

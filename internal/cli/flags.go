@@ -103,7 +103,7 @@ type Flag struct {
 // ChrunFlags are the flags of chrun, in the order of its help.
 var ChrunFlags = []Flag{
 	{Name: "chroot", Short: "c", Value: "NAME|DIR", Kind: ChrootValue, About: "which chroot",
-		Usage: []string{"which chroot; default: $CHRUN_CHROOT, then the configured", "default, then the only one known"},
+		Usage: []string{"which chroot; default: $CHRUN_CHROOT, then the configured", "default, then the only named chroot"},
 		bind:  func(f *Flags) pflag.Value { return &text{to: &f.Chroot} }},
 	{Name: "user", Short: "u", Value: "USER", Kind: AccountValue, About: "account inside",
 		Usage: []string{"account inside, name or uid; default: the one with your uid;", "if there is none, one is added for this launch"},
@@ -121,7 +121,7 @@ var ChrunFlags = []Flag{
 		Usage: []string{"share another file or directory (repeatable)"},
 		bind:  func(f *Flags) pflag.Value { return &list{to: &f.Bind} }},
 	{Name: "env", Value: "NAME[=VALUE]", Kind: VariableValue, About: "set a variable, or pass yours",
-		Usage: []string{"set a variable, or pass yours (repeatable)"},
+		Usage: []string{"set a variable; without =VALUE, to yours (repeatable)"},
 		bind:  func(f *Flags) pflag.Value { return &list{to: &f.Env} }},
 	{Name: "unset-env", Value: "NAME", Kind: VariableValue, About: "remove a variable",
 		Usage: []string{"remove a variable (repeatable)"},

@@ -98,8 +98,8 @@ func (r *Report) Earlier() (messages []Message) {
 	for _, s := range r.plan.StandIns {
 		own, host := session.Quote(string(s.Own)), session.Quote(string(s.Host))
 		messages = append(messages, Message{
-			fmt.Sprintf("~/%s is the chroot's own file inside, not the host's", path.Base(string(s.Own))),
-			fmt.Sprintf("to keep the chroot's: mv %s %s; to keep the host's: rm %[1]s", own, host)})
+			fmt.Sprintf("inside, ~/%s is a file of the chroot, which hides yours", path.Base(string(s.Own))),
+			fmt.Sprintf("to replace yours by it: mv %s %s; to remove it: rm %[1]s", own, host)})
 	}
 	return messages
 }
@@ -141,7 +141,7 @@ func (r *Report) End() (messages []Message) {
 		case wasLink:
 			host := path.Join(r.home, name)
 			messages = append(messages, Message{fmt.Sprintf("~/%s was replaced inside: the host's file is unchanged", name),
-				fmt.Sprintf("to keep the chroot's: mv %s %s; to keep the host's: rm %[1]s", session.Quote(path.Join(r.dir, name)), session.Quote(host))})
+				fmt.Sprintf("to replace yours by it: mv %s %s; to remove it: rm %[1]s", session.Quote(path.Join(r.dir, name)), session.Quote(host))})
 		case !existed:
 			messages = append(messages, r.describeNew(name))
 		}

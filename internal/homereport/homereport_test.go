@@ -76,7 +76,7 @@ func TestReport(t *testing.T) {
 		{"it is known", func() {}, "", ""},
 		{"a hidden file is made", func() { l.write(l.own+"/.new", "") }, "", ""},
 		{"a link is replaced", func() { l.write(l.own+"/notes.txt", "") }, "",
-			"~/notes.txt was replaced inside: the host's file is unchanged | to keep the chroot's: mv " + own + "/notes.txt DIR/home/notes.txt; to keep the host's: rm " + own + "/notes.txt"},
+			"~/notes.txt was replaced inside: the host's file is unchanged | to replace yours by it: mv " + own + "/notes.txt DIR/home/notes.txt; to remove it: rm " + own + "/notes.txt"},
 		{"a link is moved away", func() {
 			os.Remove(l.own + "/notes.txt")
 			if err := os.Symlink("/run/host"+l.home+"/notes.txt", l.home+"/Pics/notes.txt"); err != nil {
@@ -112,7 +112,7 @@ func TestReport(t *testing.T) {
 	// A file that stands in for the host's is named at every launch.
 	l.plan.StandIns = []session.StandIn{{Own: session.HostPath(l.own + "/a b"), Host: session.HostPath(l.home + "/a b")}}
 	for range 2 {
-		if earlier, _ := l.run(func() {}); earlier != "~/a b is the chroot's own file inside, not the host's | to keep the chroot's: mv '"+own+"/a b' 'DIR/home/a b'; to keep the host's: rm '"+own+"/a b'" {
+		if earlier, _ := l.run(func() {}); earlier != "inside, ~/a b is a file of the chroot, which hides yours | to replace yours by it: mv '"+own+"/a b' 'DIR/home/a b'; to remove it: rm '"+own+"/a b'" {
 			t.Error(earlier)
 		}
 	}

@@ -29,9 +29,9 @@ func (l *Launch) Greetings(plan *session.Plan) (all []Greeting) {
 		words := append([]string{"--identity=idmap"}, l.Flags.Command...)
 		all = append(all, Greeting{
 			Key: dir + " " + rootfs.HostPath(name),
-			Text: fmt.Sprintf("%s has the uid %d in %q, and this launch uses yours, %d: you do not own that account's files",
-				name, l.foreignUID, plan.Name, l.Caller.UID),
-			Hint: fmt.Sprintf("%s, or sudo chown -R %d DIR", sudoLine(l.Flags, l.Choice.HintName(dir), "", words), l.Caller.UID),
+			Text: fmt.Sprintf("in %q the account %s has the uid %d, but the program runs with yours, %d: it does not own that account's files",
+				plan.Name, name, l.foreignUID, l.Caller.UID),
+			Hint: fmt.Sprintf("%s, or give it the files of a directory: sudo chown -R %d DIR", sudoLine(l.Flags, l.Choice.HintName(dir), "", words), l.Caller.UID),
 		})
 	}
 	return append(all, firstLaunch(dir, l.Choice.Name, plan, l.Caller.Account.Home))

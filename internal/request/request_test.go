@@ -241,7 +241,7 @@ func TestPlan(t *testing.T) {
 	for _, g := range l.Greetings(plan) {
 		texts = append(texts, g.Text+"\n"+g.Hint)
 	}
-	if len(texts) != 2 || !strings.Contains(texts[0], "bob has the uid 1800 in \"tree\", and this launch uses yours, 1717") ||
+	if len(texts) != 2 || !strings.Contains(texts[0], "in \"tree\" the account bob has the uid 1800, but the program runs with yours, 1717") ||
 		!strings.Contains(texts[1], "the first launch in \"tree\"") || !strings.Contains(texts[1], "chrunctl add NAME "+w.at("tree")) {
 		t.Errorf("%q", texts)
 	}

@@ -88,7 +88,7 @@ func (c *Context) programHints(e *launch.ExecError) []string {
 	case launch.ReasonNoexec:
 		return []string{"the chroot is on a file system mounted noexec: sudo mount -o remount,exec \"$(findmnt -no TARGET -T " + session.Quote(string(e.Tree)) + ")\""}
 	case launch.ReasonWrongMachine:
-		return []string{"this needs an emulator on the host, such as Debian's qemu-user-binfmt, or a chroot for this machine: uname -m"}
+		return []string{"install an emulator on the host (on Debian: qemu-user-binfmt), or use a chroot made for this machine; uname -m prints what it is"}
 	case launch.ReasonNoInterpreter:
 		return []string{"install that interpreter in the chroot, as root: " + session.Quote(append(slices.Concat([]string{"sudo", "chrun"}, c.Flags.Words("user", "identity")), "-u", "root")...)}
 	case launch.ReasonNotExecutable:

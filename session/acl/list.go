@@ -94,7 +94,7 @@ func (l List) validate() error {
 	for _, e := range l {
 		switch {
 		case e.Tag < UserObj || e.Tag > Other || e.Tag&(e.Tag-1) != 0:
-			return fmt.Errorf("the ACL has an entry of unknown tag %#x", uint16(e.Tag))
+			return fmt.Errorf("the ACL has an entry with the unknown tag %#x", uint16(e.Tag))
 		case e.Perm > All:
 			return fmt.Errorf("the ACL has unknown permissions %#x", uint16(e.Perm))
 		case e.Tag.hasID() && e.ID == noID:

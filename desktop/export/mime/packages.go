@@ -94,7 +94,7 @@ func (p *Package) nextElement() (start *xml.StartElement, end bool, err error) {
 		switch t := t.(type) {
 		case xml.StartElement:
 			if p.depth++; p.depth > maxDepth {
-				return nil, false, fmt.Errorf("elements are nested more than %d deep", maxDepth)
+				return nil, false, fmt.Errorf("elements are nested more than %d levels deep", maxDepth)
 			}
 			return &t, false, nil
 		case xml.EndElement:
@@ -214,7 +214,7 @@ func (p *Package) readText() (string, error) {
 		switch t := t.(type) {
 		case xml.StartElement:
 			if p.depth++; p.depth > maxDepth {
-				return "", fmt.Errorf("elements are nested more than %d deep", maxDepth)
+				return "", fmt.Errorf("elements are nested more than %d levels deep", maxDepth)
 			}
 		case xml.EndElement:
 			p.depth--

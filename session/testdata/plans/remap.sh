@@ -25,7 +25,7 @@ mount --rbind /dev /mnt/.root/dev  # base: the host's devices
 mount --bind /mnt/run /mnt/.root/run  # base: a new /run
 mount --rbind /tmp /mnt/.root/tmp  # tmp: the host's /tmp
 mount -t overlay -o ro,lowerdir=/mnt/etc:/srv/debian/etc overlay /mnt/.root/etc  # etc: files of /etc that differ inside, over the tree's
-mount --rbind /home/alice/.local/share/chrun/homes/debian /mnt/.root/home/alice  # home: the chroot has no home of this account that the caller can write
+mount --rbind /home/alice/.local/share/chrun/homes/debian /mnt/.root/home/alice  # home: the chroot has no home for this account, or you cannot write to it
 mount --rbind /run/user/1500 /mnt/.root/run/user/1500  # base: the caller's whole runtime directory, so that servers may restart
 mount --rbind /etc /mnt/.root/run/host/etc  # run: the host's directory, to see changes of its files
 mount -o remount,bind,ro /mnt/.root/run/host/etc  # read-only
