@@ -219,3 +219,14 @@ func TestHandlers(t *testing.T) {
 		}()
 	}
 }
+
+// When the terminal of a session's leader hangs up, the kernel sends SIGHUP only to
+// the leader. If that is chrun, as in a window of a terminal emulator that runs
+// nothing else, the program receives it, too.
+func TestHangupOfLeader(t *testing.T) {
+	term := newTerminal(t)
+	term.typeLine("exec chrun /probe sleep")
+	pid := parseInt(t, term.readyPID())
+	term.master.Close()
+	waitFor(t, "the program ends", func() bool { return unix.Kill(pid, 0) == unix.ESRCH })
+}
