@@ -49,7 +49,7 @@ func TestPseudoterminals(t *testing.T) {
 // A terminal emulator works without devices, as in an example of chrun(1).
 func TestTerminalEmulator(t *testing.T) {
 	d := openDesktop(t, headless.Options{Compositor: "sway"})
-	for _, flags := range [][]string{{"--deny=gpu"}, {"--deny=devices"}, {"--deny=shm"}, {"--deny=all", "--allow=display"}} {
+	for _, flags := range [][]string{{"--deny=gpu"}, {"--deny=devices"}, {"--deny=shm"}, {"--deny=all", "--allow=display", "-C", "/"}} {
 		// foot ends with the status of its command, which is 42 only on a terminal.
 		if r := d.chrun(both, flags, "foot", "-e", "sh", "-c", "test -t 0 && tty && exit 42"); r.code != 42 {
 			t.Errorf("%v: status %d: %s", flags, r.code, r.stderr)

@@ -27,7 +27,7 @@ func TestTerminalOfHost(t *testing.T) {
 	const script = `tput cols; infocmp -1 | grep -c cup=; TERM=xterm tput colors; TERM=foot tput colors
 zsh -fc 'zmodload zsh/terminfo && echo $terminfo[cols]'`
 	words := []string{"env", "TERM=chrun-test", "TERMINFO=" + filepath.Join(dir, "terminfo"), chrunProgram, "-q", "-c", d.chroot, "-C", "/", "sh", "-c", script}
-	const want = "77\n1\n8\n256\n77\n"
+	const want = "77\n1\n8\n256\n77"
 	if out, err := d.Output(words[0], words[1:]...); err != nil || out != want {
 		t.Errorf("%v: %q", err, out)
 	}
@@ -36,7 +36,7 @@ zsh -fc 'zmodload zsh/terminfo && echo $terminfo[cols]'`
 	}
 	words = append(words[:len(words)-2:len(words)-2], "-c", script)
 	cmd := exec.Command(words[0], append(words[1:4:4], append([]string{"-u", "root"}, words[4:]...)...)...)
-	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != strings.TrimSpace(want) {
+	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != want {
 		t.Errorf("root: %v: %q", err, out)
 	}
 }
