@@ -4,7 +4,8 @@
 // The package also decides which environment variables pass.
 //
 // Features only read and describe: they mount nothing, connect to nothing and
-// change nothing. Only Notify and OwnsBusName connect, to the session bus.
+// change nothing. Only Notify and OwnsBusName connect, to the session bus, and X11
+// asks a server for which there are several cookies.
 //
 // Sources: D-Bus Specification; XDG Base Directory 0.8; at-spi2-core
 // atspi-misc.c; glibc locale/; locale(7), localtime(5), machine-id(5).

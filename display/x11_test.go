@@ -139,6 +139,9 @@ func TestX11Link(t *testing.T) {
 		t.Errorf("DISPLAY=%s, %+v", got, s)
 	}
 	fakedesk.WantBinds(t, s, d.Path("other/wslg")+" on "+d.Path("other/wslg"))
+	if got := fakedesk.Value(X11.Detect(d.facts()), "DISPLAY"); got != ":0" {
+		t.Errorf("searched: DISPLAY=%s", got)
+	}
 	d.Deny("tmp") // the link is not inside
 	fakedesk.WantBinds(t, X11.Detect(d.facts("DISPLAY=:0")), d.Path("other/wslg/X0")+" on /tmp/.X11-unix/X0")
 }

@@ -2,7 +2,6 @@ package display
 
 import (
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -85,6 +84,15 @@ func listDisplays(c *session.Caller) []int {
 			numbers[n] = true
 		}
 	}
+	// Servers in another mount namespace, and sockets behind symlinks, have other
+	// names in that table (WSLg).
+	dir := c.Host.Join(x11.SocketDir)
+	entries, _ := os.ReadDir(string(dir))
+	for _, e := range entries {
+		if n, ok := x11.ParseSocketName(e.Name()); ok && !numbers[n] && c.IsListening(dir.Join(e.Name())) {
+			numbers[n] = true
+		}
+	}
 	return slices.Sorted(maps.Keys(numbers))
 }
 
@@ -92,11 +100,11 @@ func listDisplays(c *session.Caller) []int {
 // server may at least be of the caller's session: that of a display manager runs as
 // root. An abstract socket has no owner, but its server has.
 func checkOwner(k *cookieFinder, d x11.Display) (own, possible bool) {
-	socket := hostSocket(k.c, d)
-	st, err := os.Lstat(string(socket))
-	if err == nil && st.Mode()&fs.ModeSocket != 0 && k.c.Listeners().IsLive(socket) {
-		owner := session.Owner(st)
-		return owner == k.c.UID, owner == k.c.UID || owner == 0
+	if socket, ok := k.c.FindSocket(hostSocket(k.c, d)); ok {
+		if st, err := os.Stat(string(socket.Real)); err == nil {
+			owner := session.Owner(st)
+			return owner == k.c.UID, owner == k.c.UID || owner == 0
+		}
 	}
 	for _, s := range k.findServers(d) {
 		own = own || s.Owner == k.c.UID && s.Number == d.Number
