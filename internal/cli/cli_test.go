@@ -33,6 +33,11 @@ func TestTables(t *testing.T) {
 			}
 		}
 	}
+	for _, k := range Keys {
+		if k.About == "" || !strings.Contains(KeysHelp(), "\n  "+k.Name+" ") || !strings.HasPrefix(k.Name, strings.TrimRight(k.Word, "+=")) {
+			t.Errorf("%+v", k)
+		}
+	}
 	if v, ok := FindVerb("export"); !ok || v.Short == "" {
 		t.Error(v, ok)
 	}

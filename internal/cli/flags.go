@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,12 +38,16 @@ type Switch struct {
 type given struct{ name, word string }
 
 // UsageError is a mistake on the command line.
-type UsageError struct{ Err error }
+type UsageError struct {
+	Command string // that has the help; "" for chrun
+	Err     error
+}
 
 func (e *UsageError) Error() string { return "cannot read the command line: " + e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Hint names the help, or says what to do without an unknown flag.
+// Hint is that of the mistake itself, or says what to do without an unknown flag,
+// or names the help.
 func (e *UsageError) Hint() string {
 	var unknown *UnknownFlagError
 	if errors.As(e.Err, &unknown) {
@@ -54,7 +59,10 @@ func (e *UsageError) Hint() string {
 			return "the terminal is always shared: leave " + unknown.Word + " out"
 		}
 	}
-	return "chrun --help"
+	if hints := Hints(e.Err); len(hints) > 0 {
+		return hints[0]
+	}
+	return cmp.Or(e.Command, "chrun") + " --help"
 }
 
 // UnknownFlagError reports a flag that chrun does not have.
@@ -115,7 +123,7 @@ var ChrunFlags = []Flag{
 		Usage: []string{"auto, match, remap, subid; as root: idmap, grant"},
 		bind:  func(f *Flags) pflag.Value { return &text{to: &f.Identity, check: checkIdentity} }},
 	{Name: "home", Value: "MODE", Kind: HomeValue, About: "which home",
-		Usage: []string{"auto, private, host, temporary, or a directory"},
+		Usage: []string{Names(HomeModes) + ", or a directory"},
 		bind:  func(f *Flags) pflag.Value { return &text{to: &f.Home} }},
 	{Name: "bind", Value: "SRC[:DST][:ro]", Kind: BindValue, About: "share another file or directory",
 		Usage: []string{"share another file or directory (repeatable)"},
@@ -177,7 +185,7 @@ func ParseFlags(args []string) (*Flags, error) {
 		err = errors.New("COMMAND is empty")
 	}
 	if err != nil {
-		return f, &UsageError{plainError(err)}
+		return f, &UsageError{Err: plainError(err)}
 	}
 	return f, nil
 }
@@ -283,11 +291,7 @@ func checkChoice(choices []Choice, v string) error {
 	if Has(choices, v) {
 		return nil
 	}
-	var names []string
-	for _, c := range choices {
-		names = append(names, c.Name)
-	}
-	return fmt.Errorf("does not accept %q: it is one of %s", v, strings.Join(names, ", "))
+	return fmt.Errorf("does not accept %q: it is one of %s", v, Names(choices))
 }
 
 func checkApp(v string) error {

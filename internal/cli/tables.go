@@ -1,6 +1,11 @@
 package cli
 
-import "chrun/session"
+import (
+	"fmt"
+	"strings"
+
+	"chrun/session"
+)
 
 // A Choice is one of the values that a flag or key accepts.
 type Choice struct{ Name, Usage string }
@@ -45,6 +50,47 @@ func Has(choices []Choice, name string) bool {
 		}
 	}
 	return false
+}
+
+// Names lists the names of the choices for a message.
+func Names(choices []Choice) string {
+	var names []string
+	for _, c := range choices {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// A Key is a setting of a chroot.
+type Key struct {
+	Name  string // in the form that config.ParseEdit reads
+	Word  string // what completion offers for it
+	About string
+}
+
+// Keys are the settings of a chroot, in the order of chrunctl's help.
+var Keys = []Key{
+	{"path", "path=", "the directory of the chroot"},
+	{"user", "user=", "the account inside, name or uid"},
+	{"home", "home=", Names(HomeModes) + ", or a directory"},
+	{"identity", "identity=", Names(IdentityKinds)},
+	{"map", "map=", "your uid inside, if the tree belongs to your subordinate IDs"},
+	{"personality", "personality=", Names(Personalities)},
+	{"bind", "bind+=", "files and directories to share: a list of SRC[:DST][:ro]"},
+	{"env.NAME", "env.", "a variable"},
+	{"allow", "allow+=", "a list of features and groups to share: chrunctl features"},
+	{"deny", "deny+=", "a list of features and groups not to share"},
+	{"app.COMMAND.KEY", "app.", "any of these except path, for one program"},
+}
+
+// KeysHelp is the part of chrunctl's help that lists the keys.
+func KeysHelp() string {
+	var b strings.Builder
+	b.WriteString("\nKeys:")
+	for _, k := range Keys {
+		fmt.Fprintf(&b, "\n  %-15s  %s", k.Name, k.About)
+	}
+	return b.String()
 }
 
 // A Verb is a subcommand of chrunctl.
