@@ -48,9 +48,18 @@ func NewHost(c *session.Caller, launcher string) *Host {
 	return h
 }
 
+// CheckMenuOwner returns an error if a user has called root with sudo, because the
+// menu would be root's. args is the command line, for the hint.
+func CheckMenuOwner(c *session.Caller, args []string) error {
+	if uid := c.Env.Get("SUDO_UID"); c.UID == 0 && uid != "" && uid != "0" {
+		return &Error{"change", "the menu", "with sudo it would be root's menu", "without sudo: chrunctl " + session.Quote(args...)}
+	}
+	return nil
+}
+
 // FindLauncher finds the chrun that belongs to the program at executable: the
-// one beside it, by the name that the search path has for it. Without one beside
-// it, the first on the search path.
+// one next to it, under the name that the search path has for it, or else the first
+// on the search path.
 func FindLauncher(executable, searchPath string) (string, error) {
 	beside := ""
 	if executable != "" {
@@ -64,7 +73,7 @@ func FindLauncher(executable, searchPath string) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", &Error{"export", "entries", "there is no chrun beside chrunctl or on PATH", "sudo make install"}
+		return "", &Error{"export", "entries", "chrun is neither next to chrunctl nor on PATH", "sudo make install"}
 	}
 	return beside, nil
 }

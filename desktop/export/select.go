@@ -11,19 +11,6 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Error says why something cannot be exported or unexported.
-type Error struct {
-	Verb string // "export" or "unexport"
-	What string
-	Why  string
-	Next string // what to type, or ""
-}
-
-func (e *Error) Error() string { return "cannot " + e.Verb + " " + e.What + ": " + e.Why }
-
-// Hint says what to type next, or "".
-func (e *Error) Hint() string { return e.Next }
-
 // A Chooser finds what the words of a command line mean and changes a selection.
 // Its errors are *Error.
 type Chooser struct {

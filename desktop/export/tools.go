@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,18 @@ func (e *ToolError) Error() string {
 }
 
 func (e *ToolError) Unwrap() error { return e.Err }
+
+// Hint says what to install, or "".
+func (e *ToolError) Hint() string {
+	name := toolPackages[e.Tool]
+	if name == "" || !errors.Is(e.Err, exec.ErrNotFound) {
+		return ""
+	}
+	return "file associations need " + e.Tool + ": install " + name + ", then chrunctl sync"
+}
+
+// toolPackages are the packages that contain the tools.
+var toolPackages = map[string]string{"update-mime-database": "shared-mime-info", "gtk-update-icon-cache": "gtk-update-icon-cache"}
 
 // removeGenerated removes what the tools made where there was nothing before,
 // unless somebody else uses it now.

@@ -1,6 +1,7 @@
-// Package chroots answers what chrunctl asks about named chroots: which
-// directory a word means, who the caller is in a tree of subordinate ids, and
-// which home belongs to a chroot. It only reads.
+// Package chroots decides for chrunctl what concerns named chroots: which
+// directory a word means, who the caller is in a tree of subordinate IDs, which
+// home belongs to a chroot, whether a setting would stop launches, and what to
+// type after an error. It only reads.
 package chroots
 
 import (
@@ -42,14 +43,14 @@ func FindTree(c *session.Caller, dir string) (rootfs.HostPath, error) {
 }
 
 // Self is who the caller is in a tree that belongs to the caller's subordinate
-// ids.
+// IDs.
 type Self struct {
 	Number     string // the account's number inside; its files belong to the caller
 	HasAccount bool   // the tree has an account with that number
 }
 
 // FindSelf returns nil if the tree does not belong to the caller's subordinate
-// ids.
+// IDs.
 func FindSelf(c *session.Caller, tree rootfs.HostPath) (*Self, error) {
 	root, err := rootfs.Open(tree)
 	if err != nil {
@@ -60,7 +61,7 @@ func FindSelf(c *session.Caller, tree rootfs.HostPath) (*Self, error) {
 	if err != nil || c.UID == 0 || int(st.Uid) == c.UID {
 		return nil, err
 	}
-	if !account.InRanges(account.ReadHostSubIDs("/", "/etc/subuid", c.Account), int(st.Uid)) {
+	if !account.InRanges(account.ReadHostSubIDs(c.Host, "/etc/subuid", c.Account), int(st.Uid)) {
 		return nil, nil
 	}
 	passwd, _ := root.Read("/etc/passwd")
@@ -70,6 +71,12 @@ func FindSelf(c *session.Caller, tree rootfs.HostPath) (*Self, error) {
 		_, known = account.Table(passwd).ByUID(a.UID)
 	}
 	return &Self{Number: strconv.Itoa(a.UID), HasAccount: known}, nil
+}
+
+// Edits record who the caller is in the chroot's settings. Files in the tree belong
+// to that number, so it must not change later.
+func (s *Self) Edits() []config.Edit {
+	return []config.Edit{{Key: []string{"identity"}, Value: string(session.Subid)}, {Key: []string{"map"}, Value: s.Number}}
 }
 
 // PrivateHome is the caller's private home of a chroot, "" if there is none yet.
@@ -92,7 +99,7 @@ type Listed struct {
 	Missing    bool // its directory does not exist
 }
 
-// List lists the named chroots. With an error it lists those that it could read.
+// List lists the named chroots. With an error it returns those that it could read.
 func List(conf *config.Config) ([]Listed, error) {
 	all, err := conf.All()
 	list := []Listed{}
@@ -103,7 +110,7 @@ func List(conf *config.Config) ([]Listed, error) {
 	return list, err
 }
 
-// Marks says in words what is special about a chroot.
+// Marks describes in words what is special about a chroot.
 func (l *Listed) Marks() string {
 	var marks []string
 	if l.Default {
@@ -138,7 +145,7 @@ func CheckEdit(c *session.Caller, e *config.Edit) error {
 			if err == nil && e.Key[len(e.Key)-1] == "bind" {
 				err = missing(source)
 			} else {
-				err = nil // config itself reports a mistake in the form
+				err = nil // config reports a mistake in the form
 			}
 			if err != nil {
 				return err
@@ -146,4 +153,16 @@ func CheckEdit(c *session.Caller, e *config.Edit) error {
 		}
 	}
 	return nil
+}
+
+// FormatSetting writes a setting in the form that chrunctl set reads, on one line.
+func FormatSetting(s *config.Setting) string {
+	op := "="
+	if s.Element {
+		op = "+="
+	}
+	if text := session.Quote(s.Key + op + s.Value); !strings.ContainsAny(text, "\n\t") {
+		return text
+	}
+	return fmt.Sprintf("%s%s%q", s.Key, op, s.Value)
 }

@@ -44,14 +44,50 @@ func TestFindTree(t *testing.T) {
 	}
 }
 
-// Only a tree that belongs to subordinate ids needs to record who the caller is.
+// FindSelf returns nil for a tree that does not belong to subordinate IDs.
 func TestFindSelf(t *testing.T) {
 	c, dir := newCaller(t)
 	if self, err := FindSelf(c, rootfs.HostPath(dir+"/home/tree")); self != nil || err != nil {
 		t.Errorf("%+v %v", self, err)
 	}
 	if _, err := FindSelf(c, "/no/such/tree"); err == nil {
-		t.Error("a missing tree has an owner")
+		t.Error("a missing tree is accepted")
+	}
+}
+
+// A tree of subordinate IDs gives the caller the number of the account of the same
+// name, or the caller's own.
+func TestFindSelfOfSubordinateIDs(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a tree to another uid")
+	}
+	c, dir := newCaller(t)
+	tree := dir + "/home/tree"
+	c.Host = session.HostPath(dir)
+	if err := errors.Join(os.MkdirAll(dir+"/etc", 0o755), os.MkdirAll(tree+"/etc", 0o755), os.WriteFile(dir+"/etc/subuid", []byte("al:300000:65536\n"), 0o644),
+		os.Chown(tree, 300000, 300000)); err != nil {
+		t.Fatal(err)
+	}
+	for passwd, want := range map[string]Self{
+		"":                                {"1717", false},
+		"bob:x:1717:1717::/home/bob:/x\n": {"1717", true},
+		"al:x:1000:1000::/home/al:/x\n":   {"1000", true},
+		"al:x:0:0::/root:/x\n":            {"1717", false},
+	} {
+		if err := os.WriteFile(tree+"/etc/passwd", []byte(passwd), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		self, err := FindSelf(c, rootfs.HostPath(tree))
+		if err != nil || self == nil || *self != want {
+			t.Fatalf("%q: %+v %v", passwd, self, err)
+		}
+		if e := self.Edits(); len(e) != 2 || e[0].Value != "subid" || e[1].Value != want.Number {
+			t.Errorf("%+v", e)
+		}
+	}
+	c.Account.Name, c.Account.UID, c.UID = "eve", 1718, 1718
+	if self, err := FindSelf(c, rootfs.HostPath(tree)); self != nil || err != nil {
+		t.Errorf("%+v %v", self, err)
 	}
 }
 
