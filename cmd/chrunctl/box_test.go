@@ -16,7 +16,8 @@ import (
 	"chrun/internal/headless"
 )
 
-// With this variable, the directory for everybody, the test binary is chrunctl.
+// If this variable is set, the test binary is chrunctl; the value is the directory
+// of the configuration for all users.
 const asChrunctl = "CHRUN_TEST_AS_CHRUNCTL"
 
 func TestMain(m *testing.M) {
@@ -27,11 +28,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// box is a directory with a home, trees, and configuration for everybody.
+// box is a directory with a home, chroot trees, and the configuration for all users.
 type box struct {
 	*testing.T
 	dir, exe string
-	uid      int // whose home it is
+	uid      int // owner of the home
 }
 
 func newBox(t *testing.T) *box {
@@ -41,7 +42,7 @@ func newBox(t *testing.T) *box {
 	b.check(err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	if b.uid == 0 {
-		b.uid = 61234 // no account has it
+		b.uid = 61234 // not an account
 	}
 	b.check(os.Chmod(dir, 0o755))
 	data, err := headless.TestBinary()
@@ -85,10 +86,11 @@ func (b *box) command(uid int, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// columns are as wide as the box has a name.
+// columns matches the gaps between columns: their width depends on the name of the box.
 var columns = regexp.MustCompile(` {2,}`)
 
-// run runs chrunctl and tells all that it says, with @ for the box.
+// run runs chrunctl and returns its output and exit status, with @ for the path of
+// the box.
 func (b *box) run(uid int, args ...string) string {
 	b.Helper()
 	cmd := b.command(uid, args...)
@@ -105,8 +107,8 @@ func (b *box) run(uid int, args ...string) string {
 	return text
 }
 
-// script runs commands in order: a line with "> " is one, with '@' for the box,
-// and the lines below are what it says.
+// script runs commands in order. A line that begins with "> " is a command, with @
+// for the path of the box; the lines below it are the expected output.
 func (b *box) script(uid int, text string) {
 	b.Helper()
 	for _, step := range strings.Split("\n"+strings.TrimSpace(text), "\n> ")[1:] {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chrun/internal/chroots"
+	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/config"
 	"chrun/session/rootfs"
@@ -54,19 +55,18 @@ func (c *command) add() *cobra.Command {
 	return cmd
 }
 
-// fixIdentity records who the caller is in a tree that was made without root:
-// files there belong to that number, so it must not change later.
+// fixIdentity records who the caller is in a tree that was made without root.
 func (c *command) fixIdentity(name string, tree rootfs.HostPath) error {
 	self, err := chroots.FindSelf(c.caller, tree)
 	if err != nil || self == nil {
 		return err
 	}
-	if err := c.change(name, []config.Edit{{Key: []string{"identity"}, Value: "subid"}, {Key: []string{"map"}, Value: self.Number}}); err != nil {
+	if err := c.change(name, self.Edits()); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "it belongs to your subordinate ids; you have the uid %s there\n", self.Number)
+	fmt.Fprintf(c.out, "its files belong to your subordinate IDs; your uid inside is %s\n", self.Number)
 	if !self.HasAccount {
-		fmt.Fprintf(c.out, "to make an account with that uid: chrun -c %s -u root useradd -u %s -m %s\n", name, self.Number, session.Quote(c.caller.Account.Name))
+		fmt.Fprintf(c.out, "to create an account with that uid: chrun -c %s -u root useradd -u %s -m %s\n", name, self.Number, session.Quote(c.caller.Account.Name))
 	}
 	return nil
 }
@@ -74,19 +74,19 @@ func (c *command) fixIdentity(name string, tree rootfs.HostPath) error {
 func (c *command) forget() *cobra.Command {
 	return &cobra.Command{
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.names(1),
+		ValidArgsFunction: c.completeNames(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := args[0]
 			conf, err := config.Load(c.src)
 			if err != nil {
 				return err
 			}
-			ch, _ := conf.Chroot(name) // a mistake in its file must not keep it on the list
+			ch, _ := conf.Chroot(name) // a mistake in its file does not prevent removal
 			file, err := conf.Forget(name)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.out, "%s is off the list: %s was removed\n", name, file)
+			fmt.Fprintf(c.out, "%s is no longer configured: %s was removed\n", name, file)
 			if ch != nil {
 				c.printRemains(ch)
 			}
@@ -101,17 +101,17 @@ func (c *command) forget() *cobra.Command {
 	}
 }
 
-// printRemains prints what is left of a chroot.
+// printRemains prints what still exists of a chroot.
 func (c *command) printRemains(ch *config.Chroot) {
-	fmt.Fprintf(c.out, "its tree stays: %s\n", ch.Path)
+	fmt.Fprintf(c.out, "its files stay in %s\n", ch.Path)
 	if home := chroots.PrivateHome(c.caller, ch); home != "" {
-		fmt.Fprintf(c.out, "its home stays: %s\n", home)
+		fmt.Fprintf(c.out, "its home stays in %s\n", home)
 	}
 	if h, err := c.host(); err == nil && h.HasExports(ch.Name) {
 		fmt.Fprintf(c.out, "its programs are still in the menu: chrunctl unexport %s --all\n", ch.Name)
 	}
 	if path.Dir(path.Dir(ch.File)) == c.src.System {
-		fmt.Fprintln(c.out, "the homes of its users stay, too, in ~/.local/share/chrun/homes")
+		fmt.Fprintln(c.out, "the homes of its users stay in ~/.local/share/chrun/homes")
 	}
 }
 
@@ -133,7 +133,7 @@ func (c *command) list() *cobra.Command {
 			}
 		})
 		if len(list) == 0 && mistakes == nil {
-			c.warn("no chroot has a name: chrunctl add NAME DIR")
+			c.warn("no chroot is configured: chrunctl add NAME DIR")
 		}
 		return errors.Join(err, mistakes)
 	}
@@ -143,7 +143,7 @@ func (c *command) list() *cobra.Command {
 func (c *command) defaults() *cobra.Command {
 	cmd := &cobra.Command{
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: c.names(1),
+		ValidArgsFunction: c.completeNames(1),
 	}
 	unset := cmd.Flags().Bool("unset", false, "remove the default")
 	asJSON := jsonFlag(cmd)
@@ -154,7 +154,7 @@ func (c *command) defaults() *cobra.Command {
 		case err != nil:
 			return err
 		case *unset && len(args) > 0:
-			return &usageError{cmd.CommandPath(), errors.New("--unset takes no NAME")}
+			return &cli.UsageError{Command: cmd.CommandPath(), Err: errors.New("--unset does not take a NAME")}
 		case *unset && conf.Default != "" && !cmd.Flags().Changed("system"):
 			return conf.SetDefault(path.Dir(conf.DefaultFrom), "")
 		case *unset:
@@ -162,7 +162,7 @@ func (c *command) defaults() *cobra.Command {
 		case len(args) == 0 && *asJSON:
 			return c.printJSON(map[string]string{"Default": conf.Default, "File": conf.DefaultFrom})
 		case len(args) == 0 && conf.Default == "":
-			c.warn("there is no default: chrunctl default NAME")
+			c.warn("no default is set: chrunctl default NAME")
 			return nil
 		case len(args) == 0:
 			_, err := fmt.Fprintln(c.out, conf.Default)

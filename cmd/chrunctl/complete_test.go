@@ -12,7 +12,7 @@ import (
 	"chrun/internal/complete"
 )
 
-// candidates are what chrun's scripts are told, without the descriptions.
+// candidates returns what chrun's completion scripts get, without descriptions.
 func (b *box) candidates(words ...string) string {
 	b.Helper()
 	var list []string
@@ -45,8 +45,8 @@ Completion ended with directive: ShellCompDirectiveNoFileComp
 `)
 }
 
-// What a shell could read as more than a word is not offered, a terminal gets
-// no control characters, and nothing blocks or takes long.
+// Completion offers no name that a shell could read as more than a word, prints no
+// control characters, and never blocks or takes long.
 func TestCompleteHostile(t *testing.T) {
 	b := newBox(t)
 	b.run(b.uid, "add", "a", "a")
@@ -70,7 +70,7 @@ func TestCompleteHostile(t *testing.T) {
 		t.Errorf("accounts of a FIFO: %q", got)
 	}
 
-	// Every directory of a PATH without end is as large as one may be.
+	// A PATH with 1000 directories, each with more entries than are read.
 	for i := range 20000 {
 		b.check(os.Link(b.at("mnt/a/usr/bin/good"), b.at(fmt.Sprintf("mnt/a/usr/bin/good%d", i))))
 	}
@@ -84,6 +84,6 @@ func TestCompleteHostile(t *testing.T) {
 		t.Errorf("%d programs of 20000", n)
 	}
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %v", took)
+		t.Errorf("completion took %v", took)
 	}
 }

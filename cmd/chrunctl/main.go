@@ -69,35 +69,31 @@ func (c *command) run(args []string) int {
 	return 0
 }
 
-// usage turns the errors of check into usageErrors.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+// wrapUsage turns the errors of check into *cli.UsageError.
+func wrapUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return &usageError{cmd.CommandPath(), err}
+			return &cli.UsageError{Command: cmd.CommandPath(), Err: err}
 		}
 		return nil
 	}
 }
 
-// cobra is the tree of commands. Their names, arguments and short descriptions
+// makers make the subcommands of cli.Verbs.
+func (c *command) makers() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"add": c.add, "forget": c.forget, "list": c.list, "default": c.defaults, "set": c.set, "unset": c.unset, "show": c.show,
+		"features": c.features, "gc": c.gc, "apps": c.apps, "export": c.export, "unexport": c.unexport, "sync": c.sync,
+	}
+}
+
+// cobra makes the tree of commands. Their names, arguments and short descriptions
 // are those of cli.Verbs.
 func (c *command) cobra() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "chrunctl",
-		Short: "Manage chroots for chrun: their names, settings and menu entries",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			err := fmt.Errorf("unknown command %q", args[0])
-			if next := cli.OtherVerbs[args[0]]; next != "" {
-				return cli.WithHint(err, next)
-			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
-			}
-			return err
-		},
+		Use:           "chrunctl",
+		Short:         "Manage chroots for chrun: their names, settings and menu entries",
+		Args:          wrapUsage(checkVerb),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Version:       cli.Version(),
 		SilenceErrors: true, SilenceUsage: true,
@@ -105,13 +101,11 @@ func (c *command) cobra() *cobra.Command {
 	}
 	root.SetVersionTemplate("chrunctl {{.Version}}\n")
 	root.Flags().BoolP("version", "V", false, "print the version")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &cli.UsageError{Command: cmd.CommandPath(), Err: err}
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.Args = usage(root.Args)
-	makers := map[string]func() *cobra.Command{
-		"add": c.add, "forget": c.forget, "list": c.list, "default": c.defaults, "set": c.set, "unset": c.unset, "show": c.show,
-		"features": c.features, "gc": c.gc, "apps": c.apps, "export": c.export, "unexport": c.unexport, "sync": c.sync,
-	}
+	makers := c.makers()
 	for _, v := range cli.Verbs {
 		cmd := makers[v.Name]()
 		cmd.Use, cmd.Short = strings.TrimSpace(v.Name+" "+v.Args), v.Short
@@ -121,7 +115,7 @@ func (c *command) cobra() *cobra.Command {
 	for _, cmd := range root.Commands() {
 		check := cmd.Args
 		cmd.DisableFlagsInUseLine = true
-		cmd.Args = usage(func(cmd *cobra.Command, args []string) error {
+		cmd.Args = wrapUsage(func(cmd *cobra.Command, args []string) error {
 			if check(cmd, args) != nil {
 				return fmt.Errorf("the form is %s", cmd.UseLine())
 			}
@@ -129,6 +123,21 @@ func (c *command) cobra() *cobra.Command {
 		})
 	}
 	return root
+}
+
+// checkVerb explains a first argument that is not a subcommand.
+func checkVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if next := cli.OtherVerbs[args[0]]; next != "" {
+		return cli.WithHint(err, next)
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return err
 }
 
 // completeChrun answers chrun's completion scripts. Its arguments are the words
@@ -139,12 +148,12 @@ func (c *command) completeChrun() *cobra.Command {
 		Short:  "List what can stand at the last word of chrun's command line",
 		Hidden: true,
 		Args:   cobra.MinimumNArgs(1),
-		Run:    func(_ *cobra.Command, args []string) { c.completer(c.out).Line(args) },
+		Run:    func(_ *cobra.Command, args []string) { c.completer().Line(args) },
 	}
 }
 
-func (c *command) completer(out io.Writer) *complete.Completer {
-	return &complete.Completer{Source: c.src, Env: c.caller.Env, Root: c.caller.UID == 0, Out: out}
+func (c *command) completer() *complete.Completer {
+	return &complete.Completer{Source: c.src, Env: c.caller.Env, Root: c.caller.UID == 0, Out: c.out}
 }
 
 func (c *command) features() *cobra.Command {
@@ -182,7 +191,7 @@ func jsonFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("json", false, "print JSON, for programs")
 }
 
-// limits says what the table does not show.
+// limits completes the table of features.
 const limits = `
 Denying a feature stops sharing it, but is not a security boundary: the program has your uid, and
 X11 and D-Bus also listen on abstract sockets, which only --deny network closes.
@@ -203,17 +212,12 @@ func (c *command) table(fill func(row func(...string))) error {
 	return w.Flush()
 }
 
-// names completes the name of a chroot.
-func (c *command) names(max int) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) >= max {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+// completeNames completes the name of a chroot, as each of the first max arguments.
+func (c *command) completeNames(max int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) (list []string, _ cobra.ShellCompDirective) {
+		if conf, err := config.Load(c.src); err == nil && len(args) < max {
+			list, _ = conf.Names()
 		}
-		conf, err := config.Load(c.src)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		list, _ := conf.Names()
 		return list, cobra.ShellCompDirectiveNoFileComp
 	}
 }

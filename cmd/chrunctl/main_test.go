@@ -13,14 +13,15 @@ import (
 	"time"
 )
 
-func TestScript(t *testing.T) {
+// The commands print what is expected, in order.
+func TestCommands(t *testing.T) {
 	b := newBox(t)
 	b.check(errors.Join(os.Symlink("a", b.at("mnt/link")), os.Mkdir(b.at("mnt/shut"), 0o700)))
 	b.script(b.uid, `
 > list
-chrunctl: no chroot has a name: chrunctl add NAME DIR
+chrunctl: no chroot is configured: chrunctl add NAME DIR
 > default
-chrunctl: there is no default: chrunctl default NAME
+chrunctl: no default is set: chrunctl default NAME
 > show a
 chrunctl: cannot find the chroot "a": no chroot is configured
 chrunctl: hint: chrunctl add NAME DIR
@@ -99,8 +100,8 @@ chrunctl: hint: name the directory that holds usr, etc and bin of the other syst
 > show a
 path=@/mnt/a  @/home/.config/chrun/chroots/a.toml:1
 > forget b
-b is off the list: @/home/.config/chrun/chroots/b.toml was removed
-its tree stays: @/mnt/b
+b is no longer configured: @/home/.config/chrun/chroots/b.toml was removed
+its files stay in @/mnt/b
 it was the default
 > default --unset
 chrunctl: cannot unset default: it is not set
@@ -108,9 +109,9 @@ chrunctl: cannot unset default: it is not set
 > default a
 > default --unset
 > default
-chrunctl: there is no default: chrunctl default NAME
+chrunctl: no default is set: chrunctl default NAME
 > default a --unset
-chrunctl: cannot read the command line: --unset takes no NAME
+chrunctl: cannot read the command line: --unset does not take a NAME
 chrunctl: hint: chrunctl default --help
 [2]
 > lis
@@ -165,8 +166,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Comments and order survive; a mistake is shown with its line.
-func TestSetKeeps(t *testing.T) {
+// set keeps comments and order; a mistake is reported with its line.
+func TestSetKeepsComments(t *testing.T) {
 	b := newBox(t)
 	b.file("home/.config/chrun/chroots/a.toml", `# my chroot
 path = "/mnt/a"    # on the second disk
@@ -212,40 +213,40 @@ chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unex
 [1]
 > unset b hoem
 > forget c
-c is off the list: @/home/.config/chrun/chroots/c.toml was removed
+c is no longer configured: @/home/.config/chrun/chroots/c.toml was removed
 > list
 a  /mnt/a  missing
 b  /mnt/b  missing
 `)
 }
 
-func TestHomeStays(t *testing.T) {
+func TestForgetKeepsHome(t *testing.T) {
 	b := newBox(t)
-	b.file("home/.local/state/chrun/homes/"+escape(b.at("mnt/a")), "first\n")
+	b.file("home/.local/state/chrun/homes/"+escapePath(b.at("mnt/a")), "first\n")
 	b.file("home/.local/share/chrun/homes/first/.bashrc", "")
 	b.script(b.uid, `
 > add a a
 a is @/mnt/a: chrun -c a
 > forget a
-a is off the list: @/home/.config/chrun/chroots/a.toml was removed
-its tree stays: @/mnt/a
-its home stays: @/home/.local/share/chrun/homes/first
+a is no longer configured: @/home/.config/chrun/chroots/a.toml was removed
+its files stay in @/mnt/a
+its home stays in @/home/.local/share/chrun/homes/first
 > add other a
 other is @/mnt/a: chrun -c other
 > forget other
-other is off the list: @/home/.config/chrun/chroots/other.toml was removed
-its tree stays: @/mnt/a
-its home stays: @/home/.local/share/chrun/homes/first
+other is no longer configured: @/home/.config/chrun/chroots/other.toml was removed
+its files stay in @/mnt/a
+its home stays in @/home/.local/share/chrun/homes/first
 `)
 }
 
-func escape(p string) string {
+func escapePath(p string) string {
 	return strings.NewReplacer("/", "-", "-", `\x2d`).Replace(p)
 }
 
-// What everybody shares is root's to write, and only what root alone can have
-// written counts for root.
-func TestRoot(t *testing.T) {
+// Only root can write the configuration for all users, and root trusts only files
+// that nobody else can have written.
+func TestSystemConfig(t *testing.T) {
 	b := newBox(t)
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
@@ -292,15 +293,15 @@ sys  @/mnt/a  default
 chrunctl: cannot trust configuration @/home/.config/chrun as root: it is owned by uid 61234, not by root
 > forget sys
 chrunctl: cannot trust configuration @/home/.config/chrun as root: it is owned by uid 61234, not by root
-sys is off the list: @/etc/chrun/chroots/sys.toml was removed
-its tree stays: @/mnt/a
-the homes of its users stay, too, in ~/.local/share/chrun/homes
+sys is no longer configured: @/etc/chrun/chroots/sys.toml was removed
+its files stay in @/mnt/a
+the homes of its users stay in ~/.local/share/chrun/homes
 it was the default
 `)
 }
 
-// Two commands at once: both changes are there.
-func TestTogether(t *testing.T) {
+// Commands that run at the same time lose no change.
+func TestConcurrentSets(t *testing.T) {
 	b := newBox(t)
 	b.run(b.uid, "add", "a", "a")
 	const n = 12
@@ -319,20 +320,20 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// Killed at any moment it leaves the old file or the new one, and the next
-// command works.
-func TestKilled(t *testing.T) {
+// A command that is killed leaves the old file or the new one, and the next command
+// works.
+func TestKilledSet(t *testing.T) {
 	b := newBox(t)
 	const name = "home/.config/chrun/chroots/a.toml"
 	long := strings.Repeat("# a long comment\n", 20000)
 	b.file(name, "path = '/mnt/a'\nuser = \"0\"\n"+long)
-	old, died := b.read(name), 0
+	old, killed := b.read(name), 0
 	for i := range 60 {
 		cmd := b.command(b.uid, "set", "a", fmt.Sprintf("user=%d", i+1))
 		b.check(cmd.Start())
 		time.AfterFunc(time.Duration(i)*500*time.Microsecond, func() { cmd.Process.Kill() })
 		if cmd.Wait() != nil {
-			died++
+			killed++
 		}
 		now := b.read(name)
 		if next := fmt.Sprintf("path = '/mnt/a'\nuser = \"%d\"\n", i+1) + long; now != old && now != next {
@@ -340,12 +341,12 @@ func TestKilled(t *testing.T) {
 		}
 		old = now
 	}
-	if died == 0 {
-		t.Error("none was killed")
+	if killed == 0 {
+		t.Error("no command was killed")
 	}
 	b.script(b.uid, "> set a user=end")
 	if list, _ := filepath.Glob(b.at("home/.config/chrun/chroots/.*")); len(list) > 0 {
-		t.Errorf("left behind: %v", list)
+		t.Errorf("temporary files: %v", list)
 	}
 	if !strings.HasPrefix(b.read(name), "path = '/mnt/a'\nuser = \"end\"\n#") {
 		t.Errorf("%.100q", b.read(name))

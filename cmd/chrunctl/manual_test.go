@@ -17,8 +17,8 @@ import (
 	"chrun/session/config"
 )
 
-// pages are the manual pages as they are read.
-func pages(t *testing.T) map[string]string {
+// renderPages returns the text of the manual pages by file name.
+func renderPages(t *testing.T) map[string]string {
 	t.Helper()
 	_, err := exec.LookPath("man")
 	headless.Must(t, "desktop", err)
@@ -41,9 +41,10 @@ func pages(t *testing.T) map[string]string {
 	return text
 }
 
-// The pages name all that there is, and man(1) has nothing to say of them.
+// The pages name every flag, command, key and feature, and man(1) prints no
+// warnings for them.
 func TestManual(t *testing.T) {
-	text := pages(t)
+	text := renderPages(t)
 	has := func(page, word string) {
 		t.Helper()
 		if !regexp.MustCompile(`(?m)(^|[\s|(\["])` + regexp.QuoteMeta(word) + `($|[\s,.;:=|)\[\]<])`).MatchString(text[page]) {
@@ -75,7 +76,7 @@ func TestManual(t *testing.T) {
 	_, err := config.ParseEdit("no-such-key=")
 	var edit *config.EditError
 	if !errors.As(err, &edit) || len(edit.Allowed) == 0 {
-		t.Fatalf("no list of keys in %v", err)
+		t.Fatalf("the error lists no keys: %v", err)
 	}
 	for _, key := range edit.Allowed {
 		has("chrunctl.1", key)

@@ -91,7 +91,7 @@ func TestErrorHints(t *testing.T) {
 		{hintOf(&RunError{"box", false, fs.ErrInvalid}), "cannot export box: invalid argument | "},
 		{hintOf(&RunError{"box", true, fs.ErrInvalid}), "cannot export box: invalid argument | to complete the export: chrunctl sync box"},
 		{hintOf(&RunError{"box", true, denied}), "cannot export box: open /home/al/my menu/a.desktop: permission denied | check whether you can write there: ls -ld '/home/al/my menu'"},
-		{hintOf(&ToolError{Tool: "update-mime-database", Err: exec.ErrNotFound}), "cannot run update-mime-database: " + exec.ErrNotFound.Error() + " | file associations need update-mime-database: install shared-mime-info, then chrunctl sync"},
+		{hintOf(&ToolError{Tool: "update-mime-database", Err: exec.ErrNotFound}), "cannot run update-mime-database: " + exec.ErrNotFound.Error() + " | install shared-mime-info on the host, then run: chrunctl sync"},
 		{hintOf(&ToolError{Tool: "update-mime-database", Output: "broken", Err: fs.ErrInvalid}), "cannot run update-mime-database: broken | "},
 	} {
 		if x.got != x.want {

@@ -110,7 +110,7 @@ func (e *ToolError) Hint() string {
 	if name == "" || !errors.Is(e.Err, exec.ErrNotFound) {
 		return ""
 	}
-	return "file associations need " + e.Tool + ": install " + name + ", then chrunctl sync"
+	return "install " + name + " on the host, then run: chrunctl sync"
 }
 
 // toolPackages are the packages that contain the tools.

@@ -54,6 +54,29 @@ func (c *Completer) Setting(chroot, key, value string) (list []string) {
 	return list
 }
 
+// Keys are the keys that a setting can begin with.
+func Keys() (list []string) {
+	for _, k := range cli.Keys {
+		list = append(list, k.Word)
+	}
+	return list
+}
+
+// UsedKeys are the keys that a chroot has and that can be unset.
+func (c *Completer) UsedKeys(chroot string) (list []string) {
+	conf, err := config.Load(c.Source)
+	if err != nil {
+		return nil
+	}
+	settings, _ := conf.Settings(chroot)
+	for _, s := range settings {
+		if s.Key != "path" {
+			list = append(list, s.Key)
+		}
+	}
+	return list
+}
+
 // completion completes one command line.
 type completion struct {
 	*Completer

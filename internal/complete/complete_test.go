@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"chrun/desktop/export"
 	"chrun/internal/cli"
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // newCompleter makes two chroots, a and bee, of which a is the default.
@@ -92,6 +94,50 @@ func TestLine(t *testing.T) {
 	c.Root = true
 	if got := c.candidates("-u", ""); got != "root" {
 		t.Errorf("root can be %q", got)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	c, dir := newCompleter(t)
+	list := Keys()
+	if len(list) != len(cli.Keys) || !slices.Contains(list, "bind+=") || !slices.Contains(list, "app.") {
+		t.Errorf("%q", list)
+	}
+	text := "path = \"" + dir + "/mnt/a\"\nuser = \"ann\"\nenv.A = \"1\"\n"
+	if err := os.WriteFile(filepath.Join(dir, "config/chrun/chroots/a.toml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.UsedKeys("a"); !slices.Equal(got, []string{"user", "env.A"}) {
+		t.Errorf("%q", got)
+	}
+	if got := c.UsedKeys("none"); got != nil {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestApps(t *testing.T) {
+	_, dir := newCompleter(t)
+	file := filepath.Join(dir, "mnt/a/usr/share/applications/boat.desktop")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("[Desktop Entry]\nType=Application\nName=Boat\nExec=boat\n"), 0o644),
+		os.WriteFile(filepath.Dir(file)+"/bad.desktop", nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	root, err := rootfs.Open(rootfs.HostPath(dir + "/mnt/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	h := &export.Host{Home: dir, StateDir: filepath.Join(dir, "state")}
+	set, err := export.Open(h, "a", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	if got := Apps(h, root, set, false); !slices.Equal(got, []string{"boat\tBoat"}) {
+		t.Errorf("%q", got)
+	}
+	if got := Apps(h, root, set, true); got != nil {
+		t.Errorf("%q", got)
 	}
 }
 
