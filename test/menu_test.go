@@ -93,11 +93,11 @@ func TestAppTable(t *testing.T) {
 	d, log := openExported(t, headless.Options{}, "Exec=show\n")
 	d.chrunctl("set", "box", "app.show.env.XDG_ACTIVATION_TOKEN=by-command", "app.org.example.Show.env.XDG_ACTIVATION_TOKEN=by-id")
 	d.chroot = "box"
-	d.chrun(both, []string{"--app", "org.example.Show"}, "show").wantOutput(t, "")
+	d.chrun(both, []string{"-q", "--app", "org.example.Show"}, "show").wantOutput(t, "")
 	if text := waitForLog(t, log, 1); !strings.Contains(text, "token by-id") {
 		t.Error(text)
 	}
-	d.chrun(both, nil, "show").wantOutput(t, "")
+	d.chrun(both, []string{"-q"}, "show").wantOutput(t, "")
 	if text := waitForLog(t, log, 2); !strings.Contains(text, "token by-command") {
 		t.Error(text)
 	}
