@@ -145,6 +145,45 @@ func TestTime(t *testing.T) {
 	fakedesk.WantFiles(t, detectLocaleTime(d.Facts), map[session.Path]string{"/etc/localtime": "TZif"})
 }
 
+// A chroot that keeps its /etc gets the zone by TZ.
+func TestZoneVariable(t *testing.T) {
+	const berlin = "TZif2\x00\nCET-1CEST,M3.5.0,M10.5.0/3\n"
+	for _, x := range []struct {
+		zone string
+		env  string
+		own  bool // the chroot has the zone
+		root bool
+		want string
+	}{
+		{berlin, "", false, false, "CET-1CEST,M3.5.0,M10.5.0/3"}, {berlin, "", true, false, "Europe/Berlin"},
+		{berlin, "", true, true, "CET-1CEST,M3.5.0,M10.5.0/3"}, {berlin, "Asia/Tokyo", true, true, "Asia/Tokyo"},
+		{"TZif2\n<+0330>-3:30\n", "", false, true, "<+0330>-3:30"}, {"TZif2\n\n", "", true, true, "Europe/Berlin"},
+		{"TZif2\n\n", "", false, true, ""}, {"TZif\x00\nCET-1\n", "", false, false, ""}, {"TZif2\nA B\n", "", false, false, ""},
+		{"TZif2\nCET-1", "", false, false, ""}, {"TZif\n", "", false, false, ""}, {"\nCET-1\n", "", false, false, ""}, {"", "", false, false, ""},
+	} {
+		d := fakedesk.New(t, "TZ="+x.env)
+		d.Write("host/usr/share/zoneinfo/Europe/Berlin", x.zone)
+		d.Link("../usr/share/zoneinfo/Europe/Berlin", "host/etc/localtime")
+		if x.own {
+			d.Write("tree/usr/share/zoneinfo/Europe/Berlin", x.zone)
+		}
+		if x.root {
+			d.Facts.Identity = session.Identity{Kind: session.AsRoot}
+		}
+		s := detectLocaleTime(d.Facts)
+		want := session.Var{Name: "TZ", Value: x.want}
+		if x.want == "" {
+			want = session.Var{}
+		}
+		if got := s.Files[0].Instead; got != want {
+			t.Errorf("%+v: %+v", x, got)
+		}
+	}
+	d := fakedesk.New(t)
+	d.Write("tree/etc/localtime", berlin) // and the host has none
+	fakedesk.WantEnv(t, detectLocaleTime(d.Facts), map[string]string{"TZ": "UTC0"})
+}
+
 // The host's zones are shared only if the chroot does not have the zone of TZ.
 func TestZone(t *testing.T) {
 	d := fakedesk.New(t)

@@ -20,7 +20,7 @@ var MachineID = session.Feature{
 		share := func(p session.Path) session.File {
 			return session.File{Path: p, Data: []byte(id + "\n"), Mode: 0o444, Why: "the host's id"}
 		}
-		s := session.Share{State: "the host's", Files: []session.File{share(file)}}
+		s := session.Share{Files: []session.File{share(file)}}
 		// The old file is usually missing, or a symlink to the new one.
 		if st, err := f.Root.Lstat(oldFile); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
 			s.Files = append(s.Files, share(oldFile))

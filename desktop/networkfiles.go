@@ -1,8 +1,6 @@
 package desktop
 
 import (
-	"strings"
-
 	"chrun/session"
 	"chrun/session/rootfs"
 )
@@ -13,19 +11,18 @@ var NetworkFiles = session.Feature{
 	Shares: "the host's /etc/resolv.conf and /etc/hosts",
 	Detect: func(f *session.Facts) session.Share {
 		var s session.Share
-		var found []string
-		for _, p := range []session.Path{"/etc/resolv.conf", "/etc/hosts"} {
+		const resolvConf session.Path = "/etc/resolv.conf"
+		for _, p := range []session.Path{resolvConf, "/etc/hosts"} {
 			hostFile := f.Caller.Host.Join(string(p))
 			data, err := rootfs.ReadHost(hostFile, 0, 0)
 			if err != nil {
 				s.Notes = append(s.Notes, err.Error())
 				continue
 			}
-			found = append(found, string(p))
-			s.Files = append(s.Files, session.File{Path: p, Data: data, HostFile: hostFile, Why: "the host's"})
+			// Root inside needs name servers to install anything.
+			s.Files = append(s.Files, session.File{Path: p, Data: data, HostFile: hostFile, ForRoot: p == resolvConf, Why: "the host's"})
 		}
-		s.State = strings.Join(found, ", ")
-		if s.State == "" {
+		if len(s.Files) == 0 {
 			s.State = "the host has neither"
 		}
 		return s

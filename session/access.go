@@ -44,6 +44,17 @@ func (f *Facts) Writable(p Path) bool {
 	return int(st.Uid) == id.UID && st.Mode&0o200 != 0
 }
 
+// canMakeFile reports whether the launch can make a file in the directory p of the
+// tree: with the program's rights or, if it maps all ids of the tree, with those of
+// the tree's root.
+func (f *Facts) canMakeFile(p Path) bool {
+	if f.Identity.Kind != Subid || f.Identity.InsideUID == 0 {
+		return f.Writable(p)
+	}
+	st, err := f.Root.Stat(p)
+	return err == nil && !f.Root.IsReadOnly() && f.Identity.UIDs.ToInside(int(st.Uid)) >= 0
+}
+
 // protected are the directories of the tree that say who is who, or what runs.
 // The libraries (lib, lib64, …) are protected too.
 var protected = []string{"etc", "usr", "bin", "sbin", "boot", "dev", "proc", "sys", "run"}

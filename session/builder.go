@@ -25,6 +25,7 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable), plan: &Plan{
 		Name: f.Name, Tree: f.Root.Dir(), Identity: f.Identity, User: f.Account.Name, Argv: req.Argv,
 		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups}}
+	b.canMakeFile = f.canMakeFile
 	b.mountBase()
 	b.overlayEtc()
 	b.addAccountFiles()
@@ -63,7 +64,8 @@ type builder struct {
 	req  Request
 	plan *Plan
 	*layout
-	overlaid bool // /etc is an overlay
+	overlaid bool  // /etc is an overlay
+	instead  []Var // what says the same as files that are not shared
 	err      error
 }
 
@@ -167,17 +169,14 @@ func (b *builder) addAccountFiles() {
 		return
 	}
 	for _, f := range b.f.AccountFiles {
-		b.addFile("account", f)
+		if kept := b.addFile("account", f); kept != "" {
+			b.note("account: %s is unchanged: %s", f.Path, kept)
+		}
 	}
 }
 
 // addOffer adds what one feature shares.
 func (b *builder) addOffer(o Offer) {
-	if !o.Allowed {
-		b.report(o.Feature.Name, strings.TrimSuffix("denied: "+o.Share.State, ": "))
-	} else {
-		b.report(o.Feature.Name, o.Share.State)
-	}
 	for _, n := range o.Share.Notes {
 		b.note("%s: %s", o.Feature.Name, n)
 	}
@@ -188,9 +187,14 @@ func (b *builder) addOffer(o Offer) {
 		b.bind(o.Feature.Name, s)
 	}
 	b.addHomeEntries(o.Feature.Name, o.Share.HomeEntries)
-	for _, f := range o.Share.Files {
-		b.addFile(o.Feature.Name, f)
+	state := o.Share.State
+	if files := b.addFiles(o.Feature.Name, o.Share.Files); state == "" {
+		state = files
 	}
+	if !o.Allowed {
+		state = strings.TrimSuffix("denied: "+state, ": ")
+	}
+	b.report(o.Feature.Name, state)
 	if r := o.Share.Relay; r != nil {
 		b.plan.Relays = append(b.plan.Relays, *r)
 	}
@@ -287,6 +291,8 @@ func (b *builder) isMissing(p Path) bool {
 	switch left := maxPlaceholders; {
 	case m.Kind == FromTree && at.kind == Dir && b.writable(Path(source)):
 		return isEmptyPlaceholder(source, &left, func(dir string) ([]os.DirEntry, error) { return b.f.Root.List(Path(dir)) })
+	case m.Kind == FromTree && at.kind == Regular:
+		return b.isFilePlaceholder(Path(source))
 	case m.Kind != FromHost || !m.AllowMountPoints || at.path == m.Dest:
 		return false
 	case at.kind == Dir:

@@ -36,6 +36,9 @@ func (b *builder) setEnvironment(offers []Offer, rules Environment) {
 	for _, o := range offers {
 		setFeatureVariables(values, o)
 	}
+	for _, v := range b.instead {
+		values[v.Name] = v.Value
+	}
 	if rules.Finish != nil {
 		rules.Finish(values)
 	}

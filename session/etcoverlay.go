@@ -9,7 +9,7 @@ func (b *builder) overlayEtc() {
 	at, err := b.walk("/etc")
 	if err == nil && at.isDir() {
 		m, source := b.findMount(at.path)
-		if m.Kind != FromTree || b.req.NoOverlay || b.req.RootInside || b.f.Identity.Kind == Subid || b.writable(Path(source)) {
+		if m.Kind != FromTree || b.req.NoOverlay || b.f.Identity.Kind == Subid || b.writable(Path(source)) {
 			return
 		}
 		b.addNode(Node{Path: "etc", Kind: Dir, Mode: 0o755})

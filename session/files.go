@@ -7,19 +7,38 @@ import (
 	"chrun/session/rootfs"
 )
 
-// addFile adds one small file: in the overlay of /etc, in our tmpfs, or bound
-// over an existing file.
-func (b *builder) addFile(feature string, f File) {
+// addFiles adds the files of a feature and describes what became of them.
+func (b *builder) addFiles(feature string, files []File) string {
+	var shared, kept []string
+	for _, f := range files {
+		if why := b.addFile(feature, f); why != "" {
+			b.note("%s: %s is not shared: %s", feature, f.Path, why)
+			kept = append(kept, string(f.Path))
+		} else {
+			shared = append(shared, string(f.Path))
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		return strings.Join(shared, ", ")
+	case len(shared) == 0:
+		return "not shared: " + strings.Join(kept, ", ")
+	}
+	return strings.Join(shared, ", ") + "; not shared: " + strings.Join(kept, ", ")
+}
+
+// addFile adds one small file: in the overlay of /etc, in our tmpfs, or bound over
+// the file of the tree. If the program sees the tree's file instead, it returns why.
+func (b *builder) addFile(feature string, f File) (kept string) {
 	if b.overlaid && f.Path.IsBelow("/etc") {
 		n := b.linkOrCopy(feature, f)
 		n.Path = "etc" + strings.TrimPrefix(string(f.Path), "/etc")
 		b.addNode(n)
-		return
+		return ""
 	}
 	at, err := b.walk(f.Path)
 	if err != nil {
-		b.note("%s: %s is unchanged: %v", feature, f.Path, err)
-		return
+		return err.Error()
 	}
 	m, source := b.findMount(at.full())
 	switch {
@@ -28,11 +47,31 @@ func (b *builder) addFile(feature string, f File) {
 		n := b.linkOrCopy(feature, f)
 		n.Path = source
 		b.addNode(n)
+	case f.Instead.Name != "":
+		b.instead = append(b.instead, f.Instead)
+	case b.req.RootInside && !f.ForRoot && m.Kind == FromTree && b.writableFile(at):
+		if at.exists() {
+			return "root inside can change the chroot's own"
+		}
+		return "the chroot has none, and a package may bring it"
 	case f.MakeInHome && m.Kind == FromHost && !m.AllowMountPoints:
 		// The host's home is there, with the host's own file.
+	case f.MakeInHome && m.Kind == FromTree && len(at.missing) > 1:
+		return "the home has no directory for it" // which would stay
 	default:
-		b.bindFile(feature, f, at)
+		return b.bindFile(feature, f, at)
 	}
+	return ""
+}
+
+// writableFile reports whether the program could make or replace the file.
+func (b *builder) writableFile(at location) bool {
+	dir := at.path
+	if at.exists() {
+		dir = Path(path.Dir(string(dir)))
+	}
+	m, source := b.findMount(dir)
+	return m.Kind == FromTree && b.writable(Path(source))
 }
 
 // linkOrCopy returns the node for f without its path. A symlink is better than a
@@ -58,17 +97,11 @@ func (f *File) mode() uint32 {
 	return f.Mode
 }
 
-// bindFile binds f over the file at the location at.
-func (b *builder) bindFile(feature string, f File, at location) {
-	dest, exists := at.full(), at.isFile()
-	if f.MakeInHome && !at.exists() {
-		if p, err := b.ensureMountPoint(f.Path, Regular); err == nil {
-			dest, exists = p, true
-		}
-	}
-	if !exists {
-		b.note("%s: %s is unchanged: the tree has no such file to mount on", feature, f.Path)
-		return
+// bindFile binds f over the file at the location at. It returns why if it cannot.
+func (b *builder) bindFile(feature string, f File, at location) (kept string) {
+	dest, err := b.ensureFile(at)
+	if err != nil {
+		return err.Error()
 	}
 	if f.HostFile != "" {
 		b.note("%s: %s is a copy, which does not follow later changes on the host", feature, f.Path)
@@ -76,6 +109,7 @@ func (b *builder) bindFile(feature string, f File, at location) {
 	n := Node{Path: "files/" + strings.ReplaceAll(strings.Trim(string(f.Path), "/"), "/", "-"), Kind: Regular, Mode: f.mode(), Data: f.Data}
 	b.addNode(n)
 	b.mount(Mount{Kind: FromTmpfs, Source: n.Path, Dest: dest, ReadOnly: true, NoSuidNoDev: true, Feature: feature, Why: f.Why})
+	return ""
 }
 
 // linkToHost returns a path below /run/host that shows the host's file p with

@@ -121,6 +121,10 @@ var goldenCases = []goldenCase{
 	{name: "writable", about: "The program can write the tree.", entries: append(base, "tree/srv/"), do: func(w *world) {
 		w.writable = []string{".", "etc", "home", "run", "tmp", "srv"}
 	}},
+	{name: "root-bare", about: "Root runs a login shell in a tree without resolv.conf, hosts and localtime.", entries: base, script: true,
+		do: func(w *world) { w.req.RootInside, w.req.Argv = true, nil; w.makeBare() }},
+	{name: "writable-bare", about: "The program can write the tree, which has no resolv.conf, hosts and localtime.", entries: base,
+		do: func(w *world) { w.writable = []string{".", "etc"}; w.makeBare() }},
 	{name: "missing", about: "The tree lacks most mount points.", entries: []string{"tree/lib -> usr/lib", "tree/home/bob/", "tree/etc/passwd", "tree/.hidden"}},
 	{name: "writable-missing", about: "The tree lacks most mount points, but the program can write it.", entries: []string{"tree/proc/", "tree/etc/passwd"},
 		do: func(w *world) { w.writable = []string{".", "etc"} }},

@@ -21,10 +21,13 @@ import (
 type layout struct {
 	tree     Tree
 	writable func(Path) bool // reports whether the program can write this directory of the tree
-	mounts   []Mount
-	at       map[Path]int // canonical destination → index in mounts
-	nodes    []Node
-	node     map[string]int // path in the tmpfs → index in nodes
+	// canMakeFile reports whether the launch can make a file in this directory of
+	// the tree.
+	canMakeFile func(Path) bool
+	mounts      []Mount
+	at          map[Path]int // canonical destination → index in mounts
+	nodes       []Node
+	node        map[string]int // path in the tmpfs → index in nodes
 	// known are canonical paths that will exist when the program starts: mount
 	// points that the launch creates. They are not looked up.
 	known   map[Path]NodeKind
@@ -40,7 +43,7 @@ type Tree interface {
 }
 
 func newLayout(tree Tree, writable func(Path) bool) *layout {
-	l := &layout{tree: tree, writable: writable, at: map[Path]int{}, node: map[string]int{}, known: map[Path]NodeKind{}}
+	l := &layout{tree: tree, writable: writable, canMakeFile: writable, at: map[Path]int{}, node: map[string]int{}, known: map[Path]NodeKind{}}
 	l.mount(Mount{Kind: FromTree, Source: "/", Dest: "/", Required: true, Feature: "root", Why: "the chroot itself"})
 	return l
 }
@@ -96,6 +99,9 @@ func (l *layout) ensureMountPoint(p Path, kind NodeKind) (Path, error) {
 		if at.isDir() != (kind == Dir) {
 			return "", fmt.Errorf("%s is a %s inside", p, at.kind)
 		}
+		if kind != Dir {
+			l.reusePlaceholder(at.path)
+		}
 		return at.path, nil
 	}
 	if at.link != "" {
@@ -137,10 +143,11 @@ func (l *layout) createMissing(at location, kind NodeKind) (Path, error) {
 		l.prepare = append(l.prepare, Preparation{InHome: HostPath(m.Source), At: name, File: kind != Dir, Why: "mount point"})
 		l.setCreated(at, kind)
 		return dest, nil
+	case m.Kind == FromTree && kind != Dir && l.canMakeFile(Path(source)):
+		l.prepare = append(l.prepare, Preparation{InTree: Path(source).Join(at.missing...), File: true, Dest: dest, Why: "mount point"})
+		l.setCreated(at, kind)
+		return dest, nil
 	case m.Kind == FromTree && l.writable(Path(source)):
-		if kind != Dir {
-			return "", fmt.Errorf("%s: no such file to mount on", dest)
-		}
 		l.prepare = append(l.prepare, Preparation{InTree: Path(source).Join(at.missing...), Why: "mount point"})
 		l.setCreated(at, kind)
 		return dest, nil
@@ -158,6 +165,43 @@ func (l *layout) createMissing(at location, kind NodeKind) (Path, error) {
 		l.addNode(n)
 	}
 	return dest, nil
+}
+
+// ensureFile is like ensureMountPoint for the file at a location. It replaces no
+// symlinks, so a file to which one leads is made there.
+func (l *layout) ensureFile(at location) (Path, error) {
+	if at.exists() {
+		if at.kind != Regular {
+			return "", fmt.Errorf("it is a %s inside", at.kind)
+		}
+		l.reusePlaceholder(at.path)
+		return at.path, nil
+	}
+	e, err := l.lstat(at.path.Join(at.missing[0]))
+	if err == nil && (e.kind != "" || slices.Contains(at.missing, "..")) {
+		err = fmt.Errorf("the symlink %s leads nowhere", at.link)
+	}
+	if err != nil {
+		return "", err
+	}
+	return l.createMissing(at, Regular)
+}
+
+// reusePlaceholder makes the launch remove a placeholder that another launch has
+// left in the tree.
+func (l *layout) reusePlaceholder(p Path) {
+	m, source := l.findMount(p)
+	if _, ours := l.known[p]; ours || m.Kind != FromTree || !l.isFilePlaceholder(Path(source)) {
+		return
+	}
+	l.prepare = append(l.prepare, Preparation{InTree: Path(source), File: true, Dest: p, Why: "mount point"})
+	l.setKnown(p, Regular)
+}
+
+// isFilePlaceholder reports whether a file of the tree is a placeholder.
+func (l *layout) isFilePlaceholder(source Path) bool {
+	st, err := l.tree.Lstat(source)
+	return err == nil && st.Mode == unix.S_IFREG|FilePlaceholderMode && st.Size == 0
 }
 
 // setCreated records that the missing components of at will exist.

@@ -152,7 +152,7 @@ func TestMountPoint(t *testing.T) {
 func TestMountPointRefused(t *testing.T) {
 	l, dir := newTestLayout(t, "/srv", "tree/etc/file", "tree/srv/")
 	for p, kind := range map[string]NodeKind{"/host/new": Dir, "/host/file/x": Dir, "/host/file": Dir, "/host/sub": Regular, "/etc": Regular, "/etc/file": Dir,
-		"/etc/file/x": Dir, "/srv/file": Regular} {
+		"/etc/file/x": Dir} {
 		if at, err := l.ensureMountPoint(Path(p), kind); err == nil {
 			t.Errorf("ensureMountPoint(%s, %s) = %s", p, kind, at)
 		}
@@ -162,6 +162,29 @@ func TestMountPointRefused(t *testing.T) {
 	}
 	if _, err := l.ensureMountPoint("/srv/a/b", Dir); err != nil || len(l.prepare) != 1 || l.prepare[0].InTree != "/srv/a/b" {
 		t.Errorf("in a writable directory: %v, %v", l.prepare, err)
+	}
+}
+
+// In a directory that the program can write, files are made in the tree. They are
+// made where a symlink leads to, too, but not through one into the host or in circles.
+func TestFileInTree(t *testing.T) {
+	for link, want := range map[string]string{"": "/srv/new", "other": "/srv/other", "../mnt/wsl/x": "/mnt/wsl/x", "/host/x": "", "new": "", "none/../x": "", "../host/file": ""} {
+		entries := []string{"tree/srv/", "tree/mnt/"}
+		if link != "" {
+			entries = append(entries, "tree/srv/new -> "+link)
+		}
+		l, _ := newTestLayout(t, "/srv /mnt", entries...)
+		at, err := l.walk("/srv/new")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.ensureFile(at)
+		if string(got) != want || (want == "") != (err != nil) || len(l.nodes) != 2 {
+			t.Errorf("-> %q: %s, %v, want %s", link, got, err, want)
+		}
+		if want != "" && (len(l.prepare) != 1 || l.prepare[0] != Preparation{InTree: Path(want), File: true, Dest: Path(want), Why: "mount point"}) {
+			t.Errorf("-> %q: %+v", link, l.prepare)
+		}
 	}
 }
 

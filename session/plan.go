@@ -89,15 +89,25 @@ type Preparation struct {
 	Skel   Path
 	InHome HostPath // a home that belongs to this chroot, in which At is an empty mount point or a symlink
 	At     string   // relative to InHome
-	File   bool     // At is a file
+	File   bool     // At or InTree is an empty file
 	Link   string   `json:",omitempty"` // At is a symlink to this path inside
-	InTree Path     // an empty directory in a tree that the program can write
+	// InTree is an empty directory in a tree that the program can write, or an empty
+	// file with mode FilePlaceholderMode, which is removed after the launch.
+	InTree Path
 	// Placeholder is an empty directory with mode 0555 at the top of a home. The
 	// launch goes on without it.
 	Placeholder bool `json:",omitempty"`
-	Dest        Path `json:",omitempty"` // of a placeholder, inside
+	Dest        Path `json:",omitempty"` // of a placeholder or a file in the tree, inside
 	Why         string
 }
+
+// FilePlaceholderMode is the mode of the empty files that a launch makes in a tree
+// to mount files on. They are recognized by it and removed as soon as nothing is
+// mounted on them.
+const FilePlaceholderMode = 0o400
+
+// IsTemporary reports whether the launch removes it at its end.
+func (p *Preparation) IsTemporary() bool { return p.InTree != "" && p.File }
 
 // NodeKind is the type of a file.
 type NodeKind string

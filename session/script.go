@@ -16,7 +16,7 @@ func (p *Plan) Shell() string {
 	s := &script{plan: p, id: &p.Identity}
 	s.limits()
 	flags := s.namespaceFlags()
-	undo := s.admissions()
+	undo := s.admissions() + s.removals()
 	for _, r := range p.Relays {
 		s.printf("# %s is available at %s only through chrun's relay\n", r.Bus, r.Path)
 	}
@@ -122,6 +122,20 @@ func (s *script) admissions() (undo string) {
 	return undo
 }
 
+// removals returns the commands that remove what is made only for the launch.
+func (s *script) removals() (undo string) {
+	for _, p := range s.plan.Preparations {
+		if p.IsTemporary() {
+			undo += Quote("find", s.inTree(p), "-size", "0", "-perm", fmt.Sprintf("%04o", FilePlaceholderMode), "-delete") + "  # afterwards\n"
+		}
+	}
+	return undo
+}
+
+func (s *script) inTree(p Preparation) string {
+	return path.Join(string(s.plan.Tree), string(p.InTree))
+}
+
 func (s *script) preparation(p Preparation) {
 	switch at := path.Join(string(p.InHome), p.At); {
 	case p.Home != "":
@@ -130,13 +144,16 @@ func (s *script) preparation(p Preparation) {
 		s.printf("[ -e %[1]s ] || [ -L %[1]s ] || ln -s %[2]s %[1]s  # %[3]s\n", Quote(at), Quote(p.Link), p.Why)
 	case p.Placeholder && p.InHome != "":
 		s.line(p.Why, "mkdir", "-p", "-m", "0555", at)
+	case p.IsTemporary():
+		s.line(p.Why, "mkdir", "-p", path.Dir(s.inTree(p)))
+		s.printf("[ -e %[1]s ] || install -m %04[2]o /dev/null %[1]s  # %[3]s\n", Quote(s.inTree(p)), FilePlaceholderMode, p.Why)
 	case p.File:
 		s.line(p.Why, "mkdir", "-p", path.Dir(at))
 		s.line(p.Why, "touch", at)
 	case p.InHome != "":
 		s.line(p.Why, "mkdir", "-p", at)
 	default:
-		s.line(p.Why, "mkdir", "-p", path.Join(string(s.plan.Tree), string(p.InTree)))
+		s.line(p.Why, "mkdir", "-p", s.inTree(p))
 	}
 }
 

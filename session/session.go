@@ -50,7 +50,7 @@ type Feature struct {
 // Share is what one feature shares with one launch, as data: Detect decides it,
 // and only package launch carries it out.
 type Share struct {
-	State        string // one line for -v: "wayland-1 (listening; WAYLAND_DISPLAY was unset)"
+	State        string // one line for -v: "wayland-1 (listening; WAYLAND_DISPLAY was unset)"; "" lists the Files that are shared
 	Binds        []Bind
 	Files        []File
 	Env          []Var
@@ -87,8 +87,8 @@ type Bind struct {
 //
 // Where a symlink is possible, the file is one: to Link, a path inside, or to a
 // path that shows HostFile with later changes. A file in /run is made in chrun's
-// own /run, and one in /etc is laid over the tree's. Any other is bound over an
-// existing file.
+// own /run, and one in /etc is laid over the tree's. Any other is bound over the
+// tree's file, or over an empty one that is removed after the launch.
 type File struct {
 	Path       Path
 	Data       []byte
@@ -96,6 +96,13 @@ type File struct {
 	HostFile   HostPath
 	Link       string
 	MakeInHome bool // create a mount point if the home belongs to this chroot
+	// ForRoot shares the file with root inside, too, even in a tree that root can
+	// write. Such a tree keeps its other files: a package may own them, and package
+	// managers cannot replace a mount point.
+	ForRoot bool
+	// Instead says the same as the file, for trees that keep their /etc. Then the
+	// file is not shared.
+	Instead Var
 	// SecretFile is the host's file from which Data was taken, if Data is secret:
 	// then Data is not printed.
 	SecretFile HostPath

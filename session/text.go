@@ -80,9 +80,19 @@ func (w *textWriter) changes(p *Plan) {
 			w.printf("  %-28s <- %s\n", r.Path, r.Bus)
 		}
 	}
-	if len(p.Preparations) > 0 {
-		w.head("created before the launch, and kept")
+	for _, temporary := range []bool{false, true} {
+		head := "created before the launch, and kept"
+		if temporary {
+			head = "created in the chroot before the launch, and removed afterwards"
+		}
 		for _, s := range p.Preparations {
+			if s.IsTemporary() != temporary {
+				continue
+			}
+			if head != "" {
+				w.head(head)
+				head = ""
+			}
 			w.printf("  %s  # %s\n", Quote(string(s.Home)+string(s.InHome.Join(s.At))+string(s.InTree)), s.Why)
 		}
 	}

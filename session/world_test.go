@@ -95,6 +95,18 @@ func (w *world) makeEntry(entry string) {
 	}
 }
 
+// makeBare removes files that a fresh tree may lack, and shares more of them.
+func (w *world) makeBare() {
+	for _, name := range []string{"hosts", "resolv.conf"} {
+		os.Remove(filepath.Join(w.tree, "etc", name))
+	}
+	w.makeEntry("tree/usr/share/zoneinfo/UTC")
+	w.makeEntry("tree/etc/localtime -> ../usr/share/zoneinfo/UTC")
+	w.more = append(w.more, Offer{Feature: Feature{Name: "locale-time"}, Allowed: true, Share: Share{State: "Europe/Berlin", Files: []File{
+		{Path: "/etc/localtime", Data: []byte("zone"), Instead: Var{"TZ", "CET-1CEST"}, Why: "the host's"}}}},
+		Offer{Feature: Feature{Name: "hosts"}, Allowed: true, Share: Share{Files: []File{{Path: "/etc/hosts", Data: []byte("hosts\n"), Why: "the host's"}}}})
+}
+
 // offers returns what features of each kind offer.
 func (w *world) offers() []Offer {
 	wayland, bus := HostPath(w.run+"/wayland-1"), HostPath(w.run+"/bus")
@@ -108,7 +120,7 @@ func (w *world) offers() []Offer {
 		{Feature: Feature{Name: "session-bus"}, Share: Share{State: "unix:path=" + string(bus)}},
 		{Feature: Feature{Name: "network-files"},
 			Share: Share{State: "/etc/resolv.conf", Warnings: []string{"/etc/hosts cannot be read"},
-				Files: []File{{Path: "/etc/resolv.conf", Data: []byte("resolv.conf\n"), HostFile: HostPath(w.dir + "/etc/resolv.conf"), Why: "the host's"}}}},
+				Files: []File{{Path: "/etc/resolv.conf", Data: []byte("resolv.conf\n"), HostFile: HostPath(w.dir + "/etc/resolv.conf"), ForRoot: true, Why: "the host's"}}}},
 	}
 	if w.f.PrivateRuntimeDir() {
 		list[1].Share.Admissions = []Admission{{Display: ":0", Why: "x11: the server has no cookie"}}

@@ -63,7 +63,10 @@ func (c *command) printSummary(plan *session.Plan) {
 		fmt.Fprintf(&b, "chrun: note: %s\n", n)
 	}
 	for _, p := range plan.Preparations {
-		if p.InTree != "" {
+		switch {
+		case p.IsTemporary():
+			fmt.Fprintf(&b, "chrun: note: makes the empty file %s in the chroot, and removes it afterwards\n", p.InTree)
+		case p.InTree != "":
 			fmt.Fprintf(&b, "chrun: note: makes the empty directory %s in the chroot, which you may write\n", p.InTree)
 		}
 	}

@@ -1,6 +1,6 @@
 // Package helper runs the processes beside a launch: the relay of buses and the
-// server that opens links (as the desktop user), the one that revokes grants
-// (as root), and small ones that end at once, such as a request of an X server. A helper process is this very
+// server that opens links (as the desktop user), those that revoke grants and
+// remove mount points (as root), and small ones that end at once, such as a request of an X server. A helper process is this very
 // program under another name, with only the descriptors that it is given. The
 // lasting ones end with the launch's mount namespace, so after its last process.
 package helper
@@ -64,6 +64,8 @@ func Main(words []string, env session.Environ) int {
 		return serveRelays(words[1:], env)
 	case len(words) > 2 && words[0] == "revoke":
 		return revokeGrants(words[1:])
+	case len(words) > 3 && words[0] == "tidy":
+		return tidy(words[1:])
 	}
 	return 125
 }

@@ -29,7 +29,9 @@ type Services struct {
 // the desktop user's environment. warn is told what an earlier launch has left.
 func Prepare(plan *session.Plan, tree int, env session.Environ, warn func(text string)) (s *Services, err error) {
 	s = &Services{Resources: launch.Resources{Tree: tree}, plan: plan, env: env, warn: warn, relays: -1}
-	if len(plan.Relays) == 0 && len(plan.Admissions) == 0 {
+	files := launch.TreeFiles(plan)
+	tidies := plan.Identity.Kind == session.AsRoot && len(files) > 0
+	if len(plan.Relays) == 0 && len(plan.Admissions) == 0 && !tidies {
 		return s, nil
 	}
 	if err := unix.Pipe2(s.alive[:], unix.O_CLOEXEC); err != nil {
@@ -38,6 +40,11 @@ func Prepare(plan *session.Plan, tree int, env session.Environ, warn func(text s
 	if len(plan.Relays) > 0 {
 		if err := s.listen(); err != nil {
 			return nil, &launch.SetupError{Step: launch.StepRelay, What: "share a bus", Err: err}
+		}
+	}
+	if tidies {
+		if err := s.startTidying(files); err != nil {
+			return nil, &launch.SetupError{Step: launch.StepHelper, What: "start a helper process", Err: err}
 		}
 	}
 	if len(plan.Admissions) > 0 {

@@ -77,7 +77,7 @@ func (c *compiled) explain() error {
 // noteOmissions calls note for each optional operation that failed.
 func (c *compiled) noteOmissions(note func(string)) {
 	for i, o := range c.ops[:c.firstOf(StepExecute)] {
-		exists := o.nr == unix.SYS_MKDIRAT && c.errno(i) == unix.EEXIST
+		exists := (o.nr == unix.SYS_MKDIRAT || o.nr == unix.SYS_OPENAT) && c.errno(i) == unix.EEXIST
 		if o.rule == maySkip && c.errno(i) != 0 && !exists {
 			note(fmt.Sprintf("left out: cannot %s: %v", o.what(), c.errno(i)))
 		}

@@ -104,15 +104,29 @@ func (c *compiled) makeInTree(tree int) {
 		if p.InTree == "" {
 			continue
 		}
-		at := ""
-		for name := range strings.SplitSeq(strings.Trim(string(p.InTree), "/"), "/") {
-			parent := at
-			at += "/" + name
-			c.openInside(reg(tree), strings.TrimPrefix(parent, "/"), dir, func() string { return "find " + parent + " in the chroot" })
+		names := strings.Split(strings.Trim(string(p.InTree), "/"), "/")
+		for i, name := range names {
+			parent, at := strings.Join(names[:i], "/"), "/"+strings.Join(names[:i+1], "/")
+			c.openInside(reg(tree), parent, dir, func() string { return "find /" + parent + " in the chroot" })
 			c.optional(func() {
-				c.add("make "+at+" in the chroot", unix.SYS_MKDIRAT, reg(dir), c.cstring(name), num(0o755))
+				if p.File && i == len(names)-1 {
+					c.makeFileInTree(dir, name, at)
+				} else {
+					c.add("make "+at+" in the chroot", unix.SYS_MKDIRAT, reg(dir), c.cstring(name), num(0o755))
+				}
 			})
 			c.close(dir)
 		}
 	}
+}
+
+// makeFileInTree makes an empty file that belongs to root inside, as its directory
+// may do.
+func (c *compiled) makeFileInTree(dir int, name, at string) {
+	fd := c.register()
+	c.openAt("make "+at+" in the chroot", reg(dir), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, session.FilePlaceholderMode, fd)
+	if c.plan.Identity.InsideUID != 0 {
+		c.add("change the owner of "+at, unix.SYS_FCHOWN, reg(fd), num(0), num(0))
+	}
+	c.close(fd)
 }

@@ -25,13 +25,16 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 	if res == nil {
 		res = &Resources{Tree: -1}
 	}
+	unlock := lockTree(plan, root)
 	if err := prepare(plan, root); err != nil {
+		unlock()
 		return 0, err
 	}
 	if plan.Identity.Kind != session.AsRoot {
 		defer asCaller(plan, func() error { removePlaceholders(plan, root); return nil })
+		defer removeTreeFiles(plan, root)
 	}
-	status, err := run(plan, res, note)
+	status, err := run(plan, res, note, unlock)
 	var script, shell *ExecError
 	if !errors.As(err, &script) || script.Reason != ReasonScript {
 		return status, err
@@ -43,7 +46,7 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 		c.runInPlace()
 		err = c.explain()
 	} else {
-		status, err = run(plan, res, note)
+		status, err = run(plan, res, note, func() {})
 	}
 	if errors.As(err, &shell) {
 		script.Why += ", and /bin/sh cannot be executed"
@@ -61,7 +64,8 @@ func withShell(plan *session.Plan, script session.Path) *session.Plan {
 	return &p
 }
 
-func run(plan *session.Plan, res *Resources, note func(string)) (unix.WaitStatus, error) {
+// run starts the program and waits for it. It calls started in between.
+func run(plan *session.Plan, res *Resources, note func(string), started func()) (unix.WaitStatus, error) {
 	l, err := reserveLayers()
 	if err != nil {
 		return 0, err
@@ -84,6 +88,7 @@ func run(plan *session.Plan, res *Resources, note func(string)) (unix.WaitStatus
 		return 0, err
 	}
 	pid, err := c.startChild(mapper)
+	started()
 	if err != nil {
 		return 0, err
 	}

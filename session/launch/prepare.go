@@ -16,8 +16,8 @@ import (
 	"chrun/session/rootfs"
 )
 
-// prepare makes the directories that outlive a launch: the private home, once,
-// and empty mount points in a tree that the caller may write.
+// prepare makes what has to exist before the launch: the private home, once, and
+// empty mount points in homes and in a tree that the program may write.
 func prepare(plan *session.Plan, root *rootfs.Root) error {
 	defer unix.Umask(unix.Umask(0)) // modes are given exactly
 	id := &plan.Identity
@@ -33,7 +33,8 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 			}
 		}
 		if p.InTree != "" && !id.NeedsNewuidmap() { // otherwise see compiled.makeInTree
-			if err := makeInTree(root, p.InTree, directoryMode(p.Placeholder)); err != nil && !p.Placeholder {
+			err := asProgram(plan, func() error { return makeInTree(root, &p) })
+			if err != nil && !p.Placeholder && !p.IsTemporary() { // without a file, only what is mounted on it is missing
 				return &SetupError{Step: StepMountPoint, What: "make the mount point " + string(p.InTree) + " in the chroot", Err: err}
 			}
 		}
@@ -51,6 +52,15 @@ func asCaller(plan *session.Plan, do func() error) error {
 			unix.Setfsuid(0)
 			unix.Setfsgid(0)
 		}()
+	}
+	return do()
+}
+
+// asProgram runs do with the rights of the program. Root itself has those of every
+// program with another uid.
+func asProgram(plan *session.Plan, do func() error) error {
+	if plan.Identity.UID == plan.CallerUID {
+		return asCaller(plan, do)
 	}
 	return do()
 }
@@ -185,7 +195,15 @@ func makeInHome(p *session.Preparation) error {
 		defer unix.Close(dir)
 		return makeLink(dir, p.At, p.Link)
 	}
-	return makeBelow(dir, p.At, p.File, directoryMode(p.Placeholder))
+	return makeBelow(dir, p.At, directoryMode(p.Placeholder), fileMode(p.File, 0o600))
+}
+
+// fileMode returns mode for a file, and 0 for a directory.
+func fileMode(isFile bool, mode uint32) uint32 {
+	if isFile {
+		return mode
+	}
+	return 0
 }
 
 // makeLink makes a symlink in the directory dir. Only an empty regular file gives
@@ -209,23 +227,24 @@ func makeLink(dir int, name, target string) error {
 	return errors.Join(err, unix.Renameat2(dir, aside, dir, name, unix.RENAME_NOREPLACE))
 }
 
-// makeInTree makes an empty directory in the tree.
-func makeInTree(root *rootfs.Root, p rootfs.Path, mode uint32) error {
+// makeInTree makes an empty directory or file in the tree.
+func makeInTree(root *rootfs.Root, p *session.Preparation) error {
 	dir, err := root.OpenDir("/")
 	if err != nil {
 		return err
 	}
-	return makeBelow(dir, string(p), false, mode)
+	return makeBelow(dir, string(p.InTree), directoryMode(p.Placeholder), fileMode(p.File, session.FilePlaceholderMode))
 }
 
-// makeBelow makes the missing components of the path at below dir, directories
-// with the given mode, and closes dir. It never follows a symlink, which a program inside may have planted.
-func makeBelow(dir int, at string, file bool, mode uint32) error {
+// makeBelow makes the missing components of the path at below dir and closes dir.
+// They are directories, but the last is a file unless fileMode is 0. It never
+// follows a symlink, which a program inside may have planted.
+func makeBelow(dir int, at string, dirMode, fileMode uint32) error {
 	defer func() { unix.Close(dir) }()
 	names := strings.Split(strings.Trim(at, "/"), "/")
 	for i, name := range names {
-		if file && i == len(names)-1 {
-			fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+		if fileMode != 0 && i == len(names)-1 {
+			fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, fileMode)
 			if err == nil {
 				unix.Close(fd)
 			} else if err == unix.EEXIST {
@@ -233,7 +252,7 @@ func makeBelow(dir int, at string, file bool, mode uint32) error {
 			}
 			return err
 		}
-		if err := unix.Mkdirat(dir, name, mode); err != nil && err != unix.EEXIST {
+		if err := unix.Mkdirat(dir, name, dirMode); err != nil && err != unix.EEXIST {
 			return err
 		}
 		next, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/session"
 	"chrun/session/rootfs"
 )
 
@@ -147,11 +148,18 @@ func TestConcurrentHome(t *testing.T) {
 // makeInTree makes directories and never follows a symlink.
 func TestMakeInTree(t *testing.T) {
 	root, dir := openTree(t)
-	if err := makeInTree(root, "/home/a/b", 0o755); err != nil {
+	for range 2 { // the second time they exist
+		for _, file := range []bool{false, true} {
+			if err := makeInTree(root, &session.Preparation{InTree: "/home/a/b", File: file}); err != nil {
+				t.Errorf("file %v: %v", file, err)
+			}
+		}
+	}
+	if err := makeInTree(root, &session.Preparation{InTree: "/home/a/file", File: true}); err != nil {
 		t.Error(err)
 	}
-	if err := makeInTree(root, "/home/a/b", 0o755); err != nil {
-		t.Errorf("again: %v", err)
+	if st, err := os.Lstat(filepath.Join(dir, "tree/home/a/file")); err != nil || st.Mode() != session.FilePlaceholderMode || st.Size() != 0 {
+		t.Errorf("%v, %v", st, err)
 	}
 	outside := filepath.Join(dir, "outside")
 	os.Mkdir(outside, 0o755)
@@ -159,7 +167,7 @@ func TestMakeInTree(t *testing.T) {
 		link := filepath.Join(dir, "tree/link")
 		os.Remove(link)
 		os.Symlink(target, link)
-		if err := makeInTree(root, "/link/x", 0o755); err == nil {
+		if err := makeInTree(root, &session.Preparation{InTree: "/link/x"}); err == nil {
 			t.Errorf("followed a symlink to %s", target)
 		}
 	}

@@ -276,5 +276,8 @@ func (r *Root) Is32() bool {
 	return n == len(head) && string(head) == "\x7fELF\x01"
 }
 
+// OpenToLock opens the directory of the tree for flock(2). The caller closes it.
+func (r *Root) OpenToLock() (int, error) { return r.open("/", unix.O_RDONLY|unix.O_DIRECTORY) }
+
 // OpenDir opens the directory p with O_PATH. The caller closes it.
 func (r *Root) OpenDir(p Path) (int, error) { return r.open(p, unix.O_PATH|unix.O_DIRECTORY) }

@@ -1,0 +1,158 @@
+package launch
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+	"chrun/session/rootfs"
+)
+
+// TreeFile is an empty file that a launch makes in a tree to mount a file on it.
+type TreeFile struct {
+	InTree session.Path
+	Dest   session.Path // the same file inside
+}
+
+// TreeFiles returns the files that a launch makes in its tree.
+func TreeFiles(plan *session.Plan) (list []TreeFile) {
+	for _, p := range plan.Preparations {
+		if p.IsTemporary() {
+			list = append(list, TreeFile{p.InTree, p.Dest})
+		}
+	}
+	return list
+}
+
+// lockTree keeps other launches from removing files of this launch before it has
+// mounted on them. The returned function ends that. It never waits: the lock is
+// not worth a hang, and anybody could hold it.
+func lockTree(plan *session.Plan, root *rootfs.Root) (unlock func()) {
+	if len(TreeFiles(plan)) == 0 {
+		return func() {}
+	}
+	fd, err := root.OpenToLock()
+	if err != nil {
+		return func() {}
+	}
+	unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
+	return func() {
+		unix.Close(fd)
+		fd = -1
+	}
+}
+
+// removeTreeFiles removes the files that the launch has made in the tree, with the
+// program's rights.
+func removeTreeFiles(plan *session.Plan, root *rootfs.Root) {
+	files := TreeFiles(plan)
+	if len(files) == 0 {
+		return
+	}
+	asProgram(plan, func() error {
+		RemoveTreeFiles(root, files, func(unused []session.Path) {
+			if plan.Identity.NeedsNewuidmap() {
+				removeMapped(plan, root, unused)
+			} else {
+				removeUnused(root, unused)
+			}
+		})
+		return nil
+	})
+}
+
+// RemoveTreeFiles gives remove those files that are placeholders still and that no
+// launch in this tree uses. removeUnused is used if remove is nil. What another
+// launch uses is removed at its end.
+func RemoveTreeFiles(root *rootfs.Root, files []TreeFile, remove func([]session.Path)) {
+	lock, err := root.OpenToLock()
+	if err != nil {
+		return
+	}
+	defer unix.Close(lock)
+	if unix.Flock(lock, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return // a launch is starting, and finds them
+	}
+	tables := mountTables()
+	mark := treeMark(root.Dir())
+	for ns, table := range tables {
+		if !strings.Contains(table, mark) { // nothing of the tree is mounted there
+			delete(tables, ns)
+		}
+	}
+	var unused []session.Path
+	for _, f := range files {
+		st, err := root.Lstat(f.InTree)
+		if err == nil && st.Mode == unix.S_IFREG|session.FilePlaceholderMode && st.Size == 0 && !isMounted(f.Dest, tables) {
+			unused = append(unused, f.InTree)
+		}
+	}
+	switch {
+	case len(unused) == 0:
+	case remove == nil:
+		removeUnused(root, unused)
+	default:
+		remove(unused)
+	}
+}
+
+func removeUnused(root *rootfs.Root, files []session.Path) {
+	for _, p := range files {
+		if dir, err := root.OpenDir(session.Path(path.Dir(string(p)))); err == nil {
+			unix.Unlinkat(dir, path.Base(string(p)), 0)
+			unix.Close(dir)
+		}
+	}
+}
+
+// removeMapped removes files of a tree that belong to subordinate ids, in a user
+// namespace like that of the launch.
+func removeMapped(plan *session.Plan, root *rootfs.Root, files []session.Path) {
+	tree, err := root.OpenDir("/")
+	if err != nil {
+		return
+	}
+	defer unix.Close(tree)
+	mapper, err := newIDMapper()
+	if err != nil {
+		return
+	}
+	defer mapper.close()
+	p := *plan
+	p.Identity.InsideUID, p.Identity.InsideGID = 0, 0
+	c := &compiled{program: &program{}, plan: &p, res: &Resources{Tree: -1}, mapped: mapper.mapped}
+	c.dieWithParent()
+	c.mapIDs()
+	dir := c.register()
+	for _, f := range files {
+		parent, name := path.Split(strings.TrimPrefix(string(f), "/"))
+		c.optional(func() {
+			c.openInside(num(tree), path.Clean(parent), dir, func() string { return "find /" + parent })
+			c.optional(func() { c.add("remove "+string(f), unix.SYS_UNLINKAT, reg(dir), c.cstring(name), num(0)) })
+		})
+	}
+	c.add("end", unix.SYS_EXIT_GROUP, num(0))
+	if pid, err := mapper.start(c.program, unix.CLONE_NEWUSER, &p.Identity); err == nil {
+		unix.Wait4(pid, nil, 0, nil)
+	}
+}
+
+// treeMark returns how a line of a mount table (proc(5), mountinfo) names the tree at
+// dir: the device and the path in its file system. It is "" if the table does not
+// tell.
+func treeMark(dir session.HostPath) (mark string) {
+	data, err := rootfs.ReadHost("/proc/self/mountinfo", 64<<20, 0)
+	if err != nil {
+		return ""
+	}
+	tree, best := session.HostPath(mountEscape.Replace(string(dir))), ""
+	for line := range strings.Lines(string(data)) {
+		f := strings.Fields(line)
+		if len(f) > 4 && len(f[4]) >= len(best) && tree.IsBelow(session.HostPath(f[4])) { // later ones cover earlier ones
+			best, mark = f[4], " "+f[2]+" "+path.Join(f[3], strings.TrimPrefix(string(tree), f[4]))
+		}
+	}
+	return mark
+}
