@@ -7,6 +7,7 @@ package cli
 import (
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +25,10 @@ const SystemDir = "/etc/chrun"
 // NewCaller reads who calls chrun: uid and gid with their environment. HOME
 // counts as the home of an account only if uid owns that directory.
 func NewCaller(uid, gid int, env session.Environ) *session.Caller {
-	c := &session.Caller{UID: uid, GID: gid, Env: env, Host: "/", Listeners: session.LazyListeners()}
+	c := &session.Caller{UID: uid, GID: gid, Host: "/", Listeners: session.LazyListeners()}
 	c.Account = account.LookUpHostUID(c.UID, c.GID, c.Host, env.Get)
+	env = withoutSandboxDirs(env, c.Account.Home)
+	c.Env = env
 	if home := env.Get("HOME"); path.IsAbs(home) && c.UID != 0 {
 		if st, err := os.Stat(home); err == nil && session.Owner(st) == c.UID {
 			c.Account.Home = path.Clean(home) // what ~ means to the caller
@@ -42,6 +45,28 @@ func NewCaller(uid, gid int, env session.Environ) *session.Caller {
 		}
 	}
 	return c
+}
+
+// withoutSandboxDirs leaves out the base directories that a snap or a flatpak sets
+// for itself and that its terminal passes on. They are one application's, and a
+// snap's change with each of its revisions, so neither chrun's configuration and
+// private homes nor the settings of the desktop are there.
+func withoutSandboxDirs(env session.Environ, home string) session.Environ {
+	var sandboxes []session.Path
+	for _, dir := range []string{env.Get("SNAP_USER_DATA"), env.Get("SNAP_USER_COMMON"), home + "/snap", home + "/.var/app"} {
+		if path.IsAbs(dir) {
+			sandboxes = append(sandboxes, session.Path(path.Clean(dir)))
+		}
+	}
+	names := []string{"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
+	isSandboxed := func(kv string) bool {
+		name, value, _ := strings.Cut(kv, "=")
+		return slices.Contains(names, name) && slices.ContainsFunc(sandboxes, session.Path(path.Clean(value)).IsBelow)
+	}
+	if !slices.ContainsFunc(env, isSandboxed) {
+		return env
+	}
+	return slices.DeleteFunc(slices.Clone(env), isSandboxed)
 }
 
 // WorkingDir is the working directory, or "" if it has no name.

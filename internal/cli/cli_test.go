@@ -132,3 +132,23 @@ func TestErrorText(t *testing.T) {
 		t.Error("a success is located")
 	}
 }
+
+// The base directories of a snap or a flatpak are not the caller's.
+func TestSandboxDirs(t *testing.T) {
+	for _, test := range []struct {
+		env  session.Environ
+		want string
+	}{
+		{session.Environ{"SNAP_USER_DATA=/home/a/snap/code/12", "XDG_CONFIG_HOME=/home/a/snap/code/12/.config"}, ""},
+		{session.Environ{"SNAP_USER_COMMON=/data/snap/code/common/", "XDG_CONFIG_HOME=/data/snap/code/common/x"}, ""},
+		{session.Environ{"XDG_CONFIG_HOME=/home/a/snap/code/12/.config"}, ""}, // the editor cleans up its other variables
+		{session.Environ{"XDG_CONFIG_HOME=/home/a/.var/app/org.x/config"}, ""},
+		{session.Environ{"SNAP_USER_DATA=", "XDG_CONFIG_HOME=/home/a/snapshots"}, "/home/a/snapshots"},
+		{session.Environ{"SNAP_USER_DATA=/home/a/snap/code/12", "XDG_CONFIG_HOME=/home/a/.config"}, "/home/a/.config"},
+	} {
+		env := withoutSandboxDirs(append(test.env, "KEEP=/home/a/snap/code/12"), "/home/a")
+		if got := env.Get("XDG_CONFIG_HOME"); got != test.want || env.Get("KEEP") == "" {
+			t.Errorf("%q: %q, want %q", test.env, got, test.want)
+		}
+	}
+}
