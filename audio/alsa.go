@@ -73,7 +73,7 @@ func choosePlugin(f *session.Facts) (plugin string, servers []string) {
 		}
 	}
 	if f.Allowed("pulseaudio") {
-		if found, _ := findPulse(f); len(found) > 0 {
+		if found, _ := findPulse(f, readClientConf(f.Caller)); len(found) > 0 {
 			servers = append(servers, "pulse")
 		}
 	}

@@ -31,14 +31,18 @@ var noPulse = session.Var{Name: "PULSE_SERVER", Value: "unix:" + noServer}
 // systemPulse is the directory in which a system-wide server listens.
 const systemPulse session.Path = "/run/pulse"
 
+// blanks separate the entries of a list of servers.
+const blanks = " \t\r\n"
+
 const cookieSize = 256 // PA_NATIVE_COOKIE_LENGTH
 
 func detectPulse(f *session.Facts) session.Share {
 	c := f.Caller
-	servers, note := findPulse(f)
+	conf := readClientConf(c)
+	servers, note := findPulse(f, conf)
 	if len(servers) == 0 {
 		s := session.Share{State: "no server listens" + note}
-		if c.RuntimeDir != "" {
+		if c.RuntimeDir != "" && !strings.ContainsAny(string(c.RuntimeDir), blanks) {
 			// It is set anyway, for a server that starts later, and so that libpulse
 			// does not start one inside.
 			s.Env = []session.Var{{Name: "PULSE_SERVER", Value: "unix:" + string(c.RuntimeDir.Join("pulse/native"))}}
@@ -48,8 +52,13 @@ func detectPulse(f *session.Facts) session.Share {
 		return s
 	}
 	s := session.Share{State: fmt.Sprintf("%s (listening%s)", strings.Join(servers, " "), note)}
-	for _, server := range servers {
-		if p, ok := strings.CutPrefix(server, "unix:"); ok {
+	for i, server := range servers {
+		p, ok := strings.CutPrefix(server, "unix:")
+		switch {
+		case ok && strings.ContainsAny(p, blanks):
+			s.Binds = addBinds(s.Binds, renamePulse(f, session.HostPath(p)))
+			servers[i] = "unix:" + string(session.PrivateDir.Join("pulse", path.Base(p)))
+		case ok:
 			s.Binds = addBinds(s.Binds, socketBinds(f, session.HostPath(p), systemPulse, "PulseAudio")...)
 		}
 	}
@@ -63,7 +72,7 @@ func detectPulse(f *session.Facts) session.Share {
 	// directory or the chroot's client.conf.
 	s.Env = append(s.Env, session.Var{Name: "PULSE_SERVER", Value: strings.Join(servers, " ")})
 	// A server over TCP or of another uid requires the cookie.
-	if cookie, source := readCookie(c); cookie != nil {
+	if cookie, source := readCookie(c, conf); cookie != nil {
 		file := session.PrivateDir.Join("pulse-cookie")
 		s.Files = append(s.Files, session.File{Path: file, Data: cookie, Mode: 0o600, Why: "the PulseAudio cookie", SecretFile: source})
 		s.Env = append(s.Env, session.Var{Name: "PULSE_COOKIE", Value: string(file)})
@@ -71,11 +80,22 @@ func detectPulse(f *session.Facts) session.Share {
 	return s
 }
 
-// findPulse returns the servers in the form of $PULSE_SERVER: those in the
-// variable, or else the first that listens where libpulse tries to connect.
-func findPulse(f *session.Facts) (servers []string, note string) {
+// renamePulse shares a socket whose path cannot be in a list, because it contains
+// blanks, in a directory of chrun's: with the server's own directory, if it has one.
+func renamePulse(f *session.Facts, p session.HostPath) session.Bind {
+	dir := session.HostPath(path.Dir(string(p)))
+	b := session.Bind{Source: dir, Dest: session.PrivateDir.Join("pulse"), Why: "PulseAudio, whose path contains blanks"}
+	if f.PrivateRuntimeDir() || dir == f.Caller.RuntimeDir || !dir.IsBelow(f.Caller.RuntimeDir) {
+		b.Source, b.Dest = p, b.Dest.Join(path.Base(string(p)))
+	}
+	return b
+}
+
+// findPulse returns the servers in the form of $PULSE_SERVER: those that the caller
+// chose, or else the first that listens where libpulse tries to connect.
+func findPulse(f *session.Facts, conf clientConf) (servers []string, note string) {
 	c := f.Caller
-	if list := c.Env.Get("PULSE_SERVER"); list != "" {
+	if list, name := conf.serverList(c); list != "" {
 		for _, server := range parseServers(list, localNames(c, list)...) {
 			p, local := strings.CutPrefix(server, "unix:")
 			socket, ok := c.FindSocket(session.HostPath(p))
@@ -89,7 +109,7 @@ func findPulse(f *session.Facts) (servers []string, note string) {
 		if len(servers) > 0 {
 			return servers, ""
 		}
-		note = "; no server listens on PULSE_SERVER"
+		note = "; no server listens on " + name
 	}
 	for _, socket := range pulseSockets {
 		if p := socket(c); p != "" {
@@ -139,7 +159,7 @@ func localNames(c *session.Caller, list string) []string {
 // entries for machines other than local. It also removes {MACHINE}, because the
 // machine ID may be different inside. A PATH is returned as unix:PATH.
 func parseServers(list string, local ...string) (servers []string) {
-	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }) {
+	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(blanks, r) }) {
 		if rest, ok := strings.CutPrefix(s, "{"); ok {
 			machine, rest, ok := strings.Cut(rest, "}")
 			if !ok || machine == "" || !slices.Contains(local, machine) {
@@ -171,12 +191,8 @@ func isHost(s string) bool {
 // readCookie returns the caller's cookie, which it finds by the rules of libpulse,
 // and its file, or nil. The file must be a regular one of the caller with the size of a cookie. It
 // may be a symlink, because some users keep such files elsewhere.
-func readCookie(c *session.Caller) (cookie []byte, file session.HostPath) {
-	files := []session.HostPath{configHome(c).Join("pulse/cookie"), home(c).Join(".pulse-cookie")}
-	if p := c.Env.Get("PULSE_COOKIE"); path.IsAbs(p) {
-		files = append([]session.HostPath{session.HostPath(p)}, files...)
-	}
-	for _, p := range files {
+func readCookie(c *session.Caller, conf clientConf) (cookie []byte, file session.HostPath) {
+	for _, p := range conf.cookieFiles(c) {
 		f, err := os.OpenFile(string(p), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
 		if err != nil {
 			continue
@@ -203,7 +219,7 @@ func hidePulse(f *session.Facts) session.Share {
 			paths = append(paths, p)
 		}
 	}
-	list := c.Env.Get("PULSE_SERVER")
+	list, _ := readClientConf(c).serverList(c)
 	for _, server := range parseServers(list, localNames(c, list)...) {
 		if p, ok := strings.CutPrefix(server, "unix:"); ok {
 			paths = append(paths, session.HostPath(p))

@@ -2,7 +2,9 @@ package audio
 
 import (
 	"os"
+	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +90,58 @@ func TestPulse(t *testing.T) {
 			t.Error(s.State)
 		}
 	})
+	t.Run("a directory with a blank", func(t *testing.T) {
+		d := fakedesk.New(t)
+		d.Caller.RuntimeDir = d.Dir.Join("my run")
+		p := d.Socket("my run/pulse/native", true)
+		s := detectPulse(d.Facts)
+		fakedesk.WantEnv(t, s, map[string]string{"PULSE_SERVER": "unix:/run/chrun/pulse/native"})
+		fakedesk.WantBinds(t, s, path.Dir(p)+" on /run/chrun/pulse")
+	})
+	t.Run("client.conf", func(t *testing.T) {
+		d := fakedesk.New(t)
+		d.Socket("run/pulse/native", true)
+		system, own := d.Socket("s/system", true), d.Socket("s/own", true)
+		want := func(want string) {
+			t.Helper()
+			if got := fakedesk.Value(detectPulse(d.Facts), "PULSE_SERVER"); got != "unix:"+want {
+				t.Errorf("PULSE_SERVER=%s, want unix:%s", got, want)
+			}
+		}
+		d.Write("host/etc/pulse/client.conf", "# default-server = unix:/no\n; default-server = x\n")
+		want(d.Path("run/pulse/native"))
+		d.Write("host/etc/pulse/client.conf.d/a.conf", "default-server = unix:"+system+"\n")
+		d.Write("host/etc/pulse/client.conf.d/b", "default-server=unix:/no\n")
+		want(system)
+		d.Write("home/.config/pulse/client.conf", "autospawn = no\n.include more\n")
+		want(d.Path("run/pulse/native")) // the caller's file replaces that of the system
+		d.Write("home/.config/pulse/more", "default-server="+own+"\n\tcookie-file = "+
+			d.Write("s/cookie", strings.Repeat("k", cookieSize))+"\n")
+		want(own)
+		if cookie, file := readCookie(d.Caller, readClientConf(d.Caller)); cookie == nil || file != d.Dir.Join("s/cookie") {
+			t.Errorf("the cookie is from %q", file)
+		}
+		if s := hidePulse(d.Facts); !slices.Contains(s.Cover, session.Path(own)) {
+			t.Errorf("denied: %q", s.Cover)
+		}
+		d.SetEnv("PULSE_CLIENTCONFIG=" + d.Write("x.conf", "default-server = far:4713\ncookie-file = other\n"))
+		d.Write("home/.config/pulse/other", strings.Repeat("o", cookieSize))
+		if got := fakedesk.Value(detectPulse(d.Facts), "PULSE_SERVER"); got != "far:4713" {
+			t.Error(got)
+		}
+		if _, file := readCookie(d.Caller, readClientConf(d.Caller)); file != d.Dir.Join("home/.config/pulse/other") {
+			t.Errorf("the cookie is from %q", file)
+		}
+		d.Caller.Env = append(d.Caller.Env, "PULSE_SERVER=unix:"+system)
+		want(system)
+	})
+	t.Run("a file that includes itself", func(t *testing.T) {
+		d := fakedesk.New(t)
+		d.Write("home/.config/pulse/client.conf", ".include client.conf\ndefault-server = far\n")
+		if conf := readClientConf(d.Caller); conf.defaultServer != "far" {
+			t.Errorf("%+v", conf)
+		}
+	})
 	t.Run("order", func(t *testing.T) {
 		d := fakedesk.New(t, "PULSE_RUNTIME_PATH=DIR/prp")
 		d.Write("host/etc/machine-id", testID+"\n")
@@ -108,7 +162,7 @@ func TestPulse(t *testing.T) {
 
 func TestCookie(t *testing.T) {
 	d := fakedesk.New(t)
-	if c, _ := readCookie(d.Caller); c != nil {
+	if c, _ := readCookie(d.Caller, readClientConf(d.Caller)); c != nil {
 		t.Error("read a cookie from an empty home")
 	}
 	good := d.Write("elsewhere/cookie", strings.Repeat("g", cookieSize))
@@ -122,17 +176,17 @@ func TestCookie(t *testing.T) {
 		if err := os.Symlink(test.target, link); err != nil {
 			t.Fatal(err)
 		}
-		if c, _ := readCookie(d.Caller); (c != nil) != test.want {
+		if c, _ := readCookie(d.Caller, readClientConf(d.Caller)); (c != nil) != test.want {
 			t.Errorf("a link to %s: %v, want %v", test.target, c != nil, test.want)
 		}
 	}
 	os.Remove(link)
 	d.Caller.Env = session.Environ{"PULSE_COOKIE=" + good}
-	if c, file := readCookie(d.Caller); c == nil || file == "" {
+	if c, file := readCookie(d.Caller, readClientConf(d.Caller)); c == nil || file == "" {
 		t.Error("PULSE_COOKIE was not read")
 	}
 	d.Caller.UID++
-	if c, _ := readCookie(d.Caller); c != nil {
+	if c, _ := readCookie(d.Caller, readClientConf(d.Caller)); c != nil {
 		t.Error("read a file of another uid")
 	}
 }
