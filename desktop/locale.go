@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,9 +27,9 @@ func detectLocaleTime(f *session.Facts) session.Share {
 	zone := shareTime(f, &s)
 	env, locales, missing := chooseLocales(f.Root, f.Caller.Env)
 	s.Env = append(s.Env, env...)
-	// LANGUAGE only sets the order in which translations are tried.
-	if v := f.Caller.Env.Get("LANGUAGE"); v != "" {
-		s.Env = append(s.Env, session.Var{Name: "LANGUAGE", Value: v})
+	language := chooseLanguage(f.Root, f.Caller.Env, missing)
+	if language != "" {
+		s.Env = append(s.Env, session.Var{Name: "LANGUAGE", Value: language})
 	}
 	shareZone(f, &s)
 	for _, name := range missing {
@@ -40,6 +41,39 @@ func detectLocaleTime(f *session.Facts) session.Share {
 	s.State = strings.Join(append([]string{zone}, locales...), ", ")
 	return s
 }
+
+// chooseLanguage returns LANGUAGE, the list of translations to try. If the locale
+// for messages is missing, C.UTF-8 replaces it; the list still names its language,
+// if the chroot has translations.
+func chooseLanguage(root *rootfs.Root, env session.Environ, missing []string) string {
+	if v := env.Get("LANGUAGE"); v != "" {
+		return v
+	}
+	locale := cmp.Or(env.Get("LC_ALL"), env.Get("LC_MESSAGES"), env.Get("LANG"))
+	if !slices.Contains(missing, locale) {
+		return ""
+	}
+	name, modifier, _ := strings.Cut(locale, "@")
+	name, _, _ = strings.Cut(name, ".")
+	language, _, _ := strings.Cut(name, "_")
+	names := []string{name, language}
+	if modifier != "" {
+		names = []string{name + "@" + modifier, name, language + "@" + modifier, language}
+	}
+	names = slices.Compact(names)
+	for _, dir := range translationDirs {
+		for _, name := range names {
+			if name != "" && name[0] != '.' && !strings.Contains(name, "/") && root.IsDir(dir.Join(name, "LC_MESSAGES")) {
+				return strings.Join(names, ":")
+			}
+		}
+	}
+	return ""
+}
+
+// translationDirs are where programs have their translations (bindtextdomain(3));
+// Ubuntu has most of them in separate packages.
+var translationDirs = []session.Path{"/usr/share/locale", "/usr/share/locale-langpack"}
 
 // chooseLocales returns the locale variables to set, the names of the chosen
 // locales, and the names of those that the chroot does not have.

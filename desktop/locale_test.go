@@ -205,3 +205,30 @@ func TestZone(t *testing.T) {
 	d.SetEnv("TZ=Europe/Berlin")
 	fakedesk.WantEnv(t, detectLocaleTime(d.Facts), map[string]string{"TZ": "Europe/Berlin"})
 }
+
+// Without the locale, messages are in the person's language if translations exist.
+func TestLanguage(t *testing.T) {
+	d := fakedesk.New(t)
+	d.Write("tree/usr/share/locale/de/LC_MESSAGES/x.mo", "")
+	d.Write("tree/usr/share/locale-langpack/sr@latin/LC_MESSAGES/x.mo", "")
+	d.Write("tree/usr/lib/locale/locale-archive", string(archive(binary.LittleEndian, "de_AT.utf8")))
+	for _, test := range []struct {
+		env  []string
+		want string
+	}{
+		{[]string{"LANG=de_DE.UTF-8"}, "de_DE:de"},
+		{[]string{"LANG=sr_RS.UTF-8@latin"}, "sr_RS@latin:sr_RS:sr@latin:sr"},
+		{[]string{"LANG=de_DE.UTF-8", "LANGUAGE=fr"}, "fr"},
+		{[]string{"LANG=de_AT.UTF-8"}, "-"}, // it exists
+		{[]string{"LANG=fr_FR.UTF-8"}, "-"}, // no translations
+		{[]string{"LANG=de_AT.UTF-8", "LC_MESSAGES=de_CH"}, "de_CH:de"},
+		{[]string{"LANG=de_DE.UTF-8", "LC_ALL=C.UTF-8"}, "-"},
+		{[]string{"LANG=de_AT.UTF-8", "LC_TIME=de_DE.UTF-8"}, "-"}, // not for messages
+		{[]string{"LANG=../x"}, "-"}, {[]string{"LANG=."}, "-"}, {nil, "-"},
+	} {
+		d.SetEnv(test.env...)
+		if got := fakedesk.Value(LocaleTime.Detect(d.Facts), "LANGUAGE"); got != test.want {
+			t.Errorf("%q: LANGUAGE=%s, want %s", test.env, got, test.want)
+		}
+	}
+}
