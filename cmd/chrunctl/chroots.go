@@ -26,7 +26,7 @@ func (c *command) systemFlag(cmd *cobra.Command) (dir func() string) {
 	}
 }
 
-func (c *command) add() *cobra.Command {
+func (c *command) newAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Args: cobra.ExactArgs(2),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -71,7 +71,7 @@ func (c *command) fixIdentity(name string, tree rootfs.HostPath) error {
 	return nil
 }
 
-func (c *command) forget() *cobra.Command {
+func (c *command) newForget() *cobra.Command {
 	return &cobra.Command{
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.completeNames(1),
@@ -104,10 +104,10 @@ func (c *command) forget() *cobra.Command {
 // printRemains prints what still exists of a chroot.
 func (c *command) printRemains(ch *config.Chroot) {
 	fmt.Fprintf(c.out, "its files stay in %s\n", ch.Path)
-	if home := chroots.PrivateHome(c.caller, ch); home != "" {
+	if home := chroots.FindPrivateHome(c.caller, ch); home != "" {
 		fmt.Fprintf(c.out, "its home stays in %s\n", home)
 	}
-	if h, err := c.host(); err == nil && h.HasExports(ch.Name) {
+	if h, err := c.describeHost(); err == nil && h.HasExports(ch.Name) {
 		fmt.Fprintf(c.out, "its programs are still in the menu: chrunctl unexport %s --all\n", ch.Name)
 	}
 	if path.Dir(path.Dir(ch.File)) == c.src.System {
@@ -115,7 +115,7 @@ func (c *command) printRemains(ch *config.Chroot) {
 	}
 }
 
-func (c *command) list() *cobra.Command {
+func (c *command) newList() *cobra.Command {
 	cmd := &cobra.Command{Args: cobra.NoArgs}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -127,7 +127,7 @@ func (c *command) list() *cobra.Command {
 		if *asJSON {
 			return errors.Join(c.printJSON(list), mistakes)
 		}
-		err = c.table(func(row func(...string)) {
+		err = c.printTable(func(row func(...string)) {
 			for _, ch := range list {
 				row(ch.Name, ch.Path, ch.Marks())
 			}
@@ -140,7 +140,7 @@ func (c *command) list() *cobra.Command {
 	return cmd
 }
 
-func (c *command) defaults() *cobra.Command {
+func (c *command) newDefault() *cobra.Command {
 	cmd := &cobra.Command{
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: c.completeNames(1),

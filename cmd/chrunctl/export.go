@@ -21,7 +21,7 @@ type exportFlags struct {
 	dryRun, json, quiet bool
 }
 
-func (c *command) export() *cobra.Command {
+func (c *command) newExport() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
 		Long: "Put programs of a chroot into the menu: their entries, icons and file types. APP is an ID, a program,\n" +
@@ -78,7 +78,7 @@ func (f *exportFlags) check(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (c *command) unexport() *cobra.Command {
+func (c *command) newUnexport() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
 		Long:              "Remove programs of a chroot from the menu, or with --bin commands from ~/.local/bin. Files that you\nhave changed stay and are listed.",
@@ -108,7 +108,7 @@ func (c *command) unexport() *cobra.Command {
 	return cmd
 }
 
-func (c *command) sync() *cobra.Command {
+func (c *command) newSync() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
 		Long: "Update the menu after programs were changed or removed in the chroots NAME; default: all that have\n" +
@@ -119,7 +119,7 @@ func (c *command) sync() *cobra.Command {
 	}
 	f.addCommon(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		h, err := c.host()
+		h, err := c.describeHost()
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (c *command) syncOne(name string, hasExports bool, f *exportFlags) error {
 // date with it. choose returns the IDs of the apps that the command line names.
 func (c *command) update(name string, root *rootfs.Root, f *exportFlags, choose func(*export.Chooser) (ids []string, err error)) error {
 	debug.SetGCPercent(400) // the process ends soon
-	h, err := c.host()
+	h, err := c.describeHost()
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 	"chrun/internal/helper"
 )
 
-// gc cleans up after killed launches. Only root's launches can leave changes: a
+// newGc makes the command that cleans up after killed launches. Only root's launches can leave changes: a
 // user's launch changes nothing outside its own namespaces.
-func (c *command) gc() *cobra.Command {
+func (c *command) newGc() *cobra.Command {
 	return &cobra.Command{
 		Long: "Clean up after launches that were killed: remove entries in ACLs and in host lists of X servers that\n" +
 			"root made for --identity=grant. The next such launch does the same. Entries of your own stay.",

@@ -59,7 +59,7 @@ func (c *command) warn(text string) { fmt.Fprintln(c.err, "chrunctl:", text) }
 // run runs one command line and returns the exit status.
 func (c *command) run(args []string) int {
 	c.args = args
-	root := c.cobra()
+	root := c.newRoot()
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
@@ -82,14 +82,14 @@ func wrapUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 // makers make the subcommands of cli.Verbs.
 func (c *command) makers() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
-		"add": c.add, "forget": c.forget, "list": c.list, "default": c.defaults, "set": c.set, "unset": c.unset, "show": c.show,
-		"features": c.features, "gc": c.gc, "apps": c.apps, "export": c.export, "unexport": c.unexport, "sync": c.sync,
+		"add": c.newAdd, "forget": c.newForget, "list": c.newList, "default": c.newDefault, "set": c.newSet, "unset": c.newUnset, "show": c.newShow,
+		"features": c.newFeatures, "gc": c.newGc, "apps": c.newApps, "export": c.newExport, "unexport": c.newUnexport, "sync": c.newSync,
 	}
 }
 
-// cobra makes the tree of commands. Their names, arguments and short descriptions
+// newRoot makes the tree of commands. Their names, arguments and short descriptions
 // are those of cli.Verbs.
-func (c *command) cobra() *cobra.Command {
+func (c *command) newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "chrunctl",
 		Short:         "Manage chroots for chrun: their names, settings and menu entries",
@@ -111,7 +111,7 @@ func (c *command) cobra() *cobra.Command {
 		cmd.Use, cmd.Short = strings.TrimSpace(v.Name+" "+v.Args), v.Short
 		root.AddCommand(cmd)
 	}
-	root.AddCommand(c.completeChrun())
+	root.AddCommand(c.newCompleteChrun())
 	for _, cmd := range root.Commands() {
 		check := cmd.Args
 		cmd.DisableFlagsInUseLine = true
@@ -140,23 +140,23 @@ func checkVerb(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// completeChrun answers chrun's completion scripts. Its arguments are the words
+// newCompleteChrun makes the command that answers chrun's completion scripts. Its arguments are the words
 // of chrun's command line up to the cursor.
-func (c *command) completeChrun() *cobra.Command {
+func (c *command) newCompleteChrun() *cobra.Command {
 	return &cobra.Command{
 		Use:    "complete-chrun -- WORD...",
 		Short:  "List what can stand at the last word of chrun's command line",
 		Hidden: true,
 		Args:   cobra.MinimumNArgs(1),
-		Run:    func(_ *cobra.Command, args []string) { c.completer().Line(args) },
+		Run:    func(_ *cobra.Command, args []string) { c.newCompleter().CompleteLine(args) },
 	}
 }
 
-func (c *command) completer() *complete.Completer {
+func (c *command) newCompleter() *complete.Completer {
 	return &complete.Completer{Source: c.src, Env: c.caller.Env, Root: c.caller.UID == 0, Out: c.out}
 }
 
-func (c *command) features() *cobra.Command {
+func (c *command) newFeatures() *cobra.Command {
 	cmd := &cobra.Command{
 		Long: "List what is shared with chroots: the name and the group for chrun's --allow and --deny and\n" +
 			"for the keys allow and deny, whether it is on by default, and what it shares.",
@@ -172,7 +172,7 @@ func (c *command) features() *cobra.Command {
 			}
 			return c.printJSON(list)
 		}
-		err := c.table(func(row func(...string)) {
+		err := c.printTable(func(row func(...string)) {
 			row("FEATURE", "GROUP", "DEFAULT", "SHARES")
 			for _, f := range desktop.Features {
 				row(f.Name, f.Group, "on", f.Shares)
@@ -200,8 +200,8 @@ that nor portals, because portals cannot look at another user's process.
 -u root has no documents and its own /tmp; files that its command line names are read-only.
 `
 
-// table prints rows in columns.
-func (c *command) table(fill func(row func(...string))) error {
+// printTable prints rows in columns.
+func (c *command) printTable(fill func(row func(...string))) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fill(func(cells ...string) {
 		for len(cells) > 0 && cells[len(cells)-1] == "" {

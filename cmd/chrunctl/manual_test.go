@@ -63,7 +63,7 @@ func TestManual(t *testing.T) {
 	for _, g := range desktop.Groups() {
 		has("chrun.1", g)
 	}
-	root := newCommand(cli.NewCaller(os.Getuid(), os.Getgid(), nil), "/etc/chrun", nil, nil).cobra()
+	root := newCommand(cli.NewCaller(os.Getuid(), os.Getgid(), nil), "/etc/chrun", nil, nil).newRoot()
 	root.InitDefaultHelpCmd()
 	for _, cmd := range append(root.Commands(), root) {
 		if cmd.Hidden {

@@ -16,8 +16,8 @@ import (
 	"chrun/session/rootfs"
 )
 
-// host describes the caller's desktop to package export.
-func (c *command) host() (*export.Host, error) {
+// describeHost describes the caller's desktop to package export.
+func (c *command) describeHost() (*export.Host, error) {
 	if err := export.CheckMenuOwner(c.caller, c.args); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (c *command) openNamed(name string) (*rootfs.Root, error) {
 	return chroots.OpenNamed(conf, name)
 }
 
-func (c *command) apps() *cobra.Command {
+func (c *command) newApps() *cobra.Command {
 	cmd := &cobra.Command{
 		Long: "List the programs that a chroot offers to menus: the ID, the shown name, whether it has an icon,\n" +
 			"under which ID it is exported, and what it opens.",
@@ -57,7 +57,7 @@ func (c *command) apps() *cobra.Command {
 			if *asJSON {
 				return c.printJSON(list)
 			}
-			return c.table(func(row func(...string)) {
+			return c.printTable(func(row func(...string)) {
 				row("ID", "NAME", "ICON", "EXPORTED", "OPENS")
 				for _, o := range list {
 					row(session.Printable(o.ID), session.Printable(o.Name), map[bool]string{true: "yes", false: "no"}[o.Icon], o.State(), o.Opens())
@@ -76,7 +76,7 @@ func (c *command) printJSON(v any) error {
 
 // withOffers calls use with a chroot and with what is exported from it.
 func (c *command) withOffers(name string, use func(*export.Host, *rootfs.Root, *export.Set) error) error {
-	h, err := c.host()
+	h, err := c.describeHost()
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (c *command) completeApps(exported bool) cobra.CompletionFunc {
 			return c.completeNames(1)(cmd, args, word)
 		}
 		c.withOffers(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
-			words = complete.Apps(h, root, set, exported)
+			words = complete.ListApps(h, root, set, exported)
 			return nil
 		})
 		return words, cobra.ShellCompDirectiveNoFileComp

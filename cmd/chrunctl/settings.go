@@ -14,7 +14,7 @@ import (
 	"chrun/session/rootfs"
 )
 
-func (c *command) set() *cobra.Command {
+func (c *command) newSet() *cobra.Command {
 	cmd := &cobra.Command{
 		Long: "Change settings of a chroot. If there is a mistake, none of them changes.\n" +
 			"Comments and the order of the file are kept.\n" + cli.KeysHelp(),
@@ -46,7 +46,7 @@ func (c *command) set() *cobra.Command {
 	return cmd
 }
 
-func (c *command) unset() *cobra.Command {
+func (c *command) newUnset() *cobra.Command {
 	return &cobra.Command{
 		Long:              "Remove settings of a chroot; env or app.COMMAND removes a whole table.\n" + cli.KeysHelp(),
 		Args:              cobra.MinimumNArgs(2),
@@ -69,7 +69,7 @@ func (c *command) change(name string, edits []config.Edit) error {
 	return conf.Change(name, edits...)
 }
 
-func (c *command) show() *cobra.Command {
+func (c *command) newShow() *cobra.Command {
 	cmd := &cobra.Command{Args: cobra.ExactArgs(1), ValidArgsFunction: c.completeNames(1)}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -84,7 +84,7 @@ func (c *command) show() *cobra.Command {
 		if *asJSON {
 			return c.printJSON(list)
 		}
-		return c.table(func(row func(...string)) {
+		return c.printTable(func(row func(...string)) {
 			for _, s := range list {
 				row(chroots.FormatSetting(&s), fmt.Sprintf("%s:%d", s.File, s.Line))
 			}
@@ -99,9 +99,9 @@ func (c *command) completeEdits(cmd *cobra.Command, args []string, word string) 
 		return c.completeNames(1)(cmd, args, word)
 	}
 	if key, value, ok := strings.Cut(word, "="); ok {
-		return c.completer().Setting(args[0], key, value), cobra.ShellCompDirectiveNoFileComp
+		return c.newCompleter().CompleteSetting(args[0], key, value), cobra.ShellCompDirectiveNoFileComp
 	}
-	return complete.Keys(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	return complete.ListKeys(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 // completeKeys completes the arguments of unset.
@@ -109,5 +109,5 @@ func (c *command) completeKeys(cmd *cobra.Command, args []string, word string) (
 	if len(args) == 0 {
 		return c.completeNames(1)(cmd, args, word)
 	}
-	return c.completer().UsedKeys(args[0]), cobra.ShellCompDirectiveNoFileComp
+	return c.newCompleter().ListUsedKeys(args[0]), cobra.ShellCompDirectiveNoFileComp
 }

@@ -36,7 +36,7 @@ func TestVerbs(t *testing.T) {
 		t.Errorf("%d commands, %d in the table", len(makers), len(cli.Verbs))
 	}
 	var got []string
-	for _, cmd := range c.cobra().Commands() {
+	for _, cmd := range c.newRoot().Commands() {
 		if !cmd.Hidden && cmd.Name() != "help" && cmd.Name() != "completion" {
 			got = append(got, cmd.Use+" | "+cmd.Short)
 		}

@@ -7,7 +7,7 @@ _chrun() {
 
 	# Readline replaces only what follows the last = or :.
 	local cut=${cur%"${cur##*[=:]}"} line value files=() command=
-	local asked=("${words[@]:1:cword-1}" "$cur")
+	local typed=("${words[@]:1:cword-1}" "$cur")
 	while IFS= read -r line; do
 		case $line in
 		:command\ *) command=${line#* } ;;
@@ -17,7 +17,7 @@ _chrun() {
 			COMPREPLY+=("${value#"$cut"}")
 			;;
 		esac
-	done < <(chrunctl complete-chrun -- "${asked[@]//[\'\"\\]/}" 2>/dev/null)
+	done < <(chrunctl complete-chrun -- "${typed[@]//[\'\"\\]/}" 2>/dev/null)
 
 	if [[ $command ]]; then
 		# _command_offset counts the words as bash splits them, also at = and :.

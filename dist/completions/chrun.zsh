@@ -2,11 +2,11 @@
 # zsh completion for chrun(1). chrunctl(1) prints the candidates;
 # nothing that it prints is evaluated here.
 local line value about files prefix ret=1
-local -a asked whole open
-(( CURRENT > 2 )) && asked=("${(@Q)words[2,CURRENT-1]}")
-asked+=("${(Q)PREFIX}")
+local -a typed whole open
+(( CURRENT > 2 )) && typed=("${(@Q)words[2,CURRENT-1]}")
+typed+=("${(Q)PREFIX}")
 
-for line in "${(@f)$(chrunctl complete-chrun -- "${asked[@]}" 2>/dev/null)}"; do
+for line in "${(@f)$(chrunctl complete-chrun -- "${typed[@]}" 2>/dev/null)}"; do
 	case $line in
 	(':command '*)
 		shift ${line#* } words

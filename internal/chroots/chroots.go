@@ -79,8 +79,9 @@ func (s *Self) Edits() []config.Edit {
 	return []config.Edit{{Key: []string{"identity"}, Value: string(session.Subid)}, {Key: []string{"map"}, Value: s.Number}}
 }
 
-// PrivateHome is the caller's private home of a chroot, "" if there is none yet.
-func PrivateHome(c *session.Caller, ch *config.Chroot) rootfs.HostPath {
+// FindPrivateHome returns the caller's private home of a chroot, or "" if it does not
+// exist.
+func FindPrivateHome(c *session.Caller, ch *config.Chroot) rootfs.HostPath {
 	tree, err := rootfs.ResolveHost(ch.Path)
 	if err != nil {
 		tree = rootfs.HostPath(path.Clean(string(ch.Path))) // it is not mounted

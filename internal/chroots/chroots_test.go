@@ -91,20 +91,20 @@ func TestFindSelfOfSubordinateIDs(t *testing.T) {
 	}
 }
 
-func TestPrivateHome(t *testing.T) {
+func TestFindPrivateHome(t *testing.T) {
 	c, dir := newCaller(t)
 	ch := &config.Chroot{Name: "box", Path: rootfs.HostPath(dir + "/link")}
-	if home := PrivateHome(c, ch); home != "" {
+	if home := FindPrivateHome(c, ch); home != "" {
 		t.Errorf("%s does not exist", home)
 	}
 	if err := os.MkdirAll(dir+"/data/chrun/homes/box", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if home := PrivateHome(c, ch); string(home) != dir+"/data/chrun/homes/box" {
+	if home := FindPrivateHome(c, ch); string(home) != dir+"/data/chrun/homes/box" {
 		t.Errorf("%q", home)
 	}
 	ch.Path = "/not/mounted"
-	if home := PrivateHome(c, ch); string(home) != dir+"/data/chrun/homes/box" {
+	if home := FindPrivateHome(c, ch); string(home) != dir+"/data/chrun/homes/box" {
 		t.Errorf("%q", home)
 	}
 }

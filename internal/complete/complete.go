@@ -1,11 +1,11 @@
-// Package complete lists what can stand at the cursor of chrun's command line, and
-// the values of chrunctl's settings. chrunctl serves it, so that a launch does not
-// pay for it. It prints a line for each word that can stand there, a tab and what
-// that is, or
+// Package complete completes chrun's command line and chrunctl's settings. It is
+// part of chrunctl, so that it adds nothing to a launch. It prints a line for each
+// candidate: the word, a tab, and a description. A line that begins with a colon
+// asks the shell to complete:
 //
-//	:files PREFIX          files, after PREFIX in the word
-//	:directories PREFIX    directories
-//	:command N             what the shell knows about the command at word N
+//	:files PREFIX          names of files, after PREFIX in the word
+//	:directories PREFIX    names of directories
+//	:command N             the arguments of the command at word N
 package complete
 
 import (
@@ -28,22 +28,22 @@ type Completer struct {
 	Out    io.Writer
 }
 
-// Line completes the last of the words of chrun's command line.
-func (c *Completer) Line(words []string) { (&completion{Completer: c}).line(words) }
+// CompleteLine completes the last of the words of chrun's command line.
+func (c *Completer) CompleteLine(words []string) { (&completion{Completer: c}).completeLast(words) }
 
-// Setting completes the value after KEY= in a setting of a chroot.
-func (c *Completer) Setting(chroot, key, value string) (list []string) {
+// CompleteSetting completes the value after KEY= in a setting of a chroot.
+func (c *Completer) CompleteSetting(chroot, key, value string) (list []string) {
 	var out bytes.Buffer
 	own := *c
 	own.Out = &out
 	comp, prefix := &completion{Completer: &own, chroot: chroot}, key+"="
 	name := strings.TrimSuffix(key[strings.LastIndexByte(key, '.')+1:], "+")
 	if name == "personality" {
-		choices(cli.Personalities)(comp, prefix, value)
+		completeChoices(cli.Personalities)(comp, prefix, value)
 	}
 	for _, f := range cli.ChrunFlags {
 		if f.Name == name && f.Kind != cli.NoValue {
-			values[f.Kind](comp, prefix, value)
+			completers[f.Kind](comp, prefix, value)
 		}
 	}
 	for line := range strings.Lines(out.String()) {
@@ -54,16 +54,16 @@ func (c *Completer) Setting(chroot, key, value string) (list []string) {
 	return list
 }
 
-// Keys are the keys that a setting can begin with.
-func Keys() (list []string) {
+// ListKeys lists what a setting can begin with.
+func ListKeys() (list []string) {
 	for _, k := range cli.Keys {
 		list = append(list, k.Word)
 	}
 	return list
 }
 
-// UsedKeys are the keys that a chroot has and that can be unset.
-func (c *Completer) UsedKeys(chroot string) (list []string) {
+// ListUsedKeys lists the keys that a chroot has and that can be unset.
+func (c *Completer) ListUsedKeys(chroot string) (list []string) {
 	conf, err := config.Load(c.Source)
 	if err != nil {
 		return nil
@@ -83,22 +83,22 @@ type completion struct {
 	chroot string // the value of --chroot
 }
 
-// values completes the value of a flag of each kind.
-var values = map[cli.ValueKind]func(c *completion, prefix, word string){
-	cli.ChrootValue:    (*completion).chroots,
-	cli.AccountValue:   (*completion).accounts,
-	cli.DirectoryValue: (*completion).directories,
-	cli.IdentityValue:  choices(cli.IdentityKinds),
-	cli.HomeValue:      (*completion).homes,
-	cli.BindValue:      (*completion).binds,
-	cli.VariableValue:  (*completion).variables,
-	cli.FeatureValue:   (*completion).features,
+// completers complete the values of flags, by kind.
+var completers = map[cli.ValueKind]func(c *completion, prefix, word string){
+	cli.ChrootValue:    (*completion).completeChroots,
+	cli.AccountValue:   (*completion).completeAccounts,
+	cli.DirectoryValue: (*completion).completeDirectories,
+	cli.IdentityValue:  completeChoices(cli.IdentityKinds),
+	cli.HomeValue:      (*completion).completeHomes,
+	cli.BindValue:      (*completion).completeBinds,
+	cli.VariableValue:  (*completion).completeVariables,
+	cli.FeatureValue:   (*completion).completeFeatures,
 	cli.AppValue:       func(*completion, string, string) {}, // cannot be listed
-	cli.FormValue:      choices(cli.Forms),
+	cli.FormValue:      completeChoices(cli.Forms),
 }
 
-// choices completes one of a table's values.
-func choices(table []cli.Choice) func(c *completion, prefix, word string) {
+// completeChoices completes one of a table's values.
+func completeChoices(table []cli.Choice) func(c *completion, prefix, word string) {
 	return func(c *completion, prefix, word string) {
 		for _, choice := range table {
 			c.offer(prefix, word, choice.Name, choice.Usage)
@@ -106,27 +106,27 @@ func choices(table []cli.Choice) func(c *completion, prefix, word string) {
 	}
 }
 
-// line completes the last word.
-func (c *completion) line(words []string) {
+// completeLast completes the last word.
+func (c *completion) completeLast(words []string) {
 	last := len(words) - 1
 	for i := 0; i < last; i++ {
 		word := words[i]
 		if word == "--" {
-			c.afterFlags(words, i+1)
+			c.completeCommand(words, i+1)
 			return
 		}
 		if len(word) < 2 || word[0] != '-' {
-			c.afterFlags(words, i)
+			c.completeCommand(words, i)
 			return
 		}
-		f, prefix, glued := split(word)
+		f, prefix, attached := splitFlag(word)
 		if f == nil {
 			continue
 		}
 		value := strings.TrimPrefix(word, prefix)
-		if !glued {
+		if !attached {
 			if i++; i == last {
-				values[f.Kind](c, "", words[i])
+				completers[f.Kind](c, "", words[i])
 				return
 			}
 			value = words[i]
@@ -136,9 +136,9 @@ func (c *completion) line(words []string) {
 		}
 	}
 	word := words[last]
-	switch f, prefix, glued := split(word); {
-	case glued:
-		values[f.Kind](c, prefix, word[len(prefix):])
+	switch f, prefix, attached := splitFlag(word); {
+	case attached:
+		completers[f.Kind](c, prefix, word[len(prefix):])
 	case strings.HasPrefix(word, "-"):
 		for _, f := range cli.ChrunFlags {
 			c.offer("", word, "--"+f.Name, f.About)
@@ -147,23 +147,23 @@ func (c *completion) line(words []string) {
 			}
 		}
 	default:
-		c.programs(word)
+		c.completePrograms(word)
 	}
 }
 
-// afterFlags completes COMMAND, word n, or one of its arguments.
-func (c *completion) afterFlags(words []string, n int) {
+// completeCommand completes COMMAND, word n, or one of its arguments.
+func (c *completion) completeCommand(words []string, n int) {
 	if n == len(words)-1 {
-		c.programs(words[n])
+		c.completePrograms(words[n])
 		return
 	}
 	fmt.Fprintf(c.Out, ":command %d\n", n+1) // chrun is word 0
 }
 
-// split finds the flag in a word that has, or lacks, its value. prefix is what
-// stands before the value; if the value is not glued to it, it is the next word.
-// The flag is nil if the word is complete without a value.
-func split(word string) (f *cli.Flag, prefix string, glued bool) {
+// splitFlag finds the flag in a word that requires a value. prefix is the text before
+// the value; if the value is not attached, it is the next word. The flag is nil if
+// the word requires no value.
+func splitFlag(word string) (f *cli.Flag, prefix string, attached bool) {
 	if strings.HasPrefix(word, "--") {
 		name, _, equals := strings.Cut(word, "=")
 		for i := range cli.ChrunFlags {
@@ -191,9 +191,9 @@ func split(word string) (f *cli.Flag, prefix string, glued bool) {
 	return nil, "", false
 }
 
-// offer prints value, after prefix, if it begins with word. Shells put it on the
-// command line unchanged, so values with characters that mean something to a
-// shell are left out.
+// offer prints value, after prefix, if value begins with word. Shells put it on the
+// command line unchanged, so offer omits values with characters that are special to
+// a shell.
 func (c *completion) offer(prefix, word, value, about string) {
 	if value == "" || !strings.HasPrefix(value, word) || strings.ContainsFunc(value, isUnsafe) {
 		return
@@ -213,7 +213,7 @@ func isUnsafe(r rune) bool {
 
 // The values of flags, in the order of the table.
 
-func (c *completion) chroots(prefix, word string) {
+func (c *completion) completeChroots(prefix, word string) {
 	if conf, err := config.Load(c.Source); err == nil {
 		all, _ := conf.All()
 		for _, ch := range all {
@@ -223,12 +223,12 @@ func (c *completion) chroots(prefix, word string) {
 	fmt.Fprintln(c.Out, ":directories", prefix)
 }
 
-func (c *completion) homes(prefix, word string) {
-	choices(cli.HomeModes)(c, prefix, word)
+func (c *completion) completeHomes(prefix, word string) {
+	completeChoices(cli.HomeModes)(c, prefix, word)
 	fmt.Fprintln(c.Out, ":directories", prefix)
 }
 
-func (c *completion) binds(prefix, word string) {
+func (c *completion) completeBinds(prefix, word string) {
 	source, dest, ok := strings.Cut(word, ":")
 	if !ok {
 		fmt.Fprintln(c.Out, ":files", prefix)
@@ -236,17 +236,17 @@ func (c *completion) binds(prefix, word string) {
 	}
 	prefix += source + ":"
 	c.offer(prefix, dest, "ro", "read-only")
-	c.inside(prefix, dest, true)
+	c.completePath(prefix, dest, true)
 }
 
-func (c *completion) variables(prefix, word string) {
+func (c *completion) completeVariables(prefix, word string) {
 	for _, v := range c.Env {
 		name, _, _ := strings.Cut(v, "=")
 		c.offer(prefix, word, name, "")
 	}
 }
 
-func (c *completion) features(prefix, word string) {
+func (c *completion) completeFeatures(prefix, word string) {
 	if i := strings.LastIndexByte(word, ',') + 1; i > 0 {
 		prefix, word = prefix+word[:i], word[i:]
 	}

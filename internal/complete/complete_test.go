@@ -40,7 +40,7 @@ func newCompleter(t *testing.T) (c *Completer, dir string) {
 func (c *Completer) candidates(words ...string) string {
 	var out strings.Builder
 	c.Out = &out
-	c.Line(words)
+	c.CompleteLine(words)
 	var list []string
 	for line := range strings.Lines(out.String()) {
 		word, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
@@ -99,7 +99,7 @@ func TestLine(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	c, dir := newCompleter(t)
-	list := Keys()
+	list := ListKeys()
 	if len(list) != len(cli.Keys) || !slices.Contains(list, "bind+=") || !slices.Contains(list, "app.") {
 		t.Errorf("%q", list)
 	}
@@ -107,10 +107,10 @@ func TestKeys(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config/chrun/chroots/a.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.UsedKeys("a"); !slices.Equal(got, []string{"user", "env.A"}) {
+	if got := c.ListUsedKeys("a"); !slices.Equal(got, []string{"user", "env.A"}) {
 		t.Errorf("%q", got)
 	}
-	if got := c.UsedKeys("none"); got != nil {
+	if got := c.ListUsedKeys("none"); got != nil {
 		t.Errorf("%q", got)
 	}
 }
@@ -133,10 +133,10 @@ func TestApps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	if got := Apps(h, root, set, false); !slices.Equal(got, []string{"boat\tBoat"}) {
+	if got := ListApps(h, root, set, false); !slices.Equal(got, []string{"boat\tBoat"}) {
 		t.Errorf("%q", got)
 	}
-	if got := Apps(h, root, set, true); got != nil {
+	if got := ListApps(h, root, set, true); got != nil {
 		t.Errorf("%q", got)
 	}
 }
@@ -149,11 +149,11 @@ func TestSetting(t *testing.T) {
 		{"a", "user", "", "user=ann\tAnn"},
 		{"a", "path", "", ""},
 	} {
-		if got := strings.Join(c.Setting(x.chroot, x.key, x.value), " "); got != x.want {
+		if got := strings.Join(c.CompleteSetting(x.chroot, x.key, x.value), " "); got != x.want {
 			t.Errorf("%+v: %q", x, got)
 		}
 	}
-	if got := c.Setting("a", "identity", "i"); !slices.Equal(got, []string{"identity=idmap\tfiles carry the account's number; needs root"}) {
+	if got := c.CompleteSetting("a", "identity", "i"); !slices.Equal(got, []string{"identity=idmap\tfiles carry the account's number; needs root"}) {
 		t.Errorf("%q", got)
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"chrun/session/rootfs"
 )
 
-// MaxPrograms bounds how many names are read for one completion, because a person
-// waits.
+// MaxPrograms limits how many names one completion reads, because a person waits
+// for it.
 const MaxPrograms = 5 * rootfs.MaxEntries
 
-// open opens the chroot that chrun would use; nil if there is none.
-func (c *completion) open() (*rootfs.Root, *config.Chroot) {
+// openChroot opens the chroot that chrun would use; nil if there is none.
+func (c *completion) openChroot() (*rootfs.Root, *config.Chroot) {
 	conf, err := config.Load(c.Source)
 	if err != nil {
 		return nil, nil
@@ -33,17 +33,17 @@ func (c *completion) open() (*rootfs.Root, *config.Chroot) {
 	return root, ch
 }
 
-// programs completes COMMAND.
-func (c *completion) programs(word string) {
+// completePrograms completes COMMAND.
+func (c *completion) completePrograms(word string) {
 	switch {
 	case path.IsAbs(word):
-		c.inside("", word, true)
+		c.completePath("", word, true)
 		return
 	case strings.ContainsAny(word, "/~"):
 		fmt.Fprintln(c.Out, ":files ")
 		return
 	}
-	root, ch := c.open()
+	root, ch := c.openChroot()
 	if root == nil {
 		return
 	}
@@ -55,7 +55,7 @@ func (c *completion) programs(word string) {
 	var names []string
 	seen := 0
 	for _, dir := range strings.Split(search, ":") {
-		list, _ := root.List(rootfs.Path(dir)) // of a directory that is too large, the first entries
+		list, _ := root.List(rootfs.Path(dir)) // only the first entries of a directory that is too large
 		for _, e := range list {
 			if strings.HasPrefix(e.Name(), word) && !e.IsDir() && e.Name()[0] != '-' {
 				names = append(names, e.Name())
@@ -71,10 +71,10 @@ func (c *completion) programs(word string) {
 	}
 }
 
-// inside completes a path inside the chroot: of a directory, which ends in a
-// '/', or also of files. It says whether there was one.
-func (c *completion) inside(prefix, word string, files bool) (any bool) {
-	root, _ := c.open()
+// completePath completes a path inside the chroot: of a directory, which ends in a
+// '/', or also of files. It reports whether it found one.
+func (c *completion) completePath(prefix, word string, files bool) (found bool) {
+	root, _ := c.openChroot()
 	if root == nil {
 		return false
 	}
@@ -96,24 +96,25 @@ func (c *completion) inside(prefix, word string, files bool) (any bool) {
 			continue
 		}
 		c.offer(prefix, word, value, "")
-		any = true
+		found = true
 	}
-	return any
+	return found
 }
 
-// directories completes one inside: the tree's, else one that may be shared.
-func (c *completion) directories(prefix, word string) {
-	if !c.inside(prefix, word, false) {
+// completeDirectories completes a directory inside. If the tree has none, the shell
+// completes one of the host, which may be shared.
+func (c *completion) completeDirectories(prefix, word string) {
+	if !c.completePath(prefix, word, false) {
 		fmt.Fprintln(c.Out, ":directories", prefix)
 	}
 }
 
-func (c *completion) accounts(prefix, word string) {
+func (c *completion) completeAccounts(prefix, word string) {
 	if c.Root { // root can only be root
 		c.offer(prefix, word, "root", "")
 		return
 	}
-	root, _ := c.open()
+	root, _ := c.openChroot()
 	if root == nil {
 		return
 	}
