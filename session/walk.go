@@ -33,9 +33,6 @@ func (l location) exists() bool { return len(l.missing) == 0 }
 // isDir reports whether the path is a directory.
 func (l location) isDir() bool { return l.exists() && l.kind == Dir }
 
-// isFile reports whether the path is a file that is not a directory.
-func (l location) isFile() bool { return l.exists() && l.kind == Regular }
-
 // full is the canonical path with the missing components.
 func (l location) full() Path { return l.path.Join(l.missing...) }
 
