@@ -1,7 +1,10 @@
 package desktop
 
 import (
+	"fmt"
 	"io/fs"
+	"path"
+	"slices"
 	"strings"
 
 	"chrun/session"
@@ -28,12 +31,31 @@ var Appearance = session.Feature{
 // contain desktop files, schemas and drivers. The destinations are those of
 // Flatpak where it has one.
 func themeSources(c *session.Caller) []themeSource {
-	return []themeSource{
-		{dataHome(c), "", "/run/host/user-share", true},
-		{session.HostPath(c.Account.Home), ".", "/run/host/user-home", true},
+	home := session.HostPath(c.Account.Home)
+	system := []themeSource{
 		{c.Host.Join("/usr/local/share"), "", "/run/host/local-share", false},
 		{c.Host.Join("/usr/share"), "", "/run/host/share", false},
 	}
+	sources := []themeSource{
+		{dataHome(c), "", "/run/host/user-share", true},
+		{home, ".", "/run/host/user-home", true},
+	}
+	// Nix, Guix and others have data directories of their own.
+	for i, dir := range strings.Split(c.Env.Get("XDG_DATA_DIRS"), ":") {
+		source := session.HostPath(path.Clean(dir))
+		known := slices.ContainsFunc(append(system, sources...), func(s themeSource) bool { return s.source == source && s.prefix == "" })
+		if !path.IsAbs(dir) || known || isExport(source) {
+			continue
+		}
+		sources = append(sources, themeSource{source, "", session.Path(fmt.Sprintf("/run/host/share-%d", i+1)), source.IsBelow(home)})
+	}
+	return append(sources, system...)
+}
+
+// isExport reports whether a data directory contains the icons of a flatpak's or a
+// snap's programs. They are symlinks to files of those programs.
+func isExport(dir session.HostPath) bool {
+	return strings.HasSuffix(string(dir), "/flatpak/exports/share") || dir.IsBelow("/var/lib/snapd")
 }
 
 type themeSource struct {
@@ -43,11 +65,24 @@ type themeSource struct {
 	personal bool // in the home of the caller
 }
 
+// listLinks lists the symlinks in one of the subdirectories.
+func (l themeSource) listLinks(kind string) []link {
+	source, dest := l.source.Join(l.prefix+kind), l.dest.Join(kind)
+	switch {
+	case strings.HasSuffix(string(l.source), "/usr/share") && kind != "fonts":
+		return listLinks(source, dest, 1) // fast path: the themes of packages have no such links
+	case strings.HasSuffix(string(l.source), "/usr/share"):
+		return listLinks(source, dest, 2)
+	}
+	return append(storeLinks(source), listLinks(source, dest, 2)...)
+}
+
 func detectAppearance(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
 	var data, fonts, personalIcons, systemIcons []string
-	var themes []session.HostPath
+	var themes []session.Path
+	var links []link
 	for _, l := range themeSources(c) {
 		found := false
 		for _, kind := range []string{"fonts", "icons", "themes"} {
@@ -56,6 +91,7 @@ func detectAppearance(f *session.Facts) session.Share {
 				continue
 			}
 			found = true
+			links = append(links, l.listLinks(kind)...)
 			s.Binds = append(s.Binds, session.Bind{Source: source, Dest: dest, ReadOnly: true, Why: "the host's " + kind})
 			switch kind {
 			case "fonts":
@@ -67,7 +103,7 @@ func detectAppearance(f *session.Facts) session.Share {
 					systemIcons = append(systemIcons, string(dest))
 				}
 			case "themes":
-				themes = append(themes, source)
+				themes = append(themes, dest)
 			}
 		}
 		if found {
@@ -93,9 +129,11 @@ func detectAppearance(f *session.Facts) session.Share {
 	if len(s.Binds) > 0 {
 		s.State = strings.Join(data, ", ")
 	}
-	if names := shareSettings(f, &s); len(names) > 0 {
+	names, more := shareSettings(f, &s)
+	if len(names) > 0 {
 		s.State += "; settings: " + strings.Join(names, ", ")
 	}
+	shareLinkTargets(&s, append(links, more...))
 	return s
 }
 

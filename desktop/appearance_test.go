@@ -133,31 +133,103 @@ func TestSettings(t *testing.T) {
 
 func TestTheme(t *testing.T) {
 	d := fakedesk.New(t)
-	check := func(value, want string) {
+	d.Home = "/home/alice"
+	check := func(value, want string, dirs ...session.Path) {
 		t.Helper()
 		d.SetEnv("GTK_THEME=" + value)
-		got := ""
 		s := Appearance.Detect(d.Facts)
-		for _, v := range s.Env {
-			if v.Name == "GTK_THEME" {
-				got = v.Value
-			}
-		}
-		if got != want || (got == "" && value != "") != strings.Contains(strings.Join(s.Notes, ""), "GTK theme") {
+		if got := fakedesk.Value(s, "GTK_THEME"); got != want {
 			t.Errorf("GTK_THEME=%s: %q, want %q (%q)", value, got, want, s.Notes)
 		}
+		if want != "-" || value == "" {
+			return
+		}
+		if v := s.DirEnv[0]; v.Name != "GTK_THEME" || v.Value != value || !slices.Equal(v.Dirs, dirs) || !strings.Contains(v.Missing, value) {
+			t.Errorf("GTK_THEME=%s: %+v", value, v)
+		}
 	}
-	check("", "")
+	own := []session.Path{"/home/alice/.themes/Nordic", "/home/alice/.local/share/themes/Nordic",
+		"/usr/local/share/themes/Nordic", "/usr/share/themes/Nordic"}
+	check("", "-")
 	check("Adwaita:dark", "Adwaita:dark")
-	check("Nordic:dark", "")
-	check("../themes", "")
-	check(":dark", "")
-	d.Write("tree/usr/share/themes/Nordic/gtk-3.0/gtk.css", "")
+	check("../themes", "-")
+	check(":dark", "-")
+	check("Nordic:dark", "-", own...)
 	d.Write("home/.themes/Mine/gtk-3.0/gtk.css", "")
-	check("Nordic:dark", "Nordic:dark")
-	check("Mine", "Mine")
-	s := Appearance.Hide(d.Facts)
-	if len(s.Env) > 0 {
-		t.Errorf("the host's theme is set although the feature is denied: %+v", s)
+	check("Nordic:dark", "-", append(own, "/run/host/user-home/themes/Nordic")...)
+	if s := Appearance.Hide(d.Facts); len(s.Env) > 0 || !slices.Equal(s.DirEnv[0].Dirs, own) {
+		t.Errorf("the host's theme is used although the feature is denied: %+v", s)
 	}
+}
+
+// What symlinks in shared directories lead to is where a program looks for it.
+func TestLinks(t *testing.T) {
+	d := fakedesk.New(t)
+	d.Home = "/home/alice"
+	dir := string(d.Dir)
+	// With stow, a dot directory contains the settings.
+	d.Write("home/.dotfiles/gtk/settings.ini", "")
+	d.Link("../../.dotfiles/gtk/settings.ini", "home/.config/gtk-3.0/settings.ini")
+	d.Link(dir+"/home/gone", "home/.config/gtk-3.0/gone")
+	d.Link("settings.ini", "home/.config/gtk-3.0/inside")
+	d.Write("home/.dotfiles/kv/Theme/x", "")
+	d.Link(dir+"/home/.dotfiles/kv", "home/.config/Kvantum") // the whole directory: bound
+	d.Write("host/usr/share/texmf/fonts/a.otf", "")
+	d.Link("../../texmf/fonts", "host/usr/share/fonts/opentype/lm")
+	d.Write("home/.local/share/icons/B/cursors/x", "")
+	d.Link("../.local/share/icons/B", "home/.icons/default")
+	d.Write("home/.elsewhere/cursors/x", "")
+	d.Link(dir+"/home/.elsewhere/cursors", "home/.icons/C/cursors")
+	var got []string
+	for _, b := range Appearance.Detect(d.Facts).Binds {
+		if strings.HasPrefix(b.Why, "the target of") {
+			got = append(got, string(b.Source)+" on "+string(b.Dest))
+			if !b.ReadOnly || !b.OnlyIfMissing || b.Required {
+				t.Errorf("%+v", b)
+			}
+		}
+	}
+	slices.Sort(got)
+	want := []string{
+		dir + "/home/.dotfiles/gtk/settings.ini on /home/alice/.dotfiles/gtk/settings.ini",
+		dir + "/home/.elsewhere/cursors on " + dir + "/home/.elsewhere/cursors",
+		dir + "/home/.local/share/icons/B on /run/host/user-home/.local/share/icons/B",
+		dir + "/host/usr/share/texmf/fonts on /run/host/share/texmf/fonts",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Other data directories of the host have themes too, but not those with the
+// exported icons of other programs.
+func TestHostDataDirs(t *testing.T) {
+	d := fakedesk.New(t)
+	d.Write("home/.nix-profile/share/icons/N/index.theme", "")
+	d.Write("home/.local/share/flatpak/exports/share/icons/F/x", "")
+	d.Write("opt/share/themes/O/x", "")
+	d.SetEnv("XDG_DATA_DIRS=DIR/home/.nix-profile/share:DIR/home/.local/share/flatpak/exports/share:DIR/opt/share/:relative:DIR/host/usr/share:")
+	d.Write("host/usr/share/icons/H/x", "")
+	s := Appearance.Detect(d.Facts)
+	dir := string(d.Dir)
+	fakedesk.WantBinds(t, s, dir+"/home/.nix-profile/share/icons on /run/host/share-1/icons",
+		dir+"/opt/share/themes on /run/host/share-3/themes", dir+"/host/usr/share/icons on /run/host/share/icons")
+	if got, want := fakedesk.Value(s, "XDG_DATA_DIRS"), ":/run/host/share-1:/run/host/share-3:/run/host/share"; !strings.HasSuffix(got, want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := fakedesk.Value(s, "XCURSOR_PATH"); !strings.Contains(got, "/run/host/share-1/icons:/usr/local") {
+		t.Error(got)
+	}
+}
+
+// Many files are shared with their directory, and a store as a whole.
+func TestJoinFolders(t *testing.T) {
+	var binds []session.Bind
+	for i := range fewFiles + 1 {
+		name := string(rune('a' + i))
+		binds = append(binds, session.Bind{Source: session.HostPath("/f/many/" + name), Dest: session.Path("/d/many/" + name)})
+	}
+	binds = append(binds, session.Bind{Source: "/nix/store/2-x/icons", Dest: "/nix/store/1-y/icons"}, session.Bind{Source: "/f/few", Dest: "/d/few"},
+		session.Bind{Source: "/f/many/b", Dest: "/d/many/other"}, session.Bind{Source: "/nix/store/2-x", Dest: "/nix/store/2-x"})
+	fakedesk.WantBinds(t, session.Share{Binds: joinFolders(binds)}, "/f/many on /d/many", "/nix/store on /nix/store", "/f/few on /d/few", "/f/many/b on /d/many/other")
 }

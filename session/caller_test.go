@@ -198,6 +198,42 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// A variable that names a directory of the host which is not inside is removed; a
+// variable that needs a directory is set if that is inside, through links too.
+func TestMissingDirectories(t *testing.T) {
+	w := newWorld(t, "tree/home/alice/", "tree/opt/both/", "opt/both/", "home/.local/share/gnupg/", "data/gnupg/", "home/.config/x",
+		"themes/Mine/", "themes/Link -> ../store/L", "themes/Gone -> ../gone/G", "store/L/", "gone/G/")
+	w.deny = []string{"tmp"} // everything here is below /tmp
+	w.f.Caller.Env = Environ{"GNUPGHOME=" + w.home + "/.local/share/gnupg", "PASSWORD_STORE_DIR=" + w.dir + "/data/gnupg", "BOTH=/usr",
+		"XDG_CONFIG_HOME=" + w.home + "/.config", "FILE=" + w.home + "/.config/x", "NEW=/no/such", "OLDPWD=" + w.dir + "/themes",
+		"WORDS=" + w.dir + "/themes and more", "BUS=" + w.dir + "/themes"}
+	dirs := func(name string) DirVar {
+		return DirVar{Var{name, "set"}, []Path{"/no/such", Path("/run/host/themes/" + name)}, name + " is missing"}
+	}
+	w.more = []Offer{{Feature: Feature{Name: "storage"}, Allowed: true, Share: Share{Binds: []Bind{
+		{Source: HostPath(w.dir + "/data"), Dest: Path(w.dir + "/data")}, {Source: HostPath(w.dir + "/themes"), Dest: "/run/host/themes", ReadOnly: true},
+		{Source: HostPath(w.dir + "/store"), Dest: "/run/host/store", ReadOnly: true}}}},
+		{Feature: Feature{Name: "looks", Variables: []string{"BUS", "Mine"}}, Allowed: true,
+			Share: Share{DirEnv: []DirVar{dirs("Mine"), dirs("Link"), dirs("Gone")}}}}
+	plan, err := w.decide()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"GNUPGHOME": false, "PASSWORD_STORE_DIR": true, "BOTH": true, "XDG_CONFIG_HOME": true, "FILE": true,
+		"NEW": true, "OLDPWD": true, "WORDS": true, "BUS": false, "Mine": true, "Link": true, "Gone": false} {
+		if _, ok := plan.Env.Lookup(name); ok != want {
+			t.Errorf("%s: passes %v, want %v", name, ok, want)
+		}
+	}
+	notes := strings.Join(plan.Notes, "\n")
+	for text, want := range map[string]bool{"GNUPGHOME is removed: " + w.home + "/.local/share/gnupg does not exist inside": true,
+		"BUS": false, "looks: Gone is missing": true, "Link": false} {
+		if strings.Contains(notes, text) != want {
+			t.Errorf("notes on %s:\n%s", text, notes)
+		}
+	}
+}
+
 // The program is searched in the PATH of the chroot, unless the command is a path.
 func TestPrograms(t *testing.T) {
 	for _, x := range []struct {

@@ -2,8 +2,11 @@ package session
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Environment is how the caller's variables are treated.
@@ -20,7 +23,7 @@ type Environment struct {
 // what a login sets, what the features set, and what the person requested, in
 // this order. A feature's variable that the feature does not set is unset.
 func (b *builder) setEnvironment(offers []Offer, rules Environment) {
-	values := b.passCallerVariables(rules)
+	values := b.passCallerVariables(rules, offers)
 	for _, v := range rules.Login {
 		values[v.Name] = v.Value
 	}
@@ -34,7 +37,7 @@ func (b *builder) setEnvironment(offers []Offer, rules Environment) {
 		delete(values, "XDG_RUNTIME_DIR")
 	}
 	for _, o := range offers {
-		setFeatureVariables(values, o)
+		b.setFeatureVariables(values, o)
 	}
 	for _, v := range b.instead {
 		values[v.Name] = v.Value
@@ -54,16 +57,35 @@ func (b *builder) setEnvironment(offers []Offer, rules Environment) {
 	slices.Sort(b.plan.Env)
 }
 
+// mayBeMissing are variables that name directories that programs or chrun make.
+var mayBeMissing = []string{"HOME", "PWD", "OLDPWD", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"}
+
+// namesMissingDir reports whether the value of a variable is a directory of the
+// host that does not exist inside. Most programs fail then (GNUPGHOME), while they
+// have a default if the variable is unset.
+func (b *builder) namesMissingDir(name, value string, offers []Offer) bool {
+	if !path.IsAbs(value) || slices.Contains(mayBeMissing, name) ||
+		slices.ContainsFunc(offers, func(o Offer) bool { return slices.Contains(o.Feature.Variables, name) }) {
+		return false
+	}
+	var st unix.Stat_t
+	return unix.Stat(value, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && !b.isDirInside(Path(value))
+}
+
 // passCallerVariables returns the caller's variables that pass, and notes which
 // do not.
-func (b *builder) passCallerVariables(rules Environment) map[string]string {
+func (b *builder) passCallerVariables(rules Environment, offers []Offer) map[string]string {
 	values, removed := map[string]string{}, map[string]string{}
 	for _, kv := range b.f.Caller.Env {
 		name, value, ok := strings.Cut(kv, "=")
 		if _, repeated := values[name]; !ok || repeated {
 			continue // getenv(3) sees the first
 		}
-		if keep, why := rules.Keep(name, value); keep {
+		keep, why := rules.Keep(name, value)
+		if keep && b.namesMissingDir(name, value, offers) {
+			keep, why = false, value+" does not exist inside"
+		}
+		if keep {
 			values[name] = value
 		} else if why != "" {
 			removed[name] = why
@@ -75,12 +97,19 @@ func (b *builder) passCallerVariables(rules Environment) map[string]string {
 	return values
 }
 
-func setFeatureVariables(values map[string]string, o Offer) {
+func (b *builder) setFeatureVariables(values map[string]string, o Offer) {
 	for _, name := range o.Feature.Variables {
 		delete(values, name)
 	}
 	for _, v := range o.Share.Env {
 		values[v.Name] = v.Value
+	}
+	for _, v := range o.Share.DirEnv {
+		if slices.ContainsFunc(v.Dirs, b.isDirInside) {
+			values[v.Name] = v.Value
+		} else {
+			b.note("%s: %s", o.Feature.Name, v.Missing)
+		}
 	}
 	for _, l := range o.Share.Lists {
 		list := values[l.Name]

@@ -54,6 +54,7 @@ type Share struct {
 	Binds        []Bind
 	Files        []File
 	Env          []Var
+	DirEnv       []DirVar    // variables that need a directory
 	Lists        []List      // additions to variables that contain lists
 	NeedsPathMap bool        // the launch writes PathMapFile
 	Relay        *Relay      // a bus that is reached through chrun
@@ -111,6 +112,14 @@ type File struct {
 
 // Var sets a variable inside.
 type Var struct{ Name, Value string }
+
+// DirVar sets a variable inside if one of Dirs is a directory there. Missing is the
+// note if none is.
+type DirVar struct {
+	Var
+	Dirs    []Path
+	Missing string
+}
 
 // List adds directories to a variable that contains a list separated by ":".
 type List struct {

@@ -96,6 +96,30 @@ func (l *layout) walk(p Path) (location, error) {
 	return at, nil
 }
 
+// isDirInside reports whether p is a directory inside. It follows the symlinks of
+// shared directories too, as a program will.
+func (l *layout) isDirInside(p Path) bool {
+	for range maxLinks {
+		at, err := l.walk(p)
+		if err == nil {
+			return at.isDir()
+		}
+		if !errors.Is(err, errHost) {
+			return false
+		}
+		_, source := l.findMount(at.path.Join(at.missing[0]))
+		target, err := os.Readlink(source)
+		if err != nil {
+			return false
+		}
+		if !path.IsAbs(target) {
+			target = path.Join(string(at.path), target)
+		}
+		p = Path(target).Join(at.missing[1:]...)
+	}
+	return false
+}
+
 // splitPath returns the components of a path, ".." included.
 func splitPath(p string) []string {
 	var list []string
