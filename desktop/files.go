@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"strings"
 
@@ -110,11 +111,23 @@ func shareFile(c *session.Caller, p session.HostPath) (binds []session.Bind) {
 		b.WithFolder = ok && strings.Count(string(folder), "/") > 1
 	}
 	binds = append(binds, b)
-	if real != p {
-		b.Source, b.Dest, b.WithFolder = real, session.Path(real), false
-		binds = append(binds, b)
+	if real == p {
+		return binds
 	}
-	return binds
+	b.Source, b.WithFolder = real, false
+	// A link may lead to a second link, in another directory.
+	if text, err := os.Readlink(string(p)); err == nil {
+		next := session.HostPath(path.Clean(text))
+		if !path.IsAbs(text) {
+			next = session.HostPath(path.Dir(string(p))).Join(text)
+		}
+		if next != real && session.IsShareable(c, next) {
+			b.Dest = session.Path(next)
+			binds = append(binds, b)
+		}
+	}
+	b.Dest = session.Path(real)
+	return append(binds, b)
 }
 
 // canShare reports whether p may be shared, and returns the target of its

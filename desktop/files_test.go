@@ -36,7 +36,9 @@ func TestShareFile(t *testing.T) {
 	d.Link("/etc/passwd", "home/passwd")
 	d.Link(".dot/key", "home/key")
 	d.Link("work", "home/link")
-	d.Link("home", "real") // another path to the home
+	d.Link("home", "real")               // another path to the home
+	d.Link("../two/second", "one/first") // a link to a link
+	d.Link("../data/x", "two/second")
 	type bind struct {
 		source, dest string
 		folder       bool
@@ -48,6 +50,7 @@ func TestShareFile(t *testing.T) {
 		"home/link/x":    {{"home/link/x", "home/link/x", true}, {"home/work/x", "home/work/x", false}},
 		"real/top":       {{"real/top", "real/top", false}, {"home/top", "home/top", false}},
 		"data/x":         {{"data/x", "data/x", true}},
+		"one/first":      {{"one/first", "one/first", true}, {"data/x", "two/second", false}, {"data/x", "data/x", false}},
 		"home":           nil,
 		"real":           nil,
 		"home/.dot/key":  nil,

@@ -89,6 +89,11 @@ func (b *builder) fail(err error) {
 // mountRequired adds a mount that every launch of this kind needs.
 func (b *builder) mountRequired(m Mount) {
 	at, err := b.ensureMountPoint(m.Dest, Dir)
+	if errors.Is(err, errHost) { // HOME may be a symlink in the host's /tmp
+		if to := b.followHostLinks(m.Dest); b.checkDestination(to) == nil {
+			at, err = b.ensureMountPoint(to, Dir)
+		}
+	}
 	if err != nil {
 		b.fail(fmt.Errorf("cannot make a mount point for %s: %w", m.Dest, err))
 		return

@@ -102,7 +102,7 @@ func (b *builder) findVisible(p HostPath) (Path, bool) {
 		return Path("/" + strings.TrimPrefix(rest, "/")), true // it is a directory of the tree
 	}
 	inside := Path(p)
-	at, err := b.walk(inside)
+	at, err := b.walk(b.followHostLinks(inside))
 	if err != nil || !at.isDir() {
 		return "", false
 	}

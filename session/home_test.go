@@ -3,6 +3,7 @@ package session
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,5 +47,26 @@ func TestHomeStays(t *testing.T) {
 		if b.mountHome(); !strings.Contains(b.plan.Features[0].State, want) {
 			t.Errorf("%s: %s, want %q", store, b.plan.Features[0].State, want)
 		}
+	}
+}
+
+// HOME may be a symlink in a directory of the host that is shared before the home.
+func TestHomeIsLink(t *testing.T) {
+	w := newWorld(t, "real/x", "link -> real", "loop -> loop")
+	w.req.Home, w.f.Home = HomeHost, Path(w.dir+"/link")
+	w.f.Caller.Account.Home = w.dir + "/link"
+	plan, err := w.decide()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if home, _ := plan.Env.Lookup("HOME"); home != w.dir+"/link" {
+		t.Error(home)
+	}
+	if !slices.ContainsFunc(plan.Mounts, func(m Mount) bool { return m.Source == w.dir+"/link" && m.Dest == Path(w.dir+"/real") }) {
+		t.Errorf("%+v", plan.Mounts)
+	}
+	w.f.Home = Path(w.dir + "/loop")
+	if _, err := w.decide(); err == nil {
+		t.Error("a circle of symlinks is a home")
 	}
 }

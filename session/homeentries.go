@@ -36,7 +36,7 @@ func (b *builder) addHomeEntries(feature string, entries []HomeEntry) {
 	if len(entries) == 0 || !b.sharesHome() {
 		return
 	}
-	at, err := b.walk(b.f.Home)
+	at, err := b.walk(b.followHostLinks(b.f.Home))
 	if err != nil || !at.isDir() {
 		b.note("%s: %s is not shared: %v", feature, b.f.Caller.Account.Home, err)
 		return

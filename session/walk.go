@@ -99,25 +99,33 @@ func (l *layout) walk(p Path) (location, error) {
 // isDirInside reports whether p is a directory inside. It follows the symlinks of
 // shared directories too, as a program will.
 func (l *layout) isDirInside(p Path) bool {
+	at, err := l.walk(l.followHostLinks(p))
+	return err == nil && at.isDir()
+}
+
+// followHostLinks returns where p leads inside after the symlinks of shared
+// directories, or p if it leads nowhere.
+func (l *layout) followHostLinks(p Path) Path {
+	to := p
 	for range maxLinks {
-		at, err := l.walk(p)
+		at, err := l.walk(to)
 		if err == nil {
-			return at.isDir()
+			return to
 		}
 		if !errors.Is(err, errHost) {
-			return false
+			break
 		}
 		_, source := l.findMount(at.path.Join(at.missing[0]))
 		target, err := os.Readlink(source)
 		if err != nil {
-			return false
+			break
 		}
 		if !path.IsAbs(target) {
 			target = path.Join(string(at.path), target)
 		}
-		p = Path(target).Join(at.missing[1:]...)
+		to = Path(target).Join(at.missing[1:]...)
 	}
-	return false
+	return p
 }
 
 // splitPath returns the components of a path, ".." included.
@@ -148,7 +156,11 @@ func (l *layout) lstat(p Path) (entry, error) {
 		if m.AllowMountPoints && p == m.Dest {
 			return entry{kind: Dir}, nil // it may not exist before the launch
 		}
-		st, err := os.Lstat(source)
+		stat := os.Lstat
+		if p == m.Dest {
+			stat = os.Stat // what is mounted is never a symlink
+		}
+		st, err := stat(source)
 		if err != nil {
 			return entry{}, ignoreMissing(err)
 		}
