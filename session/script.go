@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,7 +19,11 @@ func (p *Plan) Shell() string {
 	flags := s.namespaceFlags()
 	undo := s.admissions() + s.removals()
 	for _, r := range p.Relays {
-		s.printf("# %s is available at %s only through chrun's relay\n", r.Bus, r.Path)
+		if r.OpenServer {
+			s.printf("# links open on the host only through chrun's server at %s\n", r.Path)
+		} else {
+			s.printf("# %s is available at %s only through chrun's relay\n", r.Bus, r.Path)
+		}
 	}
 	s.printf("%s /bin/sh -eu /dev/fd/3 3<<'%s'\nexec 3<&-\nPATH=$PATH:/usr/sbin:/sbin\n", s.enterCommand(flags), scriptEnd)
 	if p.Network {
@@ -69,7 +74,7 @@ func (s *script) limits() {
 	if id.Kind == Idmap {
 		s.printf("# A shell cannot exchange two owners of a tree: %s must be an idmapped mount.\n", s.plan.Tree)
 	}
-	if len(s.plan.Relays) > 0 {
+	if slices.ContainsFunc(s.plan.Relays, func(r Relay) bool { return !r.OpenServer }) {
 		s.printf("# A shell cannot relay a bus for another uid: programs that use it fail.\n")
 	}
 }
@@ -114,7 +119,7 @@ func (s *script) admissions() (undo string) {
 		revoke := []string{"setfacl", "-x", fmt.Sprintf("u:%d", uid), string(a.Socket)}
 		if a.Display != "" {
 			host := fmt.Sprintf("si:localuser:#%d", uid)
-			do, revoke = []string{"xhost", "-display", a.Display, "+" + host}, []string{"xhost", "-display", a.Display, "-" + host}
+			do, revoke = []string{"env", "DISPLAY=" + a.Display, "xhost", "+" + host}, []string{"env", "DISPLAY=" + a.Display, "xhost", "-" + host}
 		}
 		s.line(a.Why, do...)
 		undo += Quote(revoke...) + "  # afterwards\n"

@@ -41,6 +41,44 @@ func TestShellPlan(t *testing.T) {
 	}
 }
 
+// That holds for each identity that a shell can make. The others say what it cannot.
+func TestShellPlanIdentities(t *testing.T) {
+	d := openDesktop(t, headless.Options{})
+	command := []string{"sh", "-c", "id -u; id -g; pwd; cat /etc/hostname; ls /dev | wc -l; test -w ~ && echo writable"}
+	for _, id := range d.identities() {
+		plan := id
+		plan.flags = append([]string{"-n=shell"}, id.flags...)
+		text, err := d.output(plan, nil, command...)
+		if err != nil {
+			t.Errorf("%s: %v: %s", id.name, err, text)
+			continue
+		}
+		if strings.Contains(id.name, "subid") || id.name == "idmap" {
+			if !strings.Contains(text, "# A shell cannot ") {
+				t.Errorf("%s: does not say what a shell cannot do:\n%s", id.name, text)
+			}
+			continue
+		}
+		want, err := d.output(id, nil, command...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := filepath.Join(headless.Dir(t, d.User), "plan")
+		if err := os.WriteFile(script, []byte(text+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Output("sh", script)
+		if id.sudo {
+			var out []byte
+			out, err = exec.Command("sh", script).CombinedOutput()
+			got = strings.TrimSpace(string(out))
+		}
+		if err != nil || !strings.Contains(got, want) { // xhost prints a line
+			t.Errorf("%s: %v\n%s\nwant\n%s\n%s", id.name, err, got, want, text)
+		}
+	}
+}
+
 // Root can deny features, and a denied network does not change the host's loopback.
 func TestRootDenies(t *testing.T) {
 	headless.Root(t)

@@ -2,7 +2,7 @@
 
 # Run this as root.
 # A shell cannot relay a bus for another uid: programs that use it fail.
-xhost -display :0 '+si:localuser:#1000'  # x11: the server has no cookie
+env DISPLAY=:0 xhost '+si:localuser:#1000'  # x11: the server has no cookie
 setfacl -m u:1000:rw /run/user/1500/wayland-1  # wayland: the Wayland compositor's socket
 # /run/user/1500/bus is available at /run/user/1500/bus only through chrun's relay
 unshare --mount --propagation slave /bin/sh -eu /dev/fd/3 3<<'_END_OF_CHRUN_PLAN_'
@@ -46,6 +46,6 @@ umount -l .
 cd /
 exec setpriv --reuid=1000 --regid=1000 --clear-groups --no-new-privs env -i CHRUN_CHROOT=debian DISPLAY=:0 HOME=/home/alice LANG=C.UTF-8 LOGNAME=user PATH=/usr/local/bin:/usr/bin PWD=/ SHELL=/bin/bash TERM=xterm USER=user WAYLAND_DISPLAY=wayland-1 XAUTHORITY=/run/chrun/Xauthority XDG_RUNTIME_DIR=/run/user/1500 debian_chroot=debian firefox 'a b'
 _END_OF_CHRUN_PLAN_
-xhost -display :0 '-si:localuser:#1000'  # afterwards
+env DISPLAY=:0 xhost '-si:localuser:#1000'  # afterwards
 setfacl -x u:1000 /run/user/1500/wayland-1  # afterwards
 
