@@ -18,20 +18,60 @@ import (
 // could receive what is typed in other programs.
 func shareIBus(f *session.Facts, s *session.Share) {
 	config, dest := ibusDir(f)
-	if f.NeedsBusRelay() || !isDir(config) { // like other buses, IBus refuses other uids
+	const why = "the input method IBus"
+	if f.NeedsBusRelay() { // like other buses, IBus refuses other uids
+		return
+	}
+	if list := f.Caller.Env.Get("IBUS_ADDRESS"); list != "" {
+		addresses, binds, notes := chooseReachable(f, list, why)
+		s.Binds, s.Notes = append(s.Binds, binds...), append(s.Notes, notes...)
+		if len(addresses) > 0 {
+			s.Env = append(s.Env, session.Var{Name: "IBUS_ADDRESS", Value: joinAddresses(addresses)})
+			s.State += ", and IBus"
+			return
+		}
+	}
+	if !isDir(config) {
 		return
 	}
 	s.State += ", and IBus"
-	const why = "the input method IBus"
+	s.Binds = append(s.Binds, ibusSockets(f, config, why)...)
 	s.Binds = append(s.Binds, session.Bind{Source: config, Dest: dest, ReadOnly: true, Why: why})
 	if cache := cacheHome(f.Caller).Join("ibus"); isDir(cache) {
 		s.Binds = append(s.Binds, session.Bind{Source: cache, Dest: session.Path(cache), ReadOnly: true, Why: why})
 	}
 }
 
+// ibusSockets shares the sockets that the files with addresses name, except those
+// in the cache directory, which is shared.
+func ibusSockets(f *session.Facts, config session.HostPath, why string) (binds []session.Bind) {
+	list, _ := os.ReadDir(string(config))
+	for _, e := range list {
+		text, err := rootfs.ReadHost(config.Join(e.Name()), 4096, 0)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			value, ok := strings.CutPrefix(strings.TrimSpace(line), "IBUS_ADDRESS=")
+			if !ok {
+				continue
+			}
+			for _, a := range parseAddresses(value) {
+				p, isPath := a.socket()
+				if socket, ok := f.Caller.FindSocket(p); isPath && ok && !p.IsBelow(cacheHome(f.Caller)) {
+					// The file names the path that the server has.
+					binds = append(binds, session.Bind{Source: socket.Real, Dest: session.Path(p), Why: why})
+				}
+			}
+		}
+	}
+	return binds
+}
+
 // hideIBus covers the files with addresses, which a shared home contains.
 func hideIBus(f *session.Facts, s *session.Share) {
 	config, dest := ibusDir(f)
+	s.Cover = append(s.Cover, hideBus(f.Caller.Env.Get("IBUS_ADDRESS")).Cover...)
 	list, _ := os.ReadDir(string(config))
 	for _, e := range list {
 		s.Cover = append(s.Cover, dest.Join(e.Name()))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chrun/internal/fakedesk"
+	"chrun/session"
 )
 
 // Each toolkit in the chroot needs its own module.
@@ -64,5 +65,31 @@ func TestIBus(t *testing.T) {
 	fakedesk.WantBinds(t, SessionBus.Detect(d.Facts)) // IBus would refuse the uid
 	if s := SessionBus.Hide(d.Facts); len(s.Binds) > 0 || !slices.Contains(s.Cover, "/home/alice/.config/ibus/bus/0123-unix-0") {
 		t.Errorf("denied: %+v", s)
+	}
+}
+
+// The sockets that IBUS_ADDRESS or the file with the address name are shared,
+// wherever they are.
+func TestIBusElsewhere(t *testing.T) {
+	d := fakedesk.New(t)
+	d.Home = "/home/alice"
+	dir := string(d.Dir)
+	p := d.Socket("x/ibus", true)
+	d.Write("home/.config/ibus/bus/0123-unix-0", "# comment\nIBUS_ADDRESS=unix:path="+p+",guid=1\nIBUS_DAEMON_PID=1\n")
+	fakedesk.WantBinds(t, SessionBus.Detect(d.Facts), p+" on "+p, dir+"/home/.config/ibus/bus on /home/alice/.config/ibus/bus")
+	d.Write("home/.config/ibus/bus/0123-unix-0", "IBUS_ADDRESS=unix:path=/no/such\nIBUS_ADDRESS=unix:abstract=x\n")
+	fakedesk.WantBinds(t, SessionBus.Detect(d.Facts), dir+"/home/.config/ibus/bus on /home/alice/.config/ibus/bus")
+	d.SetEnv("IBUS_ADDRESS=unix:path=DIR/x/ibus")
+	s := SessionBus.Detect(d.Facts)
+	fakedesk.WantBinds(t, s, dir+"/x on "+dir+"/x")
+	if got := fakedesk.Value(s, "IBUS_ADDRESS"); got != "unix:path="+p {
+		t.Error(got)
+	}
+	if s := SessionBus.Hide(d.Facts); !slices.Contains(s.Cover, session.Path(p)) {
+		t.Errorf("denied: %q", s.Cover)
+	}
+	d.SetEnv("IBUS_ADDRESS=unix:path=DIR/x/gone") // stale: the file counts
+	if got := fakedesk.Value(SessionBus.Detect(d.Facts), "IBUS_ADDRESS"); got != "-" {
+		t.Error(got)
 	}
 }

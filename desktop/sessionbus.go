@@ -15,7 +15,7 @@ var SessionBus = session.Feature{
 	Shares: "the session bus: notifications, portals, tray, media keys, secrets, input methods",
 	Variables: []string{"DBUS_SESSION_BUS_ADDRESS", "DBUS_SESSION_BUS_PID", "DBUS_SESSION_BUS_WINDOWID",
 		// Set for programs that the bus starts; their children must not inherit them.
-		"DBUS_STARTER_ADDRESS", "DBUS_STARTER_BUS_TYPE"},
+		"DBUS_STARTER_ADDRESS", "DBUS_STARTER_BUS_TYPE", "IBUS_ADDRESS"},
 	Detect: func(f *session.Facts) session.Share {
 		s := detectSessionBus(f)
 		shareIBus(f, &s)
