@@ -130,12 +130,21 @@ func TestTheme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: makeHome(t, map[string]string{
-		".themes/Chrun/gtk-3.0/gtk.css":                   themeCSS,
-		".config/gtk-3.0/settings.ini":                    "[Settings]\ngtk-theme-name=Chrun\ngtk-font-name=DejaVu Sans 20\ngtk-cursor-theme-name=ChrunCursor\n",
+	home := makeHome(t, map[string]string{
+		".dotfiles/Chrun/gtk-3.0/gtk.css":                 themeCSS,
+		".dotfiles/settings.ini":                          "[Settings]\ngtk-theme-name=Chrun\ngtk-font-name=DejaVu Sans 20\ngtk-cursor-theme-name=ChrunCursor\n",
 		".local/share/icons/ChrunCursor/index.theme":      "[Icon Theme]\nName=ChrunCursor\nInherits=Adwaita\n",
 		".local/share/icons/ChrunCursor/cursors/left_ptr": string(cursor),
-	})})
+		".themes/other":                                   "",
+		".config/gtk-3.0/other":                           "",
+	})
+	// Many people keep such files in a repository, and symlinks where they belong.
+	for link, target := range map[string]string{".themes/Chrun": home + "/.dotfiles/Chrun", ".config/gtk-3.0/settings.ini": "../../.dotfiles/settings.ini"} {
+		if err := os.Symlink(target, filepath.Join(home, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := openDesktop(t, headless.Options{Compositor: "sway", X11: true, Bus: true, Home: home})
 	if os.Getuid() == 0 {
 		d.chroot = mountRenamedTree(t, d.User, "taro")
 	}
