@@ -70,3 +70,21 @@ func TestHomeIsLink(t *testing.T) {
 		t.Error("a circle of symlinks is a home")
 	}
 }
+
+// Two mount points in a new directory of a home that the program can write.
+func TestMountPointsInNewDirectory(t *testing.T) {
+	w := newWorld(t, "tree/home/alice/", "one/", "two/")
+	w.writable = []string{"home/alice"}
+	for _, name := range []string{"one", "two"} {
+		w.req.Binds = append(w.req.Binds, Bind{Source: HostPath(w.dir + "/" + name), Dest: Path("/home/alice/.config/" + name)})
+	}
+	plan, err := w.decide()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two"} {
+		if !slices.ContainsFunc(plan.Mounts, func(m Mount) bool { return m.Dest == Path("/home/alice/.config/"+name) }) {
+			t.Errorf("%s is not mounted: %q", name, plan.Notes)
+		}
+	}
+}

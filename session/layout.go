@@ -143,11 +143,11 @@ func (l *layout) createMissing(at location, kind NodeKind) (Path, error) {
 		l.prepare = append(l.prepare, Preparation{InHome: HostPath(m.Source), At: name, File: kind != Dir, Why: "mount point"})
 		l.setCreated(at, kind)
 		return dest, nil
-	case m.Kind == FromTree && kind != Dir && l.canMakeFile(Path(source)):
+	case m.Kind == FromTree && kind != Dir && l.canMakeFile(l.findExisting(at.path)):
 		l.prepare = append(l.prepare, Preparation{InTree: Path(source).Join(at.missing...), File: true, Dest: dest, Why: "mount point"})
 		l.setCreated(at, kind)
 		return dest, nil
-	case m.Kind == FromTree && l.writable(Path(source)):
+	case m.Kind == FromTree && l.writable(l.findExisting(at.path)):
 		l.prepare = append(l.prepare, Preparation{InTree: Path(source).Join(at.missing...), Why: "mount point"})
 		l.setCreated(at, kind)
 		return dest, nil
@@ -202,6 +202,19 @@ func (l *layout) reusePlaceholder(p Path) {
 func (l *layout) isFilePlaceholder(source Path) bool {
 	st, err := l.tree.Lstat(source)
 	return err == nil && st.Mode == unix.S_IFREG|FilePlaceholderMode && st.Size == 0
+}
+
+// findExisting returns the path in the tree of the directory p, or of the one above
+// it that exists before the launch creates p for another mount point.
+func (l *layout) findExisting(p Path) Path {
+	for l.known[p] == Dir {
+		if _, mounted := l.at[p]; mounted {
+			break
+		}
+		p = Path(path.Dir(string(p)))
+	}
+	_, source := l.findMount(p)
+	return Path(source)
 }
 
 // setCreated records that the missing components of at will exist.
