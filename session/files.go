@@ -86,7 +86,16 @@ func (b *builder) linkOrCopy(feature string, f File) Node {
 	if f.HostFile != "" {
 		b.note("%s: %s is a copy, which does not follow later changes on the host", feature, f.Path)
 	}
-	return Node{Kind: Regular, Mode: f.mode(), Data: f.Data, SecretFile: f.SecretFile}
+	return f.node()
+}
+
+// node returns the node for a copy of f, without its path.
+func (f *File) node() Node {
+	n := Node{Kind: Regular, Mode: f.mode(), Data: f.Data, Pieces: f.Pieces, SecretFile: f.SecretFile}
+	if len(f.Pieces) > 0 {
+		n.Original = f.Path
+	}
+	return n
 }
 
 // mode returns the permission bits.
@@ -106,7 +115,8 @@ func (b *builder) bindFile(feature string, f File, at location) (kept string) {
 	if f.HostFile != "" {
 		b.note("%s: %s is a copy, which does not follow later changes on the host", feature, f.Path)
 	}
-	n := Node{Path: "files/" + strings.ReplaceAll(strings.Trim(string(f.Path), "/"), "/", "-"), Kind: Regular, Mode: f.mode(), Data: f.Data}
+	n := f.node()
+	n.Path = "files/" + strings.ReplaceAll(strings.Trim(string(f.Path), "/"), "/", "-")
 	b.addNode(n)
 	b.mount(Mount{Kind: FromTmpfs, Source: n.Path, Dest: dest, ReadOnly: true, NoSuidNoDev: true, Feature: feature, Why: f.Why})
 	return ""

@@ -1,6 +1,10 @@
 package session
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"chrun/session/account"
+)
 
 // Request is what the person requested: flags, and else configuration.
 type Request struct {
@@ -120,18 +124,30 @@ const (
 
 // Node is one file of the tmpfs. Parents come before children.
 type Node struct {
-	Path           string // relative to the tmpfs
-	Kind           NodeKind
-	Mode           uint32
-	Data           []byte `json:",omitempty"`
-	Target         string `json:",omitempty"` // of a symlink
-	OwnedByProgram bool   `json:",omitempty"` // root changes the owner to the program's uid
+	Path string // relative to the tmpfs
+	Kind NodeKind
+	Mode uint32
+	Data []byte `json:",omitempty"`
+	// Pieces is the content instead of Data: parts of the file Original of the tree.
+	Pieces         []account.Piece `json:",omitempty"`
+	Original       Path            `json:",omitempty"`
+	Target         string          `json:",omitempty"` // of a symlink
+	OwnedByProgram bool            `json:",omitempty"` // root changes the owner to the program's uid
 	// SecretFile is the host's file from which secret Data was taken.
 	SecretFile HostPath `json:",omitempty"`
 }
 
 // isSecret reports whether the content must not be printed.
 func (n *Node) isSecret() bool { return n.Kind == Regular && n.Mode&0o077 == 0 }
+
+// size returns the number of bytes of a file.
+func (n *Node) size() int64 {
+	size := int64(len(n.Data))
+	for _, p := range n.Pieces {
+		size += p.Size()
+	}
+	return size
+}
 
 // MarshalJSON leaves secret content out.
 func (n Node) MarshalJSON() ([]byte, error) {

@@ -173,6 +173,16 @@ func (s *script) node(n Node) {
 		s.line("secret, copied when this runs", "install", "-m", "0600", string(n.SecretFile), at)
 	case n.isSecret():
 		s.line(fmt.Sprintf("for %d secret bytes", len(n.Data)), "install", "-m", "0600", "/dev/null", at)
+	case len(n.Pieces) > 0:
+		s.printf("{ ")
+		for _, p := range n.Pieces {
+			if p.Length > 0 {
+				s.printf("tail -c +%d %s | head -c %d; ", p.Offset+1, Quote(path.Join(string(s.plan.Tree), string(n.Original))), p.Length)
+			} else {
+				s.printf("printf %%s %s; ", Quote(string(p.Data)))
+			}
+		}
+		s.printf("} > %s  # file\n", Quote(at))
 	case !isText(n.Data):
 		s.printf("printf %%s %s | base64 -d > %s  # file\n", base64.StdEncoding.EncodeToString(n.Data), Quote(at))
 	default:

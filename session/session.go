@@ -93,7 +93,8 @@ type Bind struct {
 type File struct {
 	Path       Path
 	Data       []byte
-	Mode       uint32 // permission bits; 0 means 0644
+	Pieces     []account.Piece // instead of Data, of the tree's own file, which is large
+	Mode       uint32          // permission bits; 0 means 0644
 	HostFile   HostPath
 	Link       string
 	MakeInHome bool // create a mount point if the home belongs to this chroot

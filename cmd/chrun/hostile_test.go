@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session/account"
 )
 
 // Links of the tree, at the places where things are mounted or read. Where they
@@ -114,18 +116,20 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// Too much is an error that says so.
+// Large files of accounts work, and too much is an error that says so.
 func TestHostileSizes(t *testing.T) {
-	t.Run("passwd", func(t *testing.T) {
+	t.Run("many accounts", func(t *testing.T) {
 		b := newBox(t)
+		b.userns()
 		var lines bytes.Buffer
-		for i := range 1_000_000 {
+		for i := range 300_000 {
 			lines.WriteString("u" + strconv.Itoa(i) + ":x:" + strconv.Itoa(i) + ":0::/:/bin/sh\n")
 		}
 		b.file("tree/etc/passwd", lines.String(), 0o644)
-		got := b.chrun("-c", b.at("tree"), "/bin/ok")
-		if want := "chrun: cannot read /etc/passwd of the chroot: larger than 4 MiB\n"; got.status != 125 || got.err != want {
-			t.Errorf("%+v, want %q", got, want)
+		b.file("tree/etc/group", strings.Repeat("x", 4<<20+1), 0o644) // one line
+		b.launch(t)
+		if got := b.chrun("-c", b.at("tree"), "-u", "u299999", "/bin/ok"); got.status != 42 || got.err != "" {
+			t.Errorf("%+v", got)
 		}
 	})
 	t.Run("just fits", func(t *testing.T) {
@@ -134,13 +138,17 @@ func TestHostileSizes(t *testing.T) {
 		b.file("tree/etc/passwd", strings.Repeat("x\n", 2<<20), 0o644)
 		b.launch(t)
 	})
-	t.Run("group", func(t *testing.T) {
-		b := newBox(t)
-		b.file("tree/etc/group", strings.Repeat("x", 4<<20+1), 0o644)
-		if got := b.chrun("-c", b.at("tree"), "/bin/ok"); got.status != 125 || !strings.Contains(got.err, "/etc/group of the chroot: larger than 4 MiB") {
-			t.Errorf("%+v", got)
-		}
-	})
+	for _, name := range []string{"passwd", "group"} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t)
+			b.file("tree/etc/"+name, "", 0o644)
+			b.check(os.Truncate(b.at("tree/etc/"+name), account.MaxSize+1))
+			got := b.chrun("-c", b.at("tree"), "/bin/ok")
+			if want := "chrun: cannot read /etc/" + name + " of the chroot: larger than 256 MiB\n"; got.status != 125 || got.err != want {
+				t.Errorf("%+v, want %q", got, want)
+			}
+		})
+	}
 	for name, n := range map[string]int{"many": 10001, "few enough": 300} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

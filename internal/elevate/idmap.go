@@ -28,11 +28,12 @@ func idmapTree(c Call, u account.Account, choice *request.Choice) (fd int, err e
 	if user == "" {
 		user = choice.User
 	}
-	passwd, err := root.Read("/etc/passwd")
+	passwd, err := account.Open(root, "/etc/passwd")
 	if err != nil {
 		return -1, &cli.ChrootError{Verb: "enter", Dir: choice.Path, Err: err}
 	}
-	a, known, err := account.Choose(account.Table(passwd), user, u, func(string) bool { return true })
+	defer passwd.Close()
+	a, known, err := account.Choose(passwd.Accounts(user, u.UID), user, u, func(string) bool { return true })
 	if err != nil {
 		return -1, err
 	}

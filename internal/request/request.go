@@ -6,7 +6,6 @@ package request
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 
@@ -82,16 +81,17 @@ func Build(in Input) (*Launch, error) {
 // has, and which features it gets.
 func (l *Launch) resolveAccount() error {
 	c, root := l.Caller, l.Root
-	passwd, err := l.readFile("/etc/passwd")
+	passwd, err := l.openFile("/etc/passwd")
 	if err != nil {
 		return err
 	}
+	defer passwd.Close()
 	host := c.Account
 	host.UID, host.GID = c.UID, c.GID
 	if shell := c.Env.Get("SHELL"); path.IsAbs(shell) {
 		host.Shell = shell
 	}
-	a, known, err := account.Choose(account.Table(passwd), l.User.Value, host, func(shell string) bool {
+	a, known, err := account.Choose(passwd.Accounts(l.User.Value, c.UID), l.User.Value, host, func(shell string) bool {
 		return root.CanAccess(rootfs.Path(shell), unix.X_OK)
 	})
 	if err != nil {
@@ -128,38 +128,6 @@ func (l *Launch) resolveAccount() error {
 		return nil // useradd must work, so the tree's passwd stays visible
 	}
 	return l.addAccount(passwd, a)
-}
-
-// addAccount lists the files in which the account and the caller's group are
-// added, where the tree lacks them.
-func (l *Launch) addAccount(passwd []byte, inside account.Account) error {
-	inside.Home = string(l.Facts.Home)
-	if data, changed := account.PatchPasswd(passwd, inside); changed {
-		l.Facts.AccountFiles = append(l.Facts.AccountFiles, session.File{Path: "/etc/passwd", Data: data, Why: "the account " + inside.Name})
-	}
-	group, err := l.readFile("/etc/group")
-	if err != nil {
-		return err
-	}
-	if data, changed := account.PatchGroup(group, inside.GID, l.Caller.Account.Name); changed {
-		l.Facts.AccountFiles = append(l.Facts.AccountFiles, session.File{Path: "/etc/group", Data: data, Why: "the caller's group"})
-	}
-	return nil
-}
-
-// readFile reads a file of the tree that may be missing. One that is not a
-// regular file counts as missing, with a note; one that is too large is an
-// error.
-func (l *Launch) readFile(p rootfs.Path) ([]byte, error) {
-	data, err := l.Root.Read(p)
-	switch {
-	case err == nil || errors.Is(err, fs.ErrNotExist):
-		return data, nil
-	case errors.Is(err, rootfs.ErrTooLarge):
-		return nil, fmt.Errorf("cannot read %s of the chroot: larger than %d MiB", p, rootfs.MaxFile>>20)
-	}
-	l.notes = append(l.notes, fmt.Sprintf("%s of the chroot is ignored: %v", p, errors.Unwrap(err)))
-	return nil, nil
 }
 
 // homePath is HOME inside: the same path as the host home's.

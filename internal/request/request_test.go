@@ -10,6 +10,7 @@ import (
 
 	"chrun/internal/cli"
 	"chrun/session"
+	"chrun/session/account"
 	"chrun/session/config"
 	"chrun/session/rootfs"
 )
@@ -134,7 +135,7 @@ func TestAccount(t *testing.T) {
 	if l = w.must("-c", "DIR/tree", "ls"); len(l.notes) != 1 || !strings.HasPrefix(l.notes[0], "/etc/group of the chroot is ignored") {
 		t.Errorf("%q", l.notes)
 	}
-	w.check(os.Truncate(w.at("tree/etc/passwd"), rootfs.MaxFile+1))
+	w.check(os.Truncate(w.at("tree/etc/passwd"), account.MaxSize+1))
 	if _, err := w.build("-c", "DIR/tree", "ls"); err == nil || !strings.HasPrefix(err.Error(), "cannot read /etc/passwd of the chroot: larger than") {
 		t.Error(err)
 	}

@@ -43,10 +43,7 @@ func PatchGroup(tree []byte, gid int, name string) (data []byte, changed bool) {
 	if _, ok := Groups(tree).ByGID(gid); ok {
 		return tree, false
 	}
-	name = strings.TrimSpace(strings.ReplaceAll(cleanField(name), ",", ""))
-	if !validName(name) {
-		name = "group_" + strconv.Itoa(gid)
-	}
+	name = groupName(name, gid)
 	taken := map[string]bool{}
 	for line := range splitLines(tree) {
 		if n := firstField(line); bytes.HasPrefix(n, []byte(name)) {
@@ -64,6 +61,15 @@ func PatchGroup(tree []byte, gid int, name string) (data []byte, changed bool) {
 		data = append(data, '\n')
 	}
 	return fmt.Appendf(data, "%s:x:%d:\n", name, gid), true
+}
+
+// groupName returns the name for a group of a caller called name, if it is free.
+func groupName(name string, gid int) string {
+	name = strings.TrimSpace(strings.ReplaceAll(cleanField(name), ",", ""))
+	if !validName(name) {
+		return "group_" + strconv.Itoa(gid)
+	}
+	return name
 }
 
 // NoSuchAccountError reports that a chroot has no account with a name or number.

@@ -26,8 +26,13 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 		res = &Resources{Tree: -1}
 	}
 	unlock := lockTree(plan, root)
+	defer unlock()
 	if err := prepare(plan, root); err != nil {
-		unlock()
+		return 0, err
+	}
+	closeOriginals, err := res.openOriginals(plan, root)
+	defer closeOriginals()
+	if err != nil {
 		return 0, err
 	}
 	if plan.Identity.Kind != session.AsRoot {

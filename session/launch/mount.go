@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // gather opens the content of every mount in the old root. It returns the
@@ -161,6 +162,7 @@ func (c *compiled) fill(tmpfs int) {
 			if len(n.Data) > 0 {
 				c.write("write "+n.Path, reg(file), n.Data)
 			}
+			c.copyPieces(n, file)
 			c.close(file)
 		}
 		if n.OwnedByProgram && c.plan.Identity.RootMounts() {
@@ -168,6 +170,52 @@ func (c *compiled) fill(tmpfs int) {
 				num(c.plan.Identity.UID), num(c.plan.Identity.GID), num(unix.AT_SYMLINK_NOFOLLOW))
 		}
 	}
+}
+
+// copyPieces writes a file that consists of parts of one of the tree, which stays
+// incomplete if that has become shorter.
+func (c *compiled) copyPieces(n session.Node, file int) {
+	for _, p := range n.Pieces {
+		if p.Length == 0 {
+			c.write("write "+n.Path, reg(file), p.Data)
+			continue
+		}
+		offset := &p.Offset
+		c.keep = append(c.keep, offset)
+		c.optional(func() {
+			c.add("copy "+string(n.Original)+" of the chroot", unix.SYS_SENDFILE, reg(file), num(c.res.originals[n.Path]),
+				word(uintptr(unsafe.Pointer(offset))), num(int(p.Length))).result = int(p.Length)
+		})
+	}
+}
+
+// openOriginals opens the files of the tree from which files are copied, with the
+// rights of the caller.
+func (r *Resources) openOriginals(plan *session.Plan, root *rootfs.Root) (closeAll func(), err error) {
+	for _, n := range plan.Tmpfs {
+		if n.Original == "" {
+			continue
+		}
+		if r.originals == nil {
+			r.originals = map[string]int{}
+		}
+		err = asCaller(plan, func() error {
+			fd, err := root.OpenFile(n.Original)
+			if err == nil {
+				r.originals[n.Path] = fd
+			}
+			return err
+		})
+		if err != nil {
+			err = &SetupError{Step: StepMount, What: "read " + string(n.Original) + " of the chroot", Err: err}
+			break
+		}
+	}
+	return func() {
+		for _, fd := range r.originals {
+			unix.Close(fd)
+		}
+	}, err
 }
 
 // enter makes the gathered root the root directory. It uses pivot_root(2):

@@ -18,6 +18,8 @@ type Resources struct {
 	OnFirstClient func()
 	// EndWatches are results of NewEndWatch.
 	EndWatches []int
+	// originals are open files of the tree, by the path of the node that is a copy.
+	originals map[string]int
 	// Tree is a detached mount of the idmapped tree, or -1.
 	Tree int
 }

@@ -39,7 +39,9 @@ func lockTree(plan *session.Plan, root *rootfs.Root) (unlock func()) {
 	}
 	unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
 	return func() {
-		unix.Close(fd)
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 		fd = -1
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
+	"chrun/session/account"
 	"chrun/session/rootfs"
 )
 
@@ -135,5 +136,22 @@ func TestRemoveTreeFiles(t *testing.T) {
 	// The table names the tree by its device and its path there.
 	if mark := treeMark(rootfs.HostPath("/proc")); !strings.HasSuffix(mark, " /") || strings.Count(mark, " ") != 2 {
 		t.Errorf("mark of /proc: %q", mark)
+	}
+}
+
+// A file that consists of pieces of one of the tree is copied by the kernel. It ends
+// early if that has become shorter since.
+func TestPieces(t *testing.T) {
+	c := plain(t)
+	tree := newTree(t)
+	tree.file("etc/large", "0123456789", 0o644)
+	tree.seal()
+	for want, pieces := range map[string][]account.Piece{
+		"new\n2345:9": {{Data: []byte("new\n")}, {Offset: 2, Length: 4}, {Data: []byte(":")}, {Offset: 9, Length: 1}},
+		"56789.":      {{Offset: 5, Length: 50}, {Data: []byte(".")}},
+	} {
+		r := tree.request("probe", "read", "/etc/large")
+		r.Files = []session.File{{Path: "/etc/large", Pieces: pieces}}
+		perform(t, setup{Caller: c, Request: r}).expect(t, 0, want)
 	}
 }

@@ -54,6 +54,9 @@ func (r *Root) Open(p Path) (*os.File, error) {
 	return os.NewFile(uintptr(fd), string(p)), nil
 }
 
+// OpenFile is like Open and returns the descriptor.
+func (r *Root) OpenFile(p Path) (int, error) { return r.openRegular(p, nil) }
+
 // openRegular opens a regular file. It returns -1 if accept, unless nil, rejects
 // the file.
 func (r *Root) openRegular(p Path, accept func(*unix.Stat_t) bool) (int, error) {

@@ -1,0 +1,203 @@
+package account
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"strconv"
+
+	"chrun/session/rootfs"
+)
+
+// File is a passwd(5) or group(5) file of a tree. One that is too large for memory
+// is read in chunks, once for each question. The caller closes it.
+type File struct {
+	data  []byte
+	large *os.File // or nil
+	size  int64
+}
+
+// MaxSize is how many bytes a file may have: it is copied for the launch.
+const MaxSize = 256 << 20
+
+// Open opens the file p of a tree. Errors are those of rootfs.Root.Read, and
+// rootfs.ErrTooLarge is for files of more than MaxSize bytes.
+func Open(root *rootfs.Root, p rootfs.Path) (*File, error) {
+	data, err := root.Read(p)
+	if !errors.Is(err, rootfs.ErrTooLarge) {
+		return &File{data: data, size: int64(len(data))}, err
+	}
+	f, err := root.Open(p)
+	if err != nil {
+		return &File{}, err
+	}
+	st, err := f.Stat()
+	if err == nil && st.Size() > MaxSize {
+		err = &os.PathError{Op: "read", Path: string(p), Err: rootfs.ErrTooLarge}
+	}
+	if err != nil {
+		f.Close()
+		return &File{}, err
+	}
+	return &File{large: f, size: st.Size()}, nil
+}
+
+// Close closes the file.
+func (f *File) Close() {
+	if f.large != nil {
+		f.large.Close()
+	}
+}
+
+// Piece is a part of a changed file: Data, or Length bytes of the original from
+// Offset on.
+type Piece struct {
+	Data           []byte `json:",omitempty"`
+	Offset, Length int64
+}
+
+// Size returns the number of bytes.
+func (p *Piece) Size() int64 { return int64(len(p.Data)) + p.Length }
+
+// Accounts returns a table in which the account user, a name or a number, and uid
+// are found as in the whole file.
+func (f *File) Accounts(user string, uid int) Table {
+	if f.large == nil {
+		return f.data
+	}
+	var table Table
+	people := 0
+	for _, chunk := range f.chunks() {
+		for line := range splitLines(chunk) {
+			if a, ok := Parse(string(line)); ok && a.UID >= 1000 {
+				table = append(append(table, line...), '\n') // for the message that names some
+				people++
+			}
+			if people == 10 {
+				break
+			}
+		}
+		break
+	}
+	hints := []string{":" + strconv.Itoa(uid) + ":"}
+	if user != "" {
+		hints = append(hints, user+":", ":"+user+":")
+	}
+	for _, line := range f.find(hints...) {
+		if a, ok := Parse(string(line)); ok && (a.Name == user || a.UID == uid || strconv.Itoa(a.UID) == user) {
+			table = append(append(table, line...), '\n')
+		}
+	}
+	return table
+}
+
+// PatchPasswd is like the function of that name.
+func (f *File) PatchPasswd(a Account) (pieces []Piece, changed bool) {
+	if f.large == nil {
+		data, changed := PatchPasswd(f.data, a)
+		return []Piece{{Data: data}}, changed
+	}
+	want, name := a.String(), []byte(cleanField(a.Name))
+	var table Table
+	pieces = []Piece{{Data: []byte(want + "\n")}}
+	at := int64(0)
+	for offset, line := range f.find(string(name)+":", ":"+strconv.Itoa(a.UID)+":") {
+		if p, ok := Parse(string(line)); ok && (p.Name == a.Name || p.UID == a.UID) {
+			table = append(append(table, line...), '\n')
+		}
+		if bytes.Equal(firstField(line), name) {
+			pieces = appendRange(pieces, at, offset)
+			at = offset + int64(len(line)) + 1
+		}
+	}
+	_, changed = PatchPasswd(table, a)
+	return appendRange(pieces, at, f.size), changed
+}
+
+// PatchGroup is like the function of that name.
+func (f *File) PatchGroup(gid int, name string) (pieces []Piece, changed bool) {
+	if f.large == nil {
+		data, changed := PatchGroup(f.data, gid, name)
+		return []Piece{{Data: data}}, changed
+	}
+	var table []byte
+	for _, line := range f.find(":"+strconv.Itoa(gid), groupName(name, gid)) {
+		table = append(append(table, line...), '\n')
+	}
+	data, changed := PatchGroup(table, gid, name)
+	own := data[len(table):]
+	if last := make([]byte, 1); changed {
+		if _, err := f.large.ReadAt(last, f.size-1); err == nil && last[0] != '\n' {
+			own = slices.Concat([]byte("\n"), own)
+		}
+	}
+	return []Piece{{Length: f.size}, {Data: own}}, changed
+}
+
+func appendRange(pieces []Piece, from, to int64) []Piece {
+	if from >= to {
+		return pieces
+	}
+	return append(pieces, Piece{Offset: from, Length: to - from})
+}
+
+// find yields the lines that contain one of the hints, with their offsets. Most
+// chunks contain none, which one search finds out.
+func (f *File) find(hints ...string) iter.Seq2[int64, []byte] {
+	contains := func(data []byte) bool {
+		return slices.ContainsFunc(hints, func(h string) bool { return bytes.Contains(data, []byte(h)) })
+	}
+	return func(yield func(int64, []byte) bool) {
+		for offset, chunk := range f.chunks() {
+			if !contains(chunk) {
+				continue
+			}
+			for line := range splitLines(chunk) {
+				if contains(line) && !yield(offset, line) {
+					return
+				}
+				offset += int64(len(line)) + 1
+			}
+		}
+	}
+}
+
+// maxLine is the length of the longest line that is looked at.
+const maxLine = 256 << 10
+
+// chunks yields the file in chunks of whole lines, with their offsets. A chunk is
+// valid until the next. Longer lines than maxLine are left out, and what cannot be
+// read.
+func (f *File) chunks() iter.Seq2[int64, []byte] {
+	return func(yield func(int64, []byte) bool) {
+		r := io.NewSectionReader(f.large, 0, f.size)
+		buf := make([]byte, maxLine)
+		n, skipping := 0, false
+		for offset := int64(0); ; {
+			read, err := r.Read(buf[n:])
+			n += read
+			end := bytes.LastIndexByte(buf[:n], '\n') + 1
+			if err != nil {
+				end = n
+			}
+			if end == 0 && n < len(buf) && err == nil {
+				continue
+			}
+			chunk := buf[:end]
+			if skipping { // the rest of a long line
+				_, chunk, _ = bytes.Cut(chunk, []byte("\n"))
+			}
+			if len(chunk) > 0 && !yield(offset+int64(end-len(chunk)), chunk) || err != nil {
+				return
+			}
+			if skipping = end == 0; skipping {
+				end = n
+			}
+			offset += int64(end)
+			n = copy(buf, buf[end:n])
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package account
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"chrun/session/rootfs"
+)
+
+// openLarge opens content as a large file of a tree, and as a small one.
+func openLarge(t *testing.T, content string) (large, small *File) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{"usr", "etc"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := filepath.Join(dir, "etc/passwd")
+	if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	root, err := rootfs.Open(rootfs.HostPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	if small, err = Open(root, "/etc/passwd"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large = &File{large: f, size: int64(len(content))}
+	t.Cleanup(large.Close)
+	return large, small
+}
+
+// assemble returns the content of pieces of a file.
+func assemble(original string, pieces []Piece) string {
+	var b strings.Builder
+	for _, p := range pieces {
+		b.Write(p.Data)
+		b.WriteString(original[p.Offset : p.Offset+p.Length])
+	}
+	return b.String()
+}
+
+// numbered returns the lines of n accounts.
+func numbered(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "user%d:x:%d:%d:User:/home/user%[1]d:/bin/sh\n", i, i+10000, i+10000)
+	}
+	return b.String()
+}
+
+// A large file gives the same answers as a small one.
+func TestLargeFile(t *testing.T) {
+	many, long := numbered(20000), strings.Repeat("x", maxLine+7)
+	for name, content := range map[string]string{
+		"many": many, "no newline": many + "alice:x:7:7::/:/bin/sh", "first": "alice:x:1500:7::/:/bin/sh\n" + many,
+		"twice": "alice:x:7:7::/:/bin/sh\n" + many + "\n alice:x:8:8::/:/bin/sh\n#alice\nalice:broken\n" + many + "bob:x:1500:1::/:\n",
+		"long":  "al:x:1:1::/:/\n" + long + "\nalice:x:7:7::/:/bin/sh\n" + many + long, "empty lines": "\n\n" + many + "\n\n",
+		"short": "a\n", "blank": "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			large, small := openLarge(t, content)
+			for _, user := range []string{"", "alice", "user19999", "user0", "15000", "nobody"} {
+				accept := func(string) bool { return true }
+				host := Account{Name: "alice", UID: 1500, GID: 1501, Home: "/home/alice", Shell: "/bin/sh"}
+				a1, known1, err1 := Choose(large.Accounts(user, 1500), user, host, accept)
+				a2, known2, err2 := Choose(small.Accounts(user, 1500), user, host, accept)
+				if a1 != a2 || known1 != known2 || fmt.Sprint(err1) != fmt.Sprint(err2) {
+					t.Errorf("%q: %+v %v %v, want %+v %v %v", user, a1, known1, err1, a2, known2, err2)
+				}
+				if err2 != nil {
+					continue
+				}
+				for _, a := range []Account{a2, host} {
+					got, changed1 := large.PatchPasswd(a)
+					want, changed2 := small.PatchPasswd(a)
+					if changed1 != changed2 || changed2 && assemble(content, got) != string(want[0].Data) {
+						t.Errorf("passwd with %+v: %v, want %v, or the content differs", a, changed1, changed2)
+					}
+				}
+			}
+			for _, gid := range []int{7, 12345, 70000} {
+				got, changed1 := large.PatchGroup(gid, "user")
+				want, changed2 := small.PatchGroup(gid, "user")
+				if changed1 != changed2 || changed2 && assemble(content, got) != string(want[0].Data) {
+					t.Errorf("group with %d: %v, want %v, or the content differs", gid, changed1, changed2)
+				}
+			}
+		})
+	}
+}
+
+// Chunks are whole lines at their offsets, and together the file.
+func TestChunks(t *testing.T) {
+	content := numbered(30000)
+	large, _ := openLarge(t, content)
+	var all []byte
+	for offset, chunk := range large.chunks() {
+		if int(offset) != len(all) || chunk[len(chunk)-1] != '\n' {
+			t.Fatalf("at %d instead of %d: %q", offset, len(all), chunk[max(0, len(chunk)-50):])
+		}
+		all = append(all, chunk...)
+	}
+	if !bytes.Equal(all, []byte(content)) {
+		t.Error("the chunks are not the file")
+	}
+	var found []string
+	for offset, line := range large.find(":29999:", "user12:") {
+		if !strings.HasPrefix(content[offset:], string(line)+"\n") {
+			t.Errorf("%q is not at %d", line, offset)
+		}
+		found = append(found, string(firstField(line)))
+	}
+	if !slices.Equal(found, []string{"user12", "user19999"}) {
+		t.Error(found)
+	}
+}
