@@ -167,7 +167,7 @@ func TestHostRenamed(t *testing.T) {
 func TestAbstractXServer(t *testing.T) {
 	d := openDesktop(t, headless.Options{X11: true, XArgs: []string{"-nolisten", "unix"}})
 	d.chrun(x11, nil, "xdpyinfo").wantOutput(t, "number of screens")
-	d.chrun(empty, nil, "xdpyinfo").wantOutput(t, "number of screens")
+	d.chrun(empty, []string{"-q"}, "xdpyinfo").wantOutput(t, "number of screens") // other X servers may be running
 	r := d.chrun(x11, []string{"--deny", "network"}, "sh", "-c", "echo ${DISPLAY-unset}")
 	if r.stdout != "unset" {
 		t.Errorf("an unreachable display is shared: %q %s", r.stdout, r.stderr)
