@@ -93,7 +93,7 @@ line"; do test -d ~/"$p" || echo missing "$p"; done; cat ~/data/far.txt; ls ~/ma
 			}
 			// What a program makes at the top stays inside, and chrun says where.
 			r := d.in("/", nil, "sh", "-c", "echo new >~/made-inside")
-			_, rest, _ := strings.Cut(r.stderr, "hint: to move it to your home: mv ")
+			_, rest, _ := strings.Cut(r.stderr, "hint: to move it to your home: mv -i ")
 			made, _, _ := strings.Cut(rest, " ")
 			if data, err := os.ReadFile(strings.Trim(made, "'")); err != nil || string(data) != "new\n" {
 				t.Errorf("%s: %q, %v", r.stderr, data, err)

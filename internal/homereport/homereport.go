@@ -159,7 +159,11 @@ func (r *Report) End() (messages []Message) {
 
 func (r *Report) describeNew(name string) Message {
 	at := path.Join(r.dir, name)
-	return Message{fmt.Sprintf("~/%s is new in the chroot's home: %s", name, short(at, r.home)), "to move it to your home: mv " + session.Quote(at, r.home)}
+	if _, err := os.Lstat(path.Join(r.home, name)); err == nil {
+		return Message{fmt.Sprintf("~/%s is new in the chroot's home: %s; your home has another one", name, short(at, r.home)),
+			"to have both in your home: mv -i " + session.Quote(at, path.Join(r.home, name+".chroot"))}
+	}
+	return Message{fmt.Sprintf("~/%s is new in the chroot's home: %s", name, short(at, r.home)), "to move it to your home: mv -i " + session.Quote(at, r.home)}
 }
 
 func short(p, home string) string {
@@ -174,10 +178,12 @@ func short(p, home string) string {
 // that have changed are read.
 func (r *Report) movedLinks() (messages []Message) {
 	alias := string(session.HomeAlias(session.HostPath(r.home))) + "/"
+	seen := map[string]bool{} // a directory may be shared by two names
 	for _, m := range r.plan.Mounts {
-		if m.Kind != session.FromHost || m.Feature != "documents" || strings.HasPrefix(string(m.Dest), "/run/host") {
+		if m.Kind != session.FromHost || m.Feature != "documents" || strings.HasPrefix(string(m.Dest), "/run/host") || seen[m.Source] {
 			continue
 		}
+		seen[m.Source] = true
 		var st unix.Statx_t
 		err := unix.Statx(unix.AT_FDCWD, m.Source, unix.AT_STATX_DONT_SYNC, unix.STATX_MTIME, &st)
 		if err != nil || time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)).Before(r.begun.Add(-time.Second)) {
@@ -189,17 +195,26 @@ func (r *Report) movedLinks() (messages []Message) {
 			if target, err := os.Readlink(p); e.Type()&fs.ModeSymlink != 0 && err == nil && strings.HasPrefix(target, alias) {
 				host := path.Join(r.home, strings.TrimPrefix(target, alias))
 				messages = append(messages, Message{fmt.Sprintf("%s is only a link: the file is still %s", p, host),
-					fmt.Sprintf("to move the file there: mv %s %s", session.Quote(host), session.Quote(p))})
+					fmt.Sprintf("to have the file there: cp --remove-destination %s %s", session.Quote(host), session.Quote(p))})
 			}
 		}
 	}
 	return messages
 }
 
-// save records the names of the chroot's own entries.
+// save records the names of the chroot's own entries. A known one on which this
+// launch has mounted stays known.
 func (r *Report) save(entries map[string]string) {
-	text := strings.Join(r.own(entries), "\x00")
-	if old, err := os.ReadFile(r.record); err == nil && string(old) == text {
+	names := r.own(entries)
+	old, err := os.ReadFile(r.record)
+	for name := range strings.SplitSeq(string(old), "\x00") {
+		if e, exists := entries[name]; exists && !r.isLink(name, e) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	text := strings.Join(names, "\x00")
+	if err == nil && string(old) == text {
 		return
 	}
 	// Without the record the next launch reports nothing, which is no loss.

@@ -25,7 +25,8 @@ func newLaunch(t *testing.T) *launch {
 	if err := errors.Join(os.MkdirAll(l.own, 0o755), os.Mkdir(l.home+"/Pics", 0o755), os.Mkdir(l.own+"/Pics", session.PlaceholderMode)); err != nil {
 		t.Fatal(err)
 	}
-	l.plan.Mounts = []session.Mount{{Kind: session.FromHost, Source: l.home + "/Pics", Dest: session.Path(l.home + "/Pics"), Feature: "documents"}}
+	l.plan.Mounts = []session.Mount{{Kind: session.FromHost, Source: l.home + "/Pics", Dest: session.Path(l.home + "/Pics"), Feature: "documents"},
+		{Kind: session.FromHost, Source: l.home + "/Pics", Dest: session.Path(l.home + "/Photos"), Feature: "documents"}}
 	l.write(l.home+"/notes.txt", "the host's")
 	l.link("notes.txt")
 	return l
@@ -72,7 +73,7 @@ func TestReport(t *testing.T) {
 	}{
 		{"nothing happens", func() {}, "", ""},
 		{"a file is made", func() { l.write(l.own+"/new", "") }, "",
-			"~/new is new in the chroot's home: ~/.local/own/new | to move it to your home: mv " + own + "/new DIR/home"},
+			"~/new is new in the chroot's home: ~/.local/own/new | to move it to your home: mv -i " + own + "/new DIR/home"},
 		{"it is known", func() {}, "", ""},
 		{"a hidden file is made", func() { l.write(l.own+"/.new", "") }, "", ""},
 		{"a link is replaced", func() { l.write(l.own+"/notes.txt", "") }, "",
@@ -82,7 +83,7 @@ func TestReport(t *testing.T) {
 			if err := os.Symlink("/run/host"+l.home+"/notes.txt", l.home+"/Pics/notes.txt"); err != nil {
 				t.Fatal(err)
 			}
-		}, "", "DIR/home/Pics/notes.txt is only a link: the file is still DIR/home/notes.txt | to move the file there: mv DIR/home/notes.txt DIR/home/Pics/notes.txt"},
+		}, "", "DIR/home/Pics/notes.txt is only a link: the file is still DIR/home/notes.txt | to have the file there: cp --remove-destination DIR/home/notes.txt DIR/home/Pics/notes.txt"},
 	} {
 		earlier, end := l.run(x.do)
 		if earlier != x.earlier || end != x.end {
@@ -96,12 +97,29 @@ func TestReport(t *testing.T) {
 	}
 	// What appears after a launch is reported by the next one, once.
 	l.write(l.own+"/late", "")
-	want := "~/late is new in the chroot's home: ~/.local/own/late | to move it to your home: mv " + own + "/late DIR/home"
+	want := "~/late is new in the chroot's home: ~/.local/own/late | to move it to your home: mv -i " + own + "/late DIR/home"
 	if earlier, end := l.run(func() {}); earlier != want || end != "" {
 		t.Errorf("%q, %q", earlier, end)
 	}
 	if earlier, _ := l.run(func() {}); earlier != "" {
 		t.Error(earlier)
+	}
+	// What the home has, too, is not overwritten by what the hint says.
+	l.write(l.home+"/both", "the host's")
+	both := "~/both is new in the chroot's home: ~/.local/own/both; your home has another one | to have both in your home: mv -i " + own + "/both DIR/home/both.chroot"
+	if _, end := l.run(func() { l.write(l.own+"/both", "own") }); end != both {
+		t.Errorf("%q", end)
+	}
+	// A launch that mounts in a known directory does not make it new.
+	if err := os.Mkdir(l.own+"/proj", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.run(func() {})
+	l.plan.Preparations = []session.Preparation{{InHome: session.HostPath(l.own), At: "proj/file"}}
+	l.run(func() {})
+	l.plan.Preparations = nil
+	if earlier, end := l.run(func() {}); earlier != "" || end != "" {
+		t.Errorf("%q, %q", earlier, end)
 	}
 	// A link that chrun itself removes is no news.
 	l.link("notes.txt")

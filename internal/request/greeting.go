@@ -50,8 +50,8 @@ func firstLaunch(dir rootfs.HostPath, name string, plan *session.Plan, home stri
 	text := fmt.Sprintf("the first launch in %q: settings of its programs are kept in %s", plan.Name, kept)
 	var shared []string
 	for _, m := range plan.Mounts {
-		if m.Feature == desktop.Documents.Name && m.Kind == session.FromHost {
-			shared = append(shared, path.Base(m.Source))
+		if m.Feature == desktop.Documents.Name && m.Kind == session.FromHost && !strings.HasPrefix(string(m.Dest), "/run/host/") {
+			shared = append(shared, path.Base(string(m.Dest)))
 		}
 	}
 	if len(shared) > 0 {

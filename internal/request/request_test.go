@@ -143,10 +143,14 @@ func TestAccount(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	w := newWorld(t)
-	l := w.must("-c", "DIR/tree", "--home=~", "-C", "~/x", "--bind", "DIR/data:/mnt:ro", "--bind", ".", "--env", "A=b=c", "--env", "PASSED", "--env", "MISSING",
+	w.check(os.Mkdir(w.at("caller/own"), 0o755))
+	l := w.must("-c", "DIR/tree", "--home=~/own", "-C", "~/x", "--bind", "DIR/data:/mnt:ro", "--bind", ".", "--env", "A=b=c", "--env", "PASSED", "--env", "MISSING",
 		"--unset-env", "B", "ls", "-l")
 	r := l.Request
-	if r.Home != session.HomeDir || r.HomeDirectory != session.HostPath(w.at("caller")) || r.Cwd != session.Path(w.at("caller/x")) {
+	if l := w.must("-c", "DIR/tree", "--home=~/../caller", "ls"); l.Request.Home != session.HomeHost { // it would otherwise fill with mount points
+		t.Errorf("the caller's own home: %+v", l.Request)
+	}
+	if r.Home != session.HomeDir || r.HomeDirectory != session.HostPath(w.at("caller/own")) || r.Cwd != session.Path(w.at("caller/x")) {
 		t.Errorf("%+v", r)
 	}
 	if len(r.Binds) != 2 || r.Binds[0].Dest != "/mnt" || !r.Binds[0].ReadOnly || r.Binds[1].Source != session.HostPath(w.at("caller")) || string(r.Binds[1].Dest) != w.at("caller") {
