@@ -108,6 +108,9 @@ func (c *command) launchElevated(d *elevate.Decision) error {
 	if err != nil {
 		return err
 	}
+	if d.RootInside && !root.IsOpenToAll() {
+		root.SearchWith(elevate.SearchAsRoot)
+	}
 	caller, err := d.TakeRights()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -68,10 +69,18 @@ func (e *ChrootError) Hint() string {
 		return "name the directory that holds usr, etc and bin of the other system"
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return "is it mounted? ls " + dir
+	case errors.Is(e.Err, fs.ErrPermission) && isReachable(e.Dir):
+		return fmt.Sprintf("only its owner may enter it; as root: sudo chrun -c %s -u root, or let everybody in: sudo chmod a+x %[1]s", dir)
 	case errors.Is(e.Err, fs.ErrPermission):
 		return "you need search permission on every directory above it: namei -l " + dir
 	}
 	return ""
+}
+
+// isReachable reports whether the caller may search every directory above dir.
+func isReachable(dir rootfs.HostPath) bool {
+	_, err := os.Lstat(string(dir))
+	return err == nil
 }
 
 // Cause is the error below a *fs.PathError: without the name of the system call

@@ -35,6 +35,8 @@ type Call struct {
 type Decision struct {
 	Choice *request.Choice // the chroot, if root mounts; else nil
 	Kind   session.Kind    // the identity, if root mounts and has decided on one
+	// RootInside is set if root mounts and the program is root inside.
+	RootInside bool
 
 	user   account.Account
 	groups []int
@@ -60,6 +62,7 @@ func Decide(c Call) (*Decision, error) {
 	}
 	choice, chooseErr := request.Choose(c.Flags, conf, c.Env)
 	kind, mounts := requested(c.Flags, choice, u)
+	d.RootInside = mounts && kind != session.Grant && kind != session.Idmap
 	if !mounts {
 		if canMakeNamespaces(u, d.groups) {
 			return d, nil

@@ -60,7 +60,12 @@ var ErrTooLarge = errors.New("too large")
 type Root struct {
 	dir HostPath
 	fd  int
+	// raise gives this thread the rights to search the tree, or is nil.
+	raise func() (lower func())
 }
+
+// SearchWith makes each access to the tree call raise, and afterwards lower.
+func (r *Root) SearchWith(raise func() (lower func())) { r.raise = raise }
 
 // Open opens the tree at dir, following symlinks. The tree must have a /usr or a
 // /bin. Errors are *os.PathError or *NotChrootError.
@@ -127,6 +132,9 @@ const resolveInside = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // open opens p inside the tree; the caller closes the result.
 func (r *Root) open(p Path, flags int) (int, error) {
+	if r.raise != nil {
+		defer r.raise()()
+	}
 	how := &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolveInside}
 	for range 100 { // openat2(2) returns EAGAIN if a rename or mount races with it
 		fd, err := unix.Openat2(r.fd, rel(p), how)
@@ -156,7 +164,7 @@ func (r *Root) Stat(p Path) (unix.Stat_t, error) { return r.stat(p, 0) }
 func (r *Root) Lstat(p Path) (unix.Stat_t, error) { return r.stat(p, unix.O_NOFOLLOW) }
 
 func (r *Root) stat(p Path, flag int) (st unix.Stat_t, err error) {
-	if name := rel(p); flag == unix.O_NOFOLLOW && !strings.Contains(name, "/") && name != ".." {
+	if name := rel(p); flag == unix.O_NOFOLLOW && !strings.Contains(name, "/") && name != ".." && r.raise == nil {
 		// A single name without symlinks to follow cannot lead outside.
 		if err := unix.Fstatat(r.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return st, &os.PathError{Op: "stat", Path: string(p), Err: err}
@@ -255,6 +263,12 @@ func (r *Root) Glob(pattern string) []Path {
 		matches = next
 	}
 	return matches
+}
+
+// IsOpenToAll reports whether everybody may search the directory of the tree.
+func (r *Root) IsOpenToAll() bool {
+	st, err := r.Stat("/")
+	return err == nil && st.Mode&0o001 != 0
 }
 
 // IsReadOnly reports whether the tree is on a file system mounted read-only.
