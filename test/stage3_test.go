@@ -81,3 +81,30 @@ func TestStage3(t *testing.T) {
 		root("cat /etc/resolv.conf").wantAll(t, host)
 	})
 }
+
+// Under every identity a tree without resolv.conf gets the host's, and no file of a
+// launch stays in it.
+func TestBareTreeIdentities(t *testing.T) {
+	headless.Root(t)
+	d := openDesktop(t, headless.Options{})
+	host := strings.TrimSpace(readFile(t, "/etc/resolv.conf"))
+	for _, id := range d.identities() {
+		t.Run(id.name, func(t *testing.T) {
+			for _, f := range []string{"etc/resolv.conf", "etc/hosts"} {
+				if err := os.Remove(filepath.Join(id.tree, f)); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				if out, err := d.output(id, nil, "cat", "/etc/resolv.conf"); err != nil || strings.TrimSpace(out) != host {
+					t.Errorf("%v: %q", err, out)
+				}
+			}
+			waitFor(t, 10*time.Second, "nothing is left", func() bool {
+				_, err1 := os.Lstat(filepath.Join(id.tree, "etc/resolv.conf"))
+				_, err2 := os.Lstat(filepath.Join(id.tree, "etc/hosts"))
+				return os.IsNotExist(err1) && os.IsNotExist(err2)
+			})
+		})
+	}
+}

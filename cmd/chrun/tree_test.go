@@ -2,7 +2,10 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"chrun/internal/headless"
 )
@@ -36,5 +39,25 @@ func TestClosedTree(t *testing.T) {
 		if got := b.as(0, 0, "-q", "-c", tree, "-u", "root", "ok"); got.status != 42 || got.err != "" {
 			t.Errorf("root inside: %+v", got)
 		}
+	}
+}
+
+// A tree that root cannot write, such as a mounted image, gets what it lacks by an
+// overlay.
+func TestReadOnlyTree(t *testing.T) {
+	headless.Root(t)
+	b := newBox(t)
+	b.remove("tree/etc/resolv.conf")
+	b.mkdir("image")
+	image := b.at("image")
+	b.check(unix.Mount(b.at("tree"), image, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { b.check(unix.Unmount(image, unix.MNT_DETACH)) })
+	b.check(unix.Mount("", image, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	if got := b.as(0, 0, "-q", "-c", image, "ok"); got.status != 42 || got.err != "" {
+		t.Errorf("%+v", got)
+	}
+	got := b.as(0, 0, "-n", "-c", image, "ok")
+	if !strings.Contains(got.out, "\n  /etc                         <- overlay") || strings.Contains(got.out, "removed afterwards") {
+		t.Errorf("%s%s", got.out, got.err)
 	}
 }
