@@ -1,8 +1,8 @@
 package test
 
 import (
-	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,6 +27,13 @@ func mountBareTree(t *testing.T, dir, lower string) (tree string) {
 		}
 	}
 	return tree
+}
+
+// updateOnHost fetches the lists of the tree's packages with the host's apt.
+func updateOnHost(t *testing.T, tree string) ([]byte, error) {
+	dir := t.TempDir()
+	return exec.Command("apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "-o", "Dir::State="+dir, "-o", "Dir::Cache="+dir,
+		"-o", "Dir::Etc="+filepath.Join(tree, "etc/apt"), "-o", "APT::Sandbox::User=root", "update").CombinedOutput()
 }
 
 // A tree as Gentoo's stage3 works at once: root inside has name servers and installs
@@ -61,8 +68,8 @@ func TestStage3(t *testing.T) {
 		wantBare(bareFiles...)
 	})
 	t.Run("packages", func(t *testing.T) {
-		if _, err := net.LookupHost("deb.debian.org"); err != nil {
-			t.Skip("no network: ", err)
+		if out, err := updateOnHost(t, tree); err != nil {
+			t.Skipf("the host reaches no packages: %v: %s", err, out)
 		}
 		root("apt-get -q update && apt-get -qy install hello && hello").wantAll(t, "Hello, world!")
 		wantBare(bareFiles...)
