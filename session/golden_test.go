@@ -48,6 +48,9 @@ func newHost(t *testing.T, entries ...string) *world {
 	}
 	w := &world{TB: t, tree: "/srv/debian", home: "/home/alice", run: "/run/user/1500"}
 	w.fill(entries)
+	if os.Geteuid() == 0 {
+		os.Chown(w.run, 1500, -1) // otherwise the caller has made it
+	}
 	w.f.Caller.Host, w.f.Caller.Env = "/", Environ{"HOME=/home/alice", "LANG=C.UTF-8", "TERM=xterm", "LD_PRELOAD=/usr/lib/libfoo.so"}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: w.run + "/wayland-1", Net: "unix"})
 	if err != nil {
@@ -72,7 +75,7 @@ func isolate(t *testing.T) bool {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), isolated+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN},
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}},
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 1500, HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
