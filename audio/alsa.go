@@ -2,6 +2,7 @@ package audio
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"chrun/session"
@@ -65,23 +66,28 @@ func findMissingConfig(f *session.Facts, list string) string {
 }
 
 // choosePlugin returns the type of the ALSA plugin to use, "pipewire" or "pulse".
-// It is "" if the chroot has no plugin for any of the servers that are running.
+// It is "" if the chroot has no plugin for any of the servers that are running,
+// which are listed then.
 func choosePlugin(f *session.Facts) (plugin string, servers []string) {
+	isPlugin := func(name string) bool {
+		return slices.ContainsFunc(rootfs.LibDirs, func(dir session.Path) bool {
+			return f.Root.Exists(dir.Join("alsa-lib", "libasound_module_pcm_"+name+".so"))
+		})
+	}
 	if f.Allowed("pipewire") {
 		if found, _ := findPipewire(f); len(found) > 0 {
+			if isPlugin("pipewire") {
+				return "pipewire", nil
+			}
 			servers = append(servers, "pipewire")
 		}
 	}
 	if f.Allowed("pulseaudio") {
 		if found, _ := findPulse(f, readClientConf(f.Caller)); len(found) > 0 {
-			servers = append(servers, "pulse")
-		}
-	}
-	for _, name := range servers {
-		for _, dir := range rootfs.LibDirs {
-			if f.Root.Exists(dir.Join("alsa-lib", "libasound_module_pcm_"+name+".so")) {
-				return name, servers
+			if isPlugin("pulse") {
+				return "pulse", nil
 			}
+			servers = append(servers, "pulse")
 		}
 	}
 	return "", servers
