@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // instanceOptions are the options with which single-instance programs start a
@@ -25,7 +26,7 @@ func busName(app, chroot string) string { return strings.TrimSuffix(app, "."+chr
 // describeInstance returns the warning about the process that owns the name, or ""
 // if that is in the tree of l.
 func describeInstance(name string, pid int, l Launch) string {
-	place := findPlace(fmt.Sprintf("/proc/%d/root", pid), l)
+	place := findPlace(session.HostPath(fmt.Sprintf("/proc/%d/root", pid)), l)
 	if place == "" {
 		return ""
 	}
@@ -42,8 +43,8 @@ func describeInstance(name string, pid int, l Launch) string {
 
 // findPlace says in words where a process with this root directory runs; "" if in
 // the tree of l, or if that cannot be told.
-func findPlace(root string, l Launch) string {
-	if _, err := os.Stat(root); err != nil || isRootOf(root, l.Tree) {
+func findPlace(root session.HostPath, l Launch) string {
+	if _, err := os.Stat(string(root)); err != nil || isRootOf(root, l.Tree) {
 		return ""
 	}
 	place := "elsewhere"
@@ -61,15 +62,6 @@ func findPlace(root string, l Launch) string {
 
 // isRootOf reports whether root is the root directory of a process in a tree. It
 // may be a mirror of the tree's; then /usr is the same.
-func isRootOf(root string, tree session.HostPath) bool {
-	return isSameFile(root, string(tree)) || isSameFile(root+"/usr", string(tree.Join("usr")))
-}
-
-func isSameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
+func isRootOf(root, tree session.HostPath) bool {
+	return rootfs.IsSameFile(root, tree) || rootfs.IsSameFile(root.Join("usr"), tree.Join("usr"))
 }

@@ -299,7 +299,7 @@ func TestFindPlace(t *testing.T) {
 		{dir + "/mirror", dir + "/box", ""},
 		{dir + "/missing", dir + "/box", ""},
 	} {
-		if got := findPlace(test.root, Launch{Tree: session.HostPath(test.tree), Config: conf}); got != test.want {
+		if got := findPlace(session.HostPath(test.root), Launch{Tree: session.HostPath(test.tree), Config: conf}); got != test.want {
 			t.Errorf("%s, launching %s: %q, want %q", test.root, test.tree, got, test.want)
 		}
 	}

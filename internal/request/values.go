@@ -27,16 +27,10 @@ func resolveHome(c *session.Caller, home Setting) (mode session.HomeMode, dir se
 	if st, err := os.Stat(string(dir)); err != nil || !st.IsDir() {
 		return "", "", cli.Locate(fmt.Errorf("cannot use %q as home: no such directory", home.Value), home.Origin.String())
 	}
-	if isSameDir(string(dir), c.Account.Home) {
+	if rootfs.IsSameFile(dir, rootfs.HostPath(c.Account.Home)) {
 		return session.HomeHost, "", nil
 	}
 	return session.HomeDir, dir, nil
-}
-
-func isSameDir(a, b string) bool {
-	first, err := os.Stat(a)
-	second, err2 := os.Stat(b)
-	return err == nil && err2 == nil && os.SameFile(first, second)
 }
 
 // homeStore is where the private home of a chroot is, and how that is recorded.

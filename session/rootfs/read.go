@@ -125,6 +125,16 @@ func readRegular(fd int, name string, limit int) ([]byte, error) {
 	}
 }
 
+// IsSameFile reports whether two paths of the host lead to the same file.
+func IsSameFile(a, b HostPath) bool {
+	x, err := os.Stat(string(a))
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(string(b))
+	return err == nil && os.SameFile(x, y)
+}
+
 // ResolveHost returns the path of the file on the host to which p leads after all
 // symlinks.
 func ResolveHost(p HostPath) (HostPath, error) {
