@@ -72,12 +72,12 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 		}
 	}()
 	waitFor(t, time.Minute, "a window with the page's title", func() bool { return strings.Contains(d.windows(), "chrun page") })
-	own := userNamespace(os.Getpid())
+	own, chroots := userNamespace(os.Getpid()), userNamespace(d.childOf(cmd.Process.Pid))
 	waitFor(t, 30*time.Second, "a sandboxed process that renders pages", func() bool {
 		for _, pid := range d.processes(child) {
 			status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 			ns := userNamespace(pid)
-			if strings.Contains(string(status), "\nSeccomp:\t2") && ns != "" && ns != own && ns != userNamespace(d.childOf(cmd.Process.Pid)) {
+			if strings.Contains(string(status), "\nSeccomp:\t2") && ns != "" && ns != own && ns != chroots {
 				return true
 			}
 		}
@@ -127,9 +127,19 @@ func userNamespace(pid int) string {
 	return ns
 }
 
-// childOf returns the process that chrun started.
+// childOf returns the process that chrun started, from whichever of its threads.
+// There must be one.
 func (d *desk) childOf(chrun int) int {
-	data, _ := os.ReadFile("/proc/" + strconv.Itoa(chrun) + "/task/" + strconv.Itoa(chrun) + "/children")
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	d.t.Helper()
+	var pids []string
+	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(chrun) + "/task/*/children")
+	for _, task := range tasks {
+		data, _ := os.ReadFile(task)
+		pids = append(pids, strings.Fields(string(data))...)
+	}
+	if len(pids) != 1 {
+		d.t.Fatalf("chrun has %d children: %v", len(pids), pids)
+	}
+	pid, _ := strconv.Atoi(pids[0])
 	return pid
 }
