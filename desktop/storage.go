@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -72,7 +73,7 @@ func storageDirs(f *session.Facts) (dirs []string) {
 		}
 		source := f.Caller.Host.Join(dir)
 		home := session.HostPath(f.Caller.Account.Home)
-		if home.IsBelow(source) || f.Root.Dir() == source || unix.Access(string(source), unix.R_OK|unix.X_OK) != nil || isEmptyDir(source) {
+		if home.IsBelow(source) || f.Root.Dir() == source || !hasData(source) {
 			continue
 		}
 		if inside, err := f.Root.List(session.Path(dir)); err == nil && len(inside) == 0 || errors.Is(err, fs.ErrNotExist) {
@@ -80,6 +81,20 @@ func storageDirs(f *session.Facts) (dirs []string) {
 		}
 	}
 	return dirs
+}
+
+// hasData reports whether something is in a directory that the caller can read. A
+// mount point is not looked into, because its file system may not answer.
+func hasData(dir session.HostPath) bool {
+	var st unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, string(dir), unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_NLINK, &st) != nil {
+		return false
+	}
+	if st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 { // since Linux 5.8
+		return true
+	}
+	// Most file systems count subdirectories as links; then there is nothing to read.
+	return unix.Access(string(dir), unix.R_OK|unix.X_OK) == nil && (st.Nlink > 2 || !isEmptyDir(dir))
 }
 
 func isEmptyDir(dir session.HostPath) bool {
@@ -94,6 +109,10 @@ func isEmptyDir(dir session.HostPath) bool {
 
 // noteLaterMedia says if media that are plugged in later will not appear.
 func noteLaterMedia(c *session.Caller, dirs []string) (notes []string) {
+	dirs = slices.DeleteFunc(slices.Clone(dirs), func(dir string) bool { return !strings.HasSuffix(dir, "media") })
+	if len(dirs) == 0 {
+		return nil
+	}
 	// systemd shares all mounts (sd_booted(3)), so the table need not be read.
 	if exists(c.Host.Join("/run/systemd/system")) {
 		return nil
@@ -103,7 +122,7 @@ func noteLaterMedia(c *session.Caller, dirs []string) (notes []string) {
 		return nil
 	}
 	for _, dir := range dirs {
-		if at := privateMount(string(table), dir); at != "" && strings.HasSuffix(dir, "media") {
+		if at := privateMount(string(table), dir); at != "" {
 			notes = append(notes, "media plugged in later will not appear in "+dir+
 				" of a running program, because mounts of the host are private; to change that: sudo mount --make-shared "+at)
 		}

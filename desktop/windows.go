@@ -3,6 +3,7 @@ package desktop
 import (
 	"bytes"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -33,13 +34,19 @@ func OpensWindows(root *rootfs.Root, programs []session.Path) bool {
 		}
 	}
 	const dir session.Path = "/usr/share/applications"
+	name := path.Base(string(programs[i]))
 	list, _ := root.List(dir)
-	for _, e := range list {
-		if strings.HasSuffix(e.Name(), ".desktop") && startsWindow(root, dir.Join(e.Name()), path.Base(string(programs[i]))) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(e fs.DirEntry) bool {
+		return isNamedFor(e.Name(), name) && startsWindow(root, dir.Join(e.Name()), name)
+	})
+}
+
+// isNamedFor reports whether the file of a desktop entry has a name that contains
+// the program's, such as org.gnome.gedit.desktop. To read all entries of a large
+// chroot would take longer than the rest of a launch.
+func isNamedFor(entry, program string) bool {
+	id, ok := strings.CutSuffix(entry, ".desktop")
+	return ok && strings.Contains(strings.ToLower(id), strings.ToLower(program))
 }
 
 // startsWindow reports whether a desktop entry starts the program name outside a

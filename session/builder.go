@@ -274,8 +274,8 @@ func (b *builder) shows(p Path, source HostPath) bool {
 
 // bindMountPoint returns the canonical path of a mount point for s.
 func (b *builder) bindMountPoint(s Bind) (Path, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(string(s.Source), &st); err != nil {
+	var st unix.Statx_t // AT_STATX_DONT_SYNC: the file system of a mount may not answer
+	if err := unix.Statx(unix.AT_FDCWD, string(s.Source), unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st); err != nil {
 		return "", err
 	}
 	kind := Dir

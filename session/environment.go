@@ -62,9 +62,9 @@ var mayBeMissing = []string{"HOME", "PWD", "OLDPWD", "XDG_RUNTIME_DIR", "XDG_CAC
 
 // namesMissingDir reports whether the value of a variable is a directory of the
 // host that does not exist inside. Most programs fail then (GNUPGHOME), while they
-// have a default if the variable is unset.
+// have a default if the variable is unset. A value with colons is a list.
 func (b *builder) namesMissingDir(name, value string, offers []Offer) bool {
-	if !path.IsAbs(value) || slices.Contains(mayBeMissing, name) ||
+	if !path.IsAbs(value) || strings.Contains(value, ":") || slices.Contains(mayBeMissing, name) ||
 		slices.ContainsFunc(offers, func(o Offer) bool { return slices.Contains(o.Feature.Variables, name) }) {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -180,22 +181,34 @@ func TestHomeSweep(t *testing.T) {
 	}
 }
 
+// mountDead mounts a file system of the user's on dir. Its server never reads a
+// request, so that every access to the mount waits.
+func mountDead(dir string, u headless.User) (unmount func() error, err error) {
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d", device.Fd(), u.UID, u.GID)
+	if err := unix.Mount("dead", dir, "fuse", 0, options); err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	return func() error { return errors.Join(device.Close(), unix.Unmount(dir, unix.MNT_DETACH)) }, nil
+}
+
 // A network file system that does not answer neither stops nor delays a launch.
 func TestHomeDeadMount(t *testing.T) {
 	headless.Root(t)
 	d, home := homeDesk(t)
 	dead := filepath.Join(home, "dead")
-	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
-	if err = errors.Join(err, os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
+	if err := errors.Join(os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
 		t.Fatal(err)
 	}
-	// The server never reads a request, so that every access to the mount waits.
-	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d", device.Fd(), d.User.UID, d.User.GID)
-	if err := unix.Mount("dead", dead, "fuse", 0, options); err != nil {
+	unmount, err := mountDead(dead, d.User)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(device.Close(), unix.Unmount(dead, unix.MNT_DETACH)); err != nil {
+		if err := unmount(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -210,6 +223,37 @@ func TestHomeDeadMount(t *testing.T) {
 			t.Errorf("%v: %+v", flags, r)
 		}
 		cancel()
+	}
+}
+
+// Nor does one outside the home, where data is shared.
+func TestStorageDeadMount(t *testing.T) {
+	headless.Root(t)
+	d, home := homeDesk(t)
+	var r result
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // the thread ends with the goroutine, and its mount namespace with it
+		if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+			t.Error(err)
+			return
+		}
+		unmount, err := mountDead("/srv", d.User)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer unmount()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		cmd := d.Command(ctx, chrunProgram, "-c", d.chroot, "sh", "-c", "grep -c ' /srv fuse ' /proc/mounts")
+		cmd.Dir = home
+		r = runCommand(cmd)
+	}()
+	<-done
+	if r.err != nil || r.stdout != "1" {
+		t.Errorf("%+v", r)
 	}
 }
 
