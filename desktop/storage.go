@@ -97,14 +97,23 @@ func hasData(dir session.HostPath) bool {
 	return unix.Access(string(dir), unix.R_OK|unix.X_OK) == nil && (st.Nlink > 2 || !isEmptyDir(dir))
 }
 
+// isEmptyDir reports whether a directory has no entries, or cannot be read.
 func isEmptyDir(dir session.HostPath) bool {
-	f, err := os.Open(string(dir))
+	fd, err := unix.Open(string(dir), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return true
 	}
-	defer f.Close()
-	names, _ := f.Readdirnames(1)
-	return len(names) == 0
+	defer unix.Close(fd)
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.ReadDirent(fd, buf)
+		if err != nil || n == 0 {
+			return true
+		}
+		if _, count, _ := unix.ParseDirent(buf[:n], 1, nil); count > 0 { // without . and ..
+			return false
+		}
+	}
 }
 
 // noteLaterMedia says if media that are plugged in later will not appear.

@@ -220,7 +220,8 @@ func (r *Root) CanAccess(p Path, mode uint32) bool {
 // List returns the entries of the directory p, sorted by name. The error is
 // ErrTooLarge if there are more than MaxEntries.
 func (r *Root) List(p Path) ([]fs.DirEntry, error) {
-	fd, err := r.open(p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK)
+	// Without O_NONBLOCK, for which os would start its poller.
+	fd, err := r.open(p, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
