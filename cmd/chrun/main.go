@@ -181,7 +181,10 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 		return err
 	}
 	defer services.End()
-	report := homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller))
+	var report *homereport.Report
+	if !c.flags.Quiet { // what is not printed is left to the next launch
+		report = homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller))
+	}
 	c.printReport(report.Earlier())
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
 	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)

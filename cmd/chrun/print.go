@@ -97,21 +97,15 @@ func (c *command) greet(l *request.Launch, plan *session.Plan) {
 	}
 }
 
-// maxReport is how many things are reported one by one.
-const maxReport = 5
-
-// printReport prints what a launch has left in the home, unless -q. A launch from
-// the menu shows it on the desktop.
+// printReport prints what a launch has left in the home. A launch from the menu
+// shows it on the desktop.
 func (c *command) printReport(messages []homereport.Message) {
-	if c.flags.Quiet || len(messages) == 0 {
+	if len(messages) == 0 {
 		return
 	}
 	var b strings.Builder
-	for _, m := range messages[:min(maxReport, len(messages))] {
+	for _, m := range messages {
 		fmt.Fprintf(&b, "chrun: %s\nchrun: hint: %s\n", m.Text, m.Hint)
-	}
-	if more := len(messages) - maxReport; more > 0 {
-		fmt.Fprintf(&b, "chrun: and %d more\n", more)
 	}
 	if c.flags.App != "" && !cli.IsTerminal(2) {
 		helper.Notify(c.env, c.flags.App, strings.ReplaceAll(strings.TrimSpace(b.String()), "chrun: ", ""))

@@ -40,6 +40,13 @@ func (l *launch) write(p, text string) {
 	}
 }
 
+func (l *launch) mkdir(p string) {
+	l.Helper()
+	if err := os.Mkdir(p, 0o755); err != nil {
+		l.Fatal(err)
+	}
+}
+
 func (l *launch) link(name string) {
 	l.Helper()
 	if err := os.Symlink("/run/host"+l.home+"/"+name, l.own+"/"+name); err != nil {
@@ -65,7 +72,6 @@ func (l *launch) run(do func()) (earlier, end string) {
 
 func TestReport(t *testing.T) {
 	l := newLaunch(t)
-	const own = "DIR/home/.local/own"
 	for _, x := range []struct {
 		name         string
 		do           func()
@@ -73,17 +79,20 @@ func TestReport(t *testing.T) {
 	}{
 		{"nothing happens", func() {}, "", ""},
 		{"a file is made", func() { l.write(l.own+"/new", "") }, "",
-			"~/new is new in the chroot's home: ~/.local/own/new | to move it to your home: mv -i " + own + "/new DIR/home"},
+			"~/new is new in the chroot's home: ~/.local/own/new | to have it in your home: mv -i ~/.local/own/new ~"},
 		{"it is known", func() {}, "", ""},
+		{"it is written again", func() { l.write(l.own+"/new", "more") }, "",
+			"~/new was changed in the chroot's home: ~/.local/own/new | to have it in your home: mv -i ~/.local/own/new ~"},
+		{"it is known again", func() {}, "", ""},
 		{"a hidden file is made", func() { l.write(l.own+"/.new", "") }, "", ""},
 		{"a link is replaced", func() { l.write(l.own+"/notes.txt", "") }, "",
-			"~/notes.txt was replaced inside: the host's file is unchanged | to replace yours by it: mv " + own + "/notes.txt DIR/home/notes.txt; to remove it: rm " + own + "/notes.txt"},
+			"~/notes.txt was written only in the chroot's home: yours is unchanged | to replace yours by it: mv ~/.local/own/notes.txt ~; to remove it: rm ~/.local/own/notes.txt"},
 		{"a link is moved away", func() {
 			os.Remove(l.own + "/notes.txt")
 			if err := os.Symlink("/run/host"+l.home+"/notes.txt", l.home+"/Pics/notes.txt"); err != nil {
 				t.Fatal(err)
 			}
-		}, "", "DIR/home/Pics/notes.txt is only a link: the file is still DIR/home/notes.txt | to have the file there: cp --remove-destination DIR/home/notes.txt DIR/home/Pics/notes.txt"},
+		}, "", "~/Pics/notes.txt is only a link: the file is still ~/notes.txt | to have the file there: cp --remove-destination ~/notes.txt ~/Pics/notes.txt"},
 	} {
 		earlier, end := l.run(x.do)
 		if earlier != x.earlier || end != x.end {
@@ -92,12 +101,12 @@ func TestReport(t *testing.T) {
 	}
 	os.Remove(l.home + "/Pics/notes.txt")
 	l.link("notes.txt")
-	if _, end := l.run(func() { os.Remove(l.own + "/notes.txt") }); end != "~/notes.txt was removed inside: the host's file is unchanged | to remove it: rm DIR/home/notes.txt" {
+	if _, end := l.run(func() { os.Remove(l.own + "/notes.txt") }); end != "~/notes.txt was removed inside: the host's file is unchanged | to remove it: rm ~/notes.txt" {
 		t.Error(end)
 	}
 	// What appears after a launch is reported by the next one, once.
 	l.write(l.own+"/late", "")
-	want := "~/late is new in the chroot's home: ~/.local/own/late | to move it to your home: mv -i " + own + "/late DIR/home"
+	want := "~/late is new in the chroot's home: ~/.local/own/late | to have it in your home: mv -i ~/.local/own/late ~"
 	if earlier, end := l.run(func() {}); earlier != want || end != "" {
 		t.Errorf("%q, %q", earlier, end)
 	}
@@ -106,14 +115,12 @@ func TestReport(t *testing.T) {
 	}
 	// What the home has, too, is not overwritten by what the hint says.
 	l.write(l.home+"/both", "the host's")
-	both := "~/both is new in the chroot's home: ~/.local/own/both; your home has another one | to have both in your home: mv -i " + own + "/both DIR/home/both.chroot"
-	if _, end := l.run(func() { l.write(l.own+"/both", "own") }); end != both {
+	both := "~/both is new in the chroot's home: ~/.local/own/both; your home has another one | to have both in your home: mv -i ~/.local/own/both ~/both.chroot"
+	if _, end := l.run(func() { l.mkdir(l.own + "/both") }); end != both {
 		t.Errorf("%q", end)
 	}
 	// A launch that mounts in a known directory does not make it new.
-	if err := os.Mkdir(l.own+"/proj", 0o755); err != nil {
-		t.Fatal(err)
-	}
+	l.mkdir(l.own + "/proj")
 	l.run(func() {})
 	l.plan.Preparations = []session.Preparation{{InHome: session.HostPath(l.own), At: "proj/file"}}
 	l.run(func() {})
@@ -129,10 +136,92 @@ func TestReport(t *testing.T) {
 	}
 	// A file that stands in for the host's is named at every launch.
 	l.plan.StandIns = []session.StandIn{{Own: session.HostPath(l.own + "/a b"), Host: session.HostPath(l.home + "/a b")}}
+	const standIn = "~/a b inside is the chroot's own and hides yours | to replace yours by it: mv ~/'.local/own/a b' ~; to remove it: rm ~/'.local/own/a b'"
 	for range 2 {
-		if earlier, _ := l.run(func() {}); earlier != "inside, ~/a b is a file of the chroot, which hides yours | to replace yours by it: mv '"+own+"/a b' 'DIR/home/a b'; to remove it: rm '"+own+"/a b'" {
+		if earlier, _ := l.run(func() {}); earlier != standIn {
 			t.Error(earlier)
 		}
+	}
+}
+
+// A command that runs in the real home meets the file that stands in for another
+// only if it names its path.
+func TestStandInMatters(t *testing.T) {
+	l := newLaunch(t)
+	l.plan.StandIns = []session.StandIn{{Own: session.HostPath(l.own + "/a"), Host: session.HostPath(l.home + "/a")}}
+	for _, x := range []struct {
+		inHome bool
+		arg    string
+		said   bool
+	}{{true, "a", false}, {true, "--in=" + l.home + "/a", true}, {false, "a", true}} {
+		l.plan.Cwd, l.plan.Argv = "/", []string{"cat", x.arg}
+		if x.inHome {
+			l.plan.Cwd = session.HomeAlias(session.HostPath(l.home))
+		}
+		if earlier, _ := l.run(func() {}); (earlier != "") != x.said {
+			t.Errorf("%+v: %q", x, earlier)
+		}
+	}
+}
+
+// Several things are one message, which names each.
+func TestManyThings(t *testing.T) {
+	l := newLaunch(t)
+	_, end := l.run(func() {
+		for _, name := range []string{"c", "a", "b"} {
+			l.write(l.own+"/"+name, "")
+		}
+	})
+	if want := "~/a, ~/b, ~/c are new in the chroot's home: ~/.local/own | to have it in your home: mv -i ~/.local/own/a ~/.local/own/b ~/.local/own/c ~"; end != want {
+		t.Errorf("%q", end)
+	}
+}
+
+// Each thing is said once, by the launch in which it appeared or changed.
+func TestTwoLaunches(t *testing.T) {
+	l := newLaunch(t)
+	begin := func() *Report { return Begin(l.plan, &session.Caller{Account: account.Account{Home: l.home}}, l.state) }
+	check := func(what string, messages []Message, want string) {
+		t.Helper()
+		var got []string
+		for _, m := range messages {
+			text, _, _ := strings.Cut(m.Text, " in the chroot's home")
+			got = append(got, text)
+		}
+		if strings.Join(got, "; ") != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	first := begin()
+	l.write(l.own+"/a", "")
+	second := begin()
+	check("what the first launch makes", second.Earlier(), "")
+	l.write(l.own+"/b", "")
+	os.Remove(l.own + "/notes.txt")
+	check("the end of the second", second.End(), "~/b is new; ~/notes.txt was removed inside: the host's file is unchanged")
+	check("the end of the first", first.End(), "~/a is new")
+
+	// One that is killed leaves it to the last one, or to the next.
+	first = begin()
+	l.write(l.own+"/killed", "")
+	second = begin()
+	first.record.file.Close()
+	check("the last one", second.End(), "~/killed is new")
+	first = begin()
+	l.write(l.own+"/a", "more")
+	first.record.file.Close()
+	second = begin()
+	check("the next one", second.Earlier(), "~/a was changed")
+	check("and its end", second.End(), "")
+}
+
+// A mount point of another launch is not news, and what was there before the first
+// report is not either.
+func TestNotNews(t *testing.T) {
+	l := newLaunch(t)
+	l.write(l.own+"/old", "")
+	if earlier, end := l.run(func() { l.write(l.own+"/mount", ""); os.Chmod(l.own+"/mount", 0o600); l.write(l.home+"/mount", "") }); earlier+end != "" {
+		t.Errorf("%q, %q", earlier, end)
 	}
 }
 

@@ -1,0 +1,150 @@
+package homereport
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"chrun/session"
+)
+
+// Message is a text for the person, with what to type.
+type Message struct{ Text, Hint string }
+
+// maxNames is how many names a message contains, and maxCommands how many files
+// the command in a hint.
+const maxNames, maxCommands = 20, 5
+
+// news is what a launch has left, by kind: each kind is one message.
+type news struct {
+	fresh, changed []string // in the chroot's home only
+	both           []string // a directory or so, of which the caller's home has another one
+	replaced       []string // a file that stands in for the caller's
+	removed        []string // links
+	moved          []string // links, by path on the host
+}
+
+// addChanges adds those of the named entries of the home that differ from what the
+// person knows, and returns their names.
+func (n *news) addChanges(r *Report, names []string, entries map[string]entry, known map[string]string) (added []string) {
+	for _, name := range names {
+		e := entries[name]
+		old, isKnown := known[name]
+		if old == e.stamp {
+			continue
+		}
+		kind := &n.fresh
+		switch {
+		case r.isInHome(name) && e.kind == file:
+			kind = &n.replaced
+		case r.isInHome(name):
+			kind = &n.both
+		case isKnown:
+			kind = &n.changed
+		}
+		*kind = append(*kind, name)
+		added = append(added, name)
+	}
+	return added
+}
+
+func (n *news) messages(r *Report) (all []Message) {
+	add := func(names []string, one, many, hint string) {
+		if len(names) > 0 {
+			all = append(all, Message{describe(names, one, many), hint})
+		}
+	}
+	where := func(names []string) string { // on the host
+		if len(names) == 1 {
+			return shorten(path.Join(r.dir, names[0]), r.home)
+		}
+		return shorten(r.dir, r.home)
+	}
+	move := func(names []string) string {
+		return "to have it in your home: mv -i " + r.inOwn(names) + " " + r.word(r.home)
+	}
+	add(n.fresh, "is new in the chroot's home: "+where(n.fresh), "are new in the chroot's home: "+where(n.fresh), move(n.fresh))
+	add(n.changed, "was changed in the chroot's home: "+where(n.changed), "were changed in the chroot's home: "+where(n.changed), move(n.changed))
+	for _, name := range n.both {
+		add([]string{name}, "is new in the chroot's home: "+where([]string{name})+"; your home has another one", "",
+			"to have both in your home: mv -i "+r.inOwn([]string{name})+" "+r.word(path.Join(r.home, name+".chroot")))
+	}
+	add(n.replaced, "was written only in the chroot's home: yours is unchanged", "were written only in the chroot's home: yours are unchanged", r.settle(n.replaced))
+	add(n.removed, "was removed inside: the host's file is unchanged", "were removed inside: the host's files are unchanged", "to remove it: rm "+r.words(r.home, n.removed))
+	slices.Sort(n.moved)
+	for _, p := range n.moved[:min(maxCommands, len(n.moved))] {
+		host := path.Join(r.home, path.Base(p))
+		all = append(all, Message{fmt.Sprintf("%s is only a link: the file is still %s", shorten(p, r.home), shorten(host, r.home)),
+			fmt.Sprintf("to have the file there: cp --remove-destination %s %s", r.word(host), r.word(p))})
+	}
+	return all
+}
+
+// standIns says which files of the private home stand in for the caller's, at
+// every launch that may meet them. A command that runs in the caller's real home
+// meets one only if it names its path.
+func (r *Report) standIns() []Message {
+	var names []string
+	inHome := r.plan.Cwd == session.HomeAlias(session.HostPath(r.home))
+	for _, s := range r.plan.StandIns {
+		isNamed := func(arg string) bool { return strings.Contains(arg, string(s.Host)) }
+		if name := path.Base(string(s.Own)); (!inHome || slices.ContainsFunc(r.plan.Argv, isNamed)) && !slices.Contains(r.earlier.replaced, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []Message{{describe(names, "inside is the chroot's own and hides yours", "inside are the chroot's own and hide yours"), r.settle(names)}}
+}
+
+// settle is the two commands for a file that stands in for the caller's.
+func (r *Report) settle(names []string) string {
+	own := r.inOwn(names)
+	return fmt.Sprintf("to replace yours by it: mv %s %s; to remove it: rm %[1]s", own, r.word(r.home))
+}
+
+// describe is a sentence about names at the top of the home.
+func describe(names []string, one, many string) string {
+	if len(names) == 1 {
+		return "~/" + names[0] + " " + one
+	}
+	text := "~/" + strings.Join(names[:min(maxNames, len(names))], ", ~/")
+	if more := len(names) - maxNames; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text + " " + many
+}
+
+func (r *Report) inOwn(names []string) string { return r.words(r.dir, names) }
+
+// words is files of a directory in a command.
+func (r *Report) words(dir string, names []string) string {
+	if len(names) > maxCommands {
+		return r.word(dir) + "/NAME"
+	}
+	var all []string
+	for _, name := range names {
+		all = append(all, r.word(path.Join(dir, name)))
+	}
+	return strings.Join(all, " ")
+}
+
+// word is a path of the host in a command.
+func (r *Report) word(p string) string {
+	if rest, ok := strings.CutPrefix(p, r.home+"/"); ok {
+		return "~/" + session.Quote(rest)
+	} else if p == r.home {
+		return "~"
+	}
+	return session.Quote(p)
+}
+
+// shorten is a path of the host in a text.
+func shorten(p, home string) string {
+	if rest, ok := strings.CutPrefix(p, home+"/"); ok {
+		return "~/" + rest
+	}
+	return p
+}
