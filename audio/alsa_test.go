@@ -55,7 +55,7 @@ func TestJack(t *testing.T) {
 	d := fakedesk.New(t, "JACK_DEFAULT_SERVER=studio", "JACK_DRIVER_DIR=/x", "JACK_START_SERVER=1")
 	own := map[string]bool{"/dev/shm/jack_default_4_0": true, "/dev/shm/jack_default_5_0": true}
 	d.Caller.UID = 4
-	d.Caller.Listeners = func() session.Listeners { return own }
+	d.Caller.Listeners = func() *session.Listeners { return &session.Listeners{Names: own} }
 	s := detectJack(d.Facts)
 	fakedesk.WantEnv(t, s, map[string]string{"JACK_DEFAULT_SERVER": "studio", "JACK_NO_START_SERVER": "1"})
 	if s.State != "the JACK server (listening)" {

@@ -51,7 +51,7 @@ func detectJack(f *session.Facts) session.Share {
 // findJackServers returns the caller's sockets /dev/shm/jack_SERVER_UID_N on which
 // a server listens.
 func findJackServers(c *session.Caller) (list []session.Path) {
-	for name := range c.Listeners() {
+	for name := range c.Listeners().Names {
 		if strings.HasPrefix(name, "/dev/shm/jack_") && strings.Contains(name, fmt.Sprintf("_%d_", c.UID)) {
 			list = append(list, session.Path(name))
 		}

@@ -69,7 +69,7 @@ func findPipewire(f *session.Facts) (found []string, note string) {
 	find := func(names []string, dirs ...session.HostPath) {
 		for _, name := range names {
 			for _, p := range listCandidates(name, dirs) {
-				if p[0] == '@' && f.Allowed("network") && c.Listeners()[p] ||
+				if p[0] == '@' && f.Allowed("network") && c.Listeners().Names[p] ||
 					p[0] == '/' && c.IsListening(session.HostPath(p)) {
 					found = append(found, p)
 					break

@@ -137,7 +137,7 @@ func whyUnreachable(f *session.Facts, a address) string {
 		return ""
 	case isAbstract && !f.Allowed("network"):
 		return "it is an abstract socket, and the network is denied"
-	case isAbstract && !f.Caller.Listeners()["@"+abstract]:
+	case isAbstract && !f.Caller.Listeners().Names["@"+abstract]:
 		return "no server listens"
 	case isAbstract:
 		return ""

@@ -30,10 +30,10 @@ func newDesk(t *testing.T) *desk {
 		d.Must(os.MkdirAll(d.Path(dir), 0o755))
 	}
 	d.Must(os.Chmod(d.Path(""), 0o755)) // for asNobody
-	d.Caller.Listeners = func() session.Listeners {
-		all := session.ReadListeners("/proc/net/unix")
+	d.Caller.Listeners = func() *session.Listeners {
+		all := session.ReadListeners()
 		// Abstract sockets of real X servers do not belong to this desk.
-		maps.DeleteFunc(all, func(name string, _ bool) bool { return name[0] == '@' && !d.abstract[name] })
+		maps.DeleteFunc(all.Names, func(name string, _ bool) bool { return name[0] == '@' && !d.abstract[name] })
 		return all
 	}
 	return d

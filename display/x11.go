@@ -80,7 +80,7 @@ func findRoute(f *session.Facts, d x11.Display) (route, error) {
 	if listens {
 		refused = unix.Access(string(socket.Real), unix.W_OK)
 	}
-	abstract := c.Listeners()[d.AbstractName()]
+	abstract := c.Listeners().Names[d.AbstractName()]
 	switch {
 	case listens && refused == nil:
 		return socketRoute(f, d, socket), nil
@@ -231,7 +231,7 @@ func hideX11(f *session.Facts) session.Share {
 	}
 	if f.Allowed("network") {
 		for _, n := range listDisplays(c) {
-			if name := (x11.Display{Number: n}).AbstractName(); c.Listeners()[name] {
+			if name := (x11.Display{Number: n}).AbstractName(); c.Listeners().Names[name] {
 				s.Notes = append(s.Notes, fmt.Sprintf("the abstract socket %s stays reachable unless you also deny network", name))
 			}
 		}

@@ -75,7 +75,7 @@ func listServers(f *session.Facts, k *cookieFinder) (found []candidate, dead []s
 // machine in ascending order.
 func listDisplays(c *session.Caller) []int {
 	numbers := map[int]bool{}
-	for name := range c.Listeners() {
+	for name := range c.Listeners().Names {
 		dir := path.Dir(name)
 		if dir != "@"+x11.SocketDir && dir != string(c.Host.Join(x11.SocketDir)) {
 			continue

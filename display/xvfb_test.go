@@ -94,7 +94,7 @@ func TestXvfbLock(t *testing.T) {
 	headless.Must(t, "desktop", cmd.Start())
 	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
 	socket := session.HostPath(fmt.Sprintf("%s/X%d", x11.SocketDir, n))
-	for end := time.Now().Add(20 * time.Second); !session.ReadListeners("/proc/net/unix").IsLive(socket); {
+	for end := time.Now().Add(20 * time.Second); !session.ReadListeners().IsLive(socket); {
 		if time.Now().After(end) {
 			t.Fatal("Xvfb did not start")
 		}

@@ -1,13 +1,10 @@
 package session
 
 import (
-	"bufio"
-	"bytes"
 	"os"
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -52,7 +49,7 @@ type Caller struct {
 	// Host is the directory in which the host's files are read: "/", except in tests.
 	Host HostPath
 	// Listeners returns the sockets that have a live server.
-	Listeners func() Listeners
+	Listeners func() *Listeners
 
 	machineID *string
 }
@@ -116,75 +113,6 @@ func FindRuntimeDir(env Environ, uid int) HostPath {
 
 // Owner returns the uid that owns a file.
 func Owner(st os.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
-
-// Listeners is the set of Unix sockets that a server listens on. Abstract names
-// begin with '@'.
-type Listeners map[string]bool
-
-// ReadListeners reads the table /proc/net/unix: flag 00010000 (__SO_ACCEPTCON)
-// marks a listening socket. Unlike a connection, reading the table does not start
-// socket-activated servers.
-func ReadListeners(table string) Listeners {
-	l := Listeners{}
-	data, err := rootfs.ReadHost(HostPath(table), 64<<20, 0)
-	if err != nil {
-		return l
-	}
-	sc := bufio.NewScanner(bytes.NewReader(data))
-	sc.Buffer(nil, len(data)+1)
-	for sc.Scan() {
-		// Num RefCount Protocol Flags Type St Inode Path
-		f := strings.Fields(sc.Text())
-		if len(f) < 8 || f[3] != "00010000" {
-			continue
-		}
-		// A path may contain blanks: it is everything after the inode.
-		if _, p, ok := strings.Cut(sc.Text(), " "+f[6]+" "); ok {
-			l[p] = true
-		}
-	}
-	return l
-}
-
-// LazyListeners returns a function that reads the host's table at its first call.
-func LazyListeners() func() Listeners {
-	return sync.OnceValue(func() Listeners { return ReadListeners("/proc/net/unix") })
-}
-
-// IsLive reports whether a server listens on the socket at p. If the server bound
-// it by a relative path, or by a path that exists only in the server's mount
-// namespace, the base name identifies it.
-func (l Listeners) IsLive(p HostPath) bool {
-	if l[string(p)] {
-		return true
-	}
-	if real, err := realpath(string(p)); err == nil && l[real] {
-		return true
-	}
-	for name := range l {
-		if path.Base(name) != path.Base(string(p)) || strings.HasPrefix(name, "@") {
-			continue
-		}
-		if !path.IsAbs(name) {
-			return true
-		}
-		if _, err := os.Lstat(name); os.IsNotExist(err) {
-			return true
-		}
-		if real, err := realpath(name); err == nil && real == string(p) {
-			return true
-		}
-	}
-	// Each network namespace has its own table, but sockets with a path ignore
-	// network namespaces (unix(7)): under "ip netns exec" init's table lists them.
-	return ReadListeners("/proc/1/net/unix")[string(p)]
-}
-
-// realpath resolves the directory of p, not p itself.
-func realpath(p string) (string, error) {
-	dir, err := rootfs.ResolveHost(HostPath(path.Dir(p)))
-	return path.Join(string(dir), path.Base(p)), err
-}
 
 // IsSocket reports whether p is a socket. It follows symlinks.
 func IsSocket(p HostPath) bool {

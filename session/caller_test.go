@@ -1,10 +1,8 @@
 package session
 
 import (
-	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,85 +19,6 @@ func TestEnviron(t *testing.T) {
 		}
 		if got != want || e.Get(name) != strings.TrimSuffix(want, "-") {
 			t.Errorf("%s is %q, want %q", name, got, want)
-		}
-	}
-}
-
-const unixTable = `Num       RefCount Protocol Flags    Type St Inode Path
-0000000000000000: 00000002 00000000 00010000 0001 01 1001 /run/user/5/wayland-0
-0000000000000000: 00000002 00000000 00010000 0001 01 1002 @/tmp/.X11-unix/X98765
-0000000000000000: 00000003 00000000 00000000 0001 03 1003 /run/connected
-0000000000000000: 00000002 00000000 00000000 0002 01 1004 /run/datagram
-0000000000000000: 00000002 00000000 00010000 0005 01 1005 /run/seqpacket
-0000000000000000: 00000002 00000000 00010000 0001 01 1006
-0000000000000000: 00000002 00000000 00010000 0001 01 1007 /run/a  b 1007 c
-0000000000000000: 00000002 00000000 00010000 0001 01 1008 relative-0
-0000000000000000: 00000002 00000000 00010000 0001 01 1009 /inside/only/other-0
-not a line
-`
-
-func TestReadListeners(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "unix")
-	os.WriteFile(file, []byte(unixTable), 0o644)
-	want := Listeners{"/run/user/5/wayland-0": true, "@/tmp/.X11-unix/X98765": true, "/run/seqpacket": true, "/run/a  b 1007 c": true,
-		"relative-0": true, "/inside/only/other-0": true}
-	l := ReadListeners(file)
-	if !reflect.DeepEqual(l, want) {
-		t.Errorf("%v, want %v", l, want)
-	}
-	for p, want := range map[HostPath]bool{
-		"/run/user/5/wayland-0":   true,
-		"/run/user/5/wayland-1":   false,
-		"/tmp/.X11-unix/X98765":   false, // abstract only
-		"/run/connected":          false,
-		"/run/a  b 1007 c":        true,
-		"/run/user/5/relative-0":  true, // bound in its directory
-		"/run/user/5/other-0":     true, // bound in another mount namespace
-		"/nowhere/else/seqpacket": true, // /run/seqpacket does not exist here
-	} {
-		if l.IsLive(p) != want {
-			t.Errorf("IsLive(%s) = %v", p, !want)
-		}
-	}
-	if l := ReadListeners(file + "-missing"); len(l) != 0 {
-		t.Error(l)
-	}
-}
-
-// A real socket is recognised, also through a symlink and with blanks in its
-// name. A socket without a server is not live, even if another socket of that
-// name is.
-func TestIsListening(t *testing.T) {
-	dir, err := os.MkdirTemp("", "s") // a socket's path has 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	for _, d := range []string{"real", "other"} {
-		os.Mkdir(filepath.Join(dir, d), 0o755)
-	}
-	os.Symlink("real", filepath.Join(dir, "link"))
-	listen := func(p string, live bool) {
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, p), Net: "unix"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.SetUnlinkOnClose(false)
-		if live {
-			t.Cleanup(func() { l.Close() })
-		} else {
-			l.Close()
-		}
-	}
-	listen("real/a b", true)
-	listen("link/through", true)
-	listen("other/a b", false)
-	os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
-	c := &Caller{Listeners: LazyListeners()}
-	for p, want := range map[string]bool{"real/a b": true, "link/a b": true, "link/through": true, "real/through": true,
-		"other/a b": false, "file": false, "missing": false, "real": false} {
-		if got := c.IsListening(HostPath(filepath.Join(dir, p))); got != want {
-			t.Errorf("IsListening(%s) = %v", p, got)
 		}
 	}
 }
