@@ -31,6 +31,9 @@ func detectFiles(f *session.Facts) session.Share {
 			continue
 		}
 		seen[p] = true
+		if home := session.HostPath(f.Caller.Account.Home); p != home && p.IsBelow(home) {
+			s.Named = append(s.Named, p)
+		}
 		binds := shareFile(f.Caller, p)
 		if f.Identity.Kind != "" && f.Identity.InsideUID == 0 {
 			binds = forRoot(binds)

@@ -22,7 +22,7 @@ type Offer struct {
 // Decide makes the plan from the facts, the request and what the features
 // offer. It changes nothing. The text of an error is for the person.
 func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, error) {
-	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable), plan: &Plan{
+	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable), linked: map[Path]bool{}, hidden: map[string]HostPath{}, plan: &Plan{
 		Name: f.Name, Tree: f.Root.Dir(), Identity: f.Identity, User: f.Account.Name, Argv: req.Argv,
 		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups}}
 	b.canMakeFile = f.canMakeFile
@@ -41,6 +41,7 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	for _, o := range offers {
 		b.coverSockets(o)
 	}
+	b.explainNamed(named(offers))
 	if b.err == nil {
 		b.err = b.chooseCwd()
 	}
@@ -66,7 +67,12 @@ type builder struct {
 	*layout
 	overlaid bool  // /etc is an overlay
 	instead  []Var // what says the same as files that are not shared
-	err      error
+	// linked are the links to loose files of the caller's home, and hidden are the
+	// chroot's own files and directories, on the host, that hide directories of the
+	// caller's home, by name.
+	linked map[Path]bool
+	hidden map[string]HostPath
+	err    error
 }
 
 func (b *builder) report(feature, state string) {
@@ -188,6 +194,7 @@ func (b *builder) addOffer(o Offer) {
 	for _, w := range o.Share.Warnings {
 		b.warn("%s: %s", o.Feature.Name, w)
 	}
+	b.showNamed(o.Feature.Name, o.Share.Named)
 	for _, s := range o.Share.Binds {
 		b.bind(o.Feature.Name, s)
 	}
@@ -223,7 +230,8 @@ func (b *builder) bind(feature string, s Bind) {
 		return
 	}
 	if s.OnlyIfMissing {
-		if !b.isMissing(s.Dest) || b.checkDestination(s.Dest) != nil {
+		s.Dest = b.findLooseFile(s.Dest)
+		if b.linked[s.Dest] || !b.isMissing(s.Dest) || b.checkDestination(s.Dest) != nil {
 			return
 		}
 		if dir := Path(path.Dir(string(s.Dest))); s.WithFolder && b.isMissing(dir) {

@@ -25,7 +25,7 @@ func (b *builder) chooseCwd() error {
 	case b.req.FromMenu:
 		b.plan.Cwd = b.f.Home
 	case len(b.req.Argv) > 0 && !b.req.RootInside:
-		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name}
+		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name, Inside: b.findInAlias(c)}
 	default:
 		b.plan.Cwd = b.f.Home
 		b.warn("%s: starting in %s", describeHidden(c, b.f.Name), b.f.Home)
@@ -54,6 +54,9 @@ func (b *builder) shareCwd() {
 		return
 	}
 	if IsShareable(b.f.Caller, c) && !b.isSystemDir(c) && unix.Access(string(c), unix.X_OK) == nil {
+		if top := b.findHidden(c); top != "" {
+			c = HostPath(b.f.Caller.Account.Home).Join(top) // all of it, so that its paths are the same
+		}
 		b.bind("files", Bind{Source: c, Dest: Path(c), Why: "the working directory"})
 	}
 }
@@ -118,6 +121,8 @@ type CwdError struct {
 	Dir  HostPath // "" if its path is unknown
 	Argv []string
 	Name string // of the chroot
+	// Inside is where Dir is inside because the whole home is there, or "".
+	Inside Path
 }
 
 func (e *CwdError) Error() string {

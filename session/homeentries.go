@@ -152,9 +152,11 @@ func (b *builder) addHomeDir(feature string, h homeInside, e HomeEntry, dest Pat
 	switch {
 	case exists && !existing.IsDir():
 		b.note("%s: ~/%s is the chroot's own file, not the directory of your home", feature, e.Name)
+		b.hidden[e.Name] = b.findOnHost(h, e.Name)
 		return
 	case exists && !b.isPlaceholder(h, e.Name):
 		b.note("%s: ~/%s is the chroot's own: its home already has files under that name", feature, e.Name)
+		b.hidden[e.Name] = b.findOnHost(h, e.Name)
 		return
 	case !exists && !h.writable:
 		b.note("%s: ~/%s is not shared: the home inside cannot be written to", feature, e.Name)
@@ -200,6 +202,7 @@ func (b *builder) addHomeLink(feature string, h homeInside, e HomeEntry, dest Pa
 	target := string(HomeAlias(HostPath(b.f.Caller.Account.Home)).Join(e.Name))
 	existing, exists := h.entries[e.Name]
 	p := path.Join(h.source, e.Name)
+	b.linked[dest], b.linked[b.f.Home.Join(e.Name)] = true, true
 	switch {
 	case h.mount.Kind == FromTmpfs:
 		b.addNode(Node{Path: p, Kind: Symlink, Target: target})

@@ -61,6 +61,7 @@ type Share struct {
 	Admissions   []Admission // grants for a program with another uid, besides those for the sockets in Binds
 	Cover        []Path      // existing sockets inside over which /dev/null is mounted
 	HomeEntries  []HomeEntry // visible entries of the caller's home
+	Named        []HostPath  // paths in the caller's home that the command line names
 	Notes        []string    // further lines for -v
 	Windows      []string    // printed even without -v if the program opens windows: on which screen
 	Warnings     []string    // printed even without -v: what the person requested and does not get

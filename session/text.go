@@ -132,6 +132,16 @@ func Quote(words ...string) string {
 }
 
 // isAlphanumeric reports whether r is an ASCII letter or digit.
+// QuoteInHome quotes a path of the host for a shell, as short as it can be.
+func QuoteInHome(p, home string) string {
+	if rest, ok := strings.CutPrefix(p, home+"/"); ok {
+		return "~/" + Quote(rest)
+	} else if p == home {
+		return "~"
+	}
+	return Quote(p)
+}
+
 func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

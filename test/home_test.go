@@ -115,12 +115,33 @@ line"; do test -d ~/"$p" || echo missing "$p"; done; cat ~/data/far.txt; ls ~/ma
 			if own {
 				entries, _ := os.ReadDir(treeHome)
 				for _, e := range entries {
-					if e.Name() != "made-inside" && e.Name()[0] != '.' {
+					if e.Name() != "made-inside" && e.Name() != "both" && e.Name()[0] != '.' {
 						t.Errorf("%s stays in the chroot's home", e.Name())
 					}
 				}
 			}
-			// --deny documents switches the rule off.
+			// What the command line names, where both homes have something, or only the host's.
+			if r := d.in("/", nil, "cat", at(".hidden")); !strings.Contains(r.stderr, "~/.hidden is not inside") || !strings.Contains(r.stderr, "/run/host"+at(".hidden")) {
+				t.Errorf("a dot file: %s", r.stderr)
+			}
+			d.in("/", nil, "cat", "/run/host"+at(".hidden")).wantOutput(t, "hidden")
+			d.in("/", nil, "sh", "-c", "mkdir ~/both && echo own >~/both/own")
+			if out, err := d.Output("sh", "-c", `mkdir "$1/both" && echo yours >"$1/both/yours"`, "sh", home); err != nil {
+				t.Fatal(out, err)
+			}
+			for _, dir := range []string{"/", home, at("both")} {
+				r := d.in(dir, nil, "sed", "-i", "s/$/ changed/", at("both/yours"))
+				if r.err != nil || !strings.Contains(r.stderr, "~/both is yours in this launch, not the chroot's own") {
+					t.Errorf("in %s: %+v", dir, r)
+				}
+			}
+			wantFile(t, at("both/yours"), "yours changed changed changed\n")
+			if r := d.in("/", nil, "cat", at("both/own")); r.stdout != "own" || !strings.Contains(r.stderr, "~/both inside is the chroot's own") {
+				t.Errorf("%+v", r)
+			}
+			// --deny documents switches the rule off, but not files that are named.
+			d.in(home, []string{"--deny=documents"}, "cat", "top.txt").wantOutput(t, strings.TrimSpace(readFile(t, at("top.txt"))))
+			d.in(home, []string{"--home=temporary"}, "cat", at("top.txt")).wantOutput(t, strings.TrimSpace(readFile(t, at("top.txt"))))
 			if r := d.in("/", []string{"--deny=documents"}, "sh", "-c", "test -e ~/src/a"); r.err == nil {
 				t.Error("documents are denied, and shared")
 			}

@@ -111,13 +111,7 @@ func (r *Report) End() (messages []Message) {
 // own lists the names that are neither links of chrun's nor mount points that a
 // launch has made.
 func (r *Report) own(entries map[string]entry) (names []string) {
-	made := map[string]bool{}
-	for _, p := range r.plan.Preparations {
-		if p.InHome != "" && p.Link == "" {
-			first, _, _ := strings.Cut(p.At, "/")
-			made[first] = true
-		}
-	}
+	made := r.mountPoints()
 	for name, e := range entries {
 		if !r.isLink(name, e) && !made[name] && !(e.kind == placeholder && r.isInHome(name)) {
 			names = append(names, name)
@@ -125,6 +119,18 @@ func (r *Report) own(entries map[string]entry) (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// mountPoints are the names in which this launch has made mount points.
+func (r *Report) mountPoints() map[string]bool {
+	made := map[string]bool{}
+	for _, p := range r.plan.Preparations {
+		if p.InHome == session.HostPath(r.dir) && p.Link == "" {
+			first, _, _ := strings.Cut(p.At, "/")
+			made[first] = true
+		}
+	}
+	return made
 }
 
 // isLink reports whether a symlink of the home is one that chrun has made.
@@ -199,6 +205,11 @@ func (r *Report) save(known map[string]string, entries map[string]entry, said []
 	})
 	for _, name := range said {
 		known[name] = entries[name].stamp
+	}
+	for name := range r.mountPoints() { // mount points in a directory that is known change it, too
+		if _, ok := known[name]; ok {
+			known[name] = entries[name].stamp
+		}
 	}
 	r.record.write(known)
 }

@@ -123,7 +123,7 @@ func TestReport(t *testing.T) {
 	l.mkdir(l.own + "/proj")
 	l.run(func() {})
 	l.plan.Preparations = []session.Preparation{{InHome: session.HostPath(l.own), At: "proj/file"}}
-	l.run(func() {})
+	l.run(func() { l.write(l.own+"/proj/file", "") })
 	l.plan.Preparations = nil
 	if earlier, end := l.run(func() {}); earlier != "" || end != "" {
 		t.Errorf("%q, %q", earlier, end)

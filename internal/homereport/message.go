@@ -62,13 +62,13 @@ func (n *news) messages(r *Report) (all []Message) {
 		return shorten(r.dir, r.home)
 	}
 	move := func(names []string) string {
-		return "to have it in your home: mv -i " + r.inOwn(names) + " " + r.word(r.home)
+		return "to have it in your home: mv -i " + r.inOwn(names) + " ~"
 	}
 	add(n.fresh, "is new in the chroot's home: "+where(n.fresh), "are new in the chroot's home: "+where(n.fresh), move(n.fresh))
 	add(n.changed, "was changed in the chroot's home: "+where(n.changed), "were changed in the chroot's home: "+where(n.changed), move(n.changed))
 	for _, name := range n.both {
 		add([]string{name}, "is new in the chroot's home: "+where([]string{name})+"; your home has another one", "",
-			"to have both in your home: mv -i "+r.inOwn([]string{name})+" "+r.word(path.Join(r.home, name+".chroot")))
+			"to have both in your home: mv -i "+r.inOwn([]string{name})+" "+session.QuoteInHome(path.Join(r.home, name+".chroot"), r.home))
 	}
 	add(n.replaced, "was written only in the chroot's home: yours is unchanged", "were written only in the chroot's home: yours are unchanged", r.settle(n.replaced))
 	add(n.removed, "was removed inside: the host's file is unchanged", "were removed inside: the host's files are unchanged", "to remove it: rm "+r.words(r.home, n.removed))
@@ -76,7 +76,7 @@ func (n *news) messages(r *Report) (all []Message) {
 	for _, p := range n.moved[:min(maxCommands, len(n.moved))] {
 		host := path.Join(r.home, path.Base(p))
 		all = append(all, Message{fmt.Sprintf("%s is only a link: the file is still %s", shorten(p, r.home), shorten(host, r.home)),
-			fmt.Sprintf("to have the file there: cp --remove-destination %s %s", r.word(host), r.word(p))})
+			fmt.Sprintf("to have the file there: cp --remove-destination %s %s", session.QuoteInHome(host, r.home), session.QuoteInHome(p, r.home))})
 	}
 	return all
 }
@@ -102,7 +102,7 @@ func (r *Report) standIns() []Message {
 // settle is the two commands for a file that stands in for the caller's.
 func (r *Report) settle(names []string) string {
 	own := r.inOwn(names)
-	return fmt.Sprintf("to replace yours by it: mv %s %s; to remove it: rm %[1]s", own, r.word(r.home))
+	return fmt.Sprintf("to replace yours by it: mv %s ~; to remove it: rm %[1]s", own)
 }
 
 // describe is a sentence about names at the top of the home.
@@ -122,23 +122,13 @@ func (r *Report) inOwn(names []string) string { return r.words(r.dir, names) }
 // words is files of a directory in a command.
 func (r *Report) words(dir string, names []string) string {
 	if len(names) > maxCommands {
-		return r.word(dir) + "/NAME"
+		return session.QuoteInHome(dir, r.home) + "/NAME"
 	}
 	var all []string
 	for _, name := range names {
-		all = append(all, r.word(path.Join(dir, name)))
+		all = append(all, session.QuoteInHome(path.Join(dir, name), r.home))
 	}
 	return strings.Join(all, " ")
-}
-
-// word is a path of the host in a command.
-func (r *Report) word(p string) string {
-	if rest, ok := strings.CutPrefix(p, r.home+"/"); ok {
-		return "~/" + session.Quote(rest)
-	} else if p == r.home {
-		return "~"
-	}
-	return session.Quote(p)
 }
 
 // shorten is a path of the host in a text.

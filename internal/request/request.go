@@ -161,8 +161,12 @@ func (l *Launch) Plan() (*session.Plan, error) {
 	if err != nil {
 		var cwd *session.CwdError
 		if errors.As(err, &cwd) {
-			words := append(append([]string{"chrun", "-C", "/"}, l.Flags.Words()...), l.Flags.Command...)
-			err = cli.WithHint(err, "name a directory inside: "+session.Quote(words...))
+			dir, hint := "/", "name a directory inside: "
+			if cwd.Inside != "" {
+				dir, hint = string(cwd.Inside), "there it is "+string(cwd.Inside)+": "
+			}
+			words := append(append([]string{"chrun", "-C", dir}, l.Flags.Words()...), l.Flags.Command...)
+			err = cli.WithHint(err, hint+session.Quote(words...))
 		}
 		return nil, err
 	}
