@@ -2,6 +2,9 @@ package session
 
 import (
 	"fmt"
+	"iter"
+	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -24,13 +27,40 @@ func (b *builder) chooseCwd() error {
 		}
 	case b.req.FromMenu:
 		b.plan.Cwd = b.f.Home
-	case len(b.req.Argv) > 0 && !b.req.RootInside:
+	case len(b.req.Argv) > 0 && !b.req.RootInside && (!b.req.AnyCwd || b.namesFileOf(c)):
 		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name, Inside: b.findInAlias(c)}
 	default:
 		b.plan.Cwd = b.f.Home
 		b.warn("%s: starting in %s", describeHidden(c, b.f.Name), b.f.Home)
 	}
 	return nil
+}
+
+// namesFileOf reports whether an argument names, by a relative path, something that
+// exists in the directory dir. In another directory the program would find another
+// file, or none.
+func (b *builder) namesFileOf(dir HostPath) bool {
+	for arg := range b.relativeArguments() {
+		if _, err := os.Lstat(string(dir.Join(arg))); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// relativeArguments yields the arguments that may be relative paths, and what
+// stands after the "=" of an option.
+func (b *builder) relativeArguments() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, arg := range b.req.Argv[min(1, len(b.req.Argv)):] {
+			if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
+				arg = value
+			}
+			if arg != "" && !path.IsAbs(arg) && !yield(path.Clean(arg)) {
+				return
+			}
+		}
+	}
 }
 
 // homeAliasCwd returns the alias of the caller's real home if the caller works at

@@ -6,6 +6,43 @@ import (
 	"testing"
 )
 
+// The command of a --bin export starts in the home if the directory is hidden,
+// unless the command line names a file there, which would be another one.
+func TestAnyCwd(t *testing.T) {
+	for _, x := range []struct {
+		argv    string
+		refused bool
+	}{
+		{"firefox", false},
+		{"firefox https://example.org new.png -o --color=auto", false},
+		{"rg word a.conf", true},
+		{"rg word ./sub/../a.conf", true},
+		{"rg --file=a.conf", true},
+		{"rg word .", true},
+		{"rg word ..", true},
+		{"rg word /etc/passwd", false},
+		{"a.conf", false},
+	} {
+		for _, any := range []bool{true, false} {
+			w := newWorld(t, "tree/tmp/", "tree/proc/", "tree/run/", "tree/dev/", "tree/sys/", "tree/home/alice/", "hidden/sub/", "hidden/a.conf")
+			w.f.Allowed = func(name string) bool { return name != "files" && name != "tmp" }
+			w.f.Caller.Cwd, w.req.Argv, w.req.AnyCwd = HostPath(w.dir+"/hidden"), strings.Fields(x.argv), any
+			plan, err := w.decide()
+			var refused *CwdError
+			switch {
+			case x.refused || !any:
+				if !errors.As(err, &refused) {
+					t.Errorf("%s: %v", x.argv, err)
+				}
+			case err != nil || plan.Cwd != "/home/alice":
+				t.Errorf("%s: %+v, %v", x.argv, plan, err)
+			case !strings.Contains(strings.Join(plan.Warnings, "\n"), "is not visible in the chroot \"debian\": starting in /home/alice"):
+				t.Errorf("%s: %v", x.argv, plan.Warnings)
+			}
+		}
+	}
+}
+
 // A program starts in the directory of its caller, if that is visible inside.
 func TestCwd(t *testing.T) {
 	for _, x := range []struct {

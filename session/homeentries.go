@@ -227,12 +227,8 @@ func isEmptyLeftover(e fs.DirEntry) bool {
 // existing visible file at the top of the caller's home.
 func (b *builder) namesLooseFile() bool {
 	home := b.f.Caller.Account.Home
-	for _, arg := range b.req.Argv[min(1, len(b.req.Argv)):] {
-		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
-			arg = value
-		}
-		name := path.Clean(arg)
-		if arg == "" || path.IsAbs(name) || name[0] == '.' || strings.Contains(name, "/") {
+	for name := range b.relativeArguments() {
+		if name[0] == '.' || strings.Contains(name, "/") {
 			continue
 		}
 		if st, err := os.Stat(path.Join(home, name)); err == nil && st.Mode().IsRegular() {

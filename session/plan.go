@@ -17,6 +17,7 @@ type Request struct {
 	Binds         []Bind
 	Env           []Var
 	FromMenu      bool // nobody chose the working directory
+	AnyCwd        bool // start in the home if the working directory is not visible inside
 	UnsetEnv      []string
 	RootInside    bool // the program is root inside
 	NoDesktop     bool // root runs chrun for itself, without a desktop user

@@ -195,6 +195,18 @@ func TestExportBin(t *testing.T) {
 	if err != nil || !strings.HasPrefix(out, "box: a b $c; ") {
 		t.Error(out, err)
 	}
+	// Nobody chose the directory, unless the command line names a file in it.
+	hidden := d.Getenv("HOME") + "/.config/say"
+	if err := os.MkdirAll(hidden, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, hidden+"/conf", "")
+	for args, want := range map[string]string{"https://example.org": "box: https://example.org; ", "conf": ""} {
+		out, err := d.Output("sh", "-c", `cd "$0" && exec "$@"`, hidden, bin, args)
+		if !strings.HasPrefix(out, want) || want == "" && (err == nil || out != "") {
+			t.Errorf("%s: %q, %v", args, out, err)
+		}
+	}
 	d.chroot = "box"
 	r := d.chrun(both, []string{"--home=host"}, "sh", "-c", bin+" x; exit 7")
 	if r.code != 7 || !strings.Contains(r.stdout, "box: x; sh -c") {

@@ -82,7 +82,7 @@ func TestCommandOnHost(t *testing.T) {
 	f.run(Selection{Commands: []string{"true"}})
 	c := exec.Command(f.BinDir+"/true", "a b")
 	c.Env = []string{"CHRUN_CHROOT=box"}
-	if out, err := c.CombinedOutput(); err != nil || string(out) != "-c box true a b\n" {
+	if out, err := c.CombinedOutput(); err != nil || string(out) != "-c box --any-cwd true a b\n" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

@@ -94,7 +94,8 @@ func (s *Set) treeState(root *rootfs.Root, selection *Selection) string {
 		}
 	}
 	for _, program := range selection.Commands {
-		fmt.Fprintln(h, FindProgram(root, program))
+		p := FindProgram(root, program)
+		fmt.Fprintln(h, p, commandText(host, s.chroot, program, p))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

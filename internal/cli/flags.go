@@ -21,6 +21,7 @@ type Flags struct {
 	Bind, Env, UnsetEnv     []string
 	Switches                []Switch // --allow and --deny in the order given
 	List, Verbose, Quiet    bool
+	AnyCwd                  bool
 	Help, Version           bool
 
 	Command []string // COMMAND and its arguments
@@ -119,6 +120,9 @@ var ChrunFlags = []Flag{
 	{Name: "cwd", Short: "C", Value: "DIR", Kind: DirectoryValue, About: "working directory inside",
 		Usage: []string{"working directory inside"},
 		bind:  func(f *Flags) pflag.Value { return &text{to: &f.Cwd} }},
+	{Name: "any-cwd", Default: "true", About: "start in the home if need be",
+		Usage: []string{"start in the home if the working directory is not", "available inside, unless an ARG names a file in it"},
+		bind:  func(f *Flags) pflag.Value { return &on{to: &f.AnyCwd} }},
 	{Name: "identity", Value: "KIND", Kind: IdentityValue, About: "whose uid the program has",
 		Usage: []string{"auto, match, remap, subid; as root: idmap, grant"},
 		bind:  func(f *Flags) pflag.Value { return &text{to: &f.Identity, check: checkIdentity} }},

@@ -55,7 +55,7 @@ func Build(in Input) (*Launch, error) {
 	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
 	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command}
 	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, NoDesktop: in.Role.Bare,
-		UnsetEnv: in.Flags.UnsetEnv, FromMenu: in.Flags.App != ""}
+		UnsetEnv: in.Flags.UnsetEnv, FromMenu: in.Flags.App != "", AnyCwd: in.Flags.AnyCwd}
 	if in.Flags.Cwd == "" {
 		l.Facts.Base = in.Caller.Cwd
 	}
@@ -165,7 +165,7 @@ func (l *Launch) Plan() (*session.Plan, error) {
 			if cwd.Inside != "" {
 				dir, hint = string(cwd.Inside), "there it is "+string(cwd.Inside)+": "
 			}
-			words := append(append([]string{"chrun", "-C", dir}, l.Flags.Words()...), l.Flags.Command...)
+			words := append(append([]string{"chrun", "-C", dir}, l.Flags.Words("any-cwd")...), l.Flags.Command...)
 			err = cli.WithHint(err, hint+session.Quote(words...))
 		}
 		return nil, err
