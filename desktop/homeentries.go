@@ -3,8 +3,11 @@ package desktop
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +33,7 @@ func listHomeEntries(c *session.Caller) (entries []session.HomeEntry, notes []st
 		return nil, []string{fmt.Sprintf("%s is not shared: %v", home, err)}
 	}
 	var links []string
+	left := leftOut{}
 	files := 0
 	for _, e := range list {
 		name := e.Name()
@@ -43,67 +47,108 @@ func listHomeEntries(c *session.Caller) (entries []session.HomeEntry, notes []st
 			if files++; files <= maxLooseFiles {
 				entries = append(entries, session.HomeEntry{Name: name})
 			}
+		default:
+			left.add(isSpecial, name)
 		}
 	}
 	if files > maxLooseFiles {
 		notes = append(notes, fmt.Sprintf("only the first %d of %d files at the top of %s are shared", maxLooseFiles, files, home))
 	}
-	linked, late := resolveHomeLinks(c, home, links)
-	if late {
-		notes = append(notes, "some symlinks at the top of "+string(home)+" are not shared: a file system did not answer")
+	for _, l := range resolveHomeLinks(c, home, links) {
+		if l.why == "" {
+			entries = append(entries, l.HomeEntry)
+		} else {
+			left.add(l.why, l.Name)
+		}
 	}
-	return append(entries, linked...), notes
+	return entries, append(notes, left.notes(home)...)
 }
 
-// resolveHomeLinks finds where symlinks at the top of the home lead. late reports
-// that there was no time for all of them.
-func resolveHomeLinks(c *session.Caller, home session.HostPath, names []string) (entries []session.HomeEntry, late bool) {
-	if len(names) == 0 {
-		return nil, false
+// Why entries of the home are left out.
+const (
+	isSpecial    = "sockets, FIFOs and devices"
+	leadsNowhere = "symlinks that lead nowhere"
+	leadsToOwn   = "symlinks to dot files, to the system, and to the home or above"
+	leadsOutside = "symlinks to files outside the home"
+	isLate       = "symlinks into a file system that does not answer"
+)
+
+// leftOut are the names of what is left out, by the reason.
+type leftOut map[string][]string
+
+func (l leftOut) add(why, name string) { l[why] = append(l[why], name) }
+
+// notes returns a line for each reason.
+func (l leftOut) notes(home session.HostPath) (notes []string) {
+	const most = 5
+	for _, why := range slices.Sorted(maps.Keys(l)) {
+		names := l[why]
+		text := strings.Join(names[:min(most, len(names))], ", ")
+		if len(names) > most {
+			text += fmt.Sprintf(" and %d more", len(names)-most)
+		}
+		notes = append(notes, fmt.Sprintf("left out at the top of %s: %s (%s)", home, why, text))
 	}
-	found := make(chan session.HomeEntry, len(names))
+	return notes
+}
+
+// homeLink is a symlink at the top of the home: an entry, or why it is left out.
+type homeLink struct {
+	session.HomeEntry
+	why string
+}
+
+// resolveHomeLinks finds where symlinks at the top of the home lead.
+func resolveHomeLinks(c *session.Caller, home session.HostPath, names []string) (links []homeLink) {
+	if len(names) == 0 {
+		return nil
+	}
+	found := make(chan homeLink, len(names))
 	go func() {
-		defer close(found)
 		for _, name := range names {
-			if e, ok := resolveHomeLink(c, home, name); ok {
-				found <- e
-			}
+			e, why := resolveHomeLink(c, home, name)
+			e.Name = name
+			found <- homeLink{e, why}
 		}
 	}()
 	timeout := time.After(linkTime)
-	for {
+	for i := range names {
 		select {
-		case e, more := <-found:
-			if !more {
-				return entries, false
-			}
-			entries = append(entries, e)
+		case l := <-found:
+			links = append(links, l)
 		case <-timeout:
-			return entries, true
+			for _, name := range names[i:] {
+				links = append(links, homeLink{session.HomeEntry{Name: name}, isLate})
+			}
+			return links
 		}
 	}
+	return links
 }
 
 // resolveHomeLink accepts a symlink to a directory that is neither the system's,
 // nor the home or above it, nor a dot directory of it, and one to a visible file
-// of the home.
-func resolveHomeLink(c *session.Caller, home session.HostPath, name string) (e session.HomeEntry, ok bool) {
+// of the home. Otherwise it returns why not.
+func resolveHomeLink(c *session.Caller, home session.HostPath, name string) (e session.HomeEntry, why string) {
 	real, err := rootfs.ResolveHost(home.Join(name))
-	if err != nil {
-		return e, false
+	var st unix.Stat_t
+	if err != nil || unix.Stat(string(real), &st) != nil {
+		return e, leadsNowhere
 	}
 	real = c.PathThroughHome(real)
-	var st unix.Stat_t
-	if !session.IsShareable(c, real) || unix.Stat(string(real), &st) != nil {
-		return e, false
+	if !session.IsShareable(c, real) {
+		return e, leadsToOwn
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		return session.HomeEntry{Name: name, Dir: real}, true
+		return session.HomeEntry{Dir: real}, ""
 	case unix.S_IFREG:
-		return session.HomeEntry{Name: name}, real.IsBelow(home)
+		if real.IsBelow(home) {
+			return e, ""
+		}
+		return e, leadsOutside
 	}
-	return e, false
+	return e, isSpecial
 }
 
 // userDirBinds shares the directories of user-dirs.dirs that are not at the top of

@@ -149,6 +149,16 @@ line"; do test -d ~/"$p" || echo missing "$p"; done; cat ~/data/far.txt; ls ~/ma
 	}
 }
 
+// A home that the person cannot write is refused, with what to do.
+func TestUnusableHome(t *testing.T) {
+	d := openDesktop(t, headless.Options{})
+	for _, dir := range []string{"/etc", "/root", "/nosuch"} {
+		if r := d.in("/", []string{"--home=" + dir}, "true"); !strings.HasPrefix(r.stderr, "chrun: cannot use \""+dir+"\" as home: ") || !strings.Contains(r.stderr, "chrun: hint: ") {
+			t.Errorf("%s: %v %s", dir, r.err, r.stderr)
+		}
+	}
+}
+
 // mountTreeWithHome mounts the tests' chroot with an account of the user's uid
 // that has a home of its own there.
 func mountTreeWithHome(t *testing.T, u headless.User) (tree, home string) {

@@ -100,6 +100,27 @@ func TestNewCaller(t *testing.T) {
 	}
 }
 
+// A mistake of one level, up or down, is named.
+func TestNearTree(t *testing.T) {
+	dir := t.TempDir()
+	for _, p := range []string{"one/tree/usr/bin", "one/tree/etc", "one/tree/home/a", "one/data", "two/a/usr", "two/a/etc", "two/b/usr", "two/b/etc"} {
+		if err := os.MkdirAll(filepath.Join(dir, p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const other = "name the directory that holds usr, etc and bin of the other system"
+	for name, want := range map[string]string{
+		"one/tree/usr": "the chroot is the directory above it: DIR/one/tree", "one/tree/home/a": "the chroot is the directory above it: DIR/one/tree",
+		"one": "the chroot is the directory in it: DIR/one/tree", "one/data": other, "two": other,
+	} {
+		_, err := rootfs.Open(rootfs.HostPath(filepath.Join(dir, name)))
+		hint := strings.Join(Hints(&ChrootError{Verb: "enter", Dir: rootfs.HostPath(filepath.Join(dir, name)), Err: err}), "; ")
+		if got := strings.ReplaceAll(hint, dir, "DIR"); err == nil || got != want {
+			t.Errorf("%s: %v, %q", name, err, got)
+		}
+	}
+}
+
 func TestErrorText(t *testing.T) {
 	enter := func(err error) error { return &ChrootError{Verb: "enter", Dir: "/mnt/a b", Err: err} }
 	open := func(err error) error { return enter(&os.PathError{Op: "open", Path: "/mnt/a b", Err: err}) }

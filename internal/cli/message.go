@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +67,9 @@ func (e *ChrootError) Hint() string {
 	dir := session.Quote(string(e.Dir))
 	switch {
 	case errors.As(e.Err, &not), errors.Is(e.Err, unix.ENOTDIR):
+		if tree, where := nearTree(string(e.Dir)); tree != "" {
+			return "the chroot is the directory " + where + ": " + session.Quote(tree)
+		}
 		return "name the directory that holds usr, etc and bin of the other system"
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return "is it mounted? ls " + dir
@@ -75,6 +79,34 @@ func (e *ChrootError) Hint() string {
 		return "you need search permission on every directory above it: namei -l " + dir
 	}
 	return ""
+}
+
+// nearTree looks for a chroot above dir, or in it. It returns "" if there is none, or
+// if there are several.
+func nearTree(dir string) (tree, where string) {
+	isTree := func(dir string) bool {
+		root, err := rootfs.Open(rootfs.HostPath(dir))
+		if err != nil {
+			return false
+		}
+		defer root.Close()
+		return root.Exists("/usr") && root.Exists("/etc")
+	}
+	for above := path.Dir(dir); above != "/" && above != "."; above = path.Dir(above) {
+		if isTree(above) {
+			return above, "above it"
+		}
+	}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if p := path.Join(dir, e.Name()); e.IsDir() && isTree(p) {
+			if tree != "" || dir == "/" {
+				return "", ""
+			}
+			tree, where = p, "in it"
+		}
+	}
+	return tree, where
 }
 
 // isReachable reports whether the caller may search every directory above dir.

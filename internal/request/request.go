@@ -63,7 +63,7 @@ func Build(in Input) (*Launch, error) {
 	if err != nil {
 		return nil, cli.Locate(err, l.User.Origin.String())
 	}
-	if l.Request.Home, l.Request.HomeDirectory, err = resolveHome(in.Caller, l.Home); err != nil {
+	if l.Request.Home, l.Request.HomeDirectory, err = resolveHome(in.Caller, l.Facts.Identity.Kind, l.Home); err != nil {
 		return nil, err
 	}
 	l.Request.HomeStore, l.recordHome = homeStore(in.Caller, in.Root.Dir(), in.Choice.Chroot)

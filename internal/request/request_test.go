@@ -183,6 +183,8 @@ func TestRefusals(t *testing.T) {
 		{"-c mine ls", "cannot share /no/such: no such file or directory (DIR/config/chrun/chroots/mine.toml:2)", ""},
 		{"-c home ls", "cannot use \"/no/such\" as home: no such directory (DIR/config/chrun/chroots/home.toml:2)", ""},
 		{"-c DIR/tree --home=nosuch ls", "cannot read the command line: --home does not accept \"nosuch\": it is auto, private, host, temporary or a directory (./nosuch)", "chrun --help"},
+		{"-c DIR/tree --home=DIR/new ls", "cannot use \"DIR/new\" as home: no such directory", "mkdir DIR/new, or --home=private"},
+		{"-c DIR/tree --home=/dev/null ls", "cannot use \"/dev/null\" as home: not a directory", "name a directory that you can write to, or --home=private"},
 		{"-c DIR/tree --bind / ls", "cannot read the command line: --bind \"/\": it would cover the whole chroot", "chrun --help"},
 		{"-c DIR/tree --bind : ls", "cannot read the command line: --bind ", "chrun --help"},
 		{"-c DIR/tree --env =x ls", "cannot read the command line: --env \"=x\": the form is NAME or NAME=VALUE", "chrun --help"},

@@ -1,11 +1,15 @@
 package request
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"chrun/internal/cli"
 	"chrun/session"
@@ -13,8 +17,9 @@ import (
 	"chrun/session/rootfs"
 )
 
-// resolveHome reads --home and the key home: a mode or a directory.
-func resolveHome(c *session.Caller, home Setting) (mode session.HomeMode, dir session.HostPath, err error) {
+// resolveHome reads --home and the key home: a mode or a directory, which the caller
+// can write unless the program has another uid.
+func resolveHome(c *session.Caller, kind session.Kind, home Setting) (mode session.HomeMode, dir session.HostPath, err error) {
 	switch {
 	case home.Value == "":
 		return session.HomeAuto, "", nil
@@ -24,8 +29,19 @@ func resolveHome(c *session.Caller, home Setting) (mode session.HomeMode, dir se
 		return "", "", &cli.UsageError{Err: fmt.Errorf("--home does not accept %q: it is auto, private, host, temporary or a directory (./%[1]s)", home.Value)}
 	}
 	dir = cli.HostPath(c, home.Value)
-	if st, err := os.Stat(string(dir)); err != nil || !st.IsDir() {
-		return "", "", cli.Locate(fmt.Errorf("cannot use %q as home: no such directory", home.Value), home.Origin.String())
+	st, err := os.Stat(string(dir))
+	hint := "name a directory that you can write to, or --home=private"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = errors.New("no such directory")
+		hint = "mkdir " + session.QuoteInHome(string(dir), c.Account.Home) + ", or --home=private"
+	case err == nil && !st.IsDir():
+		err = unix.ENOTDIR
+	case err == nil && kind != session.Grant && unix.Access(string(dir), unix.W_OK|unix.X_OK) != nil:
+		err = errors.New("you cannot write to it")
+	}
+	if err != nil {
+		return "", "", cli.WithHint(cli.Locate(fmt.Errorf("cannot use %q as home: %w", home.Value, cli.Cause(err)), home.Origin.String()), hint)
 	}
 	if rootfs.IsSameFile(dir, rootfs.HostPath(c.Account.Home)) {
 		return session.HomeHost, "", nil

@@ -101,7 +101,10 @@ func OpenAt(fd int, dir HostPath) (*Root, error) {
 func (r *Root) check(dir HostPath) (*Root, error) {
 	_, err := r.Lstat("/usr")
 	if errors.Is(err, fs.ErrNotExist) {
-		_, err = r.Lstat("/bin")
+		if _, err = r.Lstat("/bin"); err == nil && r.isUsr() {
+			r.Close()
+			return nil, &NotChrootError{Dir: dir, Why: "it is only the usr of a chroot, without etc and usr"}
+		}
 	}
 	if err != nil {
 		r.Close()
@@ -111,6 +114,14 @@ func (r *Root) check(dir HostPath) (*Root, error) {
 		return nil, &os.PathError{Op: "open", Path: string(dir), Err: errors.Unwrap(err)}
 	}
 	return r, nil
+}
+
+// isUsr reports whether the tree, which has no /usr, is the usr of another one. It
+// has a bin, too.
+func (r *Root) isUsr() bool {
+	above := path.Dir(string(r.dir))
+	_, err := os.Lstat(path.Join(above, "etc"))
+	return path.Base(string(r.dir)) == "usr" && err == nil
 }
 
 // NotChrootError reports why a directory is not a chroot.

@@ -48,8 +48,9 @@ func newRoot(t *testing.T, entries ...string) (*Root, string) {
 }
 
 func TestOpen(t *testing.T) {
-	_, dir := newRoot(t, "../bin-only/bin/", "../nothing/", "../file", "../link -> tree", "../usr-link/usr -> /nowhere")
-	for name, want := range map[string]string{"tree": "tree", "link": "tree", "bin-only": "bin-only", "usr-link": "usr-link", "tree/../tree/": "tree"} {
+	_, dir := newRoot(t, "../bin-only/bin/", "../nothing/", "../file", "../link -> tree", "../usr-link/usr -> /nowhere",
+		"../whole/usr/bin/", "../whole/etc/", "../part/usr/bin/")
+	for name, want := range map[string]string{"tree": "tree", "link": "tree", "bin-only": "bin-only", "usr-link": "usr-link", "part/usr": "part/usr", "tree/../tree/": "tree"} {
 		r, err := Open(HostPath(dir + "/" + name))
 		if err != nil || string(r.Dir()) != dir+"/"+want {
 			t.Errorf("%s: %v, %v", name, r, err)
@@ -58,7 +59,7 @@ func TestOpen(t *testing.T) {
 		r.Close()
 	}
 	var not *NotChrootError
-	for _, p := range []string{dir + "/nothing", "/", "/proc/self/root"} {
+	for _, p := range []string{dir + "/nothing", "/", "/proc/self/root", "/usr", dir + "/whole/usr"} {
 		if r, err := Open(HostPath(p)); !errors.As(err, &not) {
 			t.Errorf("%s: %v, %v", p, r, err)
 		}
