@@ -267,7 +267,7 @@ func TestExportNamed(t *testing.T) {
 		if r := m.must("export", "g", name); !strings.Contains(r.stdout, "viewer is in the menu") {
 			t.Errorf("%s: %s%s", name, r.stdout, r.stderr)
 		}
-		if r := m.must("unexport", "g", name); !strings.Contains(r.stdout, "viewer is no longer in the menu") {
+		if r := m.must("unexport", "g", name); !strings.Contains(r.stdout, "viewer is no longer exported") {
 			t.Errorf("%s: %s%s", name, r.stdout, r.stderr)
 		}
 		m.compare(name, before, m.snapshot())

@@ -2,7 +2,6 @@ package export
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -146,39 +145,57 @@ func (c *Chooser) findApp(word string) (id string, err error) {
 	for _, a := range found {
 		ids = append(ids, session.Quote(session.Printable(a.ID)))
 	}
-	return "", c.fail(word, "it can mean "+strings.Join(ids, ", "), "chrunctl export "+c.Chroot+" "+ids[0])
+	return "", c.fail(word, "it can mean "+strings.Join(ids, ", "), "chrunctl "+cmp.Or(c.verb, "export")+" "+c.Chroot+" "+ids[0])
 }
 
 // explainMissing says why no app has the name word, and what to do instead.
 func (c *Chooser) explainMissing(word string) error {
-	near, why := nearestID(c.listApps(), word), "the chroot has no such program"
+	near, why, next := nearApps(c.listApps(), word), "the chroot has no such program", "chrunctl apps "+c.Chroot
 	isProgram := FindProgram(c.Root, word) != ""
 	if isProgram {
 		why = "the program has no entry in the chroot"
 	}
-	if near != "" {
-		why += "; did you mean " + near + "?"
+	if len(near) > 0 {
+		var names []string
+		for _, a := range near {
+			names = append(names, session.Printable(a.ID+" ("+a.Entry.Localised("Name", c.Host.Locale)+")"))
+		}
+		why += "; entries with such a name: " + strings.Join(names, ", ")
 	}
-	next := "chrunctl apps " + c.Chroot
-	if c.verb != "" {
-		return c.fail(word, why, next)
+	line := func(words ...string) string {
+		return session.Quote(append([]string{"chrunctl", cmp.Or(c.verb, "export"), c.Chroot}, words...)...)
 	}
-	switch quoted := session.Quote(word); {
-	case isProgram && near != "":
-		next = "chrunctl export " + c.Chroot + " " + session.Quote(near) + "; for an entry of its own: --make-entry --name TEXT; for the terminal: --bin"
+	switch {
+	case len(near) > 0:
+		next = line(session.Printable(near[0].ID))
+	case c.verb != "":
 	case isProgram:
-		next = fmt.Sprintf("for the menu: chrunctl export %s %s --make-entry --name TEXT; for the terminal: chrunctl export %[1]s %[2]s --bin", c.Chroot, quoted)
+		next = "for the menu: " + line(word, "--make-entry", "--name", "TEXT") + "; for the terminal: " + line(word, "--bin")
 	}
 	return c.fail(word, why, next)
 }
 
-// nearestID returns an ID that contains the word, or that the word contains.
-func nearestID(apps []App, word string) string {
+// maxNear is how many entries a message names.
+const maxNear = 5
+
+// nearApps returns the apps whose ID, program or name contains the word, or whose
+// ID the word contains. Those that menus show come first.
+func nearApps(apps []App, word string) (near []App) {
 	word = strings.ToLower(word)
-	for _, a := range apps {
-		if id := strings.ToLower(a.ID); a.Err == nil && id != word && (strings.Contains(id, word) || strings.Contains(word, id)) {
-			return session.Printable(a.ID)
+	if len(word) < 3 {
+		return nil
+	}
+	for _, hidden := range []bool{false, true} {
+		for _, a := range apps {
+			if a.Err != nil || !isValidID(a.ID) || a.Entry.Bool("NoDisplay") != hidden {
+				continue
+			}
+			id := strings.ToLower(a.ID)
+			text := id + "\n" + strings.ToLower(path.Base(a.Entry.Program())+"\n"+a.Entry.String("Name"))
+			if strings.Contains(text, word) || len(id) > 2 && strings.Contains(word, id) {
+				near = append(near, a)
+			}
 		}
 	}
-	return ""
+	return near[:min(maxNear, len(near))]
 }

@@ -57,12 +57,27 @@ func TestAddApp(t *testing.T) {
 	for word, want := range map[string]string{
 		"nosuch":      "cannot export nosuch: the chroot has no such program\nchrunctl apps box",
 		"find":        "cannot export find: the program has no entry in the chroot\nfor the menu: chrunctl export box find --make-entry --name TEXT; for the terminal: chrunctl export box find --bin",
-		"viewer-tool": "cannot export viewer-tool: the program has no entry in the chroot; did you mean viewer?\nchrunctl export box viewer; for an entry of its own: --make-entry --name TEXT; for the terminal: --bin",
+		"viewer-tool": "cannot export viewer-tool: the program has no entry in the chroot; entries with such a name: viewer (Viewer)\nchrunctl export box viewer",
+		"viewe":       "cannot export viewe: the chroot has no such program; entries with such a name: viewer (Viewer), viewer-daemon (Viewer)\nchrunctl export box viewer",
 	} {
 		_, err := newChooser(t).AddApp(word)
 		var e *Error
 		if !errors.As(err, &e) || err.Error()+"\n"+e.Hint() != want {
 			t.Errorf("%s: %v, hint %q", word, err, e.Hint())
+		}
+	}
+}
+
+// An entry that menus do not show is not said to be in the menu.
+func TestSummarizeHidden(t *testing.T) {
+	h := &Host{BinDir: "/home/al/.local/bin"}
+	for keys, want := range map[string]string{"": "a is in the menu", "NoDisplay=true\nMimeType=text/html;\n": "a opens files or links, but menus do not show it",
+		"NoDisplay=true\n": "a is exported, but menus do not show it", "OnlyShowIn=KDE;\n": "a is exported, but menus do not show it"} {
+		p := "/x/a.desktop"
+		plan := &Plan{Steps: []Step{{Op: Write, Path: p}}, IDs: map[string]string{"a": "a"},
+			files: map[string]*file{p: {data: []byte("[Desktop Entry]\nType=Application\nName=A\nExec=a\n" + keys)}}}
+		if got := Summarize(h, plan, []string{"a"}, false).Changes; len(got) != 1 || got[0] != want {
+			t.Errorf("%q: %q", keys, got)
 		}
 	}
 }
@@ -148,7 +163,7 @@ func TestSummarize(t *testing.T) {
 		IDs:   map[string]string{"a": "a", "z": "z"},
 	}
 	s := Summarize(h, plan, []string{"bad", "named"}, false)
-	if got, want := strings.Join(s.Changes, "\n"), "a is in the menu\nb has changed\nc is no longer in the menu\n/home/al/.local/bin/find was made"; got != want {
+	if got, want := strings.Join(s.Changes, "\n"), "a is in the menu\nb has changed\nc is no longer exported\n/home/al/.local/bin/find was made"; got != want {
 		t.Errorf("%s", got)
 	}
 	if got, want := strings.Join(s.Notes, "\n"), "/x/d.desktop stays as it is: you have changed it\na loses a key\nnamed is hidden"; got != want {

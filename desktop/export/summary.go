@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"chrun/desktop/entry"
 	"chrun/desktop/export/icon"
 	"chrun/session"
 	"chrun/session/rootfs"
@@ -43,7 +44,7 @@ func Summarize(h *Host, plan *Plan, named []string, detail bool) Summary {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s stays as it is: %s", session.Printable(step.Path), step.Why))
 		case isEntry:
 			changed[id] = true
-			s.Changes = append(s.Changes, session.Printable(id)+" "+map[Op]string{Write: "is in the menu", Replace: "has changed", Remove: "is no longer in the menu"}[step.Op])
+			s.Changes = append(s.Changes, session.Printable(id)+" "+plan.describeEntry(h, step))
 		case inBin:
 			s.Changes = append(s.Changes, step.Path+" "+map[Op]string{Write: "was made", Replace: "has changed", Remove: "was removed"}[step.Op])
 		}
@@ -60,6 +61,26 @@ func Summarize(h *Host, plan *Plan, named []string, detail bool) Summary {
 	}
 	s.Refused = errors.Join(refused...)
 	return s
+}
+
+// describeEntry says what became of a desktop entry.
+func (p *Plan) describeEntry(h *Host, step Step) string {
+	switch {
+	case step.Op == Replace:
+		return "has changed"
+	case step.Op == Remove:
+		return "is no longer exported"
+	case p.files[step.Path] == nil:
+		return "is in the menu"
+	}
+	e, err := entry.Parse(p.files[step.Path].data)
+	switch {
+	case err != nil || e.IsShown(h.Desktops):
+		return "is in the menu"
+	case e.Has("MimeType"):
+		return "opens files or links, but menus do not show it"
+	}
+	return "is exported, but menus do not show it"
 }
 
 // MakesCommands reports whether the plan puts a command into Host.BinDir.
