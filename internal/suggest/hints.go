@@ -78,8 +78,8 @@ func (c *Context) programHints(e *launch.ExecError) []string {
 		return []string{"that is the account's shell; name a program: " + line("/bin/sh")}
 	}
 	if c.Root != nil && (e.Reason == launch.ReasonNotFound || e.Reason == launch.ReasonIsDirectory) {
-		if s := c.newWord().suggestion(); s != "" {
-			return []string{s}
+		if lines := c.newWord().suggestions(); lines != nil {
+			return lines
 		}
 	}
 	switch e.Reason {

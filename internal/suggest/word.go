@@ -16,12 +16,14 @@ import (
 // word is a COMMAND that could not be executed, and what is looked at to find
 // what it may have meant.
 type word struct {
-	text       string   // COMMAND
-	flags      []string // the flags before it
-	otherFlags []string // the same without --chroot
-	rest       []string // the words after it
-	chroots    []string // the names of the known chroots
-	inside     func() []string
+	text       string                    // COMMAND
+	flags      []string                  // the flags before it
+	otherFlags []string                  // the same without --chroot
+	rootFlags  []string                  // the same without --user and --identity
+	rest       []string                  // the words after it
+	chroots    []string                  // the names of the known chroots
+	inside     func() []string           // the programs of the chroot
+	has        func(program string) bool // in the usual directories of the chroot
 	elsewhere  func(program string) string
 	onHost     func(program string) bool
 }
@@ -29,16 +31,30 @@ type word struct {
 // A rule recognises one kind of mistake and returns the line to type, or "".
 type rule func(w *word) string
 
-// rules are tried in order.
-var rules = []rule{isDirectory, isChroot, isVerb, isAssignment, isShellSyntax, isMistyped, isElsewhere, isOnHost}
+// rules are tried in order. The last ones are about programs that the chroot lacks.
+var (
+	rules        = []rule{isDirectory, isChroot, isVerb, isAssignment, isShellCommand, isShellSyntax, isMistyped}
+	missingRules = []rule{isElsewhere, isOnHost}
+)
 
-func (w *word) suggestion() string {
-	for _, r := range rules {
-		if s := r(w); s != "" {
-			return s
+// suggestions returns the lines to type.
+func (w *word) suggestions() (lines []string) {
+	first := func(rules []rule) {
+		for _, r := range rules {
+			if s := r(w); s != "" {
+				lines = append(lines, s)
+				return
+			}
 		}
 	}
-	return ""
+	if first(rules); lines != nil {
+		return lines
+	}
+	first(missingRules)
+	if s := w.installHint(); s != "" {
+		lines = append(lines, s)
+	}
+	return lines
 }
 
 // isDirectory: chrun /mnt/gentoo firefox
@@ -61,7 +77,7 @@ func isChroot(w *word) string {
 
 // isVerb: chrun add gentoo /mnt/gentoo
 func isVerb(w *word) string {
-	if _, ok := cli.FindVerb(w.text); ok {
+	if _, ok := cli.FindVerb(w.text); ok && !w.meansShell() {
 		return line("chrunctl", []string{w.text}, w.rest)
 	}
 	switch {
@@ -95,7 +111,7 @@ func isShellSyntax(w *word) string {
 
 // isMistyped: chrun firefox, when the chroot has firefox-bin
 func isMistyped(w *word) string {
-	near := nearest(w.text, w.inside())
+	near := nearest(w.text, w.inside(), !w.isKnownProgram())
 	if len(near) == 0 {
 		return ""
 	}
@@ -129,6 +145,10 @@ func (c *Context) newWord() *word {
 	names, _ := c.Config.Names()
 	return &word{
 		text: c.Flags.Command[0], flags: c.Flags.Words(), otherFlags: c.Flags.Words("chroot"), rest: c.Flags.Command[1:], chroots: names,
+		rootFlags: c.Flags.Words("user", "identity", "any-cwd"),
+		has: func(program string) bool {
+			return slices.ContainsFunc(usualBins, func(bin rootfs.Path) bool { return c.Root.Exists(bin.Join(program)) })
+		},
 		inside: func() []string { return programs(c.Root, c.Search) },
 		elsewhere: func(program string) string {
 			for _, name := range names {
@@ -158,6 +178,8 @@ func programs(root *rootfs.Root, search string) (names []string) {
 	return names
 }
 
+var usualBins = []rootfs.Path{"/usr/bin", "/usr/local/bin", "/opt/bin", "/usr/sbin", "/sbin"}
+
 // hasProgram reports whether the tree in dir, unless it is the one in except,
 // has a program of that name.
 func hasProgram(dir rootfs.HostPath, program string, except rootfs.HostPath) bool {
@@ -166,8 +188,7 @@ func hasProgram(dir rootfs.HostPath, program string, except rootfs.HostPath) boo
 		return false
 	}
 	defer root.Close()
-	return root.Dir() != except && slices.ContainsFunc([]rootfs.Path{"/usr/bin", "/usr/local/bin", "/opt/bin", "/usr/sbin"},
-		func(bin rootfs.Path) bool { return root.Exists(bin.Join(program)) })
+	return root.Dir() != except && slices.ContainsFunc(usualBins, func(bin rootfs.Path) bool { return root.Exists(bin.Join(program)) })
 }
 
 // noChrootHints says what to type if no chroot is known.
