@@ -149,6 +149,32 @@ line"; do test -d ~/"$p" || echo missing "$p"; done; cat ~/data/far.txt; ls ~/ma
 	}
 }
 
+// What a program puts in the place of a file of the home is kept, even if the home
+// is a temporary one. What else is made there is named.
+func TestTemporaryHome(t *testing.T) {
+	d, home := homeDesk(t)
+	for _, quiet := range []bool{false, true} {
+		flags := []string{"--home=temporary"}
+		if quiet {
+			flags = append(flags, "-q")
+		}
+		r := d.in("/", flags, "sh", "-c", `sed -i s/top/changed/ "$1"; : >~/made; mkdir ~/dir; : >~/.hidden; mv ~/top.txt ~/moved; mv ~/moved ~/top.txt`, "sh", home+"/top.txt")
+		wantFile(t, home+"/top.txt", "top")
+		kept := home + "/.local/state/chrun/kept/top.txt"
+		wantFile(t, kept, "changed")
+		want := "chrun: ~/top.txt was replaced in the temporary home: yours is unchanged, and the new one is ~/.local/state/chrun/kept/top.txt\n" +
+			"chrun: hint: to replace yours by it: mv ~/.local/state/chrun/kept/top.txt ~/top.txt; to remove it: rm ~/.local/state/chrun/kept/top.txt\n" +
+			"chrun: ~/dir, ~/made were made in the temporary home and are not kept\nchrun: hint: to keep such files: --home=private\n"
+		if quiet {
+			want = ""
+		}
+		if r.err != nil || strings.TrimSpace(r.stderr) != strings.TrimSpace(want) {
+			t.Errorf("%v: %s", r.err, r.stderr)
+		}
+		os.Remove(kept)
+	}
+}
+
 // A home that the person cannot write is refused, with what to do.
 func TestUnusableHome(t *testing.T) {
 	d := openDesktop(t, headless.Options{})

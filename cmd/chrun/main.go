@@ -182,10 +182,11 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	}
 	defer services.End()
 	var report *homereport.Report
-	if !c.flags.Quiet { // what is not printed is left to the next launch
+	if !c.flags.Quiet || plan.Home.Mode == session.HomeTemporary { // what is not printed is left to the next launch
 		report = homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller))
 	}
 	c.printReport(report.Earlier())
+	services.Home = report.HomeSockets()
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
 	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)
 	if errors.Is(err, launch.ErrOverlay) && !l.Request.NoOverlay {

@@ -100,7 +100,7 @@ func (c *command) greet(l *request.Launch, plan *session.Plan) {
 // printReport prints what a launch has left in the home. A launch from the menu
 // shows it on the desktop.
 func (c *command) printReport(messages []homereport.Message) {
-	if len(messages) == 0 {
+	if len(messages) == 0 || c.flags.Quiet {
 		return
 	}
 	var b strings.Builder

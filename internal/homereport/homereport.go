@@ -32,21 +32,25 @@ type Report struct {
 	before  map[string]entry
 	earlier news // what earlier launches have left unsaid
 	begun   time.Time
+
+	temporary *temporary // only of a temporary home
 }
 
 // Begin looks at the home before the launch. It returns nil if the launch has no
 // home in which something could be left: with --home=host everything is on the
-// host, and a temporary home is forgotten on purpose.
+// host.
 func Begin(plan *session.Plan, c *session.Caller, stateDir string) *Report {
+	if plan.Identity.RootMounts() || plan.Identity.InsideUID == 0 {
+		return nil
+	}
 	dir := plan.Home.Dir
 	switch plan.Home.Mode {
+	case session.HomeTemporary:
+		return &Report{plan: plan, home: c.Account.Home, temporary: beginTemporary(path.Join(stateDir, "kept"))}
 	case session.HomePrivate, session.HomeDir:
 	case session.HomeAuto: // of the chroot
 		dir = string(plan.Tree.Join(dir))
 	default:
-		return nil
-	}
-	if plan.Identity.RootMounts() || plan.Identity.InsideUID == 0 {
 		return nil
 	}
 	r := &Report{plan: plan, home: c.Account.Home, dir: dir, before: list(dir), begun: time.Now()}
@@ -69,7 +73,7 @@ func Begin(plan *session.Plan, c *session.Caller, stateDir string) *Report {
 // Earlier says what a program has left since the last launch, after its chrun had
 // ended, and which files stand in for the host's.
 func (r *Report) Earlier() (messages []Message) {
-	if r == nil {
+	if r == nil || r.plan.Home.Mode == session.HomeTemporary {
 		return nil
 	}
 	return append(r.earlier.messages(r), r.standIns()...)
@@ -78,7 +82,12 @@ func (r *Report) Earlier() (messages []Message) {
 // End says what has been left, and records that it was said. While other launches
 // run in the same home, it leaves to them what was there before this one.
 func (r *Report) End() (messages []Message) {
-	if r == nil {
+	switch {
+	case r == nil:
+		return nil
+	case r.temporary != nil:
+		return r.temporary.end(r)
+	case r.plan.Home.Mode == session.HomeTemporary:
 		return nil
 	}
 	after := list(r.dir)

@@ -228,7 +228,7 @@ func TestNotNews(t *testing.T) {
 // Homes in which nothing can be lost have no report.
 func TestNoReport(t *testing.T) {
 	c := &session.Caller{}
-	for _, mode := range []session.HomeMode{session.HomeHost, session.HomeTemporary} {
+	for _, mode := range []session.HomeMode{session.HomeHost, session.HomeMode("")} {
 		r := Begin(&session.Plan{Home: session.Home{Mode: mode}}, c, "")
 		if r != nil || r.Earlier() != nil || r.End() != nil {
 			t.Errorf("%s has a report", mode)

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,10 @@ type Resources struct {
 	OnFirstClient func()
 	// EndWatches are results of NewEndWatch.
 	EndWatches []int
+	// Home, if not nil, is a pair of connected sockets. The launch sends a descriptor
+	// of its home through the second, so that the first can receive it: a temporary
+	// home has no path on the host.
+	Home *[2]int
 	// originals are open files of the tree, by the path of the node that is a copy.
 	originals map[string]int
 	// Tree is a detached mount of the idmapped tree, or -1.
@@ -30,6 +35,7 @@ const endDir = string(session.PrivateDir) + "/end"
 // setUpResources adds the operations that need the new root.
 func (c *compiled) setUpResources() {
 	c.watchEnd()
+	c.sendHome()
 	for i, socket := range c.res.RelaySockets {
 		c.listen(socket, c.plan.Relays[i].Path)
 	}
@@ -49,6 +55,30 @@ func (c *compiled) watchEnd() {
 	for _, fd := range c.res.EndWatches {
 		c.add("watch for the end", unix.SYS_INOTIFY_ADD_WATCH, num(fd), c.cstring(at), num(unix.IN_DELETE_SELF))
 	}
+}
+
+// sendHome sends a descriptor of the home through Resources.Home. In the child, the
+// socket that receives is not needed: the descriptor gets its number, so that the
+// message can be made before.
+func (c *compiled) sendHome() {
+	i := slices.IndexFunc(c.plan.Mounts, func(m session.Mount) bool { return m.Feature == "home" })
+	if c.res.Home == nil || i < 0 {
+		return
+	}
+	rights := unix.UnixRights(c.res.Home[0])
+	iov := &unix.Iovec{Base: new(byte)}
+	iov.SetLen(1)
+	message := &unix.Msghdr{Iov: iov, Control: &rights[0]}
+	message.SetIovlen(1)
+	message.SetControllen(len(rights))
+	c.keep = append(c.keep, message)
+	home := c.register()
+	c.optional(func() {
+		at := string(c.plan.Mounts[i].Dest)
+		c.add("open "+at, unix.SYS_OPENAT, num(cwd), c.cstring(at), num(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).into(home)
+		c.add("keep "+at, unix.SYS_DUP3, reg(home), num(c.res.Home[0]), num(unix.O_CLOEXEC))
+		c.add("send "+at, unix.SYS_SENDMSG, num(c.res.Home[1]), word(uintptr(unsafe.Pointer(message))), num(unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT))
+	})
 }
 
 // listen binds a socket to path, makes it the program's, and listens.
