@@ -82,7 +82,7 @@ chrunctl: cannot set home: "privat" is not an absolute path; must be auto, priva
 chrunctl: cannot set hom: unknown key (allowed: path, user, home, personality, identity, map, bind, env.NAME, allow, deny, app.COMMAND.KEY)
 [1]
 > set a home
-chrunctl: cannot set home: the form is KEY=VALUE or KEY+=VALUE
+chrunctl: cannot set home: the form is KEY=VALUE, KEY+=VALUE or KEY-=VALUE
 [1]
 > unset a user
 chrunctl: cannot unset user: it is not set

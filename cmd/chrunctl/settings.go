@@ -19,6 +19,7 @@ func (c *command) newSet() *cobra.Command {
 		Long: "Change settings of a chroot. If there is a mistake, none of them changes.\n" +
 			"Comments and the order of the file are kept.\n" + cli.KeysHelp(),
 		Example: "  chrunctl set gentoo home=private bind+=/data:ro deny=gpu,sound\n" +
+			"  chrunctl set gentoo deny-=gpu\n" +
 			"  chrunctl set gentoo app.firefox-bin.env.MOZ_ENABLE_WAYLAND=1",
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: c.completeEdits,
@@ -101,7 +102,7 @@ func (c *command) completeEdits(cmd *cobra.Command, args []string, word string) 
 	if key, value, ok := strings.Cut(word, "="); ok {
 		return c.newCompleter().CompleteSetting(args[0], key, value), cobra.ShellCompDirectiveNoFileComp
 	}
-	return complete.ListKeys(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	return append(complete.ListKeys(), c.newCompleter().ListRemovals(args[0])...), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 // completeKeys completes the arguments of unset.

@@ -133,6 +133,9 @@ func CheckEdit(c *session.Caller, e *config.Edit) error {
 		}
 		return cli.WithHint(fmt.Errorf("cannot set %s: %s: %w", strings.Join(e.Key, "."), p, cli.Cause(err)), "to set it anyway: --force")
 	}
+	if e.Op == config.Remove {
+		return nil
+	}
 	switch value := e.Value.(type) {
 	case string:
 		isHome := e.Key[len(e.Key)-1] == "home" && (len(e.Key) == 1 || len(e.Key) == 3 && e.Key[0] == "app")

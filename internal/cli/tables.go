@@ -106,7 +106,7 @@ var Verbs = []Verb{
 	{"forget", "NAME", "Remove a chroot from the list; its files and its home stay"},
 	{"list", "", "List the chroots that have a name"},
 	{"default", "[NAME]", "Print, set or unset the chroot that chrun uses without -c"},
-	{"set", "NAME KEY=VALUE|KEY+=VALUE...", "Change settings of a chroot; += adds to a list"},
+	{"set", "NAME KEY=VALUE|KEY+=VALUE|KEY-=VALUE...", "Change settings of a chroot; += adds to a list, -= removes"},
 	{"unset", "NAME KEY...", "Remove settings of a chroot"},
 	{"show", "NAME", "Print the settings of a chroot and where each is written"},
 	{"features", "", "List what is shared with chroots"},

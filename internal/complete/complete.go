@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"chrun/desktop"
@@ -33,6 +34,14 @@ func (c *Completer) CompleteLine(words []string) { (&completion{Completer: c}).c
 
 // CompleteSetting completes the value after KEY= in a setting of a chroot.
 func (c *Completer) CompleteSetting(chroot, key, value string) (list []string) {
+	if of, removes := strings.CutSuffix(key, "-"); removes {
+		for _, s := range c.listSettings(chroot) {
+			if s.Element && s.Key == of {
+				list = append(list, key+"="+s.Value)
+			}
+		}
+		return list
+	}
 	var out bytes.Buffer
 	own := *c
 	own.Out = &out
@@ -64,17 +73,31 @@ func ListKeys() (list []string) {
 
 // ListUsedKeys lists the keys that a chroot has and that can be unset.
 func (c *Completer) ListUsedKeys(chroot string) (list []string) {
+	for _, s := range c.listSettings(chroot) {
+		if s.Key != "path" {
+			list = append(list, s.Key)
+		}
+	}
+	return slices.Compact(list)
+}
+
+// ListRemovals lists what begins a setting that removes from a list of the chroot.
+func (c *Completer) ListRemovals(chroot string) (list []string) {
+	for _, s := range c.listSettings(chroot) {
+		if s.Element {
+			list = append(list, s.Key+"-=")
+		}
+	}
+	return slices.Compact(list)
+}
+
+func (c *Completer) listSettings(chroot string) []config.Setting {
 	conf, err := config.Load(c.Source)
 	if err != nil {
 		return nil
 	}
 	settings, _ := conf.Settings(chroot)
-	for _, s := range settings {
-		if s.Key != "path" {
-			list = append(list, s.Key)
-		}
-	}
-	return list
+	return settings
 }
 
 // completion completes one command line.

@@ -103,11 +103,17 @@ func TestKeys(t *testing.T) {
 	if len(list) != len(cli.Keys) || !slices.Contains(list, "bind+=") || !slices.Contains(list, "app.") {
 		t.Errorf("%q", list)
 	}
-	text := "path = \"" + dir + "/mnt/a\"\nuser = \"ann\"\nenv.A = \"1\"\n"
+	text := "path = \"" + dir + "/mnt/a\"\nuser = \"ann\"\nenv.A = \"1\"\ndeny = [\"gpu\", \"x11\"]\n"
 	if err := os.WriteFile(filepath.Join(dir, "config/chrun/chroots/a.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.ListUsedKeys("a"); !slices.Equal(got, []string{"user", "env.A"}) {
+	if got := c.ListUsedKeys("a"); !slices.Equal(got, []string{"user", "env.A", "deny"}) {
+		t.Errorf("%q", got)
+	}
+	if got := c.ListRemovals("a"); !slices.Equal(got, []string{"deny-="}) {
+		t.Errorf("%q", got)
+	}
+	if got := c.CompleteSetting("a", "deny-", "g"); !slices.Equal(got, []string{"deny-=gpu", "deny-=x11"}) {
 		t.Errorf("%q", got)
 	}
 	if got := c.ListUsedKeys("none"); got != nil {

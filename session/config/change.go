@@ -165,7 +165,7 @@ func changeFile[T any](s *Source, dir, file string, edits []Edit, keys []key[T],
 
 // checkEdit checks the value of an edit.
 func checkEdit[T any](s *Source, e *Edit, keys []key[T]) error {
-	if e.Op == Unset {
+	if e.removes() {
 		return nil
 	}
 	if !utf8.ValidString(fmt.Sprint(e.Value)) {

@@ -24,9 +24,10 @@ type Edit struct {
 type Op int
 
 const (
-	Set   Op = iota // set the key to the value
-	Add             // add the elements to the list, unless it has them
-	Unset           // remove the key, or the table with all its keys
+	Set    Op = iota // set the key to the value
+	Add              // add the elements to the list, unless it has them
+	Unset            // remove the key, or the table with all its keys
+	Remove           // remove the elements from the list, and the key with the last one
 )
 
 // EditError reports an edit that cannot be made.
@@ -38,7 +39,7 @@ type EditError struct {
 }
 
 func (e *EditError) Error() string {
-	verb := [...]string{"set", "add to", "unset"}[e.Op]
+	verb := [...]string{"set", "add to", "unset", "remove from"}[e.Op]
 	text := fmt.Sprintf("cannot %s %s: %v", verb, e.Key, e.Err)
 	if e.Allowed != nil {
 		text += " (allowed: " + strings.Join(e.Allowed, ", ") + ")"
@@ -48,7 +49,7 @@ func (e *EditError) Error() string {
 
 func (e *EditError) Unwrap() error { return e.Err }
 
-// ParseEdit parses KEY=VALUE or KEY+=VALUE for the file of a chroot. KEY is one
+// ParseEdit parses KEY=VALUE, KEY+=VALUE or KEY-=VALUE for the file of a chroot. KEY is one
 // of its keys, env.NAME, app.COMMAND.KEY or app.COMMAND.env.NAME. Names of
 // features may be separated by commas. Errors are *EditError.
 func ParseEdit(s string) (Edit, error) {
@@ -56,12 +57,14 @@ func ParseEdit(s string) (Edit, error) {
 	e := Edit{Op: Set}
 	if strings.HasSuffix(name, "+") {
 		name, e.Op = strings.TrimSuffix(name, "+"), Add
+	} else if strings.HasSuffix(name, "-") {
+		name, e.Op = strings.TrimSuffix(name, "-"), Remove
 	}
 	fail := func(why string, allowed []string) (Edit, error) {
 		return e, &EditError{Key: name, Op: e.Op, Err: errors.New(why), Allowed: allowed}
 	}
 	if !ok {
-		return fail("the form is KEY=VALUE or KEY+=VALUE", nil)
+		return fail("the form is KEY=VALUE, KEY+=VALUE or KEY-=VALUE", nil)
 	}
 	var k kind
 	if e.Key, k, ok = parseKey(name); !ok {
@@ -77,7 +80,7 @@ func ParseEdit(s string) (Edit, error) {
 		return fail("it is a table: "+name+".KEY=VALUE", nil)
 	case k == tableKind:
 		return fail("it is a table: "+name+".NAME=VALUE", nil)
-	case k == textKind && e.Op == Add:
+	case k == textKind && e.Op != Set:
 		return fail("it is not a list: "+name+"=VALUE", nil)
 	case k == textKind:
 		e.Value = value
@@ -199,12 +202,12 @@ func parseTOML(data []byte) (t map[string]any, err error) {
 func (e *Edit) applyTo(t map[string]any) error {
 	last := len(e.Key) - 1
 	for _, name := range e.Key[:last] {
-		if t[name] == nil && e.Op != Unset {
+		if t[name] == nil && !e.removes() {
 			t[name] = map[string]any{}
 		}
 		inner, ok := t[name].(map[string]any)
 		switch {
-		case !ok && t[name] != nil && e.Op != Unset:
+		case !ok && t[name] != nil && !e.removes():
 			return fmt.Errorf("%q is not a table in the file", name)
 		case !ok:
 			return errNotSet
@@ -214,7 +217,7 @@ func (e *Edit) applyTo(t map[string]any) error {
 	name := e.Key[last]
 	old, exists := t[name]
 	switch {
-	case e.Op == Unset && !exists:
+	case e.removes() && !exists:
 		return errNotSet
 	case e.Op == Unset:
 		delete(t, name)
@@ -230,8 +233,30 @@ func (e *Edit) applyTo(t map[string]any) error {
 	if !ok {
 		return errors.New("it is not a list in the file")
 	}
-	t[name] = append(list, e.missingFrom(list)...)
+	if e.Op == Add {
+		t[name] = append(list, e.missingFrom(list)...)
+		return nil
+	}
+	if missing := e.missingFrom(list); missing != nil {
+		return fmt.Errorf("it has no %s, only %s", formatList(missing), formatList(list))
+	}
+	t[name] = slices.DeleteFunc(slices.Clone(list), func(v any) bool { return slices.Contains(e.Value.([]any), v) })
+	if len(t[name].([]any)) == 0 {
+		delete(t, name)
+	}
 	return nil
+}
+
+// removes reports whether the edit changes only what is in the file.
+func (e *Edit) removes() bool { return e.Op == Unset || e.Op == Remove }
+
+// formatList formats the elements of a list for a message.
+func formatList(list []any) string {
+	var words []string
+	for _, v := range list {
+		words = append(words, fmt.Sprint(v))
+	}
+	return strings.Join(words, ", ")
 }
 
 var (

@@ -33,6 +33,8 @@ func (e *Edit) candidates(data []byte) [][]byte {
 	}
 	i := slices.IndexFunc(d.nodes, func(n node) bool { return !n.isHeader() && slices.Equal(n.key, e.Key) })
 	switch {
+	case e.Op == Remove:
+		return [][]byte{removeElements(data, e), removeKey(data, e.Key)}
 	case i >= 0 && e.Op == Add && d.nodes[i].kind == unstable.Array:
 		return [][]byte{d.extendList(i, e)}
 	case i >= 0:
@@ -235,7 +237,7 @@ func removeKey(data []byte, key []string) []byte {
 		if n := d.nodes[last]; n.parent < 0 {
 			data = d.replace(lineStart(data, n.start), nextLine(data, n.end), "")
 		} else {
-			data = d.removeFromInlineTable(n)
+			data = d.removeWithComma(n)
 		}
 	}
 }
@@ -250,8 +252,38 @@ func (d *document) isPartOf(n node, key []string) bool {
 	return parent.kind == unstable.Array || hasPrefix(parent.key, key)
 }
 
-// removeFromInlineTable removes an element of an inline table and one comma.
-func (d *document) removeFromInlineTable(n node) []byte {
+// removeElements removes the elements of the edit from its list.
+func removeElements(data []byte, e *Edit) []byte {
+	for {
+		d := parseDocument(data)
+		i := slices.IndexFunc(d.nodes, func(n node) bool {
+			return n.parent >= 0 && slices.Equal(d.nodes[n.parent].key, e.Key) && slices.Contains(e.Value.([]any), any(n.text))
+		})
+		if i < 0 {
+			return data
+		}
+		data = d.removeElement(d.nodes[i])
+	}
+}
+
+// removeElement removes an element of a list, with its line and the comment there
+// if nothing else is on the line.
+func (d *document) removeElement(n node) []byte {
+	start, end := lineStart(d.data, n.start), n.end
+	if comma := d.findComma(n.end, nextLine(d.data, n.end)); comma >= 0 {
+		end = comma + 1
+	}
+	end = skipComment(d.data, end)
+	end += countBlanks(d.data[end:])
+	next := nextLine(d.data, end)
+	if len(bytes.TrimSpace(d.data[start:n.start])) == 0 && len(bytes.TrimSpace(d.data[end:next])) == 0 {
+		return d.replace(start, next, "")
+	}
+	return d.removeWithComma(n)
+}
+
+// removeWithComma removes an element of an inline table or list and one comma.
+func (d *document) removeWithComma(n node) []byte {
 	if comma := d.findComma(n.end, d.nodes[n.parent].end); comma >= 0 {
 		return d.replace(n.start, comma+1+countBlanks(d.data[comma+1:]), "")
 	}
