@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -83,7 +84,7 @@ func wrapUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 func (c *command) makers() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
 		"add": c.newAdd, "forget": c.newForget, "list": c.newList, "default": c.newDefault, "set": c.newSet, "unset": c.newUnset, "show": c.newShow,
-		"features": c.newFeatures, "gc": c.newGc, "apps": c.newApps, "export": c.newExport, "unexport": c.newUnexport, "sync": c.newSync,
+		"features": c.newFeatures, "ps": c.newPs, "kill": c.newKill, "gc": c.newGc, "apps": c.newApps, "export": c.newExport, "unexport": c.newUnexport, "sync": c.newSync,
 	}
 }
 
@@ -134,7 +135,10 @@ func checkVerb(cmd *cobra.Command, args []string) error {
 	if next := cli.OtherVerbs[args[0]]; next != "" {
 		return cli.WithHint(err, next)
 	}
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	near := slices.DeleteFunc(cmd.SuggestionsFor(args[0]), func(verb string) bool {
+		return verb[0] != args[0][0] && len(verb) < 3 // every short word is near to "ps"
+	})
+	if len(near) > 0 {
 		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 	}
 	return err

@@ -110,6 +110,8 @@ var Verbs = []Verb{
 	{"unset", "NAME KEY...", "Remove settings of a chroot"},
 	{"show", "NAME", "Print the settings of a chroot and where each is written"},
 	{"features", "", "List what is shared with chroots"},
+	{"ps", "[NAME|DIR]", "List the processes that live in chroots"},
+	{"kill", "NAME|DIR", "End the processes that live in a chroot"},
 	{"gc", "", "Clean up after launches that were killed"},
 	{"apps", "NAME", "List the programs that a chroot offers to menus"},
 	{"export", "NAME [APP...]", "Put programs of a chroot into the menu"},
@@ -123,7 +125,7 @@ var OtherVerbs = map[string]string{
 	"ls": "chrunctl list", "rm": "chrunctl forget NAME", "remove": "chrunctl forget NAME", "delete": "chrunctl forget NAME",
 	"enter": "chrun -c NAME", "shell": "chrun -c NAME", "login": "chrun -c NAME", "run": "chrun -c NAME COMMAND", "exec": "chrun -c NAME COMMAND",
 	"create": "make the chroot, for example with mmdebstrap, then: chrunctl add NAME DIR", "install": "sudo chrun -c NAME -u root, then the chroot's package manager",
-	"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "doctor": "chrun -v -c NAME COMMAND", "status": "chrunctl list",
+	"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "doctor": "chrun -v -c NAME COMMAND", "status": "chrunctl ps", "top": "chrunctl ps --watch", "stop": "chrunctl kill NAME",
 	"get": "chrunctl show NAME", "config": "chrunctl show NAME", "rename": "chrunctl forget NAME, then chrunctl add NAME DIR",
 }
 
