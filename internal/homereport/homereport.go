@@ -106,9 +106,10 @@ func (r *Report) End() (messages []Message) {
 			news.removed, known[name] = append(news.removed, name), removed
 		}
 	}
-	for p, stamp := range r.movedLinks() {
-		if known[p] != stamp {
-			news.moved, known[p] = append(news.moved, p), stamp
+	for p, name := range r.movedLinks() {
+		if e, _ := look(p, false); known[p] != e.stamp {
+			news.addMoved(p, name)
+			known[p] = e.stamp
 		}
 	}
 	if r.record != nil {
@@ -177,8 +178,8 @@ func (r *Report) removedLinks(after map[string]entry) (names []string) {
 }
 
 // movedLinks finds links of chrun's that a program has moved or copied to the top
-// of a shared directory, where they lead nowhere on the host. It returns stamps
-// by path. Only directories that have changed are read.
+// of a shared directory, where they lead nowhere on the host. It returns the
+// names at the top of the home by path. Only directories that have changed are read.
 func (r *Report) movedLinks() map[string]string {
 	alias := string(session.HomeAlias(session.HostPath(r.home))) + "/"
 	found, seen := map[string]string{}, map[string]bool{} // a directory may be shared by two names
@@ -196,8 +197,7 @@ func (r *Report) movedLinks() map[string]string {
 		for _, e := range entries {
 			p := path.Join(m.Source, e.Name())
 			if target, err := os.Readlink(p); e.Type()&fs.ModeSymlink != 0 && err == nil && strings.HasPrefix(target, alias) {
-				e, _ := look(p, false)
-				found[p] = e.stamp
+				found[p] = strings.TrimPrefix(target, alias)
 			}
 		}
 	}

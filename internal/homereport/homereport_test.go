@@ -2,6 +2,7 @@ package homereport
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,7 +173,35 @@ func TestManyThings(t *testing.T) {
 			l.write(l.own+"/"+name, "")
 		}
 	})
-	if want := "~/a, ~/b, ~/c are new in the chroot's home: ~/.local/own | to have it in your home: mv -i ~/.local/own/a ~/.local/own/b ~/.local/own/c ~"; end != want {
+	if want := "~/a, ~/b, ~/c are new in the chroot's home: ~/.local/own | to have them in your home: mv -i ~/.local/own/a ~/.local/own/b ~/.local/own/c ~"; end != want {
+		t.Errorf("%q", end)
+	}
+}
+
+// A link that was moved away is one message: who follows two could lose the file.
+func TestMovedLink(t *testing.T) {
+	l := newLaunch(t)
+	_, end := l.run(func() {
+		if err := os.Rename(l.own+"/notes.txt", l.home+"/Pics/other"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if want := "~/Pics/other is only a link: the file is still ~/notes.txt | to have the file there: mv ~/notes.txt ~/Pics/other"; end != want {
+		t.Errorf("%q", end)
+	}
+}
+
+// Many links are one message, too.
+func TestManyLinks(t *testing.T) {
+	l := newLaunch(t)
+	_, end := l.run(func() {
+		for i := range maxNames + 2 {
+			if err := os.Symlink("/run/host"+l.home+"/notes.txt", fmt.Sprintf("%s/Pics/%02d", l.home, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if !strings.HasPrefix(end, "~/Pics/00, ~/Pics/01, ") || !strings.HasSuffix(end, "~/Pics/19 and 2 more are only links: the files are still at the top of ~ | to have each there: cp --remove-destination ~/NAME ~/Pics/NAME") {
 		t.Errorf("%q", end)
 	}
 }

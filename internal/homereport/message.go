@@ -22,7 +22,7 @@ type news struct {
 	both           []string // a directory or so, of which the caller's home has another one
 	replaced       []string // a file that stands in for the caller's
 	removed        []string // links
-	moved          []string // links, by path on the host
+	moved, copied  []movedLink
 }
 
 // addChanges adds those of the named entries of the home that differ from what the
@@ -49,6 +49,21 @@ func (n *news) addChanges(r *Report, names []string, entries map[string]entry, k
 	return added
 }
 
+// movedLink is a link to the file name in the caller's home that is elsewhere on the
+// host now. The command puts the file in its place.
+type movedLink struct{ at, name, command string }
+
+// addMoved adds a link that was moved or copied. For one that was moved there is no
+// other message: who follows two could lose the file.
+func (n *news) addMoved(at, name string) {
+	if i := slices.Index(n.removed, name); i >= 0 {
+		n.removed = slices.Delete(n.removed, i, i+1)
+		n.moved = append(n.moved, movedLink{at, name, "mv"})
+	} else {
+		n.copied = append(n.copied, movedLink{at, name, "cp --remove-destination"})
+	}
+}
+
 func (n *news) messages(r *Report) (all []Message) {
 	add := func(names []string, one, many, hint string) {
 		if len(names) > 0 {
@@ -62,7 +77,8 @@ func (n *news) messages(r *Report) (all []Message) {
 		return shorten(r.dir, r.home)
 	}
 	move := func(names []string) string {
-		return "to have it in your home: mv -i " + r.inOwn(names) + " ~"
+		it := map[bool]string{true: "it", false: "them"}[len(names) == 1]
+		return "to have " + it + " in your home: mv -i " + r.inOwn(names) + " ~"
 	}
 	add(n.fresh, "is new in the chroot's home: "+where(n.fresh), "are new in the chroot's home: "+where(n.fresh), move(n.fresh))
 	add(n.changed, "was changed in the chroot's home: "+where(n.changed), "were changed in the chroot's home: "+where(n.changed), move(n.changed))
@@ -72,11 +88,23 @@ func (n *news) messages(r *Report) (all []Message) {
 	}
 	add(n.replaced, "was written only in the chroot's home: yours is unchanged", "were written only in the chroot's home: yours are unchanged", r.settle(n.replaced))
 	add(n.removed, "was removed inside: the host's file is unchanged", "were removed inside: the host's files are unchanged", "to remove it: rm "+r.words(r.home, n.removed))
-	slices.Sort(n.moved)
-	for _, p := range n.moved[:min(maxCommands, len(n.moved))] {
-		host := path.Join(r.home, path.Base(p))
-		all = append(all, Message{fmt.Sprintf("%s is only a link: the file is still %s", shorten(p, r.home), shorten(host, r.home)),
-			fmt.Sprintf("to have the file there: cp --remove-destination %s %s", session.QuoteInHome(host, r.home), session.QuoteInHome(p, r.home))})
+	return slices.Concat(all, r.describeLinks(n.moved), r.describeLinks(n.copied))
+}
+
+// describeLinks says where links were moved or copied: a few one by one.
+func (r *Report) describeLinks(links []movedLink) (all []Message) {
+	slices.SortFunc(links, func(a, b movedLink) int { return strings.Compare(a.at, b.at) })
+	if len(links) > maxCommands {
+		var names []string
+		for _, l := range links {
+			names = append(names, shorten(l.at, r.home))
+		}
+		return []Message{{listNames("", names) + " are only links: the files are still at the top of ~",
+			fmt.Sprintf("to have each there: %s ~/NAME %s/NAME", links[0].command, session.QuoteInHome(path.Dir(links[0].at), r.home))}}
+	}
+	for _, l := range links {
+		all = append(all, Message{fmt.Sprintf("%s is only a link: the file is still ~/%s", shorten(l.at, r.home), l.name),
+			fmt.Sprintf("to have the file there: %s %s %s", l.command, session.QuoteInHome(path.Join(r.home, l.name), r.home), session.QuoteInHome(l.at, r.home))})
 	}
 	return all
 }
@@ -110,11 +138,15 @@ func describe(names []string, one, many string) string {
 	if len(names) == 1 {
 		return "~/" + names[0] + " " + one
 	}
-	text := "~/" + strings.Join(names[:min(maxNames, len(names))], ", ~/")
+	return listNames("~/", names) + " " + many
+}
+
+func listNames(prefix string, names []string) string {
+	text := prefix + strings.Join(names[:min(maxNames, len(names))], ", "+prefix)
 	if more := len(names) - maxNames; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return text + " " + many
+	return text
 }
 
 func (r *Report) inOwn(names []string) string { return r.words(r.dir, names) }
