@@ -17,6 +17,8 @@ type Client struct {
 	Socket string          // the socket of chrun's server; "" if there is none
 	Paths  session.PathMap // where the host has what the program sees
 	Token  string          // XDG_ACTIVATION_TOKEN
+	// Patience is how long the user may take to choose a program; 0 is ten minutes.
+	Patience time.Duration
 	// OpenAt opens the file at inside so that the kernel names the descriptor
 	// host: see Namesake. The caller calls release when the file has been opened.
 	OpenAt func(inside, host string) (fd int, release func(), err error)
@@ -28,9 +30,10 @@ var ErrNoOpener = errors.New("the desktop has no portal for it, and this launch 
 // ErrCancelled means that the user cancelled it.
 var ErrCancelled = errors.New("it was cancelled")
 
-// portalTime is how long the portal may take; it may ask the user which program
-// to use.
-const portalTime = 10 * time.Minute
+const (
+	callTime = 30 * time.Second // for a call; the bus may have to start the portal
+	patience = 10 * time.Minute
+)
 
 // Open opens a target. It returns when the host's program has been started.
 func (c *Client) Open(t Target) error {

@@ -1,11 +1,13 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,7 +27,7 @@ func (c *Client) openByPortal(t Target, host string) error {
 	if c.Bus == "" {
 		return ErrNoOpener
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), portalTime)
+	ctx, cancel := context.WithTimeout(context.Background(), callTime)
 	defer cancel()
 	bus, err := dbus.ConnectForFiles(ctx, c.Bus)
 	if err != nil {
@@ -38,20 +40,23 @@ func (c *Client) openByPortal(t Target, host string) error {
 	if bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, rule).Err != nil {
 		return ErrNoOpener
 	}
-	method, what := openURI+".OpenURI", any(t.URI)
+	method, what, name := openURI+".OpenURI", any(t.URI), t.URI
 	if t.Path != "" {
 		fd, release, err := c.openFile(t.Path, host)
 		if err != nil {
 			return err
 		}
 		defer release() // the portal may ask for the path until it responds
-		method, what = openURI+".OpenFile", dbus.UnixFD(fd)
+		method, what, name = openURI+".OpenFile", dbus.UnixFD(fd), t.Path
 	}
 	request, err := c.callPortal(ctx, bus, method, what)
-	if err != nil {
-		return err
+	if err == nil {
+		err = waitForResponse(responses, request, cmp.Or(c.Patience, patience))
 	}
-	return waitForResponse(ctx, responses, request)
+	if err != nil && !errors.Is(err, ErrNoOpener) {
+		return fmt.Errorf("cannot open %q: %w", name, err)
+	}
+	return err
 }
 
 // callPortal returns the object that will send the response.
@@ -66,8 +71,12 @@ func (c *Client) callPortal(ctx context.Context, bus *dbus.Conn, method string, 
 	switch {
 	case errors.As(err, &refusal) && slices.Contains(noPortalErrors, refusal.Name):
 		return "", fmt.Errorf("%w (%s)", ErrNoOpener, refusal)
+	case errors.As(err, &refusal):
+		return "", fmt.Errorf("the portal refuses it: %w", refusal)
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("the portal has not answered for %.0f seconds", callTime.Seconds())
 	case err != nil:
-		return "", fmt.Errorf("cannot ask the portal: %w", err)
+		return "", errBusClosed
 	}
 	return request, nil
 }
@@ -78,18 +87,21 @@ var noPortalErrors = []string{"org.freedesktop.DBus.Error.ServiceUnknown", "org.
 	"org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownInterface", "org.freedesktop.DBus.Error.UnknownObject",
 	"org.freedesktop.DBus.Error.Spawn.ServiceNotFound", "org.freedesktop.DBus.Error.Spawn.ChildExited", "org.freedesktop.DBus.Error.Spawn.ExecFailed"}
 
-// waitForResponse waits for what the user or the portal decided.
-func waitForResponse(ctx context.Context, responses <-chan *dbus.Signal, request dbus.ObjectPath) error {
+var errBusClosed = errors.New("the session bus closed the connection")
+
+// waitForResponse waits for what the user or the portal decides.
+func waitForResponse(responses <-chan *dbus.Signal, request dbus.ObjectPath, limit time.Duration) error {
+	end := time.After(limit)
 	for {
 		var s *dbus.Signal
 		select {
 		case s = <-responses:
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-end:
+			return fmt.Errorf("nobody has answered the question on the desktop for %.0f minutes", limit.Minutes())
 		}
 		switch {
 		case s == nil:
-			return errors.New("the session bus closed the connection")
+			return errBusClosed
 		case s.Path != request || s.Name != requestIface+".Response":
 			continue
 		}

@@ -112,7 +112,7 @@ func TestPortal(t *testing.T) {
 		{Target{URI: "http://x"}, uint32(1), nil, ErrCancelled.Error()},
 		{Target{URI: "http://x"}, uint32(2), nil, "could not open it"},
 		{Target{URI: "http://x"}, "text", nil, "could not open it"},
-		{Target{URI: "http://x"}, nil, dbus.NewError("org.x.Error", []any{"not today"}), "cannot ask the portal: not today"},
+		{Target{URI: "http://x"}, nil, dbus.NewError("org.x.Error", []any{"not today"}), "cannot open \"http://x\": the portal refuses it: not today"},
 		{Target{URI: "http://x"}, nil, dbus.NewError("org.freedesktop.DBus.Error.UnknownMethod", []any{"no OpenURI"}), ErrNoOpener.Error() + " (no OpenURI)"},
 		{Target{Path: "/proc/none"}, nil, nil, "no such file"},
 	} {
@@ -182,6 +182,17 @@ func TestNoPortal(t *testing.T) {
 	var refused *RefusedError
 	if err := c.Open(Target{Path: "/x"}); !errors.As(err, &refused) {
 		t.Errorf("a file that the host does not have: %v", err)
+	}
+}
+
+// Nobody answers the portal's dialog.
+func TestNoAnswer(t *testing.T) {
+	socket, _ := startBus(t)
+	startPortal(t, socket).expect(nil, nil, nil)
+	c := &Client{Bus: socket, Paths: session.PathMap{{"/", "/"}}, Patience: time.Second}
+	const want = `cannot open "http://x": nobody has answered the question on the desktop for 0 minutes`
+	if err := c.Open(Target{URI: "http://x"}); err == nil || err.Error() != want {
+		t.Error(err)
 	}
 }
 
