@@ -14,7 +14,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -37,6 +39,12 @@ type Entry struct {
 	repairs []Dropped // what Parse left out
 }
 
+// parser adds lines to an entry.
+type parser struct {
+	*Entry
+	group int // the index of the group that the next line belongs to
+}
+
 type group struct {
 	name  string
 	lines []line
@@ -51,10 +59,10 @@ type line struct {
 // Dropped is a part that a rewritten entry lacks, and why.
 type Dropped struct{ Group, Key, Why string }
 
-// Parse reads an entry. It returns an error for a text that is not a desktop entry,
-// or that programs understand differently.
+// Parse reads an entry as GLib does. It returns an error for a text that GLib does
+// not accept, and leaves out lines that the specification does not allow.
 func Parse(data []byte) (*Entry, error) {
-	e := &Entry{}
+	e := &parser{Entry: &Entry{}}
 	switch {
 	case len(data) > maxSize:
 		return nil, fmt.Errorf("it is longer than %d KiB", maxSize>>10)
@@ -92,19 +100,19 @@ func Parse(data []byte) (*Entry, error) {
 	if len(e.groups) == 0 {
 		return nil, errors.New("it has no group [Desktop Entry]")
 	}
-	return e, nil
+	return e.Entry, nil
 }
 
 // parseLine adds one line of the file.
-func (e *Entry) parseLine(text string) error {
+func (e *parser) parseLine(text string) error {
 	trimmed := strings.TrimLeft(text, " \t")
 	if trimmed == "" || trimmed[0] == '#' {
 		if !isPlainText(text) {
 			text = "#"
 		}
 		lines := &e.header
-		if n := len(e.groups); n > 0 {
-			lines = &e.groups[n-1].lines
+		if len(e.groups) > 0 {
+			lines = &e.groups[e.group].lines
 		}
 		*lines = append(*lines, line{value: text})
 		return nil
@@ -119,17 +127,19 @@ func (e *Entry) parseLine(text string) error {
 	case len(e.groups) == 0:
 		return errors.New("it has a key before the first group")
 	}
-	g := &e.groups[len(e.groups)-1]
-	key, locale, err := cutLocale(strings.TrimRight(name, " \t"))
+	g := &e.groups[e.group]
+	name = strings.TrimRight(name, " \t")
+	key, locale, err := cutLocale(name)
 	if err != nil {
 		return err
 	}
 	l := line{key, locale, strings.TrimLeft(value, " \t")}
-	if !isPlainText(l.value) || !isPlainText(unescape(l.value)) && key != "Exec" {
-		if locale == "" {
-			return fmt.Errorf("%s contains control characters or is not UTF-8", key)
-		}
-		e.repairs = append(e.repairs, Dropped{g.name, l.name(), "it contains control characters or is not UTF-8"})
+	switch {
+	case !hasOnly(key, "-"), !hasOnly(locale, "_.@-"), locale == "" && key != name:
+		e.repairs = append(e.repairs, Dropped{g.name, name, "the specification does not allow this name of a key"})
+		return nil
+	case !isPlainText(l.value), !isPlainText(unescape(l.value)) && key != "Exec":
+		e.repairs = append(e.repairs, Dropped{g.name, l.name(), notText})
 		return nil
 	}
 	for i, old := range g.lines {
@@ -143,29 +153,42 @@ func (e *Entry) parseLine(text string) error {
 	return nil
 }
 
-func (e *Entry) openGroup(header string) error {
+const notText = "it contains control characters or is not UTF-8"
+
+// openGroup begins a group, or continues one that occurs a second time.
+func (e *parser) openGroup(header string) error {
 	name := strings.TrimSuffix(header[1:], "]")
 	switch {
-	case !strings.HasSuffix(header, "]"), strings.ContainsAny(name, "[]"), !isPlainText(name):
+	case !strings.HasSuffix(header, "]"), strings.ContainsAny(name, "[]"), strings.ContainsFunc(name, unicode.IsControl):
 		return errors.New("it is not a valid name of a group")
 	case len(e.groups) == 0 && name != mainGroup:
 		return fmt.Errorf("the first group is [%.50s], not [Desktop Entry]", name)
-	case e.findGroup(name) != nil:
-		return fmt.Errorf("the group [%.50s] occurs twice", name)
+	case !isPlainText(name):
+		name = strings.ToValidUTF8(name, "?") // Rewrite leaves it out
 	}
+	if e.group = slices.IndexFunc(e.groups, func(g group) bool { return g.name == name }); e.group >= 0 {
+		e.repairs = append(e.repairs, Dropped{name, "", "the group occurs twice; the two are merged, as in GLib"})
+		return nil
+	}
+	e.group = len(e.groups)
 	e.groups = append(e.groups, group{name: name})
 	return nil
 }
 
-// cutLocale splits KEY[LOCALE].
+// cutLocale splits KEY[LOCALE]. It accepts what GLib does (g_key_file_is_key_name),
+// which is more than the specification allows.
 func cutLocale(name string) (key, locale string, err error) {
 	key, rest, ok := strings.Cut(name, "[")
+	isPart := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsNumber(r) || strings.ContainsRune("_.@-", r)
+	}
 	if ok {
-		if locale, ok = strings.CutSuffix(rest, "]"); !ok || !hasOnly(locale, "_.@-") || locale == "" {
-			return "", "", fmt.Errorf("%.50q has an invalid locale", name)
+		locale, ok = strings.CutSuffix(rest, "]")
+		if !ok || strings.ContainsFunc(locale, func(r rune) bool { return !isPart(r) }) {
+			return "", "", fmt.Errorf("%.50q is not a valid name of a key", name)
 		}
 	}
-	if key == "" || !hasOnly(key, "-") {
+	if key == "" || strings.HasSuffix(key, " ") || strings.Contains(key, "]") {
 		return "", "", fmt.Errorf("%.50q is not a valid name of a key", name)
 	}
 	return key, locale, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Word is an argument of Exec without quotes. Field codes look like %f, and a
@@ -32,41 +33,38 @@ const (
 const maxWords = 1000
 
 // ParseExec parses the value of Exec as it is in the file ("The Exec key"): the
-// escapes of the string, words, quotes and field codes. It treats single quotes, a
-// backslash outside quotes, and a field code that is the only text in its quotes
-// as GLib does. Other field codes in quotes are an error, since launchers disagree
-// about them. Deprecated field codes are removed.
-func ParseExec(value string) ([]Word, error) {
+// escapes of the string, words, quotes and field codes. It treats unusual ones as
+// GLib does: single quotes, a backslash outside quotes, a field code that is the
+// only text in its quotes; the first field code for files counts, and unknown ones
+// are removed, as are deprecated ones. dropped says which. Other field codes in
+// quotes are an error, since launchers disagree about them.
+func ParseExec(value string) (words []Word, dropped []Dropped, err error) {
 	tokens, err := splitCommand(unescape(value))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var words []Word
-	files := 0
-	for _, t := range tokens {
-		w, n, err := t.parseCodes()
-		files += n
+	var p codeParser
+	for _, t := range moveOutOfScript(tokens) {
+		w, err := p.parse(t)
 		switch {
 		case err != nil:
-			return nil, err
-		case files > 1:
-			return nil, errors.New("Exec has more than one of %f, %F, %u and %U")
-		case w == "" && t.text != "": // a deprecated field code
+			return nil, nil, err
+		case w == "" && t.text != "": // a field code that was removed
 			continue
-		case len(words) == 0 && t.hasCodes():
-			return nil, errors.New("the program in Exec is a field code")
+		case len(words) == 0 && w.hasCodes():
+			return nil, nil, errors.New("the program in Exec is a field code")
 		}
 		words = append(words, w)
 	}
 	switch {
 	case len(words) == 0 || words[0] == "":
-		return nil, errors.New("Exec names no program")
+		return nil, nil, errors.New("Exec names no program")
 	case strings.Contains(string(words[0]), "="):
-		return nil, errors.New("the program in Exec contains =")
+		return nil, nil, errors.New("the program in Exec contains =")
 	case len(words) > maxWords:
-		return nil, fmt.Errorf("Exec has more than %d arguments", maxWords)
+		return nil, nil, fmt.Errorf("Exec has more than %d arguments", maxWords)
 	}
-	return words, nil
+	return words, p.dropped, nil
 }
 
 // token is a word without its quotes. quoted tells which bytes were in quotes.
@@ -119,43 +117,60 @@ func splitCommand(s string) (tokens []token, err error) {
 	return tokens, nil
 }
 
-// hasCodes reports whether the token has field codes.
-func (t *token) hasCodes() bool {
-	return strings.Contains(strings.ReplaceAll(t.text, "%%", ""), "%")
+// hasCodes reports whether the word has field codes.
+func (w Word) hasCodes() bool {
+	return strings.Contains(strings.ReplaceAll(string(w), "%%", ""), "%")
 }
 
-// parseCodes checks the field codes. files is the number of those for files.
-func (t *token) parseCodes() (w Word, files int, err error) {
+// codeParser checks the field codes of one command.
+type codeParser struct {
+	file    byte // the field code for files, once there is one
+	dropped []Dropped
+}
+
+func (p *codeParser) drop(code rune, why string) {
+	p.dropped = append(p.dropped, Dropped{Key: fmt.Sprintf("%%%c in Exec", code), Why: why})
+}
+
+func (p *codeParser) parse(t token) (Word, error) {
 	var b strings.Builder
 	for i := 0; i < len(t.text); i++ {
-		c := t.text[i]
-		if c != '%' {
-			b.WriteByte(c)
+		switch {
+		case t.text[i] != '%':
+			b.WriteByte(t.text[i])
+			continue
+		case i+1 == len(t.text), strings.IndexByte(" \t\n", t.text[i+1]) >= 0: // as in 50%
+			b.WriteString("%%")
 			continue
 		}
-		if i++; i == len(t.text) {
-			return "", 0, errors.New("Exec ends an argument with a single %")
-		}
+		i++
 		code := t.text[i]
 		isOnlyText := len(t.text) == 2
 		switch {
-		case code == '%':
+		case code == '%', code == 'k':
 		case strings.IndexByte(deprecated, code) >= 0:
 			continue
 		case strings.IndexByte(fileCodes+otherCodes, code) < 0:
-			return "", 0, fmt.Errorf("Exec has the unknown field code %%%c", code)
+			r, n := utf8.DecodeRuneInString(t.text[i:])
+			i += n - 1
+			p.drop(r, "it is not a field code")
+			continue
 		case isOnlyText:
 		case t.quoted[i], strings.ContainsAny(t.text, reserved):
-			return "", 0, fmt.Errorf("Exec has the field code %%%c in quotes with other text", code)
-		case strings.IndexByte("FUi", code) >= 0:
-			return "", 0, fmt.Errorf("Exec has the field code %%%c inside an argument", code)
+			return "", fmt.Errorf("Exec has the field code %%%c in quotes with other text", code)
+		case code == 'i', strings.IndexByte("FU", code) >= 0 && p.file == 0:
+			return "", fmt.Errorf("Exec has the field code %%%c inside an argument", code)
 		}
 		if strings.IndexByte(fileCodes, code) >= 0 {
-			files++
+			if p.file != 0 {
+				p.drop(rune(code), fmt.Sprintf("%%%c comes first, and launchers use one of them", p.file))
+				continue
+			}
+			p.file = code
 		}
 		b.WriteString("%" + string(rune(code)))
 	}
-	return Word(b.String()), files, nil
+	return Word(b.String()), nil
 }
 
 // FormatExec returns the shortest value of Exec, as it is in a file, that ParseExec

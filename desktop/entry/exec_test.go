@@ -16,7 +16,7 @@ func TestFormatExec(t *testing.T) {
 		if got != "p "+want {
 			t.Errorf("%q: got %s, want p %s", arg, got, want)
 		}
-		words, err := ParseExec(got)
+		words, _, err := ParseExec(got)
 		if err != nil || !slices.Equal(words, Literal("p", arg)) {
 			t.Errorf("%q: parsed as %q, %v", arg, words, err)
 		}
@@ -90,12 +90,12 @@ func FuzzExec(f *testing.F) {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		words, err := ParseExec(value)
+		words, _, err := ParseExec(value)
 		if err != nil {
 			return
 		}
 		text := FormatExec(words)
-		again, err := ParseExec(text)
+		again, _, err := ParseExec(text)
 		if err != nil || !slices.Equal(again, words) {
 			t.Fatalf("%q is parsed as %q, which is written as %q and parsed as %q (%v)", value, words, text, again, err)
 		}

@@ -12,6 +12,7 @@ import (
 type RewriteOptions struct {
 	ID         string // of the exported file, without ".desktop"
 	OriginalID string // in the chroot, without ".desktop"
+	Source     string // path of the entry in the chroot; may be ""
 	Launcher   string // absolute path of chrun
 	Chroot     string // its name
 	Label      string // follows the names in every language; may be ""
@@ -33,8 +34,6 @@ func (e *Entry) Rewrite(r RewriteOptions) (*Entry, []Dropped, error) {
 		return nil, nil, errors.New("it has no Type")
 	case t != "Application":
 		return nil, nil, fmt.Errorf("it is of type %.50s, not Application", t)
-	case e.String("Name") == "":
-		return nil, nil, errors.New("it has no Name")
 	case e.String("Encoding") == "Legacy-Mixed":
 		return nil, nil, errors.New("its encoding is Legacy-Mixed, not UTF-8")
 	}
@@ -44,6 +43,9 @@ func (e *Entry) Rewrite(r RewriteOptions) (*Entry, []Dropped, error) {
 		if e.Bool("DBusActivatable") {
 			return nil, nil, errors.New("it can only be started by D-Bus, since it has no Exec")
 		}
+		if slices.Contains(e.repairs, Dropped{mainGroup, "Exec", notText}) {
+			return nil, nil, errors.New("Exec contains control characters or is not UTF-8")
+		}
 		return nil, nil, errors.New("it has no Exec")
 	}
 	w.actions = e.List("Actions")
@@ -51,6 +53,10 @@ func (e *Entry) Rewrite(r RewriteOptions) (*Entry, []Dropped, error) {
 		return nil, nil, err
 	}
 	g := &w.out.groups[0]
+	if e.String("Name") == "" {
+		w.drop(mainGroup, "Name", "menus show its ID, since it has no name that is text")
+		g.set("Name", escape(r.OriginalID+r.Label))
+	}
 	g.set("TryExec", escape(r.Launcher))
 	if r.ID != r.OriginalID && !e.Has("StartupWMClass") {
 		g.set("StartupWMClass", escape(r.OriginalID))
@@ -170,7 +176,7 @@ func (w *rewriter) rewriteLine(group string, l line, action bool) (value *string
 	v := l.value
 	switch l.key {
 	case "Exec":
-		v, err = w.rewriteExec(v)
+		v, err = w.rewriteExec(group, v)
 		return &v, err
 	case "Name", "X-GNOME-FullName": // GLib shows the latter instead of Name
 		if !action {
@@ -199,13 +205,15 @@ func (w *rewriter) rewriteLine(group string, l line, action bool) (value *string
 }
 
 // rewriteExec returns the command that runs the program in the chroot.
-func (w *rewriter) rewriteExec(value string) (string, error) {
-	words, err := ParseExec(value)
+func (w *rewriter) rewriteExec(group, value string) (string, error) {
+	words, dropped, err := ParseExec(value)
 	if err != nil {
 		return "", err
 	}
-	// %k is the path of the entry on the host, which means nothing inside.
-	words = slices.DeleteFunc(words, func(word Word) bool { return word == "%k" })
+	for _, d := range dropped {
+		w.drop(group, d.Key, d.Why)
+	}
+	words = replaceLocation(words, w.r.Source)
 	return FormatExec(append(LaunchCommand(w.r.Launcher, w.r.Chroot, w.r.ID, w.path), protectDash(words)...)), nil
 }
 

@@ -60,7 +60,7 @@ func (e *Entry) Localised(key, locale string) string {
 // a leading env with assignments.
 func (e *Entry) Program() string {
 	v, _ := e.groups[0].get("Exec")
-	words, err := ParseExec(v)
+	words, _, err := ParseExec(v)
 	if err != nil {
 		return ""
 	}

@@ -184,7 +184,7 @@ func (x *appExporter) export(a App) {
 	argv, hasService := x.findService(&a, id)
 	var opened, left []string
 	out, dropped, err := a.Entry.Rewrite(entry.RewriteOptions{
-		ID: id, OriginalID: a.ID, Launcher: x.host.Launcher, Chroot: x.chroot, Label: x.names.label(a.Entry), HasService: hasService,
+		ID: id, OriginalID: a.ID, Source: string(a.Path), Launcher: x.host.Launcher, Chroot: x.chroot, Label: x.names.label(a.Entry), HasService: hasService,
 		MapIcon: func(name string) string { return x.icons.export(a.ID, name) },
 		KeepType: func(t string) bool {
 			if !x.types.allows(id, t) {
