@@ -41,10 +41,10 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	for _, o := range offers {
 		b.coverSockets(o)
 	}
-	b.explainNamed(named(offers))
 	if b.err == nil {
 		b.err = b.chooseCwd()
 	}
+	b.explainNamed(named(offers))
 	if b.err != nil {
 		return nil, b.err
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -41,20 +42,23 @@ func (b *builder) showNamed(feature string, named []HostPath) {
 }
 
 // explainNamed warns of what the command line names in the caller's home and the
-// program will not find, or will find something else in its place.
+// program will not find, or will find something else in its place. In the caller's
+// real home it finds what is named by a relative path.
 func (b *builder) explainNamed(named []HostPath) {
 	home := HostPath(b.f.Caller.Account.Home)
 	explained := map[string]bool{}
 	if b.req.Cwd == "" {
 		named = append(named, b.f.Caller.Cwd)
 	}
+	inHome := b.plan.Cwd == HomeAlias(home)
 	for _, p := range named {
 		rest, ok := strings.CutPrefix(string(p), string(home)+"/")
 		name, _, _ := strings.Cut(rest, "/")
-		if !ok || explained[name] {
+		isInArgument := func(arg string) bool { return strings.Contains(arg, string(p)) }
+		if !ok || explained[name] || inHome && !slices.ContainsFunc(b.req.Argv, isInArgument) {
 			continue
 		}
-		explained[name] = b.explainHidden(name) || p != b.f.Caller.Cwd && b.explainDotFile(p)
+		explained[name] = b.explainHidden(name) || p != b.f.Caller.Cwd && b.explainMissing(p)
 	}
 }
 
@@ -78,18 +82,23 @@ func (b *builder) explainHidden(name string) bool {
 	return true
 }
 
-// explainDotFile says that a dot file of the caller's home is not inside.
-func (b *builder) explainDotFile(p HostPath) bool {
+// explainMissing says that a file of the caller's home, mostly a dot file, is not
+// inside.
+func (b *builder) explainMissing(p HostPath) bool {
 	home := b.f.Caller.Account.Home
 	name := strings.TrimPrefix(string(p), home+"/")
 	var st unix.Stat_t
-	if name[0] != '.' || unix.Lstat(string(p), &st) != nil || b.exists(Path(p)) {
+	if unix.Lstat(string(p), &st) != nil || b.exists(Path(p)) {
 		return false
 	}
+	why := ""
+	if name[0] == '.' {
+		why = ", where dot files are the chroot's own"
+	}
 	if there := b.findInAlias(p); there != "" {
-		b.warn("~/%s is not inside, where dot files are the chroot's own; yours is %s there; --home=host shares all", name, there)
+		b.warn("~/%s is not inside%s; yours is %s there; --home=host shares all", name, why, there)
 	} else {
-		b.warn("~/%s is not inside, where dot files are the chroot's own; to share yours: --bind %s", name, QuoteInHome(string(p), home))
+		b.warn("~/%s is not inside%s; to share yours: --bind %s", name, why, QuoteInHome(string(p), home))
 	}
 	return true
 }

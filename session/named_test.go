@@ -15,7 +15,7 @@ func (w *world) nameFiles(names ...string) {
 	for _, name := range names {
 		p := HostPath(w.dir + "/home/" + name)
 		s.Named = append(s.Named, p)
-		if _, err := os.Stat(string(p)); err == nil && name[0] != '.' {
+		if _, err := os.Stat(string(p)); err == nil && name[0] != '.' && name != "todot" {
 			s.Binds = append(s.Binds, Bind{Source: p, Dest: Path(p), OnlyIfMissing: true})
 		}
 	}
@@ -110,6 +110,7 @@ func TestNamedDotFile(t *testing.T) {
 	}{
 		{".gitconfig .inside .nosuch", HomePrivate, true, "~/.gitconfig is not inside, where dot files are the chroot's own; yours is /run/hostDIR/home/.gitconfig there; --home=host shares all"},
 		{".config/a/b", HomePrivate, true, "~/.config/a/b is not inside, where dot files are the chroot's own; yours is /run/hostDIR/home/.config/a/b there; --home=host shares all"},
+		{"todot", HomePrivate, true, "~/todot is not inside; yours is /run/hostDIR/home/todot there; --home=host shares all"},
 		{".gitconfig", HomePrivate, false, "~/.gitconfig is not inside, where dot files are the chroot's own; to share yours: --bind ~/.gitconfig"},
 		{".gitconfig", HomeHost, true, ""},
 	} {
@@ -117,13 +118,27 @@ func TestNamedDotFile(t *testing.T) {
 		if !x.documents {
 			w.more = nil
 		}
-		for _, e := range []string{".gitconfig", ".inside", ".config/a/b", ".local/share/chrun/homes/debian/.inside"} {
+		for _, e := range []string{"todot -> .config", ".gitconfig", ".inside", ".config/a/b", ".local/share/chrun/homes/debian/.inside"} {
 			w.makeEntry("home/" + e)
 		}
 		w.req.Home = x.home
 		w.nameFiles(strings.Fields(x.names)...)
 		if got := w.warning(w.plan()); got != x.warning {
 			t.Errorf("%+v: %q", x, got)
+		}
+	}
+}
+
+// In the real home what is named by a relative path is found.
+func TestNamedInRealHome(t *testing.T) {
+	for arg, want := range map[string]bool{".gitconfig": false, "HOME/.gitconfig": true} {
+		w := newHomeWorld(t, "notes.txt")
+		w.makeEntry("home/.gitconfig")
+		w.f.Caller.Cwd = HostPath(w.dir + "/home")
+		w.req.Argv = []string{"cat", "notes.txt", strings.ReplaceAll(arg, "HOME", w.dir+"/home")}
+		w.nameFiles("notes.txt", ".gitconfig")
+		if got := w.warning(w.plan()); (got != "") != want {
+			t.Errorf("%s: %q", arg, got)
 		}
 	}
 }
