@@ -80,6 +80,7 @@ func (b *builder) namesMissingDir(name, value string, offers []Offer) bool {
 // do not.
 func (b *builder) passCallerVariables(rules Environment, offers []Offer) map[string]string {
 	values, removed := map[string]string{}, map[string]string{}
+	search := rules.search(b.req.Env)
 	for _, kv := range b.f.Caller.Env {
 		name, value, ok := strings.Cut(kv, "=")
 		if _, repeated := values[name]; !ok || repeated {
@@ -88,6 +89,9 @@ func (b *builder) passCallerVariables(rules Environment, offers []Offer) map[str
 		keep, why := rules.Keep(name, value)
 		if keep && b.namesMissingDir(name, value, offers) {
 			keep, why = false, value+" does not exist inside"
+		}
+		if program := b.namesMissingProgram(name, value, search); program != "" {
+			keep, why = false, "the chroot has no "+program
 		}
 		if keep {
 			values[name] = value
