@@ -43,7 +43,7 @@ func sources(t *testing.T) (*token.FileSet, map[string][]*ast.File) {
 // also import those that stand further right in its own line.
 var layers = [][]string{
 	{"cmd"},
-	{"internal/complete", "internal/chroots", "internal/processes", "internal/homereport", "internal/elevate", "internal/suggest", "internal/request", "internal/helper", "internal/grants", "internal/cli"},
+	{"internal/complete", "internal/chroots", "internal/processes", "internal/trees", "internal/homereport", "internal/elevate", "internal/suggest", "internal/request", "internal/helper", "internal/grants", "internal/cli"},
 	{"desktop"},
 	{"display", "audio"},
 	{"session"},
@@ -80,6 +80,8 @@ var homes = []struct{ path, homes, why string }{
 	{"chrun/internal/fakedesk", "", "it is for tests"},
 	{"github.com/pelletier/go-toml", "session/config", "each third-party module has one home"},
 	{"github.com/spf13", "cmd/chrunctl internal/cli", "each third-party module has one home"},
+	{"github.com/klauspost/compress", "internal/trees", "each third-party module has one home"},
+	{"github.com/ulikunitz/xz", "internal/trees", "each third-party module has one home"},
 	{"github.com/pkg/xattr", "session/acl", "each third-party module has one home"},
 	{"github.com/jezek/xgb", "display/x11/xhost", "a hostile server can make it panic, so it runs only in a helper process"},
 	{"github.com/godbus/dbus", "desktop", "each third-party module has one home"},

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
+	"chrun/session/account"
 )
 
 // idMapper starts a child whose ids newuidmap(1) and newgidmap(1) map while it
@@ -46,7 +47,7 @@ func (m *idMapper) start(p *program, flags uint64, id *session.Identity) (pid in
 	}
 	unix.Close(m.executed[1])
 	m.executed[1] = -1
-	if err = runMappers(pid, id); err == nil {
+	if err = MapIDs(pid, id.UIDs, id.GIDs); err == nil {
 		_, err = unix.Write(m.mapped[1], []byte{1})
 	} else {
 		unix.Kill(pid, unix.SIGKILL)
@@ -62,14 +63,15 @@ func (m *idMapper) start(p *program, flags uint64, id *session.Identity) (pid in
 	return pid, err
 }
 
-// runMappers runs both programs concurrently.
-func runMappers(pid int, id *session.Identity) error {
+// MapIDs writes the maps of the user namespace of a process with newuidmap(1) and
+// newgidmap(1). Errors have a method Hint.
+func MapIDs(pid int, uids, gids account.IDMap) error {
 	var errs [2]error
 	var group sync.WaitGroup
 	for i, mapper := range []struct {
 		program string
 		args    []string
-	}{{"newuidmap", id.UIDs.Args()}, {"newgidmap", id.GIDs.Args()}} {
+	}{{"newuidmap", uids.Args()}, {"newgidmap", gids.Args()}} {
 		group.Go(func() {
 			errs[i] = runMapper(mapper.program, append([]string{mapper.program, strconv.Itoa(pid)}, mapper.args...))
 		})

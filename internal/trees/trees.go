@@ -1,0 +1,81 @@
+package trees
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Unpack unpacks a root file system, a tar archive in any of the usual compressions,
+// into the empty directory dir, an absolute path. A directory with an error is left
+// as it is: see Clear.
+func Unpack(ctx context.Context, m Map, dir string, archive io.Reader, a *Account) (Report, error) {
+	var report Report
+	content, err := decompress(archive)
+	if err != nil {
+		return report, err
+	}
+	tree, err := os.Open(dir)
+	if err != nil {
+		return report, err
+	}
+	defer tree.Close()
+	reading, writing, err := os.Pipe()
+	if err != nil {
+		return report, err
+	}
+	unix.FcntlInt(writing.Fd(), unix.F_SETPIPE_SZ, 1<<20) // fewer switches; it may be refused
+	p, err := start(m, tree, reading, &unpacking{Account: a, Devices: m.UIDs == nil}, "unpack")
+	reading.Close()
+	if err != nil {
+		writing.Close()
+		return report, err
+	}
+	stop := context.AfterFunc(ctx, func() { p.cmd.Process.Kill() })
+	defer stop()
+	_, copied := io.Copy(writing, content)
+	// Only if the whole archive is good may the process see its end.
+	if !errors.Is(copied, syscall.EPIPE) {
+		copied = errors.Join(copied, content.Close())
+		if copied != nil {
+			p.cmd.Process.Kill()
+		}
+	}
+	writing.Close()
+	failed := p.wait(&report)
+	switch {
+	case ctx.Err() != nil:
+		return report, context.Cause(ctx)
+	case copied != nil && !errors.Is(copied, syscall.EPIPE):
+		return report, fmt.Errorf("cannot read the archive: %w", copied)
+	}
+	return report, failed
+}
+
+// Clear removes everything in the directory dir, an absolute path, but not dir.
+func Clear(m Map, dir string) error {
+	tree, err := os.Open(dir)
+	if errors.Is(err, os.ErrPermission) {
+		err = nil
+		fd, e := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if e != nil {
+			return &os.PathError{Op: "open", Path: dir, Err: e}
+		}
+		tree = os.NewFile(uintptr(fd), dir)
+	}
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	p, err := start(m, tree, nil, struct{}{}, "clear")
+	if err != nil {
+		return err
+	}
+	var nothing any
+	return p.wait(&nothing)
+}

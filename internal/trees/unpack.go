@@ -1,0 +1,363 @@
+package trees
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+)
+
+// unpacking is the job of making a tree from a tar archive.
+type unpacking struct {
+	Account *Account // to be made, if not nil
+	Devices bool     // make harmless device nodes
+
+	report Report
+	dirs   []*tar.Header // whose times and modes are set at the end
+}
+
+// Report says what an archive has that the tree has not.
+type Report struct {
+	Members int
+	// Left are kinds of what was left out, each with an example.
+	Left []Left
+}
+
+// Left is a kind of things that a tree lacks.
+type Left struct {
+	What  string
+	Count int
+	First string // the first member
+}
+
+// leave records that something of a member was left out.
+func (r *Report) leave(what, member string) {
+	i := slices.IndexFunc(r.Left, func(l Left) bool { return l.What == what })
+	if i < 0 {
+		i = len(r.Left)
+		r.Left = append(r.Left, Left{What: what, First: session.Printable(member)})
+	}
+	r.Left[i].Count++
+}
+
+// What is left out.
+const (
+	leftOwner    = "owners outside the map of IDs, which are root inside"
+	leftDevice   = "device nodes"
+	leftKind     = "members of an unknown kind"
+	leftOutside  = "members whose names lead out of the tree"
+	leftNoTarget = "hard links to files that the archive does not have"
+)
+
+// run unpacks the archive into the root directory.
+func (u *unpacking) run(archive io.Reader) error {
+	// Many archives have no member for it.
+	if err := errors.Join(unix.Chown("/", 0, 0), unix.Chmod("/", 0o755)); err != nil {
+		return fmt.Errorf("cannot own the root directory: %w", err)
+	}
+	members := tar.NewReader(archive)
+	for {
+		h, err := members.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("cannot read the archive: %w", err)
+		}
+		u.report.Members++
+		if err := u.extract(h, members); err != nil {
+			return fmt.Errorf("cannot make %s: %w", session.Printable(h.Name), cause(err))
+		}
+	}
+	if u.report.Members == 0 {
+		return errors.New("the archive is empty")
+	}
+	// What follows the end of the archive belongs to the stream: its checksum may
+	// cover it.
+	if _, err := io.Copy(io.Discard, archive); err != nil {
+		return fmt.Errorf("cannot read the archive: %w", err)
+	}
+	if err := u.finishDirs(); err != nil {
+		return err
+	}
+	if err := raiseOnly(); err != nil {
+		return err
+	}
+	if err := checkSystem(); err != nil {
+		return err
+	}
+	if u.Account != nil {
+		return u.Account.add()
+	}
+	return nil
+}
+
+func cause(err error) error {
+	var p *os.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
+	}
+	return err
+}
+
+// memberPath returns the path of a member in the tree. ok is false if its name has
+// "..".
+func memberPath(name string) (p string, ok bool) {
+	if slices.Contains(strings.Split(name, "/"), "..") {
+		return "", false
+	}
+	return path.Clean("/" + name), true
+}
+
+// extract makes one member.
+func (u *unpacking) extract(h *tar.Header, content io.Reader) error {
+	p, ok := memberPath(h.Name)
+	if !ok {
+		u.report.leave(leftOutside, h.Name)
+		return nil
+	}
+	if err := os.MkdirAll(path.Dir(p), 0o755); err != nil {
+		return err
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		return u.makeDir(p, h)
+	case tar.TypeXGlobalHeader:
+		return nil
+	}
+	if p == "/" {
+		return errors.New("the root is not a directory")
+	}
+	if err := removeExisting(p); err != nil {
+		return err
+	}
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeGNUSparse:
+		return u.makeFile(p, h, content)
+	case tar.TypeLink:
+		return u.makeLink(p, h)
+	case tar.TypeSymlink:
+		if err := os.Symlink(h.Linkname, p); err != nil {
+			return err
+		}
+	case tar.TypeFifo:
+		if err := unix.Mkfifo(p, 0o600); err != nil {
+			return &os.PathError{Op: "mkfifo", Path: p, Err: err}
+		}
+	case tar.TypeChar, tar.TypeBlock:
+		if !u.makeDevice(p, h) {
+			u.report.leave(leftDevice, h.Name)
+			return nil
+		}
+	default:
+		u.report.leave(leftKind, h.Name)
+		return nil
+	}
+	return u.setAttributes(p, h)
+}
+
+// removeExisting removes what an earlier member has made under the same name.
+func removeExisting(p string) error {
+	err := unix.Unlink(p)
+	if err == unix.EISDIR {
+		err = unix.Rmdir(p)
+	}
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "replace", Path: p, Err: err}
+	}
+	return nil
+}
+
+func (u *unpacking) makeDir(p string, h *tar.Header) error {
+	if st, err := os.Lstat(p); err != nil || !st.IsDir() {
+		if err := removeExisting(p); err != nil {
+			return err
+		}
+		if err := os.Mkdir(p, 0o700); err != nil {
+			return err
+		}
+	}
+	later := *h
+	later.Name = p
+	u.dirs = append(u.dirs, &later)
+	return nil
+}
+
+// finishDirs sets the attributes of the directories, the deepest first: to make
+// files in them changes their times.
+func (u *unpacking) finishDirs() error {
+	for _, h := range slices.Backward(u.dirs) {
+		if st, err := os.Lstat(h.Name); err != nil || !st.IsDir() {
+			continue // a later member has replaced it
+		}
+		if err := u.setAttributes(h.Name, h); err != nil {
+			return fmt.Errorf("cannot make %s: %w", session.Printable(h.Name), cause(err))
+		}
+	}
+	return nil
+}
+
+func (u *unpacking) makeFile(p string, h *tar.Header, content io.Reader) error {
+	f, err := os.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if isSparse(h) {
+		err = copySparse(f, content, h.Size)
+	} else {
+		_, err = io.Copy(f, content)
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return err
+	}
+	return u.setAttributes(p, h)
+}
+
+func isSparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for name := range h.PAXRecords {
+		if strings.HasPrefix(name, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+// copySparse leaves holes for blocks of zeros.
+func copySparse(f *os.File, content io.Reader, size int64) error {
+	const block = 4096
+	buf := make([]byte, 64*block)
+	for offset := int64(0); offset < size; {
+		n, err := io.ReadFull(content, buf[:min(int64(len(buf)), size-offset)])
+		if err != nil && err != io.ErrUnexpectedEOF {
+			return err
+		}
+		for i := 0; i < n; i += block {
+			piece := buf[i:min(i+block, n)]
+			if isZero(piece) {
+				continue
+			}
+			if _, err := f.WriteAt(piece, offset+int64(i)); err != nil {
+				return err
+			}
+		}
+		offset += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return f.Truncate(size)
+}
+
+func isZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (u *unpacking) makeLink(p string, h *tar.Header) error {
+	target, ok := memberPath(h.Linkname)
+	if !ok {
+		u.report.leave(leftOutside, h.Name)
+		return nil
+	}
+	err := os.Link(target, p)
+	if errors.Is(err, os.ErrNotExist) {
+		u.report.leave(leftNoTarget, h.Name)
+		return nil
+	}
+	return err
+}
+
+// devices are the nodes of the kernel's that give access to nothing, by type,
+// major and minor number: null, zero, full, random, urandom; tty, console, ptmx.
+var devices = []struct {
+	kind         byte
+	major, minor int64
+}{{tar.TypeChar, 1, 3}, {tar.TypeChar, 1, 5}, {tar.TypeChar, 1, 7}, {tar.TypeChar, 1, 8}, {tar.TypeChar, 1, 9},
+	{tar.TypeChar, 5, 0}, {tar.TypeChar, 5, 1}, {tar.TypeChar, 5, 2}}
+
+// makeDevice reports whether it has made a device node.
+func (u *unpacking) makeDevice(p string, h *tar.Header) bool {
+	for _, d := range devices {
+		if u.Devices && d.kind == h.Typeflag && d.major == h.Devmajor && d.minor == h.Devminor {
+			return unix.Mknod(p, unix.S_IFCHR|0o600, int(unix.Mkdev(uint32(d.major), uint32(d.minor)))) == nil
+		}
+	}
+	return false
+}
+
+// setAttributes sets owner, mode, extended attributes and times, in this order: a
+// change of owner clears setuid and capabilities.
+func (u *unpacking) setAttributes(p string, h *tar.Header) error {
+	if err := u.setOwner(p, h); err != nil {
+		return err
+	}
+	if h.Typeflag != tar.TypeSymlink {
+		if err := unix.Chmod(p, uint32(h.Mode)&0o7777); err != nil {
+			return &os.PathError{Op: "chmod", Path: p, Err: err}
+		}
+	}
+	if err := u.setExtended(p, h); err != nil {
+		return err
+	}
+	accessed := h.AccessTime
+	if accessed.IsZero() {
+		accessed = h.ModTime
+	}
+	times := []unix.Timespec{timespec(accessed), timespec(h.ModTime)}
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, p, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "set the time of", Path: p, Err: err}
+	}
+	return nil
+}
+
+func timespec(t time.Time) unix.Timespec {
+	return unix.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
+}
+
+// setOwner gives files of IDs that are not mapped to root inside.
+func (u *unpacking) setOwner(p string, h *tar.Header) error {
+	uid, gid := h.Uid, h.Gid
+	err := unix.Lchown(p, uid, gid)
+	if err != unix.EINVAL {
+		return pathError("chown", p, err)
+	}
+	u.report.leave(leftOwner, h.Name)
+	if unix.Lchown(p, uid, 0) == nil || unix.Lchown(p, 0, gid) == nil {
+		return nil
+	}
+	return pathError("chown", p, unix.Lchown(p, 0, 0))
+}
+
+func pathError(op, p string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: p, Err: err}
+}
