@@ -2,7 +2,8 @@
 // becomes the user who called root and makes that user's launch. Only if root
 // has to mount does it stay root; then it reads everything with the user's
 // rights, and only what nobody but root can have written decides what is
-// mounted.
+// mounted. One exception: a file of the user's may ask for idmap, for a tree that
+// only root can replace (configuredIdmap).
 package elevate
 
 import (
@@ -62,6 +63,16 @@ func Decide(c Call) (*Decision, error) {
 	}
 	choice, chooseErr := request.Choose(c.Flags, conf, c.Env)
 	kind, mounts := requested(c.Flags, choice, u)
+	named := true
+	if kind == "" && !mounts {
+		own, err := configuredIdmap(c, u)
+		if err != nil {
+			return nil, err
+		}
+		if own != nil {
+			choice, chooseErr, kind, mounts, named = own, nil, session.Idmap, true, false
+		}
+	}
 	d.RootInside = mounts && kind != session.Grant && kind != session.Idmap
 	if !mounts {
 		if canMakeNamespaces(u, d.groups) {
@@ -75,7 +86,7 @@ func Decide(c Call) (*Decision, error) {
 	case chooseErr != nil:
 		return nil, explainChoice(c, chooseErr, u)
 	case kind == session.Idmap:
-		d.tree, err = idmapTree(c, u, choice)
+		d.tree, err = idmapTree(c, u, choice, named)
 	default:
 		d.Choice, d.Kind = choice, kind
 	}
@@ -113,24 +124,6 @@ func isSubordinate(tree rootfs.HostPath, u account.Account) bool {
 // canMakeNamespaces reports whether u may make user namespaces, by trying.
 func canMakeNamespaces(u account.Account, groups []int) bool {
 	return helper.Probe(u.UID, u.GID, groups) == nil
-}
-
-// explainChoice says why root does not mount a chroot that only the user's own
-// files name. They are read with the user's rights, and only for the message.
-func explainChoice(c Call, err error, u account.Account) error {
-	var ch *config.Chroot
-	runAs(u.UID, func() {
-		user := &session.Caller{UID: u.UID, Account: u, Cwd: cli.WorkingDir(), Env: session.Environ{}}
-		conf, err := config.Load(cli.ConfigSource(user, c.System, nil))
-		if err == nil {
-			ch, _ = conf.Select(c.Flags.Chroot, c.Env.Get("CHRUN_CHROOT"))
-		}
-	})
-	if ch == nil || ch.Name == "" {
-		return err
-	}
-	return cli.WithHint(fmt.Errorf("cannot mount %q as root: only a file of %s's names it", ch.Name, u.Name),
-		fmt.Sprintf("sudo chrunctl add %s %s, or name the directory: -c %[2]s", ch.Name, session.Quote(string(ch.Path))))
 }
 
 // TakeRights gives this process the rights of the desktop user and returns that

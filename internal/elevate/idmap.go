@@ -17,8 +17,9 @@ import (
 )
 
 // idmapTree makes a detached mount of the tree in which the account's number and
-// that of u are exchanged. The caller closes the descriptor.
-func idmapTree(c Call, u account.Account, choice *request.Choice) (fd int, err error) {
+// that of u are exchanged. The caller closes the descriptor. trusted is false if the
+// choice is the user's: then only the command line can name another user's number.
+func idmapTree(c Call, u account.Account, choice *request.Choice, trusted bool) (fd int, err error) {
 	root, err := rootfs.Open(choice.Path)
 	if err != nil {
 		return -1, &cli.ChrootError{Verb: "enter", Dir: choice.Path, Err: err}
@@ -42,6 +43,9 @@ func idmapTree(c Call, u account.Account, choice *request.Choice) (fd int, err e
 			c.Flags.Words("chroot", "user", "identity"), c.Flags.Command)
 		return cli.WithHint(&session.IdentityError{Kind: session.Idmap, Why: why},
 			"to keep your uid, which the program sees as the account's: "+session.Quote(words...))
+	}
+	if !trusted {
+		user = c.Flags.User
 	}
 	if why := refuseIdmap(a, known, u, user); why != "" {
 		return -1, refuse(why)
