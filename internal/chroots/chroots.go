@@ -64,11 +64,13 @@ func FindSelf(c *session.Caller, tree rootfs.HostPath) (*Self, error) {
 	if !account.InRanges(account.ReadHostSubIDs(c.Host, "/etc/subuid", c.Account), int(st.Uid)) {
 		return nil, nil
 	}
-	passwd, _ := root.Read("/etc/passwd")
-	a, known := account.Table(passwd).ByName(c.Account.Name)
+	passwd, _ := account.Open(root, "/etc/passwd") // without accounts if it cannot be read
+	defer passwd.Close()
+	accounts := passwd.Accounts(c.Account.Name, c.Account.UID)
+	a, known := accounts.ByName(c.Account.Name)
 	if !known || a.UID == 0 {
 		a = c.Account
-		_, known = account.Table(passwd).ByUID(a.UID)
+		_, known = accounts.ByUID(a.UID)
 	}
 	return &Self{Number: strconv.Itoa(a.UID), HasAccount: known}, nil
 }

@@ -64,7 +64,7 @@ func TestFindSelfOfSubordinateIDs(t *testing.T) {
 	c, dir := newCaller(t)
 	tree := dir + "/home/tree"
 	c.Host = session.HostPath(dir)
-	if err := errors.Join(os.MkdirAll(dir+"/etc", 0o755), os.MkdirAll(tree+"/etc", 0o755), os.WriteFile(dir+"/etc/subuid", []byte("al:300000:65536\n"), 0o644),
+	if err := errors.Join(os.MkdirAll(dir+"/etc", 0o755), os.MkdirAll(tree+"/etc", 0o755), os.WriteFile(dir+"/etc/subuid", []byte(strings.Repeat("#\n", 3<<20)+"al:300000:65536\n"), 0o644),
 		os.Chown(tree, 300000, 300000)); err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +73,15 @@ func TestFindSelfOfSubordinateIDs(t *testing.T) {
 		"bob:x:1717:1717::/home/bob:/x\n": {"1717", true},
 		"al:x:1000:1000::/home/al:/x\n":   {"1000", true},
 		"al:x:0:0::/root:/x\n":            {"1717", false},
+		// of more than rootfs.MaxFile
+		strings.Repeat("#\n", 3<<20) + "al:x:1000:1000::/home/al:/x\n": {"1000", true},
 	} {
 		if err := os.WriteFile(tree+"/etc/passwd", []byte(passwd), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		self, err := FindSelf(c, rootfs.HostPath(tree))
 		if err != nil || self == nil || *self != want {
-			t.Fatalf("%q: %+v %v", passwd, self, err)
+			t.Fatalf("%.50q: %+v %v", passwd, self, err)
 		}
 		if e := self.Edits(); len(e) != 2 || e[0].Value != "subid" || e[1].Value != want.Number {
 			t.Errorf("%+v", e)

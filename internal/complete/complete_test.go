@@ -91,6 +91,14 @@ func TestLine(t *testing.T) {
 			t.Errorf("chrun %s\ngot  %q\nwant %q", line, got, want)
 		}
 	}
+	passwd, err := os.OpenFile(filepath.Join(dir, "mnt/a/etc/passwd"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = passwd.WriteString(strings.Repeat("#\n", 3<<20) + "annette:x:1001:1001:::\n")
+		err = errors.Join(err, passwd.Close())
+	}
+	if got := c.candidates("-u", "ann"); err != nil || got != "ann annette" {
+		t.Errorf("a large passwd: %.200q, %v", got, err)
+	}
 	c.Root = true
 	if got := c.candidates("-u", ""); got != "root" {
 		t.Errorf("root can be %q", got)

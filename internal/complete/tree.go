@@ -119,8 +119,12 @@ func (c *completion) completeAccounts(prefix, word string) {
 		return
 	}
 	defer root.Close()
-	passwd, _ := root.Read("/etc/passwd")
-	for a := range account.Table(passwd).All() {
+	passwd, err := account.Open(root, "/etc/passwd")
+	if err != nil {
+		return
+	}
+	defer passwd.Close()
+	for a := range passwd.All() {
 		if a.UID >= 1000 && a.UID < 65534 {
 			c.offer(prefix, word, a.Name, a.Comment)
 		}

@@ -62,6 +62,22 @@ type Piece struct {
 // Size returns the number of bytes.
 func (p *Piece) Size() int64 { return int64(len(p.Data)) + p.Length }
 
+// All yields the accounts in the order of the file.
+func (f *File) All() iter.Seq[Account] {
+	if f.large == nil {
+		return Table(f.data).All()
+	}
+	return func(yield func(Account) bool) {
+		for _, chunk := range f.chunks() {
+			for a := range Table(chunk).All() {
+				if !yield(a) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Accounts returns a table in which the account user, a name or a number, and uid
 // are found as in the whole file.
 func (f *File) Accounts(user string, uid int) Table {

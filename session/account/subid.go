@@ -19,7 +19,7 @@ func (r Range) Contains(id int) bool { return id >= r.First && id-r.First < r.Co
 // ReadHostSubIDs returns the ranges of an account in the host's file, which is
 // /etc/subuid or /etc/subgid.
 func ReadHostSubIDs(host rootfs.HostPath, file string, a Account) []Range {
-	data, _ := rootfs.ReadHost(host.Join(file), 0, 0)
+	data, _ := rootfs.ReadHost(host.Join(file), 64<<20, 0)
 	return parseSubIDs(data, a.Name, a.UID)
 }
 
