@@ -33,12 +33,12 @@ var Appearance = session.Feature{
 func themeSources(c *session.Caller) []themeSource {
 	home := session.HostPath(c.Account.Home)
 	system := []themeSource{
-		{c.Host.Join("/usr/local/share"), "", "/run/host/local-share", false},
-		{c.Host.Join("/usr/share"), "", "/run/host/share", false},
+		{c.Host.Join("/usr/local/share"), "", "/run/host/local-share", false, false},
+		{c.Host.Join("/usr/share"), "", "/run/host/share", false, false},
 	}
 	sources := []themeSource{
-		{dataHome(c), "", "/run/host/user-share", true},
-		{home, ".", "/run/host/user-home", true},
+		{dataHome(c), "", "/run/host/user-share", true, false},
+		{home, ".", "/run/host/user-home", true, false},
 	}
 	// Nix, Guix and others have data directories of their own.
 	for i, dir := range strings.Split(c.Env.Get("XDG_DATA_DIRS"), ":") {
@@ -47,7 +47,7 @@ func themeSources(c *session.Caller) []themeSource {
 		if !path.IsAbs(dir) || known || isExport(source) {
 			continue
 		}
-		sources = append(sources, themeSource{source, "", session.Path(fmt.Sprintf("/run/host/share-%d", i+1)), source.IsBelow(home)})
+		sources = append(sources, themeSource{source, "", session.Path(fmt.Sprintf("/run/host/share-%d", i+1)), source.IsBelow(home), true})
 	}
 	return append(sources, system...)
 }
@@ -63,6 +63,31 @@ type themeSource struct {
 	prefix   string // of the subdirectories: "." for ~/.icons
 	dest     session.Path
 	personal bool // in the home of the caller
+	limited  bool // it may be on a file system that does not answer
+}
+
+// themeFiles are the subdirectories that a data directory has, and the symlinks in
+// them that lead elsewhere.
+type themeFiles struct {
+	kinds []string
+	links []link
+}
+
+// find looks into a data directory, and reports whether its file system answered.
+func (l themeSource) find() (found themeFiles, answered bool) {
+	look := func() (found themeFiles) {
+		for _, kind := range []string{"fonts", "icons", "themes"} {
+			if isDir(l.source.Join(l.prefix + kind)) {
+				found.kinds = append(found.kinds, kind)
+				found.links = append(found.links, l.listLinks(kind)...)
+			}
+		}
+		return found
+	}
+	if l.limited {
+		return askWithin(linkTime, look)
+	}
+	return look(), true
 }
 
 // listLinks lists the symlinks in one of the subdirectories.
@@ -84,14 +109,13 @@ func detectAppearance(f *session.Facts) session.Share {
 	var themes []session.Path
 	var links []link
 	for _, l := range themeSources(c) {
-		found := false
-		for _, kind := range []string{"fonts", "icons", "themes"} {
+		found, answered := l.find()
+		if !answered {
+			s.Notes = append(s.Notes, string(l.source)+" is not shared: its file system does not answer")
+		}
+		links = append(links, found.links...)
+		for _, kind := range found.kinds {
 			source, dest := l.source.Join(l.prefix+kind), l.dest.Join(kind)
-			if !isDir(source) {
-				continue
-			}
-			found = true
-			links = append(links, l.listLinks(kind)...)
 			s.Binds = append(s.Binds, session.Bind{Source: source, Dest: dest, ReadOnly: true, Why: "the host's " + kind})
 			switch kind {
 			case "fonts":
@@ -106,7 +130,7 @@ func detectAppearance(f *session.Facts) session.Share {
 				themes = append(themes, dest)
 			}
 		}
-		if found {
+		if len(found.kinds) > 0 {
 			data = append(data, string(l.dest))
 		}
 	}

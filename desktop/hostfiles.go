@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"path"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +25,19 @@ func isFile(p session.HostPath) bool { return hasType(p, unix.S_IFREG) }
 func hasType(p session.HostPath, fileType uint32) bool {
 	var st unix.Stat_t
 	return unix.Stat(string(p), &st) == nil && st.Mode&unix.S_IFMT == fileType
+}
+
+// askWithin calls ask, which reads files that may be on a file system that does not
+// answer. It reports whether the call returned within the time.
+func askWithin[T any](limit time.Duration, ask func() T) (answer T, answered bool) {
+	answers := make(chan T, 1)
+	go func() { answers <- ask() }()
+	select {
+	case answer = <-answers:
+		return answer, true
+	case <-time.After(limit):
+		return answer, false
+	}
 }
 
 // The XDG base directories of the caller on the host. A relative value is

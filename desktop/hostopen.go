@@ -127,15 +127,29 @@ var choosers = []string{"gtk", "gnome", "kde", "pantheon"}
 func hasOpenPortal(c *session.Caller) bool {
 	dirs := c.Env.Get("XDG_DATA_DIRS")
 	if dirs == "" {
-		dirs = "/usr/share:/usr/local/share" // Base Directory 0.8; the order does not matter
+		dirs = defaultDataDirs
 	}
-	var data []session.HostPath
+	// The system's directories come first: usually no other needs to be looked into.
+	known, others := []session.HostPath{dataHome(c)}, []session.HostPath(nil)
 	for dir := range strings.SplitSeq(dirs, ":") {
-		if path.IsAbs(dir) {
-			data = append(data, c.Host.Join(dir))
+		switch source := c.Host.Join(dir); {
+		case !path.IsAbs(dir):
+		case slices.Contains(strings.Split(defaultDataDirs, ":"), path.Clean(dir)):
+			known = append(known, source)
+		default:
+			others = append(others, source)
 		}
 	}
-	data = append(data, dataHome(c))
+	if len(others) == 0 {
+		return containsPortal(known)
+	}
+	found, _ := askWithin(linkTime, func() bool { return containsPortal(append(known, others...)) })
+	return found
+}
+
+// containsPortal reports whether data directories have the portal's service and the
+// description of a suitable backend.
+func containsPortal(data []session.HostPath) bool {
 	return slices.ContainsFunc(data, func(dir session.HostPath) bool {
 		return isFile(dir.Join("dbus-1/services/org.freedesktop.portal.Desktop.service"))
 	}) && slices.ContainsFunc(data, func(dir session.HostPath) bool {

@@ -320,6 +320,36 @@ func TestStorageDeadMount(t *testing.T) {
 	}
 }
 
+// Nor does one that XDG_DATA_DIRS names, where themes and portals are looked for.
+func TestDataDirsDeadMount(t *testing.T) {
+	headless.Root(t)
+	d, home := homeDesk(t)
+	dead := filepath.Join(home, "dead")
+	if err := errors.Join(os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
+		t.Fatal(err)
+	}
+	unmount, err := mountDead(dead, d.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unmount(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, dirs := range []string{dead, dead + "/share:/usr/share", "/usr/share:" + dead + "/a:" + dead + "/b"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		cmd := d.Command(ctx, chrunProgram, "-v", "-c", d.chroot, "true")
+		cmd.Env, cmd.Dir = append(cmd.Env, "XDG_DATA_DIRS="+dirs), "/"
+		begun := time.Now()
+		r := runCommand(cmd)
+		if took := time.Since(begun); r.err != nil || took > 3*time.Second || !strings.Contains(r.stderr, "its file system does not answer") {
+			t.Errorf("%s: after %v: %+v", dirs, took, r)
+		}
+	}
+}
+
 // Whatever a program saves, by whatever spelling and from wherever, is on the host
 // at the same path, or chrun says where it is.
 func TestNothingIsLost(t *testing.T) {
