@@ -22,6 +22,7 @@ import (
 	"chrun/internal/cli"
 	"chrun/internal/complete"
 	"chrun/internal/helper"
+	"chrun/internal/trees"
 	"chrun/session"
 	"chrun/session/config"
 )
@@ -29,6 +30,9 @@ import (
 func main() {
 	if os.Args[0] == helper.Name { // gc starts helper processes
 		os.Exit(helper.Main(os.Args[1:], os.Environ()))
+	}
+	if os.Args[0] == trees.Name { // create and remove work in the tree
+		os.Exit(trees.Main(os.Args[1:]))
 	}
 	c := newCommand(cli.NewCaller(os.Getuid(), os.Getgid(), os.Environ()), cli.SystemDir, os.Stdout, os.Stderr)
 	os.Exit(c.run(os.Args[1:]))
@@ -83,7 +87,7 @@ func wrapUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 // makers make the subcommands of cli.Verbs.
 func (c *command) makers() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
-		"add": c.newAdd, "forget": c.newForget, "list": c.newList, "default": c.newDefault, "set": c.newSet, "unset": c.newUnset, "show": c.newShow,
+		"create": c.newCreate, "add": c.newAdd, "forget": c.newForget, "list": c.newList, "default": c.newDefault, "set": c.newSet, "unset": c.newUnset, "show": c.newShow,
 		"features": c.newFeatures, "ps": c.newPs, "kill": c.newKill, "gc": c.newGc, "apps": c.newApps, "export": c.newExport, "unexport": c.newUnexport, "sync": c.newSync,
 	}
 }

@@ -87,9 +87,9 @@ func start(m Map, tree, stream *os.File, job any, name string) (*process, error)
 		return nil, err
 	}
 	defer report.Close()
-	cmd := exec.Command("/proc/self/exe", name, string(words))
+	cmd := exec.Command("/proc/self/exe", name, string(words), tree.Name())
 	cmd.Args[0] = Name
-	cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin"}, tree.Name()
+	cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin"}, "/"
 	cmd.ExtraFiles = []*os.File{waiting, report, tree}
 	if stream != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, stream)
@@ -165,11 +165,11 @@ func Main(words []string) int {
 }
 
 func runJob(words []string) (any, error) {
-	if len(words) != 2 {
+	if len(words) != 3 {
 		return nil, errors.New("no job")
 	}
 	job := words[1]
-	if err := enter(); err != nil {
+	if err := enter(words[2]); err != nil {
 		return nil, err
 	}
 	switch words[0] {
@@ -186,9 +186,9 @@ func runJob(words []string) (any, error) {
 	return nil, errors.New("unknown job " + words[0])
 }
 
-// enter waits until the IDs are mapped, becomes root inside, and makes the tree the
-// root directory.
-func enter() error {
+// enter waits until the IDs are mapped, becomes root inside, and makes the directory
+// dir the root directory.
+func enter(dir string) error {
 	one := make([]byte, 1)
 	if n, _ := unix.Read(fdGo, one); n != 1 {
 		return errors.New("the IDs were not mapped")
@@ -207,10 +207,13 @@ func enter() error {
 		return fmt.Errorf("chrunctl has ended: %v", err)
 	}
 	unix.Umask(0)
+	if err := unix.Chdir(dir); err != nil { // as root inside: the tree may be closed to the caller
+		return &os.PathError{Op: "enter", Path: dir, Err: err}
+	}
 	return pivot()
 }
 
-// pivot makes the tree the root directory. No other file has a name afterwards.
+// pivot makes the working directory the root directory. No other file has a name afterwards.
 func pivot() error {
 	fail := func(what string, err error) error {
 		return fmt.Errorf("cannot make the tree the root directory: %s: %w", what, err)

@@ -20,7 +20,7 @@ func Unpack(ctx context.Context, m Map, dir string, archive io.Reader, a *Accoun
 	if err != nil {
 		return report, err
 	}
-	tree, err := os.Open(dir)
+	tree, err := openTree(dir)
 	if err != nil {
 		return report, err
 	}
@@ -59,15 +59,7 @@ func Unpack(ctx context.Context, m Map, dir string, archive io.Reader, a *Accoun
 
 // Clear removes everything in the directory dir, an absolute path, but not dir.
 func Clear(m Map, dir string) error {
-	tree, err := os.Open(dir)
-	if errors.Is(err, os.ErrPermission) {
-		err = nil
-		fd, e := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if e != nil {
-			return &os.PathError{Op: "open", Path: dir, Err: e}
-		}
-		tree = os.NewFile(uintptr(fd), dir)
-	}
+	tree, err := openTree(dir)
 	if err != nil {
 		return err
 	}
@@ -78,4 +70,13 @@ func Clear(m Map, dir string) error {
 	}
 	var nothing any
 	return p.wait(&nothing)
+}
+
+// openTree opens a directory, which may be closed to the caller.
+func openTree(dir string) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return os.NewFile(uintptr(fd), dir), nil
 }

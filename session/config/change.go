@@ -27,6 +27,26 @@ func (e *ExistsError) Error() string {
 	return fmt.Sprintf("cannot add %s: it is already configured as %q in %s", e.Dir, e.Existing.Name, e.Existing.File)
 }
 
+// CheckNew returns why a new chroot cannot have the name, or nil.
+func (c *Config) CheckNew(name string) error {
+	if !ValidName(name) {
+		return fmt.Errorf("cannot add a chroot: %w", errBadName(name))
+	}
+	var unknown *UnknownError
+	file, _, err := c.readChrootFile(name)
+	if errors.As(err, &unknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	by, err := c.Chroot(name)
+	if err != nil {
+		by = &Chroot{Name: name, Path: "a chroot with mistakes", File: file}
+	}
+	return &ExistsError{name, "", by}
+}
+
 // Add configures a chroot: it writes the file of name, with the canonical path
 // tree, into a configuration directory, the Source's System or User. Errors are
 // *KnownError, *WriteError and those of Load and Chroot.

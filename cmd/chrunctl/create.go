@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"chrun/internal/cli"
+	"chrun/internal/trees"
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/config"
+	"chrun/session/rootfs"
+)
+
+// createFlags are the flags of create.
+type createFlags struct {
+	from, user, keyring             string
+	packages                        []string
+	verify, dryRun, isDefault, open bool
+	quiet                           bool
+}
+
+// newCreate makes the command that makes a chroot.
+func (c *command) newCreate() *cobra.Command {
+	cmd := &cobra.Command{
+		Long: "Make a chroot from a root file system in a tar archive (such as a stage3 of Gentoo, Arch's bootstrap,\n" +
+			"Alpine's minirootfs, docker export), or from the packages of Debian or Ubuntu, and give it a name.\n" +
+			"Without root its files belong to your subordinate IDs.",
+		Args: cobra.RangeArgs(1, 2),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return nil, cobra.ShellCompDirectiveFilterDirs
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	f := &createFlags{}
+	flags := cmd.Flags()
+	flags.StringVar(&f.from, "from", "", "archive, - for standard input, debian:`SUITE` or ubuntu:SUITE")
+	flags.StringSliceVar(&f.packages, "packages", nil, "more packages to install, separated by commas (debian: and ubuntu: only)")
+	flags.StringVar(&f.user, "user", "", "name of your account inside (default: yours)")
+	flags.StringVar(&f.keyring, "keyring", "", "file with the keys to trust")
+	flags.BoolVar(&f.verify, "verify", false, "insist on a good signature")
+	flags.BoolVar(&f.isDefault, "default", false, "make it the default chroot")
+	flags.BoolVar(&f.open, "public", false, "as root: let all users enter it, who can then run its setuid programs")
+	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "only print what would be made")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		source, err := trees.ParseSource(f.from)
+		if f.from == "" {
+			return &cli.UsageError{Command: cmd.CommandPath(), Err: errors.New("--from is missing: an archive, - for standard input, debian:SUITE or ubuntu:SUITE")}
+		}
+		if err != nil {
+			return &cli.UsageError{Command: cmd.CommandPath(), Err: fmt.Errorf("--from %s: %w", f.from, err)}
+		}
+		if len(f.packages) > 0 && source.Distribution == "" {
+			return &cli.UsageError{Command: cmd.CommandPath(), Err: errors.New("--packages needs --from debian:SUITE or ubuntu:SUITE")}
+		}
+		dir := ""
+		if len(args) > 1 {
+			dir = args[1]
+		}
+		return c.create(args[0], dir, source, f)
+	}
+	return cmd
+}
+
+// create makes the chroot called name.
+func (c *command) create(name, dir string, source trees.Source, f *createFlags) error {
+	conf, err := config.Load(c.src)
+	if err != nil {
+		return err
+	}
+	if err := conf.CheckNew(name); err != nil {
+		return err
+	}
+	job, err := c.newCreation(name, dir, source, f)
+	if err != nil {
+		return fmt.Errorf("cannot create %s: %w", name, err)
+	}
+	if f.dryRun {
+		fmt.Fprintf(c.out, "would make %s in %s, from %s\n", name, job.Path, session.Printable(source.String()))
+		return nil
+	}
+	if err := makeParent(job.Path, dir == "", f.open); err != nil {
+		return fmt.Errorf("cannot create %s: %w", name, err)
+	}
+	if _, err := trees.Sweep(job.Map, job.Records); err != nil {
+		c.warn(err.Error())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	done := c.showProgress(job, f.quiet)
+	created, err := job.Create(ctx)
+	done()
+	if ctx.Err() != nil {
+		return fmt.Errorf("cannot create %s: interrupted; nothing is left", name)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot create %s from %s: %w", name, session.Printable(source.String()), err)
+	}
+	return c.register(conf, name, job, created, f)
+}
+
+// newCreation fills in what the command line leaves open.
+func (c *command) newCreation(name, dir string, source trees.Source, f *createFlags) (*trees.Creation, error) {
+	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
+	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
+	m, err := trees.NewMap(c.caller, uids, gids)
+	if err != nil {
+		return nil, err
+	}
+	job := &trees.Creation{Source: source, Map: m, Packages: f.packages, Keyring: f.keyring, Verify: f.verify,
+		Records: path.Join(cli.StateDir(c.caller), "growing")}
+	switch {
+	case dir != "":
+		job.Path = string(cli.HostPath(c.caller, dir))
+		if !path.IsAbs(job.Path) {
+			job.Path = path.Join(string(c.caller.Cwd), job.Path)
+		}
+		if real, err := rootfs.ResolveHost(rootfs.HostPath(path.Dir(job.Path))); err == nil {
+			job.Path = path.Join(string(real), path.Base(job.Path))
+		}
+	case c.caller.UID == 0 && f.open:
+		job.Path = path.Join("/var/lib/chrun", name)
+	case c.caller.UID == 0:
+		job.Path = path.Join("/var/lib/chrun/private", name)
+	default:
+		job.Path = path.Join(cli.DataDir(c.caller), "trees", name)
+	}
+	if c.caller.UID != 0 {
+		job.Account = &trees.Account{Name: c.caller.Account.Name, UID: c.caller.UID, GID: c.caller.GID}
+		if f.user != "" {
+			job.Account.Name = f.user
+		}
+	}
+	return job, nil
+}
+
+// makeParent makes the directory for chrunctl's own trees, which only its owner can
+// enter: setuid programs of an old tree would be everybody's to run.
+func makeParent(p string, ours, open bool) error {
+	if !ours {
+		return nil
+	}
+	mode := os.FileMode(0o700)
+	if open {
+		mode = 0o711
+	}
+	if err := os.MkdirAll(path.Dir(path.Dir(p)), 0o755); err != nil {
+		return err
+	}
+	err := os.Mkdir(path.Dir(p), mode)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// register names the new chroot and prints what comes next.
+func (c *command) register(conf *config.Config, name string, job *trees.Creation, created trees.Created, f *createFlags) error {
+	dir := ""
+	if c.caller.UID == 0 {
+		dir = c.src.System
+	} else {
+		dir = c.src.User
+	}
+	if err := conf.Add(dir, name, rootfs.HostPath(job.Path)); err != nil {
+		return fmt.Errorf("%s was made, but cannot be given its name: %w", job.Path, err)
+	}
+	if job.Map.UIDs != nil {
+		edits := []config.Edit{{Key: []string{"identity"}, Value: string(session.Subid)}, {Key: []string{"map"}, Value: fmt.Sprint(c.caller.UID)}}
+		if err := c.change(name, edits); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.out, "%s is ready: %s\n", name, job.Path)
+	for _, note := range created.Notes {
+		fmt.Fprintln(c.out, note)
+	}
+	switch created.Trust {
+	case trees.Intact:
+		fmt.Fprintln(c.out, "its archive is intact: a checksum beside it matches")
+	case trees.Genuine:
+		if job.Source.Distribution == "" {
+			fmt.Fprintln(c.out, "its archive is genuine: the signature is good")
+		}
+	default:
+		fmt.Fprintln(c.out, "its archive was not checked: there is no checksum or signature beside it")
+	}
+	for _, l := range created.Left {
+		fmt.Fprintf(c.out, "left out: %s (%d, first %s)\n", l.What, l.Count, l.First)
+	}
+	if f.isDefault {
+		conf, err := config.Load(c.src)
+		if err == nil {
+			err = conf.SetDefault(dir, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.out, "to install programs: chrun -c %s -u root\nto put them into the menu: chrunctl export %[1]s --all\n", name)
+	return nil
+}
+
+// showProgress draws a bar on a terminal until done is called.
+func (c *command) showProgress(job *trees.Creation, quiet bool) (done func()) {
+	_, err := unix.IoctlGetWinsize(2, unix.TIOCGWINSZ)
+	if quiet || err != nil {
+		return func() {}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		begun := time.Now()
+		for {
+			select {
+			case <-stop:
+				io.WriteString(c.err, "\r\x1b[K") // ECMA-48: erase the line
+				return
+			case <-time.After(200 * time.Millisecond):
+			}
+			read, size := job.Progress()
+			fmt.Fprintf(c.err, "\r%s\x1b[K", describeProgress(read, size, time.Since(begun)))
+		}
+	}()
+	return func() { close(stop); <-stopped }
+}
+
+// describeProgress is one line of at most 79 columns.
+func describeProgress(read, size int64, elapsed time.Duration) string {
+	const width, mega = 30, 1 << 20
+	rate := float64(read) / max(elapsed.Seconds(), 0.001)
+	if size <= 0 || read > size {
+		return fmt.Sprintf("%d MiB, %.1f MiB/s", read/mega, rate/mega)
+	}
+	done := int(int64(width) * read / size)
+	line := fmt.Sprintf("[%s%s] %3d %%  %.1f MiB/s", strings.Repeat("#", done), strings.Repeat(" ", width-done), 100*read/size, rate/mega)
+	if rate > 0 && elapsed > time.Second {
+		line += fmt.Sprintf("  %s left", time.Duration(float64(size-read)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return line
+}

@@ -1,0 +1,145 @@
+package trees
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"sync/atomic"
+
+	"chrun/session/account"
+)
+
+// Creation is a tree to be made.
+type Creation struct {
+	Source   Source
+	Path     string // of the tree, absolute
+	Records  string // a directory of chrun's, see Reserve
+	Map      Map
+	Account  *Account
+	Packages []string // for distributions
+	Keyring  string   // of the distribution, or of gpg
+	Verify   bool     // insist on a good signature
+
+	read atomic.Int64
+	size atomic.Int64
+}
+
+// Created is what has been made.
+type Created struct {
+	Report
+	Trust Trust
+	Notes []string
+}
+
+// Progress returns how much of the source has been read, and its size or 0. It may
+// be called at any time.
+func (c *Creation) Progress() (read, size int64) { return c.read.Load(), c.size.Load() }
+
+// Create makes the tree. It is there with its name only after the last byte of the
+// source and its checksum have been found good; else nothing is left.
+func (c *Creation) Create(ctx context.Context) (Created, error) {
+	place, err := Reserve(c.Map, c.Records, c.Path)
+	if err != nil {
+		return Created{}, err
+	}
+	created, err := c.fill(ctx, place)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = place.Publish()
+	}
+	if err != nil {
+		if left := place.Discard(); left != nil {
+			err = fmt.Errorf("%w; what is left is removed by: chrunctl gc (%v)", err, left)
+		}
+		return Created{}, err
+	}
+	return created, nil
+}
+
+func (c *Creation) fill(ctx context.Context, place *Place) (created Created, err error) {
+	a, err := c.Source.open(ctx, c.Packages, c.Keyring, place.Temp, c.Map.UIDs == nil)
+	if err != nil {
+		return created, err
+	}
+	c.size.Store(a.size)
+	s := newSums()
+	counted := &countingReader{in: a, sum: s, count: &c.read}
+	created.Report, err = Unpack(ctx, c.Map, place.Growing, counted, c.Account)
+	if err == nil {
+		_, err = io.Copy(io.Discard, counted) // what follows the compressed data
+	}
+	if closed := a.close(); closed != nil && ctx.Err() == nil && (err == nil || c.Source.Distribution != "") {
+		err = closed // a program that failed explains more than its broken archive
+	}
+	if err != nil {
+		return created, err
+	}
+	err = c.check(&created, s)
+	return created, err
+}
+
+// check finds out what can be known of the archive.
+func (c *Creation) check(created *Created, s *sums) error {
+	switch {
+	case c.Source.Distribution != "":
+		created.Trust = Genuine // apt checks the signatures of its repositories
+		return nil
+	case c.Source.file != "-":
+		file, err := absolute(c.Source.file)
+		if err != nil {
+			return err
+		}
+		k := &checker{file: file, keyring: c.Keyring}
+		created.Trust, err = k.check(s)
+		created.Notes = k.notes
+		if err != nil {
+			return err
+		}
+	}
+	if c.Verify && created.Trust != Genuine {
+		return errors.Join(append([]error{errors.New("no good signature was found beside the archive")}, asErrors(created.Notes)...)...)
+	}
+	return nil
+}
+
+func asErrors(notes []string) (errs []error) {
+	for _, n := range notes {
+		errs = append(errs, errors.New(n))
+	}
+	return errs
+}
+
+func absolute(file string) (string, error) {
+	if path.IsAbs(file) {
+		return file, nil
+	}
+	dir, err := os.Getwd()
+	return path.Join(dir, file), err
+}
+
+// countingReader counts what is read, and computes its checksums.
+type countingReader struct {
+	in    io.Reader
+	sum   io.Writer
+	count *atomic.Int64
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	r.count.Add(int64(n))
+	r.sum.Write(p[:n])
+	return n, err
+}
+
+// Ranges returns the IDs that a map uses outside, for tests and messages.
+func (m Map) Ranges() (list []account.Range) {
+	for _, l := range m.UIDs {
+		list = append(list, account.Range{First: l.Outside, Count: l.Count})
+	}
+	return list
+}

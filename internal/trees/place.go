@@ -1,0 +1,230 @@
+package trees
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/session"
+)
+
+// Place is where a new tree grows: beside its final path, and locked while its
+// maker lives. A record in the directory records leads to what a killed maker has
+// left (see Sweep).
+type Place struct {
+	Path    string // the final path
+	Growing string // the directory in which the tree is made
+	Temp    string // a directory for temporary files of other programs
+
+	m    Map
+	lock *os.File // the record
+}
+
+// Reserve makes the directory for a new tree at p, an absolute path whose parent
+// exists. records is a directory of chrun's. The caller calls Publish or Discard.
+func Reserve(m Map, records, p string) (*Place, error) {
+	if err := checkPlace(m, p); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(records, 0o700); err != nil {
+		return nil, err
+	}
+	base := path.Join(path.Dir(p), "."+path.Base(p)+".creating")
+	pl := &Place{Path: p, Growing: base, Temp: tempPrefix + rand.Text(), m: m}
+	var err error
+	if pl.lock, err = lockRecord(records, pl); err != nil {
+		return nil, err
+	}
+	err = os.Mkdir(pl.Growing, 0o700)
+	if errors.Is(err, os.ErrExist) { // of a maker that was killed
+		if err = remove(m, pl.Growing); err == nil {
+			err = os.Mkdir(pl.Growing, 0o700)
+		}
+	}
+	// Another program's root inside, to whom the caller is a stranger, enters it.
+	if err == nil {
+		err = os.Mkdir(pl.Temp, 0o711)
+	}
+	if err == nil {
+		err = os.Chmod(pl.Temp, 0o711)
+	}
+	if err != nil {
+		return nil, errors.Join(err, pl.Discard())
+	}
+	return pl, nil
+}
+
+// tempPrefix begins the names of directories for temporary files. A home is no place
+// for them: mmdebstrap's root inside could not enter it.
+const tempPrefix = "/var/tmp/chrunctl-"
+
+// lockRecord makes and locks the record of a place.
+func lockRecord(records string, p *Place) (*os.File, error) {
+	name := path.Join(records, strings.ReplaceAll(strings.ReplaceAll(p.Growing, "%", "%25"), "/", "%2F"))
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if err == unix.EWOULDBLOCK {
+			return nil, errors.New("another chrunctl is making it right now")
+		}
+		return nil, err
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteAt([]byte(p.Growing+"\x00"+p.Temp), 0)
+		if err == nil {
+			return f, nil
+		}
+	}
+	f.Close()
+	return nil, &os.PathError{Op: "write", Path: name, Err: err}
+}
+
+// checkPlace refuses a place where a tree could not be used, or would harm its
+// owner.
+func checkPlace(m Map, p string) error {
+	if _, err := os.Lstat(p); err == nil {
+		return fmt.Errorf("%s exists already", p)
+	}
+	parent := path.Dir(p)
+	var st unix.Stat_t
+	if err := unix.Stat(parent, &st); err != nil {
+		return &os.PathError{Op: "use", Path: parent, Err: err}
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs(parent, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
+		return fmt.Errorf("programs cannot be run from %s: its file system is mounted with noexec", parent)
+	}
+	if m.UIDs == nil {
+		return nil
+	}
+	if st.Mode&unix.S_ISVTX != 0 {
+		return fmt.Errorf("%s is shared with other users (it is sticky), where a tree of subordinate IDs cannot be renamed", parent)
+	}
+	if !isPrivate(parent, os.Getuid(), os.Getgid()) {
+		return errPublic
+	}
+	return nil
+}
+
+var errPublic = errors.New("other users can enter its directory, so that setuid programs of the tree would run for them as you")
+
+// isPrivate reports whether only uid can enter dir, because of the mode of it or of
+// a directory above it.
+func isPrivate(dir string, uid, gid int) bool {
+	for ; ; dir = path.Dir(dir) {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) == nil && int(st.Uid) == uid && st.Mode&0o001 == 0 && (st.Mode&0o010 == 0 || int(st.Gid) == gid) {
+			return true
+		}
+		if dir == "/" {
+			return false
+		}
+	}
+}
+
+// Publish gives the tree its name.
+func (p *Place) Publish() error {
+	if err := remove(p.m, p.Temp); err != nil {
+		return err
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, p.Growing, unix.AT_FDCWD, p.Path, unix.RENAME_NOREPLACE); err != nil {
+		return &os.LinkError{Op: "rename", Old: p.Growing, New: p.Path, Err: err}
+	}
+	return p.forget()
+}
+
+// Discard removes everything again.
+func (p *Place) Discard() error {
+	err := errors.Join(remove(p.m, p.Growing), remove(p.m, p.Temp))
+	if err != nil {
+		p.lock.Close()
+		return err
+	}
+	return p.forget()
+}
+
+// forget removes the record.
+func (p *Place) forget() error {
+	return errors.Join(os.Remove(p.lock.Name()), p.lock.Close())
+}
+
+// remove removes a directory with all that it holds. It may be missing.
+func remove(m Map, dir string) error {
+	err := os.Remove(dir)
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err := Clear(m, dir); err != nil {
+		return err
+	}
+	return os.Remove(dir)
+}
+
+// Sweep removes what killed makers and removers have left, and returns the paths.
+func Sweep(m Map, records string) (removed []string, err error) {
+	entries, err := os.ReadDir(records)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, e := range entries {
+		growing, err := sweepRecord(m, path.Join(records, e.Name()))
+		if growing != "" {
+			removed = append(removed, growing)
+		}
+		errs = append(errs, err)
+	}
+	return removed, errors.Join(errs...)
+}
+
+// sweepRecord returns "" if there was nothing to remove, or its maker lives.
+func sweepRecord(m Map, name string) (growing string, err error) {
+	f, err := os.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return "", nil
+	}
+	data := make([]byte, 2*unix.PathMax)
+	n, _ := f.ReadAt(data, 0)
+	dir, temp, _ := strings.Cut(string(data[:n]), "\x00")
+	if !isGrowing(dir) {
+		return "", os.Remove(name)
+	}
+	_, missing := os.Lstat(dir)
+	if err = remove(m, dir); err == nil && isTemp(temp) {
+		err = remove(m, temp)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot remove %s: %w", session.Printable(dir), err)
+	}
+	if missing == nil {
+		growing = dir
+	}
+	return growing, os.Remove(name)
+}
+
+// isGrowing reports whether a path is of the form that Reserve and Remove make.
+func isGrowing(dir string) bool {
+	base := path.Base(dir)
+	return path.IsAbs(dir) && path.Clean(dir) == dir && strings.HasPrefix(base, ".") && len(base) > len("..creating") &&
+		(strings.HasSuffix(base, ".creating") || strings.HasSuffix(base, ".removing"))
+}
+
+// isTemp reports whether a path is of the form that Reserve makes.
+func isTemp(dir string) bool {
+	return path.Clean(dir) == dir && strings.HasPrefix(dir, tempPrefix) && path.Dir(dir) == path.Dir(tempPrefix)
+}

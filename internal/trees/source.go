@@ -1,0 +1,183 @@
+package trees
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Source is where the files of a new tree come from: a file, standard input, or a
+// distribution's packages.
+type Source struct {
+	file         string // "-" is standard input
+	Distribution string // debian or ubuntu, else ""
+	suite        string
+}
+
+// ParseSource parses FILE, -, debian:SUITE or ubuntu:SUITE.
+func ParseSource(s string) (Source, error) {
+	for _, d := range []string{"debian", "ubuntu"} {
+		if suite, ok := strings.CutPrefix(s, d+":"); ok {
+			if suite == "" || strings.Trim(suite, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" || suite[0] == '-' {
+				return Source{}, fmt.Errorf("%q is not the name of a release", suite)
+			}
+			return Source{Distribution: d, suite: suite}, nil
+		}
+	}
+	if strings.Contains(s, "://") {
+		return Source{}, errors.New("chrunctl does not download: give a file, or - for standard input")
+	}
+	if s == "" {
+		return Source{}, errors.New("it is empty")
+	}
+	return Source{file: s}, nil
+}
+
+// String describes the source.
+func (s Source) String() string {
+	if s.Distribution != "" {
+		return s.Distribution + " " + s.suite
+	}
+	if s.file == "-" {
+		return "standard input"
+	}
+	return s.file
+}
+
+// archive is an open source.
+type archive struct {
+	io.Reader
+	file  *os.File // nil for a program's output
+	size  int64    // of file, 0 if it is not known
+	close func() error
+}
+
+// open opens the source. packages and keyring are for distributions; temp is a
+// directory for temporary files.
+func (s Source) open(ctx context.Context, packages []string, keyring, temp string, asRoot bool) (*archive, error) {
+	if s.Distribution != "" {
+		return s.bootstrap(ctx, packages, keyring, temp, asRoot)
+	}
+	f := os.Stdin
+	if s.file != "-" {
+		var err error
+		if f, err = os.Open(s.file); err != nil {
+			return nil, err
+		}
+	}
+	a := &archive{Reader: f, file: f, close: f.Close}
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		a.size = st.Size()
+	} else if err == nil && st.IsDir() {
+		f.Close()
+		return nil, &os.PathError{Op: "open", Path: s.file, Err: unix.EISDIR}
+	}
+	return a, nil
+}
+
+// keyrings are the files that the distributions' keyring packages install.
+var keyrings = map[string]struct{ file, pkg string }{
+	"debian": {"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"},
+	"ubuntu": {"/usr/share/keyrings/ubuntu-archive-keyring.gpg", "ubuntu-keyring"},
+}
+
+// missingError says which package lacks.
+type missingError struct{ what, pkg string }
+
+func (e *missingError) Error() string { return e.what + " is missing" }
+func (e *missingError) Hint() string  { return "sudo apt-get install " + e.pkg }
+
+// bootstrap starts mmdebstrap(1), which writes a tar archive.
+func (s Source) bootstrap(ctx context.Context, packages []string, keyring, temp string, asRoot bool) (*archive, error) {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		return nil, &missingError{"mmdebstrap, which makes Debian and Ubuntu systems,", "mmdebstrap"}
+	}
+	if k := keyrings[s.Distribution]; keyring == "" {
+		if _, err := os.Stat(k.file); err != nil {
+			return nil, &missingError{"the keyring of " + s.Distribution + ", " + k.file + ",", k.pkg}
+		}
+		keyring = k.file
+	}
+	mode := "unshare"
+	if asRoot {
+		mode = "root"
+	}
+	args := []string{"--mode=" + mode, "--variant=important", "--format=tar", "--keyring=" + keyring}
+	if len(packages) > 0 {
+		args = append(args, "--include="+strings.Join(packages, ","))
+	}
+	// mmdebstrap's apt needs the same settings as the host's to reach a mirror.
+	settings, err := hostAptSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(settings) > 0 {
+		file := path.Join(temp, "apt.conf")
+		if err := os.WriteFile(file, settings, 0o644); err != nil {
+			return nil, err
+		}
+		args = append(args, "--aptopt="+file)
+	}
+	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, s.suite, "-")...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	// In a session of its own: when its reader dies it sends SIGHUP to its group.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	log := &tail{}
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &archive{Reader: out, close: func() error {
+		io.Copy(io.Discard, out)
+		if err := cmd.Wait(); err != nil {
+			return fmt.Errorf("mmdebstrap failed: %w:\n%s", err, log)
+		}
+		return nil
+	}}, nil
+}
+
+func hostAptSettings(ctx context.Context) (settings []byte, err error) {
+	out, err := exec.CommandContext(ctx, "apt-config", "dump").Output()
+	if err != nil {
+		return nil, nil // a host without apt
+	}
+	for line := range bytes.Lines(out) {
+		if bytes.HasPrefix(line, []byte("Acquire::http")) && bytes.Contains(bytes.ToLower(line), []byte("::proxy")) ||
+			bytes.HasPrefix(line, []byte("Acquire::Check-")) {
+			settings = append(settings, line...)
+		}
+	}
+	return settings, nil
+}
+
+// tail keeps the last lines of what a program prints.
+type tail struct{ data []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.data = append(t.data, p...)
+	if len(t.data) > 4<<10 {
+		t.data = t.data[len(t.data)-4<<10:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	lines := strings.Split(strings.TrimSpace(string(t.data)), "\n")
+	return strings.Join(lines[max(0, len(lines)-10):], "\n")
+}
