@@ -71,6 +71,10 @@ cover: ## print the test coverage of each package, without the processes that te
 fuzz: ## run each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
 
+faults: build ## let each system call of a launch fail once, as root (FAULTS="-every 5 -only match,grant")
+	@scripts/install.sh desktop clients
+	CGO_ENABLED=0 go run ./scripts/faults $(FAULTS)
+
 bench: build ## compare chrun's speed with other tools, write the tables into docs/benchmarks.md
 	@scripts/install.sh chroot desktop demo clients bench
 	chroot=$$(scripts/chroot.sh) && CHRUN_TEST_CHROOT=$$chroot go run ./internal/bench -write docs/benchmarks.md
@@ -130,4 +134,4 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-clean test check race cover fuzz bench test-kernels install uninstall help
+.PHONY: build demo demo-clean test check race cover fuzz faults bench test-kernels install uninstall help
