@@ -36,7 +36,8 @@ const (
 	entryID  = "chrun-open.desktop"
 )
 
-// The types that the opener is the default for: links and directories. If the
+// The types that the opener is the default for: links, directories and places, but
+// not links that belong to one program (steam:), which the chroot may have. If the
 // host has no program for one of them, it reports that when it opens it: checking
 // at each launch would cost more than everything else.
 //

@@ -127,6 +127,9 @@ func TestHostOpen(t *testing.T) {
 			d.opens(t, m, nil, `gio open https://example.org/gio`, "|https://example.org/gio")
 			d.opens(t, m, nil, `gio open mailto:me@example.org`, "|mailto:me@example.org")
 			d.opens(t, m, nil, `env -i XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR sh -lc "xdg-open http://example.org/login"`, "|http://example.org/login")
+			// By a link, as Debian's /usr/bin/open, and by any other name.
+			d.opens(t, m, nil, `ln -sf /usr/bin/xdg-open "$HOME/open" && "$HOME/open" https://example.org/open && bash -c "exec -a chrun xdg-open https://example.org/name"`,
+				"|https://example.org/open", "|https://example.org/name")
 			d.opens(t, m, []string{"--app", "org.example.App"}, `xdg-open http://example.org/app`, "|http://example.org/app")
 			// Files: of the host; of the home that only this chroot has; of the
 			// chroot alone; a directory.
@@ -145,7 +148,7 @@ func TestHostOpen(t *testing.T) {
 				"xdg-open file://elsewhere/x": "4 a file on another machine, elsewhere", "xdg-open /usr/share/no-such": "2 no such file",
 				"xdg-open /dev/null": "4 neither a file nor a directory", "xdg-open": "1 FILE|URL", "xdg-open --frobnicate": "1 unexpected option",
 				"xdg-open ''": "4 not the name of a file", `xdg-open "$(printf 'http://x/\ny')"`: "4 characters that are not allowed in a URI",
-				"xdg-open http:": "4 nothing follows its scheme", "xdg-open /run/chrun/path-map": "4 only inside this launch",
+				"xdg-open http:": "4 nothing follows its scheme", "xdg-open ssh://-oProxyCommand=x": "4 begins with", "xdg-open admin:///etc": "4 admin links open files of the host as root", "xdg-open /run/chrun/path-map": "4 only inside this launch",
 			} {
 				code, text, _ := strings.Cut(status, " ")
 				r := d.chrun(m, nil, "sh", "-c", command+"; echo $?")

@@ -11,16 +11,19 @@ import (
 	"chrun/session"
 )
 
-// runBridge runs this program as one of the commands of package bridge, if it was
-// started under such a name.
+// runBridge runs this program as one of the commands of package bridge. The opener
+// is recognized by where it is mounted: programs start it under many names, which
+// are links to it (/usr/bin/open in Debian).
 func runBridge(args []string) (status int, ok bool) {
 	if len(args) == 3 && args[0] == bridge.HostPathName {
 		return bridge.ServeHostPath(args[1], args[2]), true
 	}
-	if len(args) == 0 || !slices.Contains(desktop.Openers, path.Base(args[0])) {
+	exe, err := os.Executable() // read at the start of every Go program
+	name := path.Base(exe)
+	if err != nil || len(args) == 0 || !slices.Contains(desktop.Openers, name) {
 		return 0, false
 	}
-	c := bridge.Command{Name: path.Base(args[0]), Args: args[1:], Version: cli.Version(), Stdout: os.Stdout, Stderr: os.Stderr,
+	c := bridge.Command{Name: name, Args: args[1:], Version: cli.Version(), Stdout: os.Stdout, Stderr: os.Stderr,
 		Caller: cli.NewCaller(os.Getuid(), os.Getgid(), session.Environ(os.Environ()))}
 	return c.Run(), true
 }

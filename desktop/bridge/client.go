@@ -22,6 +22,7 @@ type Client struct {
 	// OpenAt opens the file at inside so that the kernel names the descriptor
 	// host: see Namesake. The caller calls release when the file has been opened.
 	OpenAt func(inside, host string) (fd int, release func(), err error)
+	Note   func(text string) // receives what was opened differently; may be nil
 }
 
 // ErrNoOpener means that there is neither a portal nor chrun's server.
@@ -30,9 +31,13 @@ var ErrNoOpener = errors.New("the desktop has no portal for it, and this launch 
 // ErrCancelled means that the user cancelled it.
 var ErrCancelled = errors.New("it was cancelled")
 
+// ErrBusStalls means that the session bus accepts connections and does not answer.
+var ErrBusStalls = errors.New("the session bus does not answer")
+
 const (
-	callTime = 30 * time.Second // for a call; the bus may have to start the portal
-	patience = 10 * time.Minute
+	connectTime = 2 * time.Second  // for a server to accept a connection, and a bus to say hello
+	callTime    = 30 * time.Second // for a call; the bus may have to start the portal
+	patience    = 10 * time.Minute
 )
 
 // Open opens a target. It returns when the host's program has been started.
@@ -51,14 +56,16 @@ func (c *Client) Open(t Target) error {
 }
 
 // openByServer asks chrun's own server. The question is "uri" or "file", the URI
-// or path, and the token, each followed by a NUL byte; the descriptor of a file is
-// sent with it. The answer is a status byte and a text.
+// or path, the token, and the part of a file, each followed by a NUL byte; the
+// descriptor of a file is sent with it. The answer is a status byte and a text.
 func (c *Client) openByServer(t Target, host string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
+	limit := unix.NsecToTimeval(connectTime.Nanoseconds())
+	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)
 	if unix.Connect(fd, &unix.SockaddrUnix{Name: c.Socket}) != nil {
 		return ErrNoOpener
 	}
@@ -72,7 +79,7 @@ func (c *Client) openByServer(t Target, host string) error {
 		defer unix.Close(file)
 		rights = unix.UnixRights(file)
 	}
-	question := []byte(strings.Join([]string{kind, what, c.Token, ""}, "\x00"))
+	question := []byte(strings.Join([]string{kind, what, checkToken(c.Token), t.Part, ""}, "\x00"))
 	if _, err := unix.SendmsgN(fd, question, rights, nil, unix.MSG_NOSIGNAL); err != nil {
 		return os.NewSyscallError("sendmsg", err)
 	}

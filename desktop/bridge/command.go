@@ -57,6 +57,7 @@ func (c *Command) run(pathMap, socket string) (status int) {
 	if err != nil {
 		return c.fail(statusFailed, err)
 	}
+	client.Note = func(text string) { fmt.Fprintf(c.Stderr, "%s: note: %s\n", c.Name, session.Printable(text)) }
 	for _, arg := range args {
 		target, err := Parse(arg, c.Caller.Hostname)
 		if err == nil {
@@ -103,6 +104,6 @@ func (c *Command) failOpen(arg string, err error) (status int) {
 }
 
 func (c *Command) fail(status int, err error) int {
-	fmt.Fprintf(c.Stderr, "%s: %v\n", c.Name, err)
+	fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, session.Printable(err.Error()))
 	return status
 }

@@ -45,7 +45,7 @@ func (s *Server) runOpener(what, token string) error {
 		text := make([]byte, maxOutput)
 		n, _ := output.ReadAt(text, 0)
 		text, _, _ = bytes.Cut(text[:n], []byte{0})
-		return fmt.Errorf("cannot open %q: the host's %s: %w: %s", shorten(what), words[0], err, bytes.TrimSpace(text))
+		return fmt.Errorf("cannot open %q: the host's %s: %w: %s", shorten(what), words[0], err, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "; "))
 	}
 	return nil
 }

@@ -27,19 +27,15 @@ func (c *Client) openByPortal(t Target, host string) error {
 	if c.Bus == "" {
 		return ErrNoOpener
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), callTime)
-	defer cancel()
-	bus, err := dbus.ConnectForFiles(ctx, c.Bus)
-	if err != nil {
-		return ErrNoOpener
+	bus, err := connectToPortal(c.Bus)
+	if errors.Is(err, ErrBusStalls) {
+		return fmt.Errorf("cannot open %q: %w", cmp.Or(t.Path, t.URI), err)
+	} else if err != nil {
+		return err
 	}
 	defer bus.Close()
 	responses := make(chan *dbus.Signal, 10)
 	bus.Signal(responses)
-	rule := "type='signal',sender='" + portalName + "',interface='" + requestIface + "',member='Response'"
-	if bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, rule).Err != nil {
-		return ErrNoOpener
-	}
 	method, what, name := openURI+".OpenURI", any(t.URI), t.URI
 	if t.Path != "" {
 		fd, release, err := c.openFile(t.Path, host)
@@ -49,8 +45,11 @@ func (c *Client) openByPortal(t Target, host string) error {
 		defer release() // the portal may ask for the path until it responds
 		method, what, name = openURI+".OpenFile", dbus.UnixFD(fd), t.Path
 	}
-	request, err := c.callPortal(ctx, bus, method, what)
+	request, err := c.callPortal(bus, method, what)
 	if err == nil {
+		if t.Part != "" && c.Note != nil {
+			c.Note(fmt.Sprintf("%q is opened without %q: the host's portal accepts only the file", t.Path, shorten(t.Part)))
+		}
 		err = waitForResponse(responses, request, cmp.Or(c.Patience, patience))
 	}
 	if err != nil && !errors.Is(err, ErrNoOpener) {
@@ -59,12 +58,34 @@ func (c *Client) openByPortal(t Target, host string) error {
 	return err
 }
 
-// callPortal returns the object that will send the response.
-func (c *Client) callPortal(ctx context.Context, bus *dbus.Conn, method string, what any) (request dbus.ObjectPath, err error) {
-	options := map[string]dbus.Variant{}
-	if c.Token != "" {
-		options["activation_token"] = dbus.MakeVariant(dbus.ValidString(c.Token))
+// connectToPortal connects to the bus and subscribes to the portal's responses.
+func connectToPortal(socket string) (*dbus.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), connectTime)
+	defer cancel()
+	bus, err := dbus.ConnectForFiles(ctx, socket)
+	if err == nil {
+		rule := "type='signal',sender='" + portalName + "',interface='" + requestIface + "',member='Response'"
+		if err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.AddMatch", 0, rule).Err; err != nil {
+			bus.Close()
+		}
 	}
+	switch {
+	case err == nil:
+		return bus, nil
+	case ctx.Err() != nil:
+		return nil, ErrBusStalls
+	}
+	return nil, ErrNoOpener
+}
+
+// callPortal returns the object that will send the response.
+func (c *Client) callPortal(bus *dbus.Conn, method string, what any) (request dbus.ObjectPath, err error) {
+	options := map[string]dbus.Variant{}
+	if token := checkToken(c.Token); token != "" {
+		options["activation_token"] = dbus.MakeVariant(token)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callTime)
+	defer cancel()
 	const noWindow = ""
 	err = bus.Object(portalName, portalPath).CallWithContext(ctx, method, 0, noWindow, what, options).Store(&request)
 	var refusal dbus.Error

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 
 	"chrun/internal/headless"
 	"chrun/session"
@@ -100,7 +101,7 @@ func TestPortal(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &Client{Bus: socket, Paths: session.PathMap{{"/", "/"}}, Token: "tok\x00\xff"}
+	c := &Client{Bus: socket, Paths: session.PathMap{{"/", "/"}}, Token: "tok"}
 	for _, test := range []struct {
 		target   Target
 		response any
@@ -121,7 +122,7 @@ func TestPortal(t *testing.T) {
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%+v: %v, want %q", test.target, err, test.want)
 		}
-		want := fmt.Sprintf(`[|%s%s|map[activation_token:"tok�"]]`, test.target.URI, test.target.Path)
+		want := fmt.Sprintf(`[|%s%s|map[activation_token:"tok"]]`, test.target.URI, test.target.Path)
 		portal.Lock()
 		if got := fmt.Sprint(portal.log); test.want == "" && got != want {
 			t.Errorf("%+v: the portal received %s, want %s", test.target, got, want)
@@ -231,7 +232,7 @@ func TestCommand(t *testing.T) {
 		{"sensible-browser", "http://x/2 http://x/3", paths, socket, 0, "", ""},
 		{"xdg-open", "http://x", dir + "/none", socket, 4, "", "not started by chrun, or without the feature host-open"},
 		{"xdg-open", "/none", paths, socket, 2, "", `xdg-open: cannot open "/none": no such file or directory`},
-		{"xdg-open", "javascript:x", paths, socket, 4, "", `cannot open "javascript:x": javascript links are not`},
+		{"xdg-open", "javascript:x", paths, socket, 4, "", `cannot open "javascript:x": javascript links make another program run`},
 		{"xdg-open", "http://x", paths, dir + "/none", 3, "", "xdg-open: hint: on the host, install xdg-desktop-portal"},
 	} {
 		var stdout, stderr strings.Builder
@@ -244,4 +245,73 @@ func TestCommand(t *testing.T) {
 		}
 	}
 	checkLog(t, log, "tok|tok|http://x/1\ntok|tok|http://x/2\ntok|tok|http://x/3")
+}
+
+// The part of a file URI after the path reaches the host's opener, and is reported
+// as lost where the portal accepts only files.
+func TestPart(t *testing.T) {
+	socket, log := serve(t, os.Getuid(), map[string]string{"xdg-open": record})
+	file := filepath.Join(filepath.Dir(socket), "a b%é.html")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	target, err := Parse("file://"+strings.ReplaceAll(strings.ReplaceAll(file, "%", "%25"), " ", "%20")+"?q=1 2#part é", "host")
+	if err != nil || target.Part != "?q=1%202#part%20%C3%A9" {
+		t.Fatalf("%+v, %v", target, err)
+	}
+	if err := newTestClient(socket).Open(target); err != nil {
+		t.Error(err)
+	}
+	checkLog(t, log, "tok|tok|file://"+filepath.Dir(file)+"/a%20b%25%C3%A9.html?q=1%202#part%20%C3%A9")
+	for _, part := range []string{"x", "#a\nb", "#a b", "#\x1b", "/../x"} {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer := sendRaw(t, socket, "file\x00"+file+"\x00\x00"+part+"\x00", int(f.Fd())); answer == "" || answer[0] != 1 {
+			t.Errorf("%q: %q", part, answer)
+		}
+		f.Close()
+	}
+
+	bus, _ := startBus(t)
+	startPortal(t, bus).expect(uint32(0), nil, nil)
+	var note string
+	c := &Client{Bus: bus, Paths: session.PathMap{{"/", "/"}}, Note: func(text string) { note = text }}
+	if err := c.Open(target); err != nil || !strings.Contains(note, `without "?q=1%202#part`) {
+		t.Errorf("%v, %q", err, note)
+	}
+}
+
+// No request makes the server panic, keep a descriptor, or give the opener anything
+// but one word that it does not take for an option.
+func FuzzRequest(f *testing.F) {
+	for _, s := range []string{"uri\x00http://x\x00tok\x00\x00", "file\x00/etc/passwd\x00\x00#x\x00", "uri\x00ssh://-o\x00a\nb\x00\x00", "\x00\x00\x00\x00", "uri"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Skip(err)
+		}
+		if len(data) > 64<<10 {
+			data = data[:64<<10] // fits into the socket
+		}
+		unix.Write(pair[0], data)
+		unix.Close(pair[0])
+		server := os.NewFile(uintptr(pair[1]), "server")
+		defer server.Close()
+		conn, err := server.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := receiveRequest(conn)
+		if err != nil {
+			return
+		}
+		what, err := r.check()
+		if err == nil && (what == "" || what[0] == '-' || strings.Contains(what, "\x00") || checkToken(r.token) != r.token) {
+			t.Errorf("%q becomes %q", data, what)
+		}
+	})
 }

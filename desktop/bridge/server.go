@@ -3,6 +3,7 @@ package bridge
 import (
 	"bytes"
 	"errors"
+	"net/url"
 	"os"
 	"path"
 	"strings"
@@ -111,31 +112,43 @@ const (
 // request is what a client wants opened.
 type request struct {
 	kind, what, token string
-	file              int // a descriptor, or -1
+	part              string // of a file URI, see Target
+	file              int    // a descriptor, or -1
 }
 
-// open opens what a client requested. The descriptor proves that the client
-// itself can reach the file that it names.
+// open opens what a client requested.
 func (s *Server) open(r request) error {
 	defer unix.Close(r.file)
+	what, err := r.check()
+	if err != nil {
+		return err
+	}
+	return s.runOpener(what, r.token)
+}
+
+// check returns the argument for the host's opener. The descriptor proves that the
+// client itself can reach the file that it names.
+func (r *request) check() (what string, err error) {
 	switch r.kind {
 	case kindURI:
 		if strings.HasPrefix(strings.ToLower(r.what), "file:") {
-			return &RefusedError{shorten(r.what), "a file must be sent with its descriptor"}
+			return "", &RefusedError{shorten(r.what), "a file must be sent with its descriptor"}
 		}
-		if err := CheckURI(r.what); err != nil {
-			return err
-		}
+		return r.what, CheckURI(r.what)
 	case kindFile:
 		var ours, theirs unix.Stat_t
 		if r.file < 0 || !path.IsAbs(r.what) || unix.Fstat(r.file, &theirs) != nil || unix.Stat(r.what, &ours) != nil ||
 			ours.Dev != theirs.Dev || ours.Ino != theirs.Ino || !canOpen(&ours) {
-			return &RefusedError{shorten(r.what), "the host has another file at this path, or none that you can read"}
+			return "", &RefusedError{shorten(r.what), "the host has another file at this path, or none that you can read"}
 		}
-	default:
-		return errRequest
+		switch {
+		case r.part == "":
+			return r.what, nil
+		case (r.part[0] == '?' || r.part[0] == '#') && isVisibleASCII(r.part):
+			return (&url.URL{Scheme: "file", Path: r.what}).String() + r.part, nil
+		}
 	}
-	return s.runOpener(r.what, r.token)
+	return "", errRequest
 }
 
 var (
@@ -143,7 +156,7 @@ var (
 	errSlow    = errors.New("cannot read the request: it took too long")
 )
 
-// receiveRequest reads a request: three words, each followed by a NUL byte, and
+// receiveRequest reads a request: four words, each followed by a NUL byte, and
 // perhaps a descriptor.
 func receiveRequest(conn syscall.RawConn) (r request, err error) {
 	r.file = -1
@@ -153,7 +166,7 @@ func receiveRequest(conn syscall.RawConn) (r request, err error) {
 		}
 	}()
 	var data []byte
-	for bytes.Count(data, []byte{0}) < 3 {
+	for bytes.Count(data, []byte{0}) < 4 {
 		b, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4*4))
 		var n, oobn int
 		var failed error
@@ -177,8 +190,8 @@ func receiveRequest(conn syscall.RawConn) (r request, err error) {
 			return r, errRequest
 		}
 	}
-	words := strings.SplitN(string(data), "\x00", 4)
-	r.kind, r.what, r.token = words[0], words[1], words[2]
+	words := strings.SplitN(string(data), "\x00", 5)
+	r.kind, r.what, r.token, r.part = words[0], words[1], checkToken(words[2]), words[3]
 	return r, nil
 }
 

@@ -152,21 +152,21 @@ func TestServerHostile(t *testing.T) {
 		what, data string
 		fds        []int
 	}{
-		{"a path to another file than the descriptor", "file\x00" + other + "\x00\x00", []int{open(file)}},
-		{"a file without a descriptor", "file\x00" + file + "\x00\x00", nil},
-		{"a relative path", "file\x00file\x00\x00", []int{open(file)}},
-		{"a FIFO", "file\x00" + fifo + "\x00\x00", []int{open(fifo)}},
-		{"a file as a link", "uri\x00file://" + file + "\x00\x00", []int{open(file)}},
-		{"a file as a link, in capitals", "uri\x00FILE:" + file + "\x00\x00", nil},
-		{"a script", "uri\x00javascript:x\x00\x00", nil},
-		{"an option", "uri\x00--help\x00\x00", nil},
-		{"a path as a link", "uri\x00" + file + "\x00\x00", nil},
+		{"a path to another file than the descriptor", "file\x00" + other + "\x00\x00\x00", []int{open(file)}},
+		{"a file without a descriptor", "file\x00" + file + "\x00\x00\x00", nil},
+		{"a relative path", "file\x00file\x00\x00\x00", []int{open(file)}},
+		{"a FIFO", "file\x00" + fifo + "\x00\x00\x00", []int{open(fifo)}},
+		{"a file as a link", "uri\x00file://" + file + "\x00\x00\x00", []int{open(file)}},
+		{"a file as a link, in capitals", "uri\x00FILE:" + file + "\x00\x00\x00", nil},
+		{"a script", "uri\x00javascript:x\x00\x00\x00", nil},
+		{"an option", "uri\x00--help\x00\x00\x00", nil},
+		{"a path as a link", "uri\x00" + file + "\x00\x00\x00", nil},
 		{"nothing", "", nil},
 		{"half a request", "uri\x00http://x", nil},
-		{"an unknown kind", "run\x00http://x\x00\x00", nil},
-		{"a megabyte", "uri\x00http://" + strings.Repeat("x", 1<<20) + "\x00\x00", nil},
+		{"an unknown kind", "run\x00http://x\x00\x00\x00", nil},
+		{"a megabyte", "uri\x00http://" + strings.Repeat("x", 1<<20) + "\x00\x00\x00", nil},
 		{"a megabyte without an end", strings.Repeat("x", 1<<20), nil},
-		{"many descriptors", "file\x00" + other + "\x00\x00", []int{open(file), open(file), open(file), open(file)}},
+		{"many descriptors", "file\x00" + other + "\x00\x00\x00", []int{open(file), open(file), open(file), open(file)}},
 	} {
 		if answer := sendRaw(t, socket, c.data, c.fds...); answer != "" && answer[0] == 0 {
 			t.Errorf("%s was opened", c.what)
@@ -182,7 +182,7 @@ func TestServerHostile(t *testing.T) {
 	if err := errors.Join(os.Remove(link), os.Symlink(other, link)); err != nil {
 		t.Fatal(err)
 	}
-	if answer := sendRaw(t, socket, "file\x00"+link+"\x00\x00", fd); answer == "" || answer[0] != 1 {
+	if answer := sendRaw(t, socket, "file\x00"+link+"\x00\x00\x00", fd); answer == "" || answer[0] != 1 {
 		t.Errorf("a replaced symlink: %q", answer)
 	}
 	checkLog(t, log, "")
@@ -234,7 +234,7 @@ func TestServerPeer(t *testing.T) {
 	if err := errors.Join(os.Chmod(filepath.Dir(socket), 0o755), os.Chmod(filepath.Dir(filepath.Dir(socket)), 0o755), os.Chmod(socket, 0o666)); err != nil {
 		t.Fatal(err)
 	}
-	if answer := sendRaw(t, socket, "uri\x00http://x\x00\x00"); answer != "" { // as root
+	if answer := sendRaw(t, socket, "uri\x00http://x\x00\x00\x00"); answer != "" { // as root
 		t.Errorf("root is served: %q", answer)
 	}
 	checkLog(t, log, "")

@@ -11,24 +11,20 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Target is what to open: a URI, or a file by its path without symlinks.
-type Target struct{ URI, Path string }
+// Target is what to open: a URI, or a file by its path without symlinks. Part is
+// what a file URI had after the path: "?QUERY", "#FRAGMENT" or both.
+type Target struct{ URI, Path, Part string }
 
 // RefusedError says why something is not handed to the host.
 type RefusedError struct{ What, Why string }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("cannot open %q: %s", e.What, e.Why) }
-
-// refusedSchemes mean something only to the program that shows the link, or make
-// another program run what the link contains.
-var refusedSchemes = map[string]bool{"javascript": true, "vbscript": true, "data": true, "blob": true, "about": true, "chrome": true,
-	"resource": true, "view-source": true, "jar": true, "filesystem": true, "moz-extension": true, "chrome-extension": true,
-	"ms-msdt": true, "search-ms": true, "vnd.sun.star.script": true, "macro": true, "vnd.libreoffice.command": true}
 
 const maxURI = 64 << 10 // bytes
 
@@ -37,13 +33,14 @@ const maxURI = 64 << 10 // bytes
 // be opened the error is an *os.PathError, else a *RefusedError.
 func Parse(arg, hostname string) (Target, error) {
 	scheme, rest, ok := strings.Cut(arg, ":")
-	file := arg
+	file, part := arg, ""
 	if ok && isScheme(scheme) {
 		if !strings.EqualFold(scheme, "file") {
 			uri := encodeURI(arg)
 			return Target{URI: uri}, CheckURI(uri)
 		}
-		u, err := url.Parse("file:" + encodeURI(rest))
+		rest = encodeURI(rest)
+		u, err := url.Parse("file:" + rest)
 		switch {
 		case err != nil:
 			return Target{}, &RefusedError{arg, "it is not a valid URI"}
@@ -53,6 +50,9 @@ func Parse(arg, hostname string) (Target, error) {
 			return Target{}, &RefusedError{arg, "its path is not absolute"}
 		}
 		file = u.Path
+		if i := strings.IndexAny(rest, "?#"); i >= 0 {
+			part = rest[i:]
+		}
 	}
 	if file == "" || len(file) >= unix.PathMax || strings.ContainsRune(file, 0) {
 		return Target{}, &RefusedError{shorten(arg), "it is not the name of a file"}
@@ -70,7 +70,7 @@ func Parse(arg, hostname string) (Target, error) {
 	if err != nil || !path.IsAbs(real) || !canOpen(&st) {
 		return Target{}, &RefusedError{arg, "it is neither a file nor a directory"}
 	}
-	return Target{Path: real}, nil
+	return Target{Path: real, Part: part}, nil
 }
 
 // canOpen reports whether st is a regular file or a directory.
@@ -102,14 +102,47 @@ func CheckURI(uri string) error {
 		return &RefusedError{shorten(uri), "it is too long"}
 	case !ok || !isScheme(scheme):
 		return &RefusedError{shorten(uri), "it has no scheme"}
-	case refusedSchemes[strings.ToLower(scheme)]:
-		return &RefusedError{shorten(uri), strings.ToLower(scheme) + " links are not handed to other programs"}
-	case strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+	case refusedSchemes[strings.ToLower(scheme)] != "":
+		return &RefusedError{shorten(uri), strings.ToLower(scheme) + " links " + refusedSchemes[strings.ToLower(scheme)]}
+	case !isVisibleASCII(uri):
 		return &RefusedError{shorten(uri), "it has characters that are not allowed in a URI"}
-	case strings.Trim(rest, "/") == "":
+	case strings.Trim(rest, "/") == "" && slices.Contains(hostSchemes, strings.ToLower(scheme)):
 		return &RefusedError{uri, "nothing follows its scheme"}
+	case beginsAsOption(rest):
+		return &RefusedError{shorten(uri), "its host begins with \"-\", which a program could take for an option"}
 	}
 	return nil
+}
+
+func isVisibleASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// beginsAsOption reports whether the user or host after the scheme begins with
+// "-". Many handlers of links pass them to a command.
+func beginsAsOption(rest string) bool {
+	authority := strings.TrimLeft(rest, "/")
+	if i := strings.IndexAny(authority, "/?#"); i >= 0 {
+		authority = authority[:i]
+	}
+	if decoded, err := url.PathUnescape(authority); err == nil {
+		authority = decoded
+	}
+	return slices.ContainsFunc(strings.Split(authority, "@"), func(s string) bool {
+		return strings.HasPrefix(strings.TrimLeft(s, "["), "-")
+	})
+}
+
+// maxToken is how many bytes an activation token may have.
+const maxToken = 512
+
+// checkToken returns an activation token if it can be one: a word without spaces,
+// or "". A token is only for convenience, so that a bad one is dropped.
+func checkToken(token string) string {
+	if len(token) > maxToken || !isVisibleASCII(token) {
+		return ""
+	}
+	return token
 }
 
 // shorten limits the length of a text in a message.
