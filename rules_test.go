@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"slices"
@@ -208,6 +209,29 @@ func TestFunctionLength(t *testing.T) {
 					t.Errorf("%s: %s has %d lines, more than %d: split it", fset.Position(fn.Pos()), fn.Name.Name, n, limit)
 				}
 			}
+		}
+	}
+}
+
+// What the commands print goes through cli.Terminal, which makes it printable. The
+// streams of the process are named only where a Terminal is made of them.
+func TestStreams(t *testing.T) {
+	fset, files := sources(t)
+	for pkg, list := range files {
+		if layer, _ := layerOf(pkg); layer != 0 {
+			continue
+		}
+		for _, f := range list {
+			ast.Inspect(f, func(n ast.Node) bool {
+				s, _ := n.(*ast.SelectorExpr)
+				if s == nil || s.Sel.Name != "Stdout" && s.Sel.Name != "Stderr" {
+					return true
+				}
+				if at := fset.Position(s.Pos()); types.ExprString(s.X) == "os" && at.Filename != "cmd/chrun/print.go" && at.Filename != "cmd/chrunctl/main.go" {
+					t.Errorf("%s: os.%s is used directly: print through a cli.Terminal", at, s.Sel.Name)
+				}
+				return true
+			})
 		}
 	}
 }

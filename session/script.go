@@ -20,12 +20,14 @@ func (p *Plan) Shell() string {
 	undo := s.admissions() + s.removals()
 	for _, r := range p.Relays {
 		if r.OpenServer {
-			s.printf("# links open on the host only through chrun's server at %s\n", r.Path)
+			s.comment("links open on the host only through chrun's server at %s", r.Path)
 		} else {
-			s.printf("# %s is available at %s only through chrun's relay\n", r.Bus, r.Path)
+			s.comment("%s is available at %s only through chrun's relay", r.Bus, r.Path)
 		}
 	}
-	s.printf("%s /bin/sh -eu /dev/fd/3 3<<'%s'\nexec 3<&-\nPATH=$PATH:/usr/sbin:/sbin\n", s.enterCommand(flags), scriptEnd)
+	head := s.String()
+	s.Reset()
+	s.printf("exec 3<&-\nPATH=$PATH:/usr/sbin:/sbin\n")
 	if p.Network {
 		s.line("network denied", "ip", "link", "set", "lo", "up")
 	}
@@ -41,8 +43,12 @@ func (p *Plan) Shell() string {
 		s.mount(m)
 	}
 	s.line("enter", "cd", scriptRoot)
-	s.printf("pivot_root . .\numount -l .\ncd %s\n%s\n%s\n%s", Quote(string(p.Cwd)), Quote(s.execWords()...), scriptEnd, undo)
-	return s.String()
+	s.printf("pivot_root . .\numount -l .\ncd %s\n%s\n", Quote(string(p.Cwd)), Quote(s.execWords()...))
+	body, end := s.String(), scriptEnd
+	for strings.Contains(body, end) { // of a file or variable
+		end += "_"
+	}
+	return fmt.Sprintf("%s%s /bin/sh -eu /dev/fd/3 3<<'%s'\n%s%[3]s\n%[5]s", head, s.enterCommand(flags), end, body, undo)
 }
 
 const (
@@ -60,7 +66,12 @@ type script struct {
 
 func (s *script) printf(format string, a ...any) { fmt.Fprintf(s, format, a...) }
 
-func (s *script) line(why string, words ...string) { s.printf("%s  # %s\n", Quote(words...), why) }
+// comment writes a line that a shell ignores.
+func (s *script) comment(format string, a ...any) { s.printf("# "+format+"\n", printableArgs(a)...) }
+
+func (s *script) line(why string, words ...string) {
+	s.printf("%s  # %s\n", Quote(words...), Printable(why))
+}
 
 // limits says at the top what a shell cannot do, or who has to run the script.
 func (s *script) limits() {
@@ -72,7 +83,7 @@ func (s *script) limits() {
 		s.printf("# A shell cannot map a range of ids. When unshare has started, run the newuidmap line below\n# in another terminal, with the process id of unshare as PID. The mounts work only after that.\n")
 	}
 	if id.Kind == Idmap {
-		s.printf("# A shell cannot exchange two owners of a tree: %s must be an idmapped mount.\n", s.plan.Tree)
+		s.comment("A shell cannot exchange two owners of a tree: %s must be an idmapped mount.", s.plan.Tree)
 	}
 	if slices.ContainsFunc(s.plan.Relays, func(r Relay) bool { return !r.OpenServer }) {
 		s.printf("# A shell cannot relay a bus for another uid: programs that use it fail.\n")
@@ -89,7 +100,7 @@ func (s *script) namespaceFlags() string {
 			strings.Join(id.UIDs.Args(), " "), strings.Join(id.GIDs.Args(), " "))
 		return " --user --keep-caps"
 	case id.Kind == Idmap:
-		s.printf("# %s below is an idmapped mount, which root makes: mount --bind -o X-mount.idmap=…\n", s.plan.Tree)
+		s.comment("%s below is an idmapped mount, which root makes: mount --bind -o X-mount.idmap=…", s.plan.Tree)
 		return mapCaller
 	case id.Kind == Remap:
 		return fmt.Sprintf(" --user --map-user=%d --map-group=%d --keep-caps", id.InsideUID, id.InsideGID)
@@ -146,12 +157,12 @@ func (s *script) preparation(p Preparation) {
 	case p.Home != "":
 		s.line(p.Why, "mkdir", "-p", "-m", "0700", string(p.Home))
 	case p.Link != "":
-		s.printf("[ -e %[1]s ] || [ -L %[1]s ] || ln -s %[2]s %[1]s  # %[3]s\n", Quote(at), Quote(p.Link), p.Why)
+		s.printf("[ -e %[1]s ] || [ -L %[1]s ] || ln -s %[2]s %[1]s  # %[3]s\n", Quote(at), Quote(p.Link), Printable(p.Why))
 	case p.Placeholder && p.InHome != "":
 		s.line(p.Why, "mkdir", "-p", "-m", "0555", at)
 	case p.IsTemporary():
 		s.line(p.Why, "mkdir", "-p", path.Dir(s.inTree(p)))
-		s.printf("[ -e %[1]s ] || install -m %04[2]o /dev/null %[1]s  # %[3]s\n", Quote(s.inTree(p)), FilePlaceholderMode, p.Why)
+		s.printf("[ -e %[1]s ] || install -m %04[2]o /dev/null %[1]s  # %[3]s\n", Quote(s.inTree(p)), FilePlaceholderMode, Printable(p.Why))
 	case p.File:
 		s.line(p.Why, "mkdir", "-p", path.Dir(at))
 		s.line(p.Why, "touch", at)

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Text returns the plan for people, with the reason for every line.
@@ -42,7 +43,7 @@ func (p *Plan) Text() string {
 
 type textWriter struct{ strings.Builder }
 
-func (w *textWriter) printf(format string, a ...any) { fmt.Fprintf(w, format, a...) }
+func (w *textWriter) printf(format string, a ...any) { fmt.Fprintf(w, format, printableArgs(a)...) }
 
 func (w *textWriter) head(title string) { w.printf("\n%s\n", title) }
 
@@ -117,7 +118,8 @@ func (p *Plan) Command() string {
 	return p.Argv[0]
 }
 
-// Quote quotes words for a POSIX shell.
+// Quote quotes words for a POSIX shell. Unprintable bytes become calls of printf, so
+// that the words can be shown on a terminal and still be copied from there.
 func Quote(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
@@ -125,13 +127,42 @@ func Quote(words ...string) string {
 			return !(isAlphanumeric(r) || strings.ContainsRune("-_./:=@%+,", r))
 		})
 		if quoted[i] = w; !safe {
-			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+			quoted[i] = quoteWord(w)
 		}
 	}
 	return strings.Join(quoted, " ")
 }
 
-// isAlphanumeric reports whether r is an ASCII letter or digit.
+func quoteWord(w string) string {
+	if PrintableText(w) == w {
+		return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	var b strings.Builder
+	text := "" // printable, not written yet
+	flush := func() {
+		if text != "" {
+			b.WriteString(quoteWord(text))
+			text = ""
+		}
+	}
+	for w != "" {
+		r, n := utf8.DecodeRuneInString(w)
+		if isPrintable(r) || r == '\n' || r == '\t' {
+			text += w[:n]
+		} else {
+			flush()
+			b.WriteString(`"$(printf '`)
+			for _, c := range []byte(w[:n]) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+			b.WriteString(`')"`)
+		}
+		w = w[n:]
+	}
+	flush()
+	return b.String()
+}
+
 // QuoteInHome quotes a path of the host for a shell, as short as it can be.
 func QuoteInHome(p, home string) string {
 	if rest, ok := strings.CutPrefix(p, home+"/"); ok {
@@ -142,6 +173,7 @@ func QuoteInHome(p, home string) string {
 	return Quote(p)
 }
 
+// isAlphanumeric reports whether r is an ASCII letter or digit.
 func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

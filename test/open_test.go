@@ -128,7 +128,7 @@ func TestHostOpen(t *testing.T) {
 			d.opens(t, m, nil, `gio open mailto:me@example.org`, "|mailto:me@example.org")
 			d.opens(t, m, nil, `env -i XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR sh -lc "xdg-open http://example.org/login"`, "|http://example.org/login")
 			// By a link, as Debian's /usr/bin/open, and by any other name.
-			d.opens(t, m, nil, `ln -sf /usr/bin/xdg-open "$HOME/open" && "$HOME/open" https://example.org/open && bash -c "exec -a chrun xdg-open https://example.org/name"`,
+			d.opens(t, m, nil, `ln -sf /usr/bin/xdg-open "$HOME/.open" && "$HOME/.open" https://example.org/open && bash -c "exec -a chrun xdg-open https://example.org/name"`,
 				"|https://example.org/open", "|https://example.org/name")
 			d.opens(t, m, []string{"--app", "org.example.App"}, `xdg-open http://example.org/app`, "|http://example.org/app")
 			// Files: of the host; of the home that only this chroot has; of the
@@ -138,6 +138,7 @@ func TestHostOpen(t *testing.T) {
 			d.opens(t, m, nil, `xdg-open "file://$HOME/Doc/a%20b%25%C3%A9'.txt"`, url(d.home+"/Doc/a b%é'.txt"))
 			store := filepath.Join(d.home, ".local/share/chrun/homes", strings.NewReplacer("-", `\x2d`, "/", "-").Replace(d.chroot))
 			d.opens(t, m, []string{"-q"}, fmt.Sprintf(`echo text >'%s' && xdg-open '%[1]s'`, private), url(store+"/in private, ü.txt"))
+			d.chrun(m, nil, "true") // reports that file
 			d.opens(t, m, nil, `xdg-open /usr/share/common-licenses/GPL-3`, url(d.chroot+"/usr/share/common-licenses/GPL-3"))
 			d.opens(t, m, nil, `gio open /usr/share/common-licenses/GPL-3`, url(d.chroot+"/usr/share/common-licenses/GPL-3"))
 			d.opens(t, m, nil, `xdg-open /usr/share/common-licenses && gio open /usr/share/common-licenses`, url(d.chroot+"/usr/share/common-licenses"), url(d.chroot+"/usr/share/common-licenses"))

@@ -16,6 +16,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"runtime"
 
@@ -43,9 +44,9 @@ func main() {
 	switch {
 	case err != nil:
 	case flags.Help:
-		os.Stdout.WriteString(cli.Usage())
+		io.WriteString(stdout, cli.Usage())
 	case flags.Version:
-		os.Stdout.WriteString("chrun " + cli.Version() + "\n")
+		io.WriteString(stdout, "chrun "+cli.Version()+"\n")
 	default:
 		err = c.run()
 	}

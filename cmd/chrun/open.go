@@ -23,7 +23,7 @@ func runBridge(args []string) (status int, ok bool) {
 	if err != nil || len(args) == 0 || !slices.Contains(desktop.Openers, name) {
 		return 0, false
 	}
-	c := bridge.Command{Name: name, Args: args[1:], Version: cli.Version(), Stdout: os.Stdout, Stderr: os.Stderr,
+	c := bridge.Command{Name: name, Args: args[1:], Version: cli.Version(), Stdout: stdout, Stderr: stderr,
 		Caller: cli.NewCaller(os.Getuid(), os.Getgid(), session.Environ(os.Environ()))}
 	return c.Run(), true
 }

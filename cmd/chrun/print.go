@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -17,33 +17,38 @@ import (
 	"chrun/session/launch"
 )
 
+// Everything is printed through these.
+var (
+	stdout = cli.Terminal{Out: os.Stdout}
+	stderr = cli.Terminal{Out: os.Stderr}
+)
+
 // warn prints a line, unless -q.
 func (c *command) warn(text string) {
 	if !c.flags.Quiet {
-		fmt.Fprintln(os.Stderr, "chrun:", text)
+		stderr.Line("chrun", text)
 	}
 }
 
 // note prints a line with -v.
 func (c *command) note(text string) {
 	if c.flags.Verbose {
-		fmt.Fprintln(os.Stderr, "chrun: note:", text)
+		stderr.Line("chrun", "note: "+text)
 	}
 }
 
 // printPlan prints the plan for --dry-run.
 func (c *command) printPlan(plan *session.Plan) error {
-	var err error
+	text := ""
 	switch c.flags.DryRun {
 	case "shell":
-		_, err = os.Stdout.WriteString(plan.Shell())
+		text = plan.Shell()
 	case "json":
-		e := json.NewEncoder(os.Stdout)
-		e.SetIndent("", "  ")
-		err = e.Encode(plan)
+		return stdout.JSON(plan)
 	default:
-		_, err = os.Stdout.WriteString(plan.Text())
+		text = plan.Text()
 	}
+	_, err := io.WriteString(stdout, text)
 	return err
 }
 
@@ -56,27 +61,29 @@ func (c *command) printSummary(plan *session.Plan) {
 		return
 	}
 	var b strings.Builder
+	out := cli.Terminal{Out: &b}
+	line := func(format string, a ...any) { out.Line("chrun", fmt.Sprintf(format, a...)) }
 	for _, l := range plan.Features {
-		fmt.Fprintf(&b, "chrun: %s: %s\n", l.Feature, l.State)
+		line("%s: %s", l.Feature, l.State)
 	}
 	for _, n := range plan.Notes {
-		fmt.Fprintf(&b, "chrun: note: %s\n", n)
+		line("note: %s", n)
 	}
 	for _, p := range plan.Preparations {
 		switch {
 		case p.IsTemporary():
-			fmt.Fprintf(&b, "chrun: note: makes the empty file %s in the chroot, and removes it afterwards\n", p.InTree)
+			line("note: makes the empty file %s in the chroot, and removes it afterwards", p.InTree)
 		case p.InTree != "":
-			fmt.Fprintf(&b, "chrun: note: makes the empty directory %s in the chroot, which you may write\n", p.InTree)
+			line("note: makes the empty directory %s in the chroot, which you may write", p.InTree)
 		}
 	}
 	program := "the login shell"
 	if len(c.flags.Command) > 0 {
 		program = c.flags.Command[0]
 	}
-	fmt.Fprintf(&b, "chrun: identity: %s: %s\n", plan.Identity.Kind, plan.Identity.Why)
-	fmt.Fprintf(&b, "chrun: running %s as %s in %s\n", program, plan.User, plan.Name)
-	os.Stderr.WriteString(b.String())
+	line("identity: %s: %s", plan.Identity.Kind, plan.Identity.Why)
+	line("running %s as %s in %s", program, plan.User, plan.Name)
+	io.WriteString(stderr, b.String())
 }
 
 // greet prints, once for each chroot and only on a terminal, what a person
@@ -90,7 +97,8 @@ func (c *command) greet(l *request.Launch, plan *session.Plan) {
 		if config.HasSeen(state, g.Key) {
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "chrun: %s\nchrun: hint: %s\n", g.Text, g.Hint)
+		stderr.Line("chrun", g.Text)
+		stderr.Line("chrun", "hint: "+g.Hint)
 		if err := config.RecordSeen(state, g.Key); err != nil {
 			c.warn(fmt.Sprintf("cannot record that this was printed: %v", err))
 		}
@@ -105,13 +113,14 @@ func (c *command) printReport(messages []homereport.Message) {
 	}
 	var b strings.Builder
 	for _, m := range messages {
-		fmt.Fprintf(&b, "chrun: %s\nchrun: hint: %s\n", m.Text, m.Hint)
+		cli.Terminal{Out: &b}.Line("chrun", m.Text)
+		cli.Terminal{Out: &b}.Line("chrun", "hint: "+m.Hint)
 	}
 	if c.flags.App != "" && !cli.IsTerminal(2) {
 		helper.Notify(c.env, c.flags.App, strings.ReplaceAll(strings.TrimSpace(b.String()), "chrun: ", ""))
 		return
 	}
-	os.Stderr.WriteString(b.String())
+	io.WriteString(stderr, b.String())
 }
 
 // list prints the known chroots.
@@ -122,10 +131,10 @@ func (c *command) list(conf *config.Config) error {
 		if ch.Name == conf.Default {
 			mark = "  (default)"
 		}
-		fmt.Printf("%s\t%s%s\n", ch.Name, ch.Path, mark)
+		fmt.Fprintf(stdout, "%s\t%s%s\n", ch.Name, ch.Path, mark)
 	}
 	if err == nil && len(all) == 0 {
-		fmt.Fprintln(os.Stderr, "chrun: no chroot is configured; any directory can be named: -c DIR")
+		stderr.Line("chrun", "no chroot is configured; any directory can be named: -c DIR")
 	}
 	return err
 }
@@ -134,7 +143,7 @@ func (c *command) list(conf *config.Config) error {
 func (c *command) printError(err error) int {
 	c.suggest.Flags, c.suggest.Args, c.suggest.HostSearch = c.flags, os.Args[1:], c.env.Get("PATH")
 	text := cli.ErrorText("chrun", err, suggest.Hints(&c.suggest, err))
-	os.Stderr.WriteString(text)
+	io.WriteString(stderr, text)
 	if !cli.IsTerminal(2) { // started from a menu: nobody sees stderr
 		helper.Notify(c.env, c.flags.App, strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", ""))
 	}

@@ -125,7 +125,7 @@ func (c *command) newList() *cobra.Command {
 		}
 		list, mistakes := chroots.List(conf)
 		if *asJSON {
-			return errors.Join(c.printJSON(list), mistakes)
+			return errors.Join(c.out.JSON(list), mistakes)
 		}
 		err = c.printTable(func(row func(...string)) {
 			for _, ch := range list {
@@ -160,7 +160,7 @@ func (c *command) newDefault() *cobra.Command {
 		case *unset:
 			return conf.SetDefault(dir(), "")
 		case len(args) == 0 && *asJSON:
-			return c.printJSON(map[string]string{"Default": conf.Default, "File": conf.DefaultFrom})
+			return c.out.JSON(map[string]string{"Default": conf.Default, "File": conf.DefaultFrom})
 		case len(args) == 0 && conf.Default == "":
 			c.warn("no default is set: chrunctl default NAME")
 			return nil

@@ -186,7 +186,7 @@ func (c *command) update(name string, root *rootfs.Root, f *exportFlags, choose 
 		return &export.RunError{Chroot: name, Err: err}
 	}
 	if f.dryRun && f.json {
-		return c.printJSON(plan)
+		return c.out.JSON(plan)
 	}
 	var failed []error
 	if !f.dryRun {

@@ -42,12 +42,12 @@ func main() {
 type command struct {
 	caller   *session.Caller
 	src      config.Source
-	out, err io.Writer
+	out, err cli.Terminal
 	args     []string // the command line
 }
 
 func newCommand(caller *session.Caller, system string, out, err io.Writer) *command {
-	c := &command{caller: caller, out: out, err: err}
+	c := &command{caller: caller, out: cli.Terminal{Out: out}, err: cli.Terminal{Out: err}}
 	printed := map[string]bool{}
 	c.src = cli.ConfigSource(caller, system, func(err error) {
 		if text := err.Error(); !printed[text] {
@@ -59,7 +59,7 @@ func newCommand(caller *session.Caller, system string, out, err io.Writer) *comm
 }
 
 // warn prints a line on stderr.
-func (c *command) warn(text string) { fmt.Fprintln(c.err, "chrunctl:", text) }
+func (c *command) warn(text string) { c.err.Line("chrunctl", text) }
 
 // run runs one command line and returns the exit status.
 func (c *command) run(args []string) int {
@@ -178,7 +178,7 @@ func (c *command) newFeatures() *cobra.Command {
 			for _, f := range desktop.Features {
 				list = append(list, feature{f.Name, f.Group, "on", f.Shares})
 			}
-			return c.printJSON(list)
+			return c.out.JSON(list)
 		}
 		err := c.printTable(func(row func(...string)) {
 			row("FEATURE", "GROUP", "DEFAULT", "SHARES")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"time"
 
@@ -55,7 +54,7 @@ func (c *command) newApps() *cobra.Command {
 		return c.withOffers(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
 			list := export.ListOffers(h, root, set)
 			if *asJSON {
-				return c.printJSON(list)
+				return c.out.JSON(list)
 			}
 			return c.printTable(func(row func(...string)) {
 				row("ID", "NAME", "ICON", "EXPORTED", "OPENS")
@@ -66,12 +65,6 @@ func (c *command) newApps() *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-func (c *command) printJSON(v any) error {
-	e := json.NewEncoder(c.out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 // withOffers calls use with a chroot and with what is exported from it.

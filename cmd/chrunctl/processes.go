@@ -99,7 +99,7 @@ func (c *command) printProcesses(list []*config.Chroot, asJSON bool) error {
 	}
 	switch {
 	case asJSON:
-		return c.printJSON(rows)
+		return c.out.JSON(rows)
 	case len(list) == 0:
 		c.warn("no chroot is configured: chrunctl ps DIR")
 		return nil

@@ -83,7 +83,7 @@ func (c *command) newShow() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			return c.printJSON(list)
+			return c.out.JSON(list)
 		}
 		return c.printTable(func(row func(...string)) {
 			for _, s := range list {

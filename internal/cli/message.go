@@ -128,14 +128,15 @@ func Cause(err error) error {
 // ErrorText is the text that a command prints for an error: what failed, then
 // the hints.
 func ErrorText(program string, err error, hints []string) string {
-	text := err.Error()
+	text := strings.ReplaceAll(err.Error(), "\n", "; ") // of joined errors
 	if !strings.HasPrefix(text, "cannot ") {
 		text = "cannot finish: " + text
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", program, text)
+	out := Terminal{&b}
+	out.Line(program, text)
 	for _, h := range hints {
-		fmt.Fprintf(&b, "%s: hint: %s\n", program, h)
+		out.Line(program, "hint: "+h)
 	}
 	return b.String()
 }
