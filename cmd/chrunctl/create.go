@@ -122,7 +122,7 @@ func (c *command) newCreation(name, dir string, source trees.Source, f *createFl
 		return nil, err
 	}
 	job := &trees.Creation{Source: source, Map: m, Packages: f.packages, Keyring: f.keyring, Verify: f.verify,
-		Records: path.Join(cli.StateDir(c.caller), "growing")}
+		Records: c.growingDir(), Stdin: os.Stdin, Env: os.Environ()}
 	switch {
 	case dir != "":
 		job.Path = string(cli.HostPath(c.caller, dir))
@@ -178,6 +178,9 @@ func (c *command) register(conf *config.Config, name string, job *trees.Creation
 	}
 	if err := conf.Add(dir, name, rootfs.HostPath(job.Path)); err != nil {
 		return fmt.Errorf("%s was made, but cannot be given its name: %w", job.Path, err)
+	}
+	if err := trees.MarkCreated(c.createdDir(), job.Path); err != nil {
+		return err
 	}
 	if job.Map.UIDs != nil {
 		edits := []config.Edit{{Key: []string{"identity"}, Value: string(session.Subid)}, {Key: []string{"map"}, Value: fmt.Sprint(c.caller.UID)}}

@@ -87,7 +87,7 @@ func wrapUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 // makers make the subcommands of cli.Verbs.
 func (c *command) makers() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
-		"create": c.newCreate, "add": c.newAdd, "forget": c.newForget, "list": c.newList, "default": c.newDefault, "set": c.newSet, "unset": c.newUnset, "show": c.newShow,
+		"create": c.newCreate, "remove": c.newRemove, "add": c.newAdd, "forget": c.newForget, "list": c.newList, "default": c.newDefault, "set": c.newSet, "unset": c.newUnset, "show": c.newShow,
 		"features": c.newFeatures, "ps": c.newPs, "kill": c.newKill, "gc": c.newGc, "apps": c.newApps, "export": c.newExport, "unexport": c.newUnexport, "sync": c.newSync,
 	}
 }

@@ -103,6 +103,7 @@ type Verb struct {
 // Verbs are the subcommands of chrunctl, in the order of its help.
 var Verbs = []Verb{
 	{"create", "NAME [DIR] --from SOURCE", "Make a chroot from an archive, or from Debian's or Ubuntu's packages"},
+	{"remove", "NAME", "Remove a chroot that create has made, with its files"},
 	{"add", "NAME DIR", "Give the chroot in DIR a name"},
 	{"forget", "NAME", "Remove a chroot from the list; its files and its home stay"},
 	{"list", "", "List the chroots that have a name"},
@@ -123,7 +124,7 @@ var Verbs = []Verb{
 // OtherVerbs are words that people know from other programs, and what to type for
 // them.
 var OtherVerbs = map[string]string{
-	"ls": "chrunctl list", "rm": "chrunctl forget NAME", "remove": "chrunctl forget NAME", "delete": "chrunctl forget NAME",
+	"ls": "chrunctl list", "rm": "chrunctl remove NAME", "delete": "chrunctl remove NAME",
 	"enter": "chrun -c NAME", "shell": "chrun -c NAME", "login": "chrun -c NAME", "run": "chrun -c NAME COMMAND", "exec": "chrun -c NAME COMMAND",
 	"new": "chrunctl create NAME --from SOURCE", "import": "chrunctl create NAME --from ARCHIVE", "install": "sudo chrun -c NAME -u root, then the chroot's package manager",
 	"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "doctor": "chrun -v -c NAME COMMAND", "status": "chrunctl ps", "top": "chrunctl ps --watch", "stop": "chrunctl kill NAME",

@@ -22,6 +22,8 @@ type Creation struct {
 	Packages []string // for distributions
 	Keyring  string   // of the distribution, or of gpg
 	Verify   bool     // insist on a good signature
+	Stdin    *os.File // the source "-"; it is closed
+	Env      []string // of the programs that are started
 
 	read atomic.Int64
 	size atomic.Int64
@@ -62,7 +64,7 @@ func (c *Creation) Create(ctx context.Context) (Created, error) {
 }
 
 func (c *Creation) fill(ctx context.Context, place *Place) (created Created, err error) {
-	a, err := c.Source.open(ctx, c.Packages, c.Keyring, place.Temp, c.Map.UIDs == nil)
+	a, err := c.open(ctx, place.Temp)
 	if err != nil {
 		return created, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -62,13 +63,13 @@ type archive struct {
 	close func() error
 }
 
-// open opens the source. packages and keyring are for distributions; temp is a
-// directory for temporary files.
-func (s Source) open(ctx context.Context, packages []string, keyring, temp string, asRoot bool) (*archive, error) {
+// open opens the source of c. temp is a directory for temporary files.
+func (c *Creation) open(ctx context.Context, temp string) (*archive, error) {
+	s := c.Source
 	if s.Distribution != "" {
-		return s.bootstrap(ctx, packages, keyring, temp, asRoot)
+		return c.bootstrap(ctx, temp)
 	}
-	f := os.Stdin
+	f := c.Stdin
 	if s.file != "-" {
 		var err error
 		if f, err = os.Open(s.file); err != nil {
@@ -98,7 +99,8 @@ func (e *missingError) Error() string { return e.what + " is missing" }
 func (e *missingError) Hint() string  { return "sudo apt-get install " + e.pkg }
 
 // bootstrap starts mmdebstrap(1), which writes a tar archive.
-func (s Source) bootstrap(ctx context.Context, packages []string, keyring, temp string, asRoot bool) (*archive, error) {
+func (c *Creation) bootstrap(ctx context.Context, temp string) (*archive, error) {
+	s, keyring := c.Source, c.Keyring
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		return nil, &missingError{"mmdebstrap, which makes Debian and Ubuntu systems,", "mmdebstrap"}
 	}
@@ -109,12 +111,12 @@ func (s Source) bootstrap(ctx context.Context, packages []string, keyring, temp 
 		keyring = k.file
 	}
 	mode := "unshare"
-	if asRoot {
+	if c.Map.UIDs == nil {
 		mode = "root"
 	}
 	args := []string{"--mode=" + mode, "--variant=important", "--format=tar", "--keyring=" + keyring}
-	if len(packages) > 0 {
-		args = append(args, "--include="+strings.Join(packages, ","))
+	if len(c.Packages) > 0 {
+		args = append(args, "--include="+strings.Join(c.Packages, ","))
 	}
 	// mmdebstrap's apt needs the same settings as the host's to reach a mirror.
 	settings, err := hostAptSettings(ctx)
@@ -129,7 +131,7 @@ func (s Source) bootstrap(ctx context.Context, packages []string, keyring, temp 
 		args = append(args, "--aptopt="+file)
 	}
 	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, s.suite, "-")...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	cmd.Env = append(slices.Clone(c.Env), "TMPDIR="+temp)
 	// In a session of its own: when its reader dies it sends SIGHUP to its group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"chrun/desktop/export"
+	"chrun/internal/chroots"
+	"chrun/internal/cli"
+	"chrun/internal/trees"
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/config"
+)
+
+type removeFlags struct{ dryRun, yes, home, tree bool }
+
+// newRemove makes the command that removes a chroot with its files.
+func (c *command) newRemove() *cobra.Command {
+	cmd := &cobra.Command{
+		Long: "Remove a chroot that create has made: its files, its settings, and its programs from the menu. Its\n" +
+			"home, with what programs have saved there, stays. Nothing is removed while the chroot is in use.",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.completeNames(1),
+	}
+	f := &removeFlags{}
+	flags := cmd.Flags()
+	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "only print what would be removed")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask")
+	flags.BoolVar(&f.home, "home", false, "remove its home too")
+	flags.BoolVar(&f.tree, "tree", false, "also remove the files of a chroot that create has not made")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if err := c.remove(args[0], f); err != nil {
+			return fmt.Errorf("cannot remove %s: %w", args[0], err)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// removal is what is about to be removed.
+type removal struct {
+	chroot     *config.Chroot
+	mark       string // that create has made the tree
+	m          trees.Map
+	home       string // that is removed, or stays
+	hasExports bool
+}
+
+func (c *command) remove(name string, f *removeFlags) error {
+	conf, err := config.Load(c.src)
+	if err != nil {
+		return err
+	}
+	ch, err := conf.Chroot(name)
+	if err != nil {
+		return err
+	}
+	r := &removal{chroot: ch, mark: trees.FindMark(c.createdDir(), string(ch.Path)), home: string(chroots.FindPrivateHome(c.caller, ch))}
+	if r.mark == "" && !f.tree {
+		return cli.WithHint(fmt.Errorf("create has not made %s", ch.Path),
+			fmt.Sprintf("to only forget its name: chrunctl forget %s; to remove its files too: chrunctl remove --tree %[1]s", name))
+	}
+	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
+	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
+	if r.m, err = trees.MapOf(c.caller, string(ch.Path), uids, gids); err != nil {
+		return err
+	}
+	if err := trees.CheckUnused(string(ch.Path)); err != nil {
+		return cli.WithHint(err, "chrunctl kill "+name)
+	}
+	if h, err := c.describeHost(); err == nil {
+		r.hasExports = h.HasExports(name)
+	}
+	c.printRemoval(r, f)
+	if f.dryRun {
+		return nil
+	}
+	if err := c.confirm(name, r.mark == "", f.yes); err != nil {
+		return err
+	}
+	return c.removeAll(conf, r, f)
+}
+
+// createdDir holds the records of the trees that create has made.
+func (c *command) createdDir() string { return path.Join(cli.StateDir(c.caller), "created") }
+
+// growingDir holds the records of those that are being made or removed.
+func (c *command) growingDir() string { return path.Join(cli.StateDir(c.caller), "growing") }
+
+func (c *command) printRemoval(r *removal, f *removeFlags) {
+	fmt.Fprintf(c.out, "its files: %s\nits settings: %s\n", r.chroot.Path, r.chroot.File)
+	if r.hasExports {
+		fmt.Fprintln(c.out, "its programs in the menu")
+	}
+	if r.home != "" && f.home {
+		fmt.Fprintf(c.out, "its home: %s\n", r.home)
+	} else if r.home != "" {
+		fmt.Fprintf(c.out, "its home stays: %s (--home removes it too)\n", r.home)
+	}
+}
+
+// confirm asks the person, twice for files that create has not made.
+func (c *command) confirm(name string, foreign, yes bool) error {
+	if yes {
+		return nil
+	}
+	if _, err := unix.IoctlGetTermios(0, unix.TCGETS); err != nil {
+		return cli.WithHint(errors.New("nobody can be asked without a terminal"), "chrunctl remove --yes "+name)
+	}
+	in := bufio.NewReader(os.Stdin)
+	fmt.Fprintf(c.err, "Remove these? [y/N] ")
+	if answer, _ := in.ReadString('\n'); !strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "y") {
+		return errors.New("it was not confirmed")
+	}
+	if !foreign {
+		return nil
+	}
+	fmt.Fprintf(c.err, "create has not made these files. To remove them type %s: ", name)
+	if answer, _ := in.ReadString('\n'); strings.TrimSpace(answer) != name {
+		return errors.New("it was not confirmed")
+	}
+	return nil
+}
+
+// removeAll removes the files first: if that is refused, everything stays.
+func (c *command) removeAll(conf *config.Config, r *removal, f *removeFlags) error {
+	name := r.chroot.Name
+	if err := trees.Remove(r.m, c.growingDir(), string(r.chroot.Path)); err != nil {
+		return err
+	}
+	if r.mark != "" {
+		os.Remove(r.mark)
+	}
+	var errs []error
+	if r.hasExports {
+		unexport := &exportFlags{}
+		unexport.All, unexport.Mime = true, "safe"
+		errs = append(errs, c.update(name, nil, unexport, func(chooser *export.Chooser) ([]string, error) {
+			return nil, unexport.Remove(chooser, nil)
+		}))
+	}
+	_, err := conf.Forget(name)
+	errs = append(errs, err)
+	if r.home != "" && f.home {
+		own := trees.Map{UIDs: account.MapOne(0, c.caller.UID), GIDs: account.MapOne(0, c.caller.GID)}
+		if c.caller.UID == 0 {
+			own = trees.Map{}
+		}
+		errs = append(errs, trees.Remove(own, c.growingDir(), r.home))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "%s is removed\n", session.Printable(name))
+	return nil
+}

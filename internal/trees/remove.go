@@ -1,0 +1,148 @@
+package trees
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/internal/processes"
+	"chrun/session"
+	"chrun/session/account"
+	"chrun/session/rootfs"
+)
+
+// BusyError says why a tree cannot be removed now.
+type BusyError struct {
+	Tree      string
+	Mounts    []string
+	Processes []processes.Process
+}
+
+func (e *BusyError) Error() string {
+	var why []string
+	if len(e.Mounts) > 0 {
+		why = append(why, "something is mounted on "+session.Printable(strings.Join(e.Mounts, ", ")))
+	}
+	for _, p := range e.Processes {
+		why = append(why, fmt.Sprintf("process %d of uid %d runs there (%s)", p.PID, p.UID, session.Printable(p.Program)))
+	}
+	return e.Tree + " is in use: " + strings.Join(why, "; ")
+}
+
+// CheckUnused returns a *BusyError if something is mounted at or below a tree, or a
+// process lives in it.
+func CheckUnused(tree string) error {
+	busy := &BusyError{Tree: tree}
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		// id parent major:minor root mount-point …
+		if f := strings.Fields(line); len(f) > 4 {
+			if point := unescapeMount.Replace(f[4]); rootfs.HostPath(point).IsBelow(rootfs.HostPath(tree)) {
+				busy.Mounts = append(busy.Mounts, point)
+			}
+		}
+	}
+	found, err := processes.Scan([]rootfs.HostPath{rootfs.HostPath(tree)})
+	if err != nil {
+		return err
+	}
+	busy.Processes = found.In[rootfs.HostPath(tree)]
+	if len(busy.Mounts)+len(busy.Processes) > 0 {
+		return busy
+	}
+	return nil
+}
+
+var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// MapOf returns the map of an existing tree: that of its launches, or for a tree of
+// the caller's own a map of the caller alone.
+func MapOf(c *session.Caller, tree string, uids, gids []account.Range) (Map, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(tree, &st); err != nil {
+		return Map{}, &os.PathError{Op: "use", Path: tree, Err: err}
+	}
+	switch {
+	case c.UID == 0:
+		return Map{}, nil
+	case int(st.Uid) == c.UID:
+		return Map{account.MapOne(0, c.UID), account.MapOne(0, c.GID)}, nil
+	}
+	for _, r := range uids {
+		if r.First == int(st.Uid) {
+			return NewMap(c, []account.Range{r}, gids)
+		}
+	}
+	return Map{}, fmt.Errorf("%s belongs to uid %d, so only root can remove it", tree, st.Uid)
+}
+
+// Remove removes a tree that nothing uses. It is first renamed, and looked at again:
+// if somebody has come in meanwhile, it gets its name back. records is as for
+// Reserve.
+func Remove(m Map, records, tree string) error {
+	if err := CheckUnused(tree); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(records, 0o700); err != nil {
+		return err
+	}
+	p := &Place{Path: tree, Growing: path.Join(path.Dir(tree), "."+path.Base(tree)+".removing"), m: m}
+	var err error
+	if p.lock, err = lockRecord(records, p); err != nil {
+		return err
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, tree, unix.AT_FDCWD, p.Growing, unix.RENAME_NOREPLACE); err != nil {
+		return errors.Join(&os.LinkError{Op: "rename", Old: tree, New: p.Growing, Err: err}, p.forget())
+	}
+	if err := CheckUnused(p.Growing); err != nil {
+		back := unix.Renameat2(unix.AT_FDCWD, p.Growing, unix.AT_FDCWD, tree, unix.RENAME_NOREPLACE)
+		return errors.Join(err, back, p.forget())
+	}
+	if err := remove(m, p.Growing); err != nil {
+		p.lock.Close()
+		return err
+	}
+	return p.forget()
+}
+
+// MarkCreated records that chrunctl has made a tree, by its device and inode: a path
+// may lead to another one later.
+func MarkCreated(dir, tree string) error {
+	name, err := markOf(dir, tree)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, []byte(tree), 0o600)
+}
+
+// FindMark returns the record that chrunctl has made a tree, "" if it has not. When
+// the tree is removed the caller removes the record too.
+func FindMark(dir, tree string) string {
+	name, err := markOf(dir, tree)
+	if err != nil {
+		return ""
+	}
+	if data, err := os.ReadFile(name); err != nil || string(data) != tree {
+		return ""
+	}
+	return name
+}
+
+func markOf(dir, tree string) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(tree, &st); err != nil {
+		return "", &os.PathError{Op: "stat", Path: tree, Err: err}
+	}
+	return path.Join(dir, strconv.FormatUint(st.Dev, 10)+"-"+strconv.FormatUint(st.Ino, 10)), nil
+}
