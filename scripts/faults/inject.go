@@ -182,10 +182,10 @@ func (w *world) inject(l launch, r *row, o options) error {
 	}
 	r.calls = j.good.calls
 	for n := 1; ; n++ {
-		if o.call > 0 && n != o.call || n%o.every != 0 {
-			if n > r.calls+500 {
-				return nil
-			}
+		if n > min(o.to, r.calls+500) {
+			return nil
+		}
+		if n < o.from || n%o.every != 0 {
 			continue
 		}
 		if err := j.prepare(); err != nil {

@@ -126,7 +126,7 @@ func (j *judge) judge(o *outcome) (wrong []string, err error) {
 	if o.report != nil {
 		wrong = append(wrong, o.trespasses(j.good)...)
 	}
-	changes, err := j.changes()
+	changes, err := j.changes(o)
 	if changes != "" {
 		add("it has changed:%s\nprinted:%s", changes, o.news(j.good))
 	}
@@ -135,7 +135,7 @@ func (j *judge) judge(o *outcome) (wrong []string, err error) {
 
 // changes returns what differs from a state. What "chrunctl gc" removes is only
 // counted.
-func (j *judge) changes() (string, error) {
+func (j *judge) changes(o *outcome) (string, error) {
 	if j.launch.renew {
 		return j.changesOfNewHome()
 	}
@@ -149,7 +149,7 @@ func (j *judge) changes() (string, error) {
 		j.world.command(true, "chrunctl", "gc").Run()
 		if now, err = j.world.state(j.launch.grants); err == nil && compare(want, now) == "" {
 			j.row.collected++
-			fmt.Printf("%s: left for gc:%s\n", j.launch.name, difference)
+			fmt.Printf("%s: left for gc after %s:%s\n", j.launch.name, o.failed, difference)
 			return "", nil
 		}
 	}

@@ -51,7 +51,8 @@ type options struct {
 	bin     string
 	every   int
 	only    string
-	call    int
+	from    int
+	to      int
 	verbose bool
 }
 
@@ -59,7 +60,8 @@ func parseOptions() (o options) {
 	flag.StringVar(&o.bin, "bin", "bin", "the directory with chrun and chrunctl")
 	flag.IntVar(&o.every, "every", 1, "let only every N-th call fail")
 	flag.StringVar(&o.only, "only", "", "only these cases, separated by commas")
-	flag.IntVar(&o.call, "call", 0, "let only this call fail")
+	flag.IntVar(&o.from, "from", 1, "begin with this call")
+	flag.IntVar(&o.to, "to", 1<<30, "end with this call")
 	flag.BoolVar(&o.verbose, "v", false, "print each launch")
 	flag.Parse()
 	return o
