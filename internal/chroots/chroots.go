@@ -88,7 +88,10 @@ func FindPrivateHome(c *session.Caller, ch *config.Chroot) rootfs.HostPath {
 	if err != nil {
 		tree = rootfs.HostPath(path.Clean(string(ch.Path))) // it is not mounted
 	}
-	home, _ := config.PrivateHome(cli.StateDir(c), cli.DataDir(c), tree, ch)
+	home, _, err := config.PrivateHome(cli.StateDir(c), cli.DataDir(c), tree, ch)
+	if err != nil {
+		return ""
+	}
 	if st, err := os.Stat(string(home)); err != nil || !st.IsDir() {
 		return ""
 	}

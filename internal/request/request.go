@@ -66,7 +66,9 @@ func Build(in Input) (*Launch, error) {
 	if l.Request.Home, l.Request.HomeDirectory, err = resolveHome(in.Caller, l.Facts.Identity.Kind, l.Home); err != nil {
 		return nil, err
 	}
-	l.Request.HomeStore, l.recordHome = homeStore(in.Caller, in.Root.Dir(), in.Choice.Chroot)
+	if l.Request.HomeStore, l.recordHome, err = homeStore(in.Caller, in.Root.Dir(), in.Choice.Chroot); err != nil {
+		return nil, err
+	}
 	if l.Request.Binds, err = resolveBinds(in); err != nil {
 		return nil, err
 	}
@@ -158,6 +160,9 @@ func (l *Launch) Plan() (*session.Plan, error) {
 		offers = append(offers, o)
 	}
 	plan, err := session.Decide(l.Facts, l.Request, offers, l.environment())
+	if failure := l.Root.Failure(); failure != nil {
+		return nil, fmt.Errorf("cannot read the chroot: %w", failure)
+	}
 	if err != nil {
 		var cwd *session.CwdError
 		if errors.As(err, &cwd) {

@@ -50,8 +50,11 @@ func resolveHome(c *session.Caller, kind session.Kind, home Setting) (mode sessi
 }
 
 // homeStore is where the private home of a chroot is, and how that is recorded.
-func homeStore(c *session.Caller, tree rootfs.HostPath, ch *config.Chroot) (session.HostPath, func() error) {
-	return config.PrivateHome(cli.StateDir(c), cli.DataDir(c), tree, ch)
+func homeStore(c *session.Caller, tree rootfs.HostPath, ch *config.Chroot) (home session.HostPath, record func() error, err error) {
+	if home, record, err = config.PrivateHome(cli.StateDir(c), cli.DataDir(c), tree, ch); err != nil {
+		err = fmt.Errorf("cannot find the home of the chroot: %w", err)
+	}
+	return home, record, err
 }
 
 // resolveBinds reads --bind and the key bind. Sources must exist.

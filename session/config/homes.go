@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"chrun/session/rootfs"
 )
 
@@ -17,55 +19,94 @@ import (
 // escaped path. So the home stays the same when the chroot is renamed or
 // forgotten, and another chroot that gets the NAME does not get the home.
 //
-// PrivateHome only reads. record writes the record; call it before the home is
-// made. Its errors are *os.PathError or *os.LinkError.
-func PrivateHome(stateDir, dataDir string, tree rootfs.HostPath, ch *Chroot) (home rootfs.HostPath, record func() error) {
+// PrivateHome only reads. A record that cannot be read is an error, because without
+// it the chroot would get another home. record writes the record; call it before the
+// home is made. Its errors are *os.PathError or *os.LinkError.
+func PrivateHome(stateDir, dataDir string, tree rootfs.HostPath, ch *Chroot) (home rootfs.HostPath, record func() error, err error) {
 	records, homes := path.Join(stateDir, "homes"), rootfs.HostPath(path.Join(dataDir, "homes"))
 	file := path.Join(records, escapePath(tree))
-	if name := readRecord(file); name != "" {
-		return homes.Join(name), func() error { return nil }
+	name, err := readRecord(file)
+	if name != "" || err != nil {
+		return homes.Join(name), func() error { return nil }, err
 	}
-	name := escapePath(tree)
-	if ch.Name != "" && !isTaken(records, homes, ch.Name) {
-		name = ch.Name
+	name = escapePath(tree)
+	if ch.Name != "" {
+		taken, err := isTaken(records, homes, ch.Name)
+		if err != nil {
+			return "", nil, err
+		}
+		if !taken {
+			name = ch.Name
+		}
 	}
 	return homes.Join(name), func() error {
-		for _, other := range findRecords(records, name) { // of homes that no longer exist
+		others, err := findRecords(records, name)
+		if err != nil {
+			return err
+		}
+		for _, other := range others { // of homes that no longer exist
 			if err := os.Remove(other); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
 		return writeRecord(file, name)
-	}
+	}, nil
 }
 
-// readRecord reads the name of a home from a record, or returns "" if the file
-// does not hold a valid one.
-func readRecord(file string) string {
+// readRecord reads the name of a home from a record, or returns "" if there is no
+// such file, or none with a valid name.
+func readRecord(file string) (string, error) {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 300, 0)
-	name := strings.TrimSuffix(string(data), "\n")
-	if err != nil || len(name) > 255 || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\x00\n") {
-		return ""
+	switch {
+	case errors.Is(err, rootfs.ErrNotRegular), errors.Is(err, rootfs.ErrTooLarge):
+		return "", nil
+	case err != nil:
+		return "", ignoreMissing(err)
 	}
-	return name
+	name := strings.TrimSuffix(string(data), "\n")
+	if len(name) > 255 || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\x00\n") {
+		return "", nil
+	}
+	return name, nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	return err
 }
 
 // isTaken reports whether the home called name exists and belongs to another
 // chroot. A home without a record belongs to the chroot with that NAME.
-func isTaken(records string, homes rootfs.HostPath, name string) bool {
-	_, err := os.Lstat(string(homes.Join(name)))
-	return err == nil && len(findRecords(records, name)) > 0
+func isTaken(records string, homes rootfs.HostPath, name string) (bool, error) {
+	if _, err := os.Lstat(string(homes.Join(name))); err != nil {
+		return false, ignoreMissing(err)
+	}
+	list, err := findRecords(records, name)
+	return len(list) > 0, err
 }
 
 // findRecords lists the records that name a home.
-func findRecords(records, name string) (files []string) {
-	list, _ := os.ReadDir(records)
+func findRecords(records, name string) (files []string, err error) {
+	list, err := os.ReadDir(records)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
 	for _, e := range list {
-		if file := path.Join(records, e.Name()); !strings.HasPrefix(e.Name(), ".") && readRecord(file) == name {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		file := path.Join(records, e.Name())
+		of, err := readRecord(file)
+		if err != nil {
+			return nil, err
+		}
+		if of == name {
 			files = append(files, file)
 		}
 	}
-	return files
+	return files, nil
 }
 
 // writeRecord writes name to file atomically.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path"
 	"strings"
@@ -13,10 +14,10 @@ func TestHomeFor(t *testing.T) {
 	dir := t.TempDir()
 	state, data := dir+"/state/chrun", dir+"/data/chrun"
 	home := func(tree, name string) (string, func() error) {
-		h, record := PrivateHome(state, data, rootfs.HostPath(tree), &Chroot{Name: name, Path: "/elsewhere"})
+		h, record, err := PrivateHome(state, data, rootfs.HostPath(tree), &Chroot{Name: name, Path: "/elsewhere"})
 		rel, ok := strings.CutPrefix(string(h), data+"/homes/")
-		if !ok {
-			t.Errorf("home %s", h)
+		if !ok || err != nil {
+			t.Errorf("home %s, %v", h, err)
 		}
 		return rel, record
 	}
@@ -90,5 +91,35 @@ func TestSeen(t *testing.T) {
 	}
 	if !HasSeen(state, "/mnt/a") || HasSeen(state, "/mnt/b") || HasSeen(state, "/mnt/a alice") {
 		t.Error("RecordSeen recorded the wrong topic")
+	}
+}
+
+// A record that cannot be read is an error: without it the chroot would get
+// another, empty home.
+func TestUnreadableRecord(t *testing.T) {
+	dir := t.TempDir()
+	state, data := dir+"/state", dir+"/data"
+	ch := &Chroot{Name: "a", Path: "/elsewhere"}
+	_, record, err := PrivateHome(state, data, "/mnt/a", ch)
+	if err := errors.Join(err, record()); err != nil {
+		t.Fatal(err)
+	}
+	file := path.Join(state, "homes", "-mnt-a")
+	if os.Getuid() == 0 { // a mode does not stop root, a link to itself does
+		err = errors.Join(os.Remove(file), os.Symlink("-mnt-a", file))
+	} else {
+		err = os.Chmod(file, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if home, _, err := PrivateHome(state, data, "/mnt/a", ch); err == nil {
+		t.Errorf("the chroot gets %s", home)
+	}
+	if err := os.Mkdir(path.Join(state, "homes", "other"), 0o700); err != nil { // not a record
+		t.Fatal(err)
+	}
+	if home, _, err := PrivateHome(state, data, "/mnt/b", &Chroot{}); err != nil || !strings.HasSuffix(string(home), "-mnt-b") {
+		t.Errorf("another chroot: %s, %v", home, err)
 	}
 }

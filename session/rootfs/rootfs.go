@@ -14,6 +14,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,7 +62,29 @@ type Root struct {
 	dir HostPath
 	fd  int
 	// raise gives this thread the rights to search the tree, or is nil.
-	raise func() (lower func())
+	raise   func() (lower func())
+	failure atomic.Pointer[os.PathError]
+}
+
+// Failure is the first error after which it is not known whether a file exists,
+// such as EIO and EMFILE. What was decided from such answers, most of which only
+// say whether there is a file, must not be carried out.
+func (r *Root) Failure() error {
+	if err := r.failure.Load(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// failed returns err as an error of op, and keeps it for Failure if it says nothing
+// of the file.
+func (r *Root) failed(op string, p Path, err error) error {
+	e := &os.PathError{Op: op, Path: string(p), Err: err}
+	switch err {
+	case unix.EIO, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ESTALE, unix.ETIMEDOUT, unix.EAGAIN:
+		r.failure.CompareAndSwap(nil, e)
+	}
+	return e
 }
 
 // SearchWith makes each access to the tree call raise, and afterwards lower.
@@ -153,11 +176,11 @@ func (r *Root) open(p Path, flags int) (int, error) {
 			continue
 		}
 		if err != nil {
-			return -1, &os.PathError{Op: "open", Path: string(p), Err: err}
+			return -1, r.failed("open", p, err)
 		}
 		return fd, nil
 	}
-	return -1, &os.PathError{Op: "open", Path: string(p), Err: unix.EAGAIN}
+	return -1, r.failed("open", p, unix.EAGAIN)
 }
 
 // rel returns p relative to the root of the tree.
@@ -178,7 +201,7 @@ func (r *Root) stat(p Path, flag int) (st unix.Stat_t, err error) {
 	if name := rel(p); flag == unix.O_NOFOLLOW && !strings.Contains(name, "/") && name != ".." && r.raise == nil {
 		// A single name without symlinks to follow cannot lead outside.
 		if err := unix.Fstatat(r.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return st, &os.PathError{Op: "stat", Path: string(p), Err: err}
+			return st, r.failed("stat", p, err)
 		}
 		return st, nil
 	}
@@ -188,7 +211,7 @@ func (r *Root) stat(p Path, flag int) (st unix.Stat_t, err error) {
 	}
 	defer unix.Close(fd)
 	if err := unix.Fstat(fd, &st); err != nil {
-		return st, &os.PathError{Op: "stat", Path: string(p), Err: err}
+		return st, r.failed("stat", p, err)
 	}
 	return st, nil
 }
@@ -212,7 +235,7 @@ func (r *Root) Readlink(p Path) (string, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(fd, "", buf)
 	if err != nil {
-		return "", &os.PathError{Op: "readlink", Path: string(p), Err: err}
+		return "", r.failed("readlink", p, err)
 	}
 	return string(buf[:n]), nil
 }
@@ -225,7 +248,11 @@ func (r *Root) CanAccess(p Path, mode uint32) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	return unix.Access("/proc/self/fd/"+strconv.Itoa(fd), mode) == nil
+	if err := unix.Access("/proc/self/fd/"+strconv.Itoa(fd), mode); err != nil {
+		r.failed("access", p, err)
+		return false
+	}
+	return true
 }
 
 // List returns the entries of the directory p, sorted by name. The error is

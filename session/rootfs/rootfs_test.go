@@ -279,3 +279,37 @@ func TestOpenDir(t *testing.T) {
 		}
 	}
 }
+
+// An error that says nothing of the file is kept, because whoever only asked
+// whether there is one would go on without it.
+func TestFailure(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.MkdirAll(dir+"/usr/bin", 0o755), os.Symlink("loop", dir+"/loop")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(HostPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, p := range []Path{"/nosuch", "/usr/nosuch/x", "/loop/x"} {
+		if r.Exists(p) {
+			t.Errorf("%s exists", p)
+		}
+	}
+	if err := r.Failure(); err != nil {
+		t.Errorf("after answers: %v", err)
+	}
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	isDir := r.IsDir("/usr/bin")
+	unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
+	if err := r.Failure(); isDir || !errors.Is(err, unix.EMFILE) {
+		t.Errorf("without descriptors: %v, %v", isDir, err)
+	}
+}
