@@ -24,7 +24,8 @@ type Offer struct {
 func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, error) {
 	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable), linked: map[Path]bool{}, hidden: map[string]HostPath{}, plan: &Plan{
 		Name: f.Name, Tree: f.Root.Dir(), Identity: f.Identity, User: f.Account.Name, Argv: req.Argv,
-		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups}}
+		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups,
+		NoTyping: f.Caller.ThroughRoot && f.Identity.Kind != AsRoot}}
 	b.canMakeFile = f.canMakeFile
 	b.mountBase()
 	b.overlayEtc()

@@ -34,6 +34,9 @@ type Plan struct {
 	Identity Identity
 	Network  bool // its own network namespace with loopback up
 	Linux32  bool `json:",omitempty"` // a 32-bit tree on a 64-bit kernel: personality(2) PER_LINUX32
+	// NoTyping means that a seccomp filter refuses TIOCSTI and TIOCLINUX: root has
+	// started the launch on its own terminal, and the program is not root.
+	NoTyping bool `json:",omitempty"`
 
 	Preparations []Preparation // on disk, before the launch
 	Tmpfs        []Node        // the content of chrun's one tmpfs

@@ -85,6 +85,9 @@ func (s *script) limits() {
 	if id.Kind == Idmap {
 		s.comment("A shell cannot exchange two owners of a tree: %s must be an idmapped mount.", s.plan.Tree)
 	}
+	if s.plan.NoTyping {
+		s.printf("# A shell cannot load a seccomp filter: the program could type commands into root's terminal (TIOCSTI).\n")
+	}
 	if slices.ContainsFunc(s.plan.Relays, func(r Relay) bool { return !r.OpenServer }) {
 		s.printf("# A shell cannot relay a bus for another uid: programs that use it fail.\n")
 	}

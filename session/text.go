@@ -47,6 +47,9 @@ func (w *textWriter) printf(format string, a ...any) { fmt.Fprintf(w, format, pr
 
 func (w *textWriter) head(title string) { w.printf("\n%s\n", title) }
 
+// NoTypingText says what Plan.NoTyping means.
+const NoTypingText = "a seccomp filter keeps the program from typing commands into it (TIOCSTI, TIOCLINUX)"
+
 // summary writes who runs what where.
 func (w *textWriter) summary(p *Plan) {
 	id := &p.Identity
@@ -64,6 +67,9 @@ func (w *textWriter) summary(p *Plan) {
 	}
 	if p.Linux32 {
 		w.printf("machine   32-bit, as shown by uname -m\n")
+	}
+	if p.NoTyping {
+		w.printf("terminal  root's: %s\n", NoTypingText)
 	}
 }
 

@@ -77,6 +77,9 @@ func (c *command) printSummary(plan *session.Plan) {
 			line("note: makes the empty directory %s in the chroot, which you may write", p.InTree)
 		}
 	}
+	if plan.NoTyping {
+		b.WriteString("chrun: note: root's terminal: " + session.NoTypingText + "\n")
+	}
 	program := "the login shell"
 	if len(c.flags.Command) > 0 {
 		program = c.flags.Command[0]

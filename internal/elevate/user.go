@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/account"
+	"chrun/session/launch"
 	"chrun/session/rootfs"
 )
 
@@ -159,13 +161,20 @@ func TakeTree(env session.Environ) (rest session.Environ, fd int, throughRoot bo
 
 // Become turns this process into the user's launch, by executing chrun again
 // with the command line args. It returns only if that failed. Only the first
-// three descriptors and an idmapped tree stay open.
+// three descriptors and an idmapped tree stay open. As all that follows has the
+// user's rights and root's terminal, it cannot type into that.
 func (d *Decision) Become(args []string) error {
 	env, err := d.handOver()
 	if err != nil {
 		return err
 	}
 	u := d.user
+	runtime.LockOSThread() // the thread that executes
+	defer runtime.UnlockOSThread()
+	if err := launch.RefuseTyping(); err != nil {
+		return cli.WithHint(fmt.Errorf("cannot keep %s's programs from typing into root's terminal: %w", u.Name, err),
+			fmt.Sprintf("as %s: %s", u.Name, session.Quote(append([]string{"chrun"}, args[1:]...)...)))
+	}
 	fail := func(call string, err error) error { return fmt.Errorf("cannot become %s: %s: %w", u.Name, call, err) }
 	// "sudo -i" and pkexec(1) change to root's home; the person did not.
 	if cli.WorkingDir() == "/root" && os.Chdir(u.Home) != nil {

@@ -75,13 +75,15 @@ func (c *compiled) setGroups(groups []int) {
 	c.add("set the groups", unix.SYS_SETGROUPS, num(len(groups)), word(uintptr(unsafe.Pointer(&list[0]))))
 }
 
-// giveUpRoot sets the program's ids where root has mounted for another user. It
-// sets no_new_privs, because a setuid file in the tree would be a way back.
+// giveUpRoot sets the program's ids where root has mounted for another user. Root's
+// terminal is closed to its commands before. It sets no_new_privs, because a setuid
+// file in the tree would be a way back.
 func (c *compiled) giveUpRoot() {
 	id := c.plan.Identity
 	if !id.RootMounts() || id.Kind == session.AsRoot {
 		return
 	}
+	c.refuseTyping()
 	groups := c.plan.Groups
 	if id.UID != c.plan.CallerUID {
 		groups = nil // they are the caller's

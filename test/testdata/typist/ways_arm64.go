@@ -1,0 +1,3 @@
+package main
+
+var ways = []way{{"native", number(29)}}
