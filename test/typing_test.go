@@ -83,7 +83,7 @@ func TestTypeIntoRootsTerminal(t *testing.T) {
 	list := s.identities()
 	for _, id := range append(list, identity{name: "direct", tree: list[0].tree, hostUID: s.User.UID}) {
 		t.Run(id.name, func(t *testing.T) {
-			words := rootWith("SUDO_UID=" + strconv.Itoa(s.User.UID))(s, line(id)...)
+			words := rootWith("SUDO_UID="+strconv.Itoa(s.User.UID))(s, line(id)...)
 			if id.name == "direct" {
 				words = append(noNamespaces[:len(noNamespaces):len(noNamespaces)], words...)
 			}
