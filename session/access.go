@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -134,17 +135,35 @@ func (b *builder) listAdmissions() {
 		return
 	}
 	for _, m := range b.plan.Mounts {
-		var st unix.Stat_t
-		if m.Kind != FromHost || unix.Stat(m.Source, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		if m.Kind != FromHost {
 			continue
 		}
-		// The path may be the caller's choice: root grants no access that the
-		// caller does not have.
-		if err := unix.Access(m.Source, unix.W_OK); err != nil {
+		st, err := statSocket(m.Source)
+		if st == nil {
+			continue
+		}
+		if err != nil {
 			b.fail(fmt.Errorf("cannot grant uid %d access to %s, which you cannot use yourself: %w", id.UID, m.Source, err))
 			continue
 		}
 		b.plan.Admissions = append(b.plan.Admissions,
 			Admission{Socket: HostPath(m.Source), Dest: m.Dest, Device: st.Dev, Inode: st.Ino, Why: m.Feature + ": " + m.Why})
 	}
+}
+
+// statSocket describes the socket at p, nil if p is not one. The error says why the
+// caller may not connect to it: the path may be the caller's choice, and root grants
+// no access that the caller does not have. Both are of one descriptor, because the
+// path may lead elsewhere at any time.
+func statSocket(p string) (st *unix.Stat_t, denied error) {
+	fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil
+	}
+	defer unix.Close(fd)
+	st = &unix.Stat_t{}
+	if unix.Fstat(fd, st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return nil, nil
+	}
+	return st, unix.Access("/proc/self/fd/"+strconv.Itoa(fd), unix.W_OK)
 }

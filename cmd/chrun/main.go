@@ -95,7 +95,12 @@ func (c *command) run() error {
 	if err != nil {
 		return err
 	}
-	root, err := openTree(choice, role.Tree)
+	root, err := openTree(choice, func(dir rootfs.HostPath) (*rootfs.Root, error) {
+		if role.Tree >= 0 {
+			return rootfs.OpenAt(role.Tree, dir)
+		}
+		return rootfs.Open(dir)
+	})
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func (c *command) run() error {
 // launchElevated makes a launch that root mounts. Root opens the tree and then
 // works with the user's rights until everything is decided.
 func (c *command) launchElevated(d *elevate.Decision) error {
-	root, err := openTree(d.Choice, -1)
+	root, err := openTree(d.Choice, d.OpenTree)
 	if err != nil {
 		return err
 	}
@@ -162,12 +167,8 @@ func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
 }
 
 // openTree opens the chroot, or the idmapped tree that root has handed over.
-func openTree(choice *request.Choice, fd int) (root *rootfs.Root, err error) {
-	if fd >= 0 {
-		root, err = rootfs.OpenAt(fd, choice.Path)
-	} else {
-		root, err = rootfs.Open(choice.Path)
-	}
+func openTree(choice *request.Choice, open func(dir rootfs.HostPath) (*rootfs.Root, error)) (*rootfs.Root, error) {
+	root, err := open(choice.Path)
 	if err != nil {
 		err = cli.Locate(&cli.ChrootError{Verb: "enter", Dir: choice.Path, Err: err}, choice.Origin("path", "").String())
 	}
@@ -177,7 +178,7 @@ func openTree(choice *request.Choice, fd int) (root *rootfs.Root, err error) {
 // start carries out the plan and ends as the program ends. It returns only with
 // an error. A kernel that refuses the overlay over /etc gets another plan.
 func (c *command) start(l *request.Launch, plan *session.Plan) error {
-	services, err := helper.Prepare(plan, l.Role.Tree, l.Caller.Env, c.warn)
+	services, err := helper.Prepare(plan, l.Root, l.Role.Tree, l.Caller.Env, c.warn)
 	if err != nil {
 		return err
 	}

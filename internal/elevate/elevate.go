@@ -65,7 +65,7 @@ func Decide(c Call) (*Decision, error) {
 	kind, mounts := requested(c.Flags, choice, u)
 	named := true
 	if kind == "" && !mounts {
-		own, err := configuredIdmap(c, u)
+		own, err := d.configuredIdmap(c)
 		if err != nil {
 			return nil, err
 		}
@@ -84,9 +84,9 @@ func Decide(c Call) (*Decision, error) {
 	}
 	switch {
 	case chooseErr != nil:
-		return nil, explainChoice(c, chooseErr, u)
+		return nil, d.explainChoice(c, chooseErr)
 	case kind == session.Idmap:
-		d.tree, err = idmapTree(c, u, choice, named)
+		d.tree, err = d.idmapTree(c, choice, named)
 	default:
 		d.Choice, d.Kind = choice, kind
 	}

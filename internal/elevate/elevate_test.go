@@ -345,12 +345,12 @@ func TestExplainChoice(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Home = home
-	err := explainChoice(c("-c", "mine"), errors.New("unknown"), u)
+	err := as(u).explainChoice(c("-c", "mine"), errors.New("unknown"))
 	if err == nil || err.Error() != "cannot mount \"mine\" as root: only a file of "+u.Name+"'s names it" ||
 		strings.Join(cli.Hints(err), "") != "sudo chrunctl add mine "+tree+", or name the directory: -c "+tree {
 		t.Errorf("%v %q", err, cli.Hints(err))
 	}
-	if err := explainChoice(c("-c", "other"), errors.New("unknown"), u); err.Error() != "unknown" {
+	if err := as(u).explainChoice(c("-c", "other"), errors.New("unknown")); err.Error() != "unknown" {
 		t.Error(err)
 	}
 }

@@ -13,14 +13,15 @@ import (
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/launch"
-	"chrun/session/rootfs"
 )
 
 // idmapTree makes a detached mount of the tree in which the account's number and
-// that of u are exchanged. The caller closes the descriptor. trusted is false if the
-// choice is the user's: then only the command line can name another user's number.
-func idmapTree(c Call, u account.Account, choice *request.Choice, trusted bool) (fd int, err error) {
-	root, err := rootfs.Open(choice.Path)
+// that of the desktop user are exchanged. The caller closes the descriptor. trusted
+// is false if the choice is the user's: then the tree is opened with that user's
+// rights, and only the command line can name another user's number.
+func (d *Decision) idmapTree(c Call, choice *request.Choice, trusted bool) (fd int, err error) {
+	u := d.user
+	root, err := d.openTree(choice.Path, trusted)
 	if err != nil {
 		return -1, &cli.ChrootError{Verb: "enter", Dir: choice.Path, Err: err}
 	}
@@ -58,7 +59,7 @@ func idmapTree(c Call, u account.Account, choice *request.Choice, trusted bool) 
 	if gid := session.SafeGID(a, request.HostHasGroup); gid >= 0 {
 		gids = account.MapSwap(gid, u.GID)
 	}
-	fd, err = launch.CloneIdmapped(root.Dir(), account.MapSwap(a.UID, u.UID), gids)
+	fd, err = launch.CloneIdmapped(root, account.MapSwap(a.UID, u.UID), gids)
 	if err != nil {
 		return -1, refuse(fmt.Sprintf("the kernel or the file system refuses it: %v", err))
 	}

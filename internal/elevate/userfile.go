@@ -10,15 +10,15 @@ import (
 	"chrun/internal/cli"
 	"chrun/internal/request"
 	"chrun/session"
-	"chrun/session/account"
 	"chrun/session/config"
 	"chrun/session/rootfs"
 )
 
 // userChoice returns the chroot that the user's own launch would choose, or nil.
 // The user's files are read with the user's rights.
-func userChoice(c Call, u account.Account) (choice *request.Choice) {
-	runAs(u.UID, func() {
+func (d *Decision) userChoice(c Call) (choice *request.Choice) {
+	u := d.user
+	runAs(u, d.groups, func() {
 		user := &session.Caller{UID: u.UID, Account: u, Cwd: cli.WorkingDir(), Env: session.Environ{}}
 		if conf, err := config.Load(cli.ConfigSource(user, c.System, nil)); err == nil {
 			choice, _ = request.Choose(c.Flags, conf, c.Env)
@@ -29,8 +29,8 @@ func userChoice(c Call, u account.Account) (choice *request.Choice) {
 
 // explainChoice says why root does not mount a chroot that only the user's own
 // files name.
-func explainChoice(c Call, err error, u account.Account) error {
-	ch := userChoice(c, u)
+func (d *Decision) explainChoice(c Call, err error) error {
+	ch, u := d.userChoice(c), d.user
 	if ch == nil || ch.Name == "" {
 		return err
 	}
@@ -41,8 +41,8 @@ func explainChoice(c Call, err error, u account.Account) error {
 // configuredIdmap returns the chroot for which the user's own file asks for idmap,
 // or nil. It may name only a tree in which nothing belongs to anybody else: see
 // refuseUserTree. The command line can name any.
-func configuredIdmap(c Call, u account.Account) (*request.Choice, error) {
-	ch := userChoice(c, u)
+func (d *Decision) configuredIdmap(c Call) (*request.Choice, error) {
+	ch, u := d.userChoice(c), d.user
 	if ch == nil || session.Kind(ch.Identity) != session.Idmap {
 		return nil, nil
 	}

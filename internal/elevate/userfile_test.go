@@ -39,11 +39,11 @@ func TestConfiguredIdmap(t *testing.T) {
 	for _, args := range [][]string{{"-c", "mine", "ls"}, {"-c", tree, "ls"}, {"ls"}} {
 		call := c(args...)
 		call.System = t.TempDir()
-		choice, err := configuredIdmap(call, u)
+		choice, err := as(u).configuredIdmap(call)
 		if err != nil || choice == nil || string(choice.Path) != tree {
 			t.Fatalf("%q: %+v, %v", args, choice, err)
 		}
-		fd, err := idmapTree(call, u, choice, false)
+		fd, err := as(u).idmapTree(call, choice, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,13 +51,13 @@ func TestConfiguredIdmap(t *testing.T) {
 	}
 	// The file cannot name the number of another user of the host.
 	configure(tree, "identity = \"idmap\"\nuser = \"1\"\n")
-	if choice, err := configuredIdmap(c("-c", "mine"), u); err != nil || choice == nil {
+	if choice, err := as(u).configuredIdmap(c("-c", "mine")); err != nil || choice == nil {
 		t.Error(choice, err)
-	} else if fd, err := idmapTree(c("-c", "mine"), u, choice, false); err == nil || !strings.Contains(err.Error(), "uid 1 belongs to daemon on the host") {
+	} else if fd, err := as(u).idmapTree(c("-c", "mine"), choice, false); err == nil || !strings.Contains(err.Error(), "uid 1 belongs to daemon on the host") {
 		t.Error(fd, err)
 	}
 	configure(tree, "identity = \"match\"\n")
-	if choice, err := configuredIdmap(c("-c", "mine", "ls"), u); choice != nil || err != nil {
+	if choice, err := as(u).configuredIdmap(c("-c", "mine", "ls")); choice != nil || err != nil {
 		t.Error(choice, err)
 	}
 	closed := tree + "/closed"
@@ -67,7 +67,7 @@ func TestConfiguredIdmap(t *testing.T) {
 	for path, why := range map[string]string{other: "users other than root can replace ", closed + "/tree": "not everybody may enter " + closed,
 		"/": "/ is not a directory of its own", tree + "/link": tree + "/link is not a directory of its own", "/no/such": "/no/such is not a directory of its own"} {
 		configure(path, "identity = \"idmap\"\nuser = \"bob\"\n")
-		choice, err := configuredIdmap(c("-c", "mine", "ls", "-l"), u)
+		choice, err := as(u).configuredIdmap(c("-c", "mine", "ls", "-l"))
 		if choice != nil || err == nil || !strings.HasPrefix(err.Error(), "cannot use --identity=idmap: a file of "+u.Name+"'s asks for it, and "+why) ||
 			strings.Join(cli.Hints(err), "") != "to say it yourself: sudo chrun -c "+path+" --identity=idmap -u bob ls -l" {
 			t.Errorf("%s: %+v, %v, %q", path, choice, err, cli.Hints(err))

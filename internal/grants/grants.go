@@ -77,9 +77,9 @@ func Table(start xhost.StartFunc) grant.Table {
 	}
 }
 
-// ForSocket returns the grant that gives uid access to a socket of the desktop
-// user owner, or of root.
-func ForSocket(a session.Admission, owner, uid int) (g grant.Grant, err error) {
+// ForAdmission returns the grant that gives uid access to the socket of a, which
+// must belong to the desktop user owner, or to root.
+func ForAdmission(a session.Admission, owner, uid int) (g grant.Grant, err error) {
 	real, err := rootfs.ResolveHost(a.Socket)
 	if err != nil {
 		return g, err
@@ -95,7 +95,16 @@ func ForSocket(a session.Admission, owner, uid int) (g grant.Grant, err error) {
 	if f.Device != a.Device || f.Inode != a.Inode {
 		return g, fmt.Errorf("%s: %w", a.Socket, acl.ErrReplaced)
 	}
-	return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: string(real), Device: f.Device, Inode: f.Inode,
+	return ForSocket(f, uid)
+}
+
+// ForSocket returns the grant that gives uid access to an open socket.
+func ForSocket(f *acl.File, uid int) (g grant.Grant, err error) {
+	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(f.Descriptor()))
+	if err != nil {
+		return g, err
+	}
+	return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: real, Device: f.Device, Inode: f.Inode,
 		Owner: f.Owner, UID: uid, Perm: 6}}, nil
 }
 

@@ -119,15 +119,15 @@ func TestSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	admission := session.Admission{Socket: session.HostPath(path), Device: st.Dev, Inode: st.Ino}
-	if _, err := grants.ForSocket(admission, os.Getuid()+1, grantee); os.Getuid() != 0 && err == nil {
+	if _, err := grants.ForAdmission(admission, os.Getuid()+1, grantee); os.Getuid() != 0 && err == nil {
 		t.Error("a grant for another user's socket")
 	}
 	replaced := admission
 	replaced.Inode++
-	if _, err := grants.ForSocket(replaced, os.Getuid(), grantee); !errors.Is(err, acl.ErrReplaced) {
+	if _, err := grants.ForAdmission(replaced, os.Getuid(), grantee); !errors.Is(err, acl.ErrReplaced) {
 		t.Errorf("a replaced socket: %v", err)
 	}
-	g, err := grants.ForSocket(admission, os.Getuid(), grantee)
+	g, err := grants.ForAdmission(admission, os.Getuid(), grantee)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package helper
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"chrun/internal/grants"
 	"chrun/session"
+	"chrun/session/acl"
 	"chrun/session/grant"
 	"chrun/session/launch"
 )
@@ -89,16 +91,27 @@ func (r *renewal) renew() {
 		if !known {
 			continue
 		}
-		var st unix.Stat_t
-		if unix.Lstat(socket, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != r.owner {
-			continue // not the desktop user's
-		}
-		g, err := grants.ForSocket(session.Admission{Socket: session.HostPath(socket), Device: st.Dev, Inode: st.Ino}, r.owner, r.uid)
-		if err == nil {
-			err = r.entry.Grant(grants.Table(StartXhost), g)
-		}
-		if err == nil {
-			launch.Rebind(firstFile, session.HostPath(socket), session.Path(dest))
-		}
+		r.admit(socket, session.Path(dest))
 	}
+}
+
+// admit grants access to a new socket and mounts it on dest. The user may change
+// the path at any time, so everything is about the socket that is opened first.
+func (r *renewal) admit(path string, dest session.Path) error {
+	socket, err := acl.Open(path)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	if socket.Owner != r.owner {
+		return fmt.Errorf("%s belongs to uid %d", path, socket.Owner)
+	}
+	g, err := grants.ForSocket(socket, r.uid)
+	if err != nil {
+		return err
+	}
+	if err := r.entry.Grant(grants.Table(StartXhost), g); err != nil {
+		return err
+	}
+	return launch.Rebind(firstFile, socket.Descriptor(), dest)
 }

@@ -12,6 +12,7 @@ import (
 	"chrun/internal/grants"
 	"chrun/session"
 	"chrun/session/launch"
+	"chrun/session/rootfs"
 )
 
 // Services are the helper processes of one launch.
@@ -25,9 +26,9 @@ type Services struct {
 }
 
 // Prepare makes the sockets of the relays and makes the grants of the plan, before
-// the program starts. tree is the descriptor of an idmapped tree, or -1; env is
+// the program starts. root is the tree; tree is the descriptor of an idmapped tree, or -1; env is
 // the desktop user's environment. warn is told what an earlier launch has left.
-func Prepare(plan *session.Plan, tree int, env session.Environ, warn func(text string)) (s *Services, err error) {
+func Prepare(plan *session.Plan, root *rootfs.Root, tree int, env session.Environ, warn func(text string)) (s *Services, err error) {
 	s = &Services{Resources: launch.Resources{Tree: tree}, plan: plan, env: env, warn: warn, relays: -1}
 	files := launch.TreeFiles(plan)
 	tidies := plan.Identity.Kind == session.AsRoot && len(files) > 0
@@ -43,7 +44,7 @@ func Prepare(plan *session.Plan, tree int, env session.Environ, warn func(text s
 		}
 	}
 	if tidies {
-		if err := s.startTidying(files); err != nil {
+		if err := s.startTidying(root, files); err != nil {
 			return nil, &launch.SetupError{Step: launch.StepHelper, What: "start a helper process", Err: err}
 		}
 	}
@@ -123,7 +124,7 @@ func (s *Services) grant() error {
 	for _, a := range s.plan.Admissions {
 		g, err := grants.ForDisplay(a.Display, servers[a.Display], id.UID), error(nil)
 		if a.Socket != "" {
-			g, err = grants.ForSocket(a, s.plan.CallerUID, id.UID)
+			g, err = grants.ForAdmission(a, s.plan.CallerUID, id.UID)
 		}
 		if err == nil {
 			err = entry.Grant(table, g)

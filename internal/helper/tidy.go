@@ -8,25 +8,25 @@ import (
 
 // startTidying starts a helper that removes the files which the launch makes in the
 // tree, where root becomes the program. Otherwise chrun itself removes them.
-func (s *Services) startTidying(files []launch.TreeFile) error {
+func (s *Services) startTidying(root *rootfs.Root, files []launch.TreeFile) error {
 	end, err := launch.NewEndWatch()
 	if err != nil {
 		return err
 	}
 	s.EndWatches = append(s.EndWatches, end)
-	words := []string{"tidy", string(s.plan.Tree)}
+	words := []string{"tidy", string(root.Dir())}
 	for _, f := range files {
 		words = append(words, string(f.InTree), string(f.Dest))
 	}
-	_, err = Start([]int{end, s.alive[0]}, nil, nil, words...)
+	_, err = Start([]int{end, s.alive[0], root.Descriptor()}, nil, nil, words...)
 	return err
 }
 
 // tidy removes files of a tree when the launch has ended. Its words are the tree
 // and, for each file, its path in the tree and inside; its descriptors are the
-// launch's end and chrun's pipe.
+// launch's end, chrun's pipe and the tree, whose path may lead elsewhere by now.
 func tidy(words []string) int {
-	root, err := rootfs.Open(rootfs.HostPath(words[0]))
+	root, err := rootfs.OpenAt(firstFile+2, rootfs.HostPath(words[0]))
 	if err != nil {
 		return 125
 	}

@@ -52,6 +52,9 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
+// Descriptor returns the open descriptor (O_PATH), which Close closes.
+func (f *File) Descriptor() int { return f.fd }
+
 // Close closes the socket.
 func (f *File) Close() error { return unix.Close(f.fd) }
 

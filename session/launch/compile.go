@@ -17,6 +17,7 @@ type compiled struct {
 	res        *Resources
 	steps      []stepStart
 	layers     layers
+	tree       int         // a detached mount of the tree, or -1
 	mapped     [2]int      // a pipe: newuidmap has mapped the ids
 	mountTrees []int       // the register with the content of each of plan.Mounts
 	candidates []candidate // of the search for the user's program
@@ -77,8 +78,8 @@ func (l layers) close() {
 
 // compile turns the plan into system calls: gather in the old root, enter, place
 // in the new root, execute. mapped is used only if newuidmap maps the ids.
-func compile(plan *session.Plan, l layers, mapped [2]int, res *Resources) *compiled {
-	c := &compiled{program: &program{}, plan: plan, res: res, layers: l, mapped: mapped}
+func compile(plan *session.Plan, l layers, mapped [2]int, res *Resources, tree int) *compiled {
+	c := &compiled{program: &program{}, plan: plan, res: res, layers: l, mapped: mapped, tree: tree}
 	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+3*len(plan.Programs))
 	umask := c.register()
 	c.beginStep(StepNamespaces)

@@ -12,17 +12,17 @@ import (
 	"chrun/session/rootfs"
 )
 
-// CloneIdmapped returns a detached copy of the mount at tree in which the owners of
+// CloneIdmapped returns a detached copy of the open tree in which the owners of
 // files are mapped (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12; the file
 // system must support it). Mounts below the tree are included but not mapped. It
 // requires root. The caller closes the result.
-func CloneIdmapped(tree rootfs.HostPath, uids, gids account.IDMap) (fd int, err error) {
+func CloneIdmapped(tree *rootfs.Root, uids, gids account.IDMap) (fd int, err error) {
 	ns, err := userNamespace(uids, gids)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(ns)
-	if fd, err = unix.OpenTree(unix.AT_FDCWD, string(tree), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE); err != nil {
+	if fd, err = unix.OpenTree(tree.Descriptor(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH); err != nil {
 		return -1, os.NewSyscallError("open_tree", err)
 	}
 	// The user gets the descriptor on the host, where setuid files in it would

@@ -39,7 +39,7 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 		defer asCaller(plan, func() error { removePlaceholders(plan, root); return nil })
 		defer removeTreeFiles(plan, root)
 	}
-	status, err := run(plan, res, note, unlock)
+	status, err := run(plan, root, res, note, unlock)
 	var script, shell *ExecError
 	if !errors.As(err, &script) || script.Reason != ReasonScript {
 		return status, err
@@ -51,7 +51,7 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 		c.runInPlace()
 		err = c.explain()
 	} else {
-		status, err = run(plan, res, note, func() {})
+		status, err = run(plan, root, res, note, func() {})
 	}
 	if errors.As(err, &shell) {
 		script.Why += ", and /bin/sh cannot be executed"
@@ -70,7 +70,7 @@ func withShell(plan *session.Plan, script session.Path) *session.Plan {
 }
 
 // run starts the program and waits for it. It calls started in between.
-func run(plan *session.Plan, res *Resources, note func(string), started func()) (unix.WaitStatus, error) {
+func run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string), started func()) (unix.WaitStatus, error) {
 	l, err := reserveLayers()
 	if err != nil {
 		return 0, err
@@ -83,7 +83,12 @@ func run(plan *session.Plan, res *Resources, note func(string), started func()) 
 		}
 		defer mapper.close()
 	}
-	c := compile(plan, l, mapper.mapped, res)
+	tree, closeTree, err := takeTree(plan, root, res)
+	if err != nil {
+		return 0, err
+	}
+	defer closeTree()
+	c := compile(plan, l, mapper.mapped, res, tree)
 	if plan.Identity.Kind == session.AsRoot {
 		c.runInPlace()
 		return 0, c.explain()
@@ -101,10 +106,11 @@ func run(plan *session.Plan, res *Resources, note func(string), started func()) 
 		c.noteOmissions(note)
 	}
 	c.keep = nil // chrun runs as long as the program, but no longer needs these
-	status := follow(pid, signals, res)
 	if c.failed() >= 0 {
+		follow(pid, signals, &Resources{}) // its sockets do not listen, and another plan may be tried
 		return 0, c.explain()
 	}
+	status := follow(pid, signals, res)
 	runtime.KeepAlive(c)
 	return status, nil
 }

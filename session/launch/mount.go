@@ -20,10 +20,10 @@ func (c *compiled) gather() int {
 	}
 	at, tree, tmpfs := c.register(), c.register(), c.register()
 	// at is where trees are attached temporarily. The directory of the chroot
-	// serves, unless root handed over the tree: then the caller may not have
-	// access to that directory.
+	// serves, unless root has opened the tree: then the caller may not have access
+	// to that directory, and the path may lead to another one by now.
 	stage := string(c.plan.Tree)
-	if c.res.Tree >= 0 {
+	if c.tree >= 0 {
 		stage = "/dev"
 	}
 	c.openAt("open the chroot "+stage, num(cwd), stage, unix.O_PATH|unix.O_DIRECTORY, 0, at)
@@ -35,8 +35,8 @@ func (c *compiled) gather() int {
 		}
 	})
 	// The tree is cloned before anything is attached to its directory.
-	if c.res.Tree >= 0 {
-		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_DUP, num(c.res.Tree)).into(tree)
+	if c.tree >= 0 {
+		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_FCNTL, num(c.tree), num(unix.F_DUPFD_CLOEXEC), num(3)).into(tree)
 	} else {
 		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_OPEN_TREE, reg(at), c.cstring(""),
 			num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(tree)
@@ -64,6 +64,21 @@ func (c *compiled) gather() int {
 		c.attach("attach the root", c.mountTrees[0], at)
 	}
 	return c.mountTrees[0]
+}
+
+// takeTree returns a detached mount of the tree where root has opened it: the one
+// that root handed over or, where root mounts, a clone of the directory from which
+// everything was read. It is -1 in other launches, which open the path again. The
+// clone is made here because the kernel refuses it in the child's new namespace.
+func takeTree(plan *session.Plan, root *rootfs.Root, res *Resources) (fd int, closeTree func(), err error) {
+	if res.Tree >= 0 || !plan.Identity.RootMounts() {
+		return res.Tree, func() {}, nil
+	}
+	fd, err = unix.OpenTree(root.Descriptor(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return -1, nil, &SetupError{Step: StepMount, What: "take the chroot " + string(plan.Tree), Err: err}
+	}
+	return fd, func() { unix.Close(fd) }, nil
 }
 
 // clone clones the mount at path, which may fail unless it is required.

@@ -13,15 +13,16 @@ import (
 	"chrun/session"
 )
 
-// Rebind replaces the mount on dest in a running launch by the file that is at
-// source on the host now: a socket that its server has made again. end is one of
-// the launch's Resources.EndWatches. It requires root.
-func Rebind(end int, source session.HostPath, dest session.Path) error {
+// Rebind replaces the mount on dest in a running launch by the open file source of
+// the host: a socket that its server has made again. It takes a descriptor because
+// a path that the caller has checked may lead elsewhere by now. end is one of the
+// launch's Resources.EndWatches. It requires root.
+func Rebind(end, source int, dest session.Path) error {
 	pid, err := findProcess(end)
 	if err != nil {
 		return err
 	}
-	return onThread(func() error { return rebind(pid, string(source), string(dest)) })
+	return onThread(func() error { return rebind(pid, source, string(dest)) })
 }
 
 // onThread runs do on a thread that ends afterwards, because do leaves it in the
@@ -40,8 +41,8 @@ func onThread(do func() error) error {
 	return <-done
 }
 
-func rebind(pid int, source, dest string) error {
-	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+func rebind(pid, source int, dest string) error {
+	tree, err := unix.OpenTree(source, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return os.NewSyscallError("open_tree", err)
 	}

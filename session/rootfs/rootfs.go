@@ -111,6 +111,9 @@ func Open(dir HostPath) (*Root, error) {
 	return r.check(dir)
 }
 
+// Descriptor returns the open descriptor of the tree (O_PATH), which Close closes.
+func (r *Root) Descriptor() int { return r.fd }
+
 // OpenAt opens the tree in the detached mount fd, a copy of the mount at dir.
 func OpenAt(fd int, dir HostPath) (*Root, error) {
 	at, err := unix.Openat(fd, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
