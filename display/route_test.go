@@ -2,6 +2,7 @@ package display
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,9 @@ func TestX11Path(t *testing.T) {
 	s := X11.Detect(d.facts("DISPLAY=" + socket))
 	if got := fakedesk.Value(s, "DISPLAY"); got != ":1" || sharedCookie(s) != "cookie" || x11.ParseAuthority(s.Files[0].Data)[0].Number != "1" {
 		t.Errorf("DISPLAY=%s, %+v", got, s)
+	}
+	if f := s.Files[0]; string(f.SecretFile) != d.Path("home/.Xauthority") || !slices.Equal(f.SecretDisplays, []string{":0", ":1"}) {
+		t.Errorf("the script cannot make the cookie: %+v", f)
 	}
 	// Without that directory, which cannot be made in the host's /tmp, the path stays.
 	d.Must(os.RemoveAll(d.Path("host/tmp/.X11-unix")))

@@ -195,9 +195,10 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 		admission = "no cookie: the program's uid is on the server's host list while it runs"
 		s.Admissions = []session.Admission{{Display: d.String(), Why: "x11: the server has no cookie"}}
 	}
-	secretFile := k.file
+	var renamed []string
 	if r.inside.Number != d.Number {
-		k.entries, secretFile = x11.ChangeNumber(k.entries, r.inside.Number), ""
+		renamed = []string{fmt.Sprint(":", d.Number), fmt.Sprint(":", r.inside.Number)}
+		k.entries = x11.ChangeNumber(k.entries, r.inside.Number)
 	}
 	if len(k.entries) > 0 {
 		admission = "cookie from " + string(k.file)
@@ -208,7 +209,7 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 			Data: x11.FormatAuthority(k.entries),
 			Why:  "the cookie of " + d.String() + ", for any hostname",
 
-			SecretFile: secretFile,
+			SecretFile: k.file, SecretDisplays: renamed,
 		}}
 		s.Env = append(s.Env, session.Var{Name: "XAUTHORITY", Value: string(file)})
 	}

@@ -91,7 +91,7 @@ func (b *builder) linkOrCopy(feature string, f File) Node {
 
 // node returns the node for a copy of f, without its path.
 func (f *File) node() Node {
-	n := Node{Kind: Regular, Mode: f.mode(), Data: f.Data, Pieces: f.Pieces, SecretFile: f.SecretFile}
+	n := Node{Kind: Regular, Mode: f.mode(), Data: f.Data, Pieces: f.Pieces, SecretFile: f.SecretFile, SecretDisplays: f.SecretDisplays}
 	if len(f.Pieces) > 0 {
 		n.Original = f.Path
 	}

@@ -139,6 +139,9 @@ type Node struct {
 	OwnedByProgram bool            `json:",omitempty"` // root changes the owner to the program's uid
 	// SecretFile is the host's file from which secret Data was taken.
 	SecretFile HostPath `json:",omitempty"`
+	// SecretDisplays are the display in SecretFile and its name inside, if Data is an
+	// X11 cookie and they differ.
+	SecretDisplays []string `json:",omitempty"`
 }
 
 // isSecret reports whether the content must not be printed.

@@ -183,6 +183,10 @@ func (s *script) node(n Node) {
 		s.line("directory", "mkdir", "-m", fmt.Sprintf("%04o", n.Mode), at)
 	case n.Kind == Symlink:
 		s.line("symlink", "ln", "-s", n.Target, at)
+	case n.isSecret() && len(n.SecretDisplays) == 2:
+		// xauth list: NAME PROTOCOL COOKIE, where NAME ends in the display
+		s.printf("xauth -f %s add %s . \"$(xauth -f %s list | awk -v end=%s 'substr($1, length($1) - length(end) + 1) == end { print $3; exit }')\"  # the X11 cookie, read when this runs\n",
+			Quote(at), Quote(n.SecretDisplays[1]), Quote(string(n.SecretFile)), Quote(n.SecretDisplays[0]))
 	case n.isSecret() && n.SecretFile != "":
 		s.line("secret, copied when this runs", "install", "-m", "0600", string(n.SecretFile), at)
 	case n.isSecret():

@@ -109,7 +109,10 @@ type File struct {
 	// SecretFile is the host's file from which Data was taken, if Data is secret:
 	// then Data is not printed.
 	SecretFile HostPath
-	Why        string
+	// SecretDisplays are the display in SecretFile and its name inside, if Data is an
+	// X11 cookie and they differ.
+	SecretDisplays []string
+	Why            string
 }
 
 // Var sets a variable inside.
