@@ -120,6 +120,19 @@ func TestMenuFailure(t *testing.T) {
 	})
 }
 
+// A program of the menu that has no display says so, if there is a bus.
+func TestMenuNoDisplay(t *testing.T) {
+	d, _ := openExported(t, headless.Options{Bus: true}, "Exec=show\n")
+	seen := d.monitor("interface=org.freedesktop.Notifications")
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	d.Command(ctx, "gio", "launch", d.Getenv("HOME")+"/.local/share/applications/org.example.Show.desktop").Run()
+	waitFor(t, 10*time.Second, "the notification", func() bool {
+		s := seen.String()
+		return strings.Contains(s, `"org.example.Show"`) && strings.Contains(s, `"no display: `)
+	})
+}
+
 // monitor collects the messages on the session bus that match the rule.
 func (d *desk) monitor(rule string) *safeBuffer {
 	d.t.Helper()

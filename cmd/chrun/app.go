@@ -22,6 +22,9 @@ func (c *command) finishMenuLaunch(p *menu.Pending, l *request.Launch) {
 	if note != "" {
 		c.note(note)
 	}
+	if l.NoDisplay != "" && c.flags.App != "" && !cli.IsTerminal(2) { // it is printed with the other warnings
+		helper.Notify(c.env, c.flags.App, l.NoDisplay)
+	}
 	if warning != "" {
 		c.warn(warning)
 		if !cli.IsTerminal(2) {

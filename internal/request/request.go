@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -43,6 +44,9 @@ type Launch struct {
 	Resolved
 	Facts   *session.Facts
 	Request session.Request
+	// NoDisplay says why a program with windows has no display, once the launch is
+	// planned. It is also one of the plan's warnings.
+	NoDisplay string
 
 	recordHome func() error
 	foreignUID int // the account's number, if its files in the tree are not the caller's; else 0
@@ -193,8 +197,11 @@ func (l *Launch) explainDisplays(plan *session.Plan, offers []session.Offer) {
 	texts := display.Explain(l.Facts, find(display.Wayland.Name), find(display.X11.Name))
 	switch {
 	case len(texts) == 0:
-	case len(plan.Argv) > 0 && !plan.Login && desktop.OpensWindows(l.Root, plan.Programs), plan.Login && l.Request.Interactive:
+	case l.Flags.App != "" && !l.Terminal, len(plan.Argv) > 0 && !plan.Login && desktop.OpensWindows(l.Root, plan.Programs), plan.Login && l.Request.Interactive:
 		plan.Warnings = append(plan.Warnings, texts...)
+		if plan.Env.Get("DISPLAY") == "" && plan.Env.Get("WAYLAND_DISPLAY") == "" {
+			l.NoDisplay = strings.Join(texts, "\n")
+		}
 	default:
 		plan.Notes = append(plan.Notes, texts...)
 	}
