@@ -206,6 +206,12 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s has the content of another file: %.200q", p, text)
 		}
 	}
+	for _, want := range []string{"your default for text/plain is unchanged", "noexec is not exported: it has no Exec"} {
+		if !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, "TerminalOptions") {
+			t.Errorf("stderr lacks %q:\n%s", want, r.stderr)
+		}
+	}
+	r = m.must("export", "g", "--all", "-n", "-v")
 	for _, want := range []string{"viewer is exported without TerminalOptions:", "viewer is not registered for types that another program opens by default: text/plain (text)", "taken is exported as taken.g because ",
 		"noexec is not exported: it has no Exec", "out is not exported:", "not a regular file", "cannot be a file name"} {
 		if !strings.Contains(r.stderr, want) {
@@ -275,7 +281,7 @@ func TestExportNamed(t *testing.T) {
 	for words, want := range map[string]string{
 		"export g":                       "name an APP, or --all",
 		"export g nonesuch":              "no such program",
-		"export g vie":                   "did you mean viewer?",
+		"export g vie":                   "entries with such a name: ",
 		"export g viewer --label=a\x01b": "control characters",
 		"export h viewer":                `cannot find the chroot "h"`,
 		"export " + m.tree + " viewer":   "chrunctl add NAME",
@@ -345,7 +351,7 @@ func TestSync(t *testing.T) {
 	})
 	os.Rename(m.tree+"/usr/share/icons/hicolor/48x48/apps/taken.png~", m.tree+"/usr/share/icons/hicolor/48x48/apps/taken.png")
 	r := m.must("sync")
-	if !strings.Contains(r.stdout, "viewer is no longer in the menu") || !strings.Contains(r.stdout, "fresh is in the menu") {
+	if !strings.Contains(r.stdout, "viewer is no longer exported") || !strings.Contains(r.stdout, "fresh is in the menu") {
 		t.Error(r.stdout, r.stderr)
 	}
 	now := m.snapshot()

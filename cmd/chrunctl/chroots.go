@@ -107,7 +107,7 @@ func (c *command) printRemains(ch *config.Chroot) {
 	if home := chroots.FindPrivateHome(c.caller, ch); home != "" {
 		fmt.Fprintf(c.out, "its home stays in %s\n", home)
 	}
-	if h, err := c.describeHost(); err == nil && h.HasExports(ch.Name) {
+	if h, err := c.describeHost(); err == nil && h.HasFiles(ch.Name) {
 		fmt.Fprintf(c.out, "its programs are still in the menu: chrunctl unexport %s --all\n", ch.Name)
 	}
 	if path.Dir(path.Dir(ch.File)) == c.src.System {

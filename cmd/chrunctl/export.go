@@ -18,7 +18,7 @@ import (
 // exportFlags are the flags of export, unexport and sync.
 type exportFlags struct {
 	export.Options
-	dryRun, json, quiet bool
+	dryRun, json, quiet, verbose bool
 }
 
 func (c *command) newExport() *cobra.Command {
@@ -48,7 +48,7 @@ func (c *command) newExport() *cobra.Command {
 			return err
 		}
 		defer root.Close()
-		return c.update(args[0], root, &f, func(chooser *export.Chooser) ([]string, error) {
+		return c.update(args[0], root, &f, func(chooser *export.Chooser) (export.Named, error) {
 			if cmd.Flags().Changed("label") {
 				chooser.Label = f.Label
 			}
@@ -67,6 +67,7 @@ func (f *exportFlags) addCommon(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "only print what would change")
 	flags.BoolVar(&f.json, "json", false, "with -n: print JSON, for programs")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "also say what entries lost and which defaults are unchanged")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print only errors")
 }
 
@@ -98,11 +99,11 @@ func (c *command) newUnexport() *cobra.Command {
 		if root != nil {
 			defer root.Close()
 		}
-		return c.update(args[0], root, &f, func(chooser *export.Chooser) ([]string, error) {
+		return c.update(args[0], root, &f, func(chooser *export.Chooser) (export.Named, error) {
 			if err != nil && !chooser.Host.HasExports(args[0]) { // with exports, the chroot was deleted
-				return nil, err
+				return export.Named{}, err
 			}
-			return nil, f.Remove(chooser, args[1:])
+			return export.Named{}, f.Remove(chooser, args[1:])
 		})
 	}
 	return cmd
@@ -155,17 +156,17 @@ func (c *command) syncOne(name string, hasExports bool, f *exportFlags) error {
 	if exported.Note != "" && !f.quiet {
 		c.warn(exported.Note)
 	}
-	return c.update(name, exported.Root, f, func(chooser *export.Chooser) ([]string, error) {
+	return c.update(name, exported.Root, f, func(chooser *export.Chooser) (export.Named, error) {
 		if exported.Forgotten {
 			*chooser.Selection = export.Selection{Label: export.AutoLabel}
 		}
-		return nil, nil
+		return export.Named{}, nil
 	})
 }
 
 // update lets choose change the selection of a chroot and brings the host up to
-// date with it. choose returns the IDs of the apps that the command line names.
-func (c *command) update(name string, root *rootfs.Root, f *exportFlags, choose func(*export.Chooser) (ids []string, err error)) error {
+// date with it. choose returns what the command line names.
+func (c *command) update(name string, root *rootfs.Root, f *exportFlags, choose func(*export.Chooser) (export.Named, error)) error {
 	debug.SetGCPercent(400) // the process ends soon
 	h, err := c.describeHost()
 	if err != nil {
@@ -176,8 +177,9 @@ func (c *command) update(name string, root *rootfs.Root, f *exportFlags, choose 
 		return &export.RunError{Chroot: name, Err: err}
 	}
 	defer set.Close()
+	set.Explain = f.verbose
 	selection := set.Selection()
-	ids, err := choose(&export.Chooser{Host: h, Chroot: name, Root: root, Selection: &selection})
+	named, err := choose(&export.Chooser{Host: h, Chroot: name, Root: root, Selection: &selection})
 	if err != nil {
 		return err
 	}
@@ -194,7 +196,14 @@ func (c *command) update(name string, root *rootfs.Root, f *exportFlags, choose 
 			return &export.RunError{Chroot: name, Started: true, Err: err}
 		}
 	}
-	summary := export.Summarize(h, plan, ids, f.dryRun)
+	level := export.Brief
+	switch {
+	case f.dryRun:
+		level = export.Steps
+	case f.verbose:
+		level = export.Details
+	}
+	summary := export.Summarize(h, plan, named, level)
 	if !f.quiet {
 		c.printSummary(summary)
 		if f.Bin && plan.MakesCommands(h) && !h.BinDirOnPath(c.caller.Env.Get("PATH")) {
@@ -213,7 +222,7 @@ func (c *command) printSummary(s export.Summary) {
 	for _, line := range s.Notes {
 		c.warn(line)
 	}
-	if s.Idle {
+	if s.Idle && s.Refused == nil {
 		fmt.Fprintln(c.out, "nothing to do")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"chrun/desktop/entry"
+	"chrun/desktop/menu"
 	"chrun/session/rootfs"
 )
 
@@ -63,14 +64,15 @@ func readApp(root *rootfs.Root, id string, p rootfs.Path) App {
 // FindApps returns the apps that word names: by ID, by program, or by the name
 // that menus show, in the locale or untranslated; the first of these that fits.
 func FindApps(apps []App, word, locale string) []App {
-	word = strings.TrimSuffix(word, ".desktop")
+	id := strings.TrimSuffix(word, ".desktop")
 	for _, matches := range []func(a *App) bool{
-		func(a *App) bool { return a.ID == word },
+		func(a *App) bool { return a.ID == word }, // org.telegram.desktop.desktop
+		func(a *App) bool { return a.ID == id },
 		func(a *App) bool { return a.Entry != nil && path.Base(a.Entry.Program()) == path.Base(word) },
 		func(a *App) bool {
 			return a.Entry != nil && (strings.EqualFold(a.Entry.Localised("Name", locale), word) || strings.EqualFold(a.Entry.String("Name"), word))
 		},
-		func(a *App) bool { return strings.EqualFold(a.ID, word) },
+		func(a *App) bool { return strings.EqualFold(a.ID, id) },
 	} {
 		var found []App
 		for i := range apps {
@@ -92,9 +94,7 @@ func FindApps(apps []App, word, locale string) []App {
 // isValidID reports whether every program can handle a file with this name, also
 // after a chroot's name and other suffixes are added (NAME_MAX is 255).
 func isValidID(id string) bool {
-	return id != "" && len(id) <= 160 && id[0] != '.' && id[0] != '-' && !strings.ContainsFunc(id, func(r rune) bool {
-		return r <= ' ' || r == '/' || r == 0x7f || r == '\\' || r == 0xfffd
-	})
+	return menu.ValidID(id) && len(id) <= 160 && id[0] != '.' && id[0] != '-' && !strings.ContainsAny(id, "\\\ufffd")
 }
 
 // programDirs are the directories of a chroot that hold programs.

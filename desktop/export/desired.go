@@ -50,6 +50,11 @@ func (b *builder) note(id, format string, args ...any) {
 	b.notes = append(b.notes, Note{ID: id, Text: fmt.Sprintf(format, args...)})
 }
 
+// detail is a note that is said only on request.
+func (b *builder) detail(id, format string, args ...any) {
+	b.notes = append(b.notes, Note{ID: id, Text: fmt.Sprintf(format, args...), IsDetail: true})
+}
+
 // refuse records why an app is not exported.
 func (b *builder) refuse(id string, why error) {
 	b.notes = append(b.notes, Note{ID: id, Text: "is not exported: " + why.Error(), Refusal: why.Error()})
@@ -173,22 +178,26 @@ func (x *appExporter) export(a App) {
 	}
 	id := x.names.exportedID(a.ID)
 	if x.names.claimed[a.ID+".desktop"] {
-		x.note(a.ID, "is exported as %s: a mimeapps.list of the host names %s, so that ID would become a default", id, a.ID)
+		x.detail(a.ID, "is exported as %s: a mimeapps.list of the host names %s, so that ID would become a default", id, a.ID)
 	} else if file, taken := x.names.entries[a.ID+".desktop"]; taken {
-		x.note(a.ID, "is exported as %s because %s exists", id, file)
+		x.detail(a.ID, "is exported as %s because %s exists", id, file)
 	}
 	if x.files[x.host.entryFile(id)] != nil {
 		x.refuse(a.ID, fmt.Errorf("another app of the chroot is exported as %s", id))
 		return
 	}
 	argv, hasService := x.findService(&a, id)
-	var opened, left []string
+	var opened, left, leftTypes []string
 	out, dropped, err := a.Entry.Rewrite(entry.RewriteOptions{
 		ID: id, OriginalID: a.ID, Source: string(a.Path), Launcher: x.host.Launcher, Chroot: x.chroot, Label: x.names.label(a.Entry), HasService: hasService,
 		MapIcon: func(name string) string { return x.icons.export(a.ID, name) },
 		KeepType: func(t string) bool {
 			if !x.types.allows(id, t) {
-				left = append(left, t+" ("+x.types.defaultOf(t)+")")
+				leftTypes = append(leftTypes, t)
+				if program := x.types.defaultOf(t); program != "" {
+					t += " (" + program + ")"
+				}
+				left = append(left, t)
 				return false
 			}
 			opened = append(opened, t)
@@ -201,7 +210,8 @@ func (x *appExporter) export(a App) {
 	}
 	x.noteDropped(a.ID, dropped)
 	if len(left) > 0 {
-		x.note(a.ID, "is not registered for types that another program opens by default: %s", strings.Join(left, ", "))
+		x.notes = append(x.notes, Note{ID: a.ID, types: leftTypes,
+			Text: "is not registered for types that another program opens by default : " + strings.Join(left, ", ")})
 	}
 	x.types.define(opened)
 	x.ids[a.ID] = id
@@ -232,6 +242,6 @@ func (x *appExporter) noteDropped(id string, dropped []entry.Dropped) {
 		if d.Group != "" && d.Group != "Desktop Entry" {
 			what = strings.TrimSpace("[" + d.Group + "] " + d.Key)
 		}
-		x.note(id, "is exported without %s: %s", cmp.Or(what, "a part of its file"), d.Why)
+		x.detail(id, "is exported without %s: %s", cmp.Or(what, "a part of its file"), d.Why)
 	}
 }

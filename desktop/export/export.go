@@ -69,7 +69,9 @@ func (s *Selection) equal(o *Selection) bool {
 
 // Note tells the user something about an export.
 type Note struct {
-	ID      string // of an app in the chroot, or ""
-	Text    string
-	Refusal string `json:"-"` // why the app is not exported at all, or ""
+	ID       string // of an app in the chroot, or ""
+	Text     string
+	Refusal  string   `json:"-"` // why the app is not exported at all, or ""
+	IsDetail bool     `json:"-"` // it is said only with -v
+	types    []string // that the app is not registered for, if that is what it says
 }

@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -40,11 +41,11 @@ func (o *Options) Check(args []string) error {
 	return nil
 }
 
-// Add adds words to the selection and returns the IDs of the apps among them.
-func (o *Options) Add(c *Chooser, words []string) (ids []string, err error) {
+// Add adds words to the selection and returns what they name.
+func (o *Options) Add(c *Chooser, words []string) (n Named, err error) {
 	if o.All {
 		c.AddAll()
-		return nil, nil
+		return Named{All: true}, nil
 	}
 	for _, word := range words {
 		id := ""
@@ -53,17 +54,18 @@ func (o *Options) Add(c *Chooser, words []string) (ids []string, err error) {
 			id, err = c.AddCustomEntry(word, o.Name, o.Icon)
 		case o.Bin:
 			err = c.AddCommand(word)
+			n.Commands = append(n.Commands, path.Base(word))
 		default:
 			id, err = c.AddApp(word)
 		}
 		if err != nil {
-			return nil, err
+			return n, err
 		}
 		if id != "" {
-			ids = append(ids, id)
+			n.Apps = append(n.Apps, id)
 		}
 	}
-	return ids, nil
+	return n, nil
 }
 
 // Remove takes words out of the selection.

@@ -51,14 +51,14 @@ func TestOptionsCheck(t *testing.T) {
 func TestOptionsAddAndRemove(t *testing.T) {
 	c := newChooser(t)
 	app, command, entry, all := &Options{}, &Options{Bin: true}, &Options{MakeEntry: true, Name: "Search"}, &Options{All: true}
-	if ids, err := app.Add(c, []string{"edit", "viewer"}); err != nil || !slices.Equal(ids, []string{"org.example.Editor", "viewer"}) {
-		t.Errorf("%q %v", ids, err)
+	if ids, err := app.Add(c, []string{"edit", "viewer"}); err != nil || !slices.Equal(ids.Apps, []string{"org.example.Editor", "viewer"}) {
+		t.Errorf("%+v %v", ids, err)
 	}
-	if ids, err := command.Add(c, []string{"view"}); err != nil || ids != nil || !slices.Equal(c.Commands, []string{"view"}) {
-		t.Errorf("%q %v %q", ids, err, c.Commands)
+	if ids, err := command.Add(c, []string{"view"}); err != nil || ids.Apps != nil || !slices.Equal(ids.Commands, []string{"view"}) || !slices.Equal(c.Commands, []string{"view"}) {
+		t.Errorf("%+v %v %q", ids, err, c.Commands)
 	}
-	if ids, err := entry.Add(c, []string{"find"}); err != nil || !slices.Equal(ids, []string{"find"}) || c.CustomEntries[0].Name != "Search" {
-		t.Errorf("%q %v %+v", ids, err, c.CustomEntries)
+	if ids, err := entry.Add(c, []string{"find"}); err != nil || !slices.Equal(ids.Apps, []string{"find"}) || c.CustomEntries[0].Name != "Search" {
+		t.Errorf("%+v %v %+v", ids, err, c.CustomEntries)
 	}
 	if _, err := app.Add(c, []string{"nosuch"}); err == nil {
 		t.Error("added a program that does not exist")
@@ -69,8 +69,8 @@ func TestOptionsAddAndRemove(t *testing.T) {
 	if err := command.Remove(c, []string{"view"}); err == nil {
 		t.Error("removed a command twice")
 	}
-	if ids, err := all.Add(c, nil); err != nil || ids != nil || !c.All {
-		t.Errorf("%q %v", ids, err)
+	if ids, err := all.Add(c, nil); err != nil || !ids.All || !c.All {
+		t.Errorf("%+v %v", ids, err)
 	}
 	if err := all.Remove(c, nil); err != nil || c.All || len(c.Apps)+len(c.CustomEntries) != 0 {
 		t.Errorf("%v %+v", err, c.Selection)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -51,6 +52,7 @@ type Plan struct {
 	Steps     []Step
 	Notes     []Note
 	IDs       map[string]string // exported IDs, by ID in the chroot
+	chroot    string            // its name
 	selection Selection
 	files     map[string]*file
 	records   map[string]record // of all files after the run
@@ -65,10 +67,10 @@ const maxBytes = 256 << 20
 // chroot, or nil if it no longer exists: then the plan removes everything. Plan
 // only reads.
 func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
-	p := &Plan{selection: selection, files: map[string]*file{}, records: map[string]record{}}
+	p := &Plan{chroot: s.chroot, selection: selection, files: map[string]*file{}, records: map[string]record{}}
 	if root != nil {
 		p.treeState = s.treeState(root, &selection)
-		if s.isUpToDate(&selection, p.treeState) {
+		if !s.Explain && s.isUpToDate(&selection, p.treeState) {
 			p.records, p.upToDate = s.previous.files, true
 			return p, nil
 		}
@@ -98,7 +100,38 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 	}
 	p.addRemovals(s.previous.files)
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.Path, b.Path) })
+	p.tidySelection(s.host, &s.previous.selection)
 	return p, nil
+}
+
+// tidySelection takes out of the selection what is refused, unless it is also in the
+// previous one: what was refused once is not tried again in every run. It also takes
+// out apps that All includes.
+func (p *Plan) tidySelection(h *Host, previous *Selection) {
+	s := &p.selection
+	before := len(s.Apps) + len(s.CustomEntries) + len(s.Commands)
+	for _, n := range p.Notes {
+		if n.Refusal == "" {
+			continue
+		}
+		s.Apps = slices.DeleteFunc(slices.Clone(s.Apps), func(id string) bool { return id == n.ID && !slices.Contains(previous.Apps, id) })
+		s.CustomEntries = slices.DeleteFunc(slices.Clone(s.CustomEntries), func(c CustomEntry) bool {
+			return path.Base(c.Program) == n.ID && !slices.Contains(previous.CustomEntries, c)
+		})
+	}
+	if s.All {
+		s.Apps = nil
+	}
+	for _, st := range p.Steps {
+		if st.Op == Keep && st.Why == Foreign && path.Dir(st.Path) == h.BinDir {
+			s.Commands = slices.DeleteFunc(slices.Clone(s.Commands), func(c string) bool {
+				return path.Base(c) == path.Base(st.Path) && !slices.Contains(previous.Commands, c)
+			})
+		}
+	}
+	if len(s.Apps)+len(s.CustomEntries)+len(s.Commands) < before {
+		p.treeState = "" // it includes the selection
+	}
 }
 
 // addFile decides what to do for a file that may differ from what it should be.

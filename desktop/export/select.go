@@ -30,7 +30,7 @@ func (c *Chooser) listApps() []App {
 }
 
 // AddAll selects every app that the chroot shows in menus.
-func (c *Chooser) AddAll() { c.All, c.Except = true, nil }
+func (c *Chooser) AddAll() { c.All, c.Apps, c.Except = true, nil, nil }
 
 // AddApp selects the app that word names by ID, program or shown name, and
 // returns its ID.
@@ -39,7 +39,7 @@ func (c *Chooser) AddApp(word string) (id string, err error) {
 		return "", err
 	}
 	c.Except = slices.DeleteFunc(c.Except, func(e string) bool { return e == id })
-	if !c.All && !slices.Contains(c.Apps, id) {
+	if !slices.Contains(c.Apps, id) { // Plan removes it if All includes it
 		c.Apps = append(c.Apps, id)
 	}
 	return id, nil
@@ -90,31 +90,42 @@ func (c *Chooser) removeCommand(program string) (removed bool) {
 	return len(c.Commands) < before
 }
 
-// RemoveApp takes an app out of the selection.
+// RemoveApp takes an app out of the selection. word is as for AddApp, or the ID on
+// the host, or the name of a custom entry.
 func (c *Chooser) RemoveApp(word string) error {
 	c.verb = "unexport"
-	before := len(c.CustomEntries) + len(c.Apps)
-	id := strings.TrimSuffix(strings.TrimSuffix(word, ".desktop"), "."+c.Chroot)
-	c.CustomEntries = slices.DeleteFunc(c.CustomEntries, func(e CustomEntry) bool { return path.Base(e.Program) == id || e.Name == word })
-	c.Apps = slices.DeleteFunc(c.Apps, func(a string) bool { return a == id })
-	if len(c.CustomEntries)+len(c.Apps) < before {
-		return nil
+	name := strings.TrimSuffix(word, ".desktop")
+	for _, id := range []string{word, name, strings.TrimSuffix(word, "."+c.Chroot), strings.TrimSuffix(name, "."+c.Chroot)} {
+		if c.removeID(id) {
+			return nil
+		}
+	}
+	for _, e := range c.CustomEntries {
+		if e.Name == word && c.removeID(path.Base(e.Program)) {
+			return nil
+		}
 	}
 	if c.Root == nil {
 		return c.notExported(word)
 	}
 	id, err := c.findApp(word)
-	switch {
-	case err != nil:
-		return err
-	case slices.Contains(c.Apps, id):
-		c.Apps = slices.DeleteFunc(c.Apps, func(a string) bool { return a == id })
-	case c.All && !slices.Contains(c.Except, id):
-		c.Except = append(c.Except, id)
-	default:
-		return c.notExported(word)
+	if err == nil && !c.removeID(id) {
+		err = c.notExported(word)
 	}
-	return nil
+	return err
+}
+
+// removeID takes the app with exactly this ID out of the selection. It reports
+// whether it was selected.
+func (c *Chooser) removeID(id string) bool {
+	before := len(c.CustomEntries) + len(c.Apps)
+	c.CustomEntries = slices.DeleteFunc(c.CustomEntries, func(e CustomEntry) bool { return path.Base(e.Program) == id })
+	c.Apps = slices.DeleteFunc(c.Apps, func(a string) bool { return a == id })
+	removed := len(c.CustomEntries)+len(c.Apps) < before
+	if c.All && !slices.Contains(c.Except, id) && slices.ContainsFunc(c.listApps(), func(a App) bool { return a.ID == id }) {
+		c.Except, removed = append(c.Except, id), true
+	}
+	return removed
 }
 
 func (c *Chooser) notExported(word string) error {

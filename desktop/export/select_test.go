@@ -76,7 +76,7 @@ func TestSummarizeHidden(t *testing.T) {
 		p := "/x/a.desktop"
 		plan := &Plan{Steps: []Step{{Op: Write, Path: p}}, IDs: map[string]string{"a": "a"},
 			files: map[string]*file{p: {data: []byte("[Desktop Entry]\nType=Application\nName=A\nExec=a\n" + keys)}}}
-		if got := Summarize(h, plan, []string{"a"}, false).Changes; len(got) != 1 || got[0] != want {
+		if got := Summarize(h, plan, Named{Apps: []string{"a"}}, Brief).Changes; len(got) != 1 || got[0] != want {
 			t.Errorf("%q: %q", keys, got)
 		}
 	}
@@ -130,7 +130,7 @@ func TestRemoveApp(t *testing.T) {
 	if err := c.RemoveApp("edit"); err == nil {
 		t.Error("removed twice")
 	}
-	if _, err := c.AddApp("edit"); err != nil || len(c.Except) != 0 || len(c.Apps) != 0 {
+	if _, err := c.AddApp("edit"); err != nil || len(c.Except) != 0 {
 		t.Errorf("%v %+v", err, c.Selection)
 	}
 	c.RemoveAll()
@@ -162,7 +162,7 @@ func TestSummarize(t *testing.T) {
 		Notes: []Note{{ID: "a", Text: "loses a key"}, {ID: "z", Text: "unchanged"}, {ID: "bad", Text: "is not exported: x", Refusal: "x\x1b"}, {ID: "named", Text: "is hidden"}},
 		IDs:   map[string]string{"a": "a", "z": "z"},
 	}
-	s := Summarize(h, plan, []string{"bad", "named"}, false)
+	s := Summarize(h, plan, Named{Apps: []string{"bad", "named"}, Commands: []string{"ls"}}, Brief)
 	if got, want := strings.Join(s.Changes, "\n"), "a is in the menu\nb has changed\nc is no longer exported\n/home/al/.local/bin/find was made"; got != want {
 		t.Errorf("%s", got)
 	}
@@ -175,10 +175,10 @@ func TestSummarize(t *testing.T) {
 	if s.Idle || !plan.MakesCommands(h) {
 		t.Errorf("%+v", s)
 	}
-	if s := Summarize(h, plan, nil, true); len(s.Changes) != len(plan.Steps) || len(s.Notes) != len(plan.Notes) {
+	if s := Summarize(h, plan, Named{}, Steps); len(s.Changes) != len(plan.Steps) || len(s.Notes) != len(plan.Notes) {
 		t.Errorf("%+v", s)
 	}
-	if s := Summarize(h, &Plan{}, nil, false); !s.Idle || s.Refused != nil || len(s.Changes)+len(s.Notes) > 0 {
+	if s := Summarize(h, &Plan{}, Named{}, Brief); !s.Idle || s.Refused != nil || len(s.Changes)+len(s.Notes) > 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -21,12 +21,12 @@ func (x *appExporter) findService(a *App, id string) (argv []string, ok bool) {
 	}
 	file := x.host.serviceFile(id)
 	if _, found := service.FindOnHost(slices.Concat([]string{x.host.DataHome}, x.host.DataDirs), x.host.RuntimeDir, id, file); found {
-		x.note(id, "is started with Exec, not by D-Bus: the host has a D-Bus service of that name")
+		x.detail(id, "is started with Exec, not by D-Bus: the host has a D-Bus service of that name")
 		return nil, false
 	}
 	_, exported := x.previous.files[file]
 	if !exported && x.host.BusNameOwned != nil && x.host.BusNameOwned(id) {
-		x.note(id, "is started with Exec, not by D-Bus: a running program owns its D-Bus name")
+		x.detail(id, "is started with Exec, not by D-Bus: a running program owns its D-Bus name")
 		return nil, false
 	}
 	return argv, true

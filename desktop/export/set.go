@@ -17,6 +17,9 @@ type Set struct {
 	chroot   string // its name
 	previous *manifest
 	lock     *os.File // nil if the set is only read
+
+	// Explain makes Plan return all notes, even if nothing has changed.
+	Explain bool
 }
 
 // Open reads what is exported from the chroot of that name. If change is true, it
@@ -73,6 +76,13 @@ func (h *Host) manifestFile(chroot string) string {
 
 // HasExports reports whether something of the chroot is exported.
 func (h *Host) HasExports(chroot string) bool { return slices.Contains(h.listManifests(), chroot) }
+
+// HasFiles reports whether files of an export of the chroot exist. After a sync
+// without the chroot none does, but its selection is kept until it is forgotten.
+func (h *Host) HasFiles(chroot string) bool {
+	m, err := readManifest(h.manifestFile(chroot))
+	return err != nil || len(m.files) > 0
+}
 
 // ExportedChroots returns the names of the chroots that have exports, in order.
 func (h *Host) ExportedChroots() ([]string, error) {

@@ -21,46 +21,105 @@ type Summary struct {
 	Idle    bool     // nothing changes
 }
 
-// Summarize says what plan changes on h. Everything is said about the apps named
-// now; about the others only if they change. With detail every step is listed.
-func Summarize(h *Host, plan *Plan, named []string, detail bool) Summary {
-	s := Summary{Idle: true}
-	changed := map[string]bool{}
-	var refused []error
+// Named is what the command line names.
+type Named struct {
+	All            bool
+	Apps, Commands []string // IDs, and names in Host.BinDir
+}
+
+// Level is how much a summary says.
+type Level int
+
+// Brief is for people, Details adds every note, and Steps also lists every step.
+const (
+	Brief Level = iota
+	Details
+	Steps
+)
+
+// Summarize says what plan changes on h.
+func Summarize(h *Host, plan *Plan, named Named, level Level) Summary {
+	s := &summarizer{Summary: Summary{Idle: true}, plan: plan, named: named, level: level, changed: map[string]bool{}}
 	for _, step := range plan.Steps {
-		s.Idle = s.Idle && step.Op == Keep
-		inBin := path.Dir(step.Path) == h.BinDir
-		foreign := step.Op == Keep && step.Why == Foreign && inBin
-		if foreign {
-			name := session.Quote(path.Base(step.Path))
-			refused = append(refused, &Error{"export", name, step.Path + " exists: " + step.Why.String(),
-				"if it belongs to another chroot: chrunctl unexport NAME --bin " + name})
-		}
-		switch id, isEntry := strings.CutSuffix(path.Base(step.Path), ".desktop"); {
-		case detail:
-			s.Changes = append(s.Changes, session.Printable(strings.TrimSpace(string(step.Op)+" "+step.Path+"  "+step.Why.String())))
-		case foreign: // that is an error
-		case step.Op == Keep:
-			s.Notes = append(s.Notes, fmt.Sprintf("%s stays as it is: %s", session.Printable(step.Path), step.Why))
-		case isEntry:
-			changed[id] = true
-			s.Changes = append(s.Changes, session.Printable(id)+" "+plan.describeEntry(h, step))
-		case inBin:
-			s.Changes = append(s.Changes, step.Path+" "+map[Op]string{Write: "was made", Replace: "has changed", Remove: "was removed"}[step.Op])
-		}
+		s.addStep(h, step)
 	}
 	for _, n := range plan.Notes {
-		isNamed, exportedID := slices.Contains(named, n.ID), plan.IDs[n.ID]
-		if n.Refusal != "" && isNamed {
-			refused = append(refused, &Error{"export", session.Quote(n.ID), session.Printable(n.Refusal), ""})
-			continue
-		}
-		if detail || changed[exportedID] || exportedID == "" && (!s.Idle || isNamed) {
-			s.Notes = append(s.Notes, session.Printable(strings.TrimSpace(n.ID+" "+n.Text)))
-		}
+		s.addNote(n)
 	}
-	s.Refused = errors.Join(refused...)
-	return s
+	if len(s.unchanged) > 0 && level == Brief {
+		s.Notes = append(s.Notes, describeUnchanged(s.unchanged))
+	}
+	s.Refused = errors.Join(s.refused...)
+	return s.Summary
+}
+
+type summarizer struct {
+	Summary
+	plan      *Plan
+	named     Named
+	level     Level
+	changed   map[string]bool // exported IDs
+	unchanged []string        // types that another program still opens
+	refused   []error
+}
+
+func (s *summarizer) addStep(h *Host, step Step) {
+	s.Idle = s.Idle && step.Op == Keep
+	inBin := path.Dir(step.Path) == h.BinDir
+	base := path.Base(step.Path)
+	isRefused := step.Op == Keep && step.Why == Foreign && inBin && slices.Contains(s.named.Commands, base)
+	if isRefused {
+		name := session.Quote(base)
+		s.refused = append(s.refused, &Error{"export", name, step.Path + " exists: " + step.Why.String(),
+			"if it belongs to another chroot: chrunctl unexport NAME --bin " + name})
+	}
+	switch id, isEntry := strings.CutSuffix(base, ".desktop"); {
+	case s.level == Steps:
+		s.Changes = append(s.Changes, session.Printable(strings.TrimSpace(string(step.Op)+" "+step.Path+"  "+step.Why.String())))
+	case isRefused: // that is an error
+	case step.Op == Keep:
+		s.Notes = append(s.Notes, fmt.Sprintf("%s stays as it is: %s", session.Printable(step.Path), step.Why))
+	case isEntry:
+		s.changed[id] = true
+		s.Changes = append(s.Changes, session.Printable(id)+" "+s.plan.describeEntry(h, step))
+	case inBin:
+		s.Changes = append(s.Changes, step.Path+" "+map[Op]string{Write: "was made", Replace: "has changed", Remove: "was removed"}[step.Op])
+	}
+}
+
+// addNote adds a note if it is about what the command line names, or about a change.
+// That an app is refused was said when --all was chosen.
+func (s *summarizer) addNote(n Note) {
+	exported := s.plan.IDs[n.ID]
+	isNamed := slices.Contains(s.named.Apps, n.ID)
+	concerned := isNamed || s.changed[exported] || s.changed[n.ID] || s.changed[n.ID+"."+s.plan.chroot]
+	switch {
+	case n.Refusal != "" && isNamed:
+		s.refused = append(s.refused, &Error{"export", session.Quote(n.ID), session.Printable(n.Refusal), ""})
+		return
+	case s.level != Brief && (isNamed || s.named.Apps == nil):
+	case n.ID == "" && !s.Idle, n.Refusal != "" && (s.named.All && !s.Idle || concerned):
+	case n.types != nil && concerned:
+		s.unchanged = append(s.unchanged, n.types...)
+		return
+	case n.IsDetail, !concerned:
+		return
+	}
+	s.Notes = append(s.Notes, session.Printable(strings.TrimSpace(n.ID+" "+n.Text)))
+}
+
+// describeUnchanged says in one short line that types are opened as before.
+func describeUnchanged(types []string) string {
+	slices.Sort(types)
+	types = slices.Compact(types)
+	switch n := len(types); n {
+	case 1:
+		return "your default for " + types[0] + " is unchanged"
+	case 2:
+		return "your defaults for " + types[0] + " and " + types[1] + " are unchanged"
+	default:
+		return fmt.Sprintf("your defaults for %s, %s and %d more are unchanged; -v lists them", types[0], types[1], n-2)
+	}
 }
 
 // describeEntry says what became of a desktop entry.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"chrun/desktop"
 	"chrun/desktop/menu/wire"
@@ -20,9 +21,10 @@ import (
 const answerTime = 2 * time.Second
 
 // ValidID reports whether s can be an application ID: the name of a desktop
-// entry's file without ".desktop".
+// entry's file without ".desktop", as in lists of defaults, which split at ';'.
 func ValidID(s string) bool {
-	return s != "" && len(s) <= 200 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f })
+	return s != "" && len(s) <= 200 && strings.Trim(s, " ") == s &&
+		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune("/;\u2028\u2029", r) })
 }
 
 // Pending are the calls whose answers are still to be read. Close it.

@@ -306,7 +306,7 @@ func TestFindPlace(t *testing.T) {
 }
 
 func TestValidID(t *testing.T) {
-	for id, want := range map[string]bool{"org.x.App": true, "a": true, "ü": true, "": false, "a/b": false, "a b": false, "a\n": false, "\x7f": false,
+	for id, want := range map[string]bool{"org.x.App": true, "a": true, "ü": true, "": false, "a/b": false, "a b": true, "Baldur's Gate 3": true, " a": false, "a ": false, "a;b": false, "a\n": false, "\x7f": false,
 		strings.Repeat("x", 200): true, strings.Repeat("x", 201): false} {
 		if ValidID(id) != want {
 			t.Errorf("%q is valid: %v", id, !want)

@@ -133,6 +133,8 @@ func TestApps(t *testing.T) {
 	_, dir := newCompleter(t)
 	file := filepath.Join(dir, "mnt/a/usr/share/applications/boat.desktop")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("[Desktop Entry]\nType=Application\nName=Boat\nExec=boat\n"), 0o644),
+		os.WriteFile(filepath.Dir(file)+"/My Boat.desktop", []byte("[Desktop Entry]\nType=Application\nName=My\nExec=boat\n"), 0o644),
+		os.WriteFile(filepath.Dir(file)+"/a;b.desktop", []byte("[Desktop Entry]\nType=Application\nName=My\nExec=boat\n"), 0o644),
 		os.WriteFile(filepath.Dir(file)+"/bad.desktop", nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +149,7 @@ func TestApps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	if got := ListApps(h, root, set, false); !slices.Equal(got, []string{"boat\tBoat"}) {
+	if got := ListApps(h, root, set, false); !slices.Equal(got, []string{"My Boat\tMy", "boat\tBoat"}) {
 		t.Errorf("%q", got)
 	}
 	if got := ListApps(h, root, set, true); got != nil {
