@@ -143,8 +143,8 @@ func (c *command) removeAll(conf *config.Config, r *removal, f *removeFlags) err
 	if r.hasExports {
 		unexport := &exportFlags{}
 		unexport.All, unexport.Mime = true, "safe"
-		errs = append(errs, c.update(name, nil, unexport, func(chooser *export.Chooser) ([]string, error) {
-			return nil, unexport.Remove(chooser, nil)
+		errs = append(errs, c.update(name, nil, unexport, func(chooser *export.Chooser) (export.Named, error) {
+			return export.Named{}, unexport.Remove(chooser, nil)
 		}))
 	}
 	_, err := conf.Forget(name)
