@@ -9,14 +9,18 @@ import (
 )
 
 // findService returns the command of an app's D-Bus service if the service is to
-// be exported: only if the entry keeps its ID, and no program of the host owns or
-// provides that name.
+// be exported: only if the entry keeps its ID, the name is an application's, and no
+// program of the host owns or provides it.
 func (x *appExporter) findService(a *App, id string) (argv []string, ok bool) {
 	if !a.Entry.Bool("DBusActivatable") || id != a.ID {
 		return nil, false
 	}
 	argv, ok = service.FindCommand(x.root, id)
 	if !ok || strings.HasPrefix(argv[0], "-") {
+		return nil, false
+	}
+	if reason := service.Reserved(id); reason != "" {
+		x.note(id, "is started with Exec, not by D-Bus: programs of the host use that name, %s", reason)
 		return nil, false
 	}
 	file := x.host.serviceFile(id)
