@@ -25,14 +25,38 @@ import (
 // launch's end, chrun's pipe, the launch's file in the journal, whose lock it
 // holds, and connections to X servers, which it only keeps open.
 func revokeGrants(words []string) int {
-	journal, err := grants.Open()
+	file := os.NewFile(firstFile+2, "launch")
+	err := revokeAtEnd(file, words)
+	if err != nil {
+		// The error may have been temporary, and the next launch may be far off.
+		launch.WaitEnd(firstFile, firstFile+1, -1, nil)
+		file.Close() // a sweep skips launches that are locked
+		err = sweep()
+	}
 	if err != nil {
 		return 125 // the next sweep does it
 	}
-	defer journal.Close()
-	entry, err := journal.Resume(os.NewFile(firstFile+2, "launch"))
+	return 0
+}
+
+func sweep() error {
+	journal, err := grants.Open()
 	if err != nil {
-		return 125
+		return err
+	}
+	defer journal.Close()
+	return journal.Sweep(grants.Table(StartXhost))
+}
+
+func revokeAtEnd(file *os.File, words []string) error {
+	journal, err := grants.Open()
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	entry, err := journal.Resume(file)
+	if err != nil {
+		return err
 	}
 	r := &renewal{entry: entry, inotify: -1}
 	if r.owner, err = strconv.Atoi(words[0]); err == nil {
@@ -42,10 +66,7 @@ func revokeGrants(words []string) int {
 		r.watch(words[2:])
 	}
 	launch.WaitEnd(firstFile, firstFile+1, r.inotify, r.renew)
-	if errors.Join(err, entry.End(grants.Table(StartXhost))) != nil {
-		return 125
-	}
-	return 0
+	return errors.Join(err, entry.End(grants.Table(StartXhost)))
 }
 
 // renewal grants access again when a server has replaced its socket.

@@ -76,7 +76,7 @@ func (o *outcome) tracer(l *launch, choose func(c *trace.Call) bool) *trace.Trac
 	tr := &trace.Tracer{}
 	o.planning = true
 	started := l.root
-	var again *repetition
+	others := repetitions{}
 	tr.Enter = func(c *trace.Call) *trace.Fault {
 		if !started || !mayFail(c) {
 			return nil
@@ -84,17 +84,15 @@ func (o *outcome) tracer(l *launch, choose func(c *trace.Call) bool) *trace.Trac
 		if c.Nr == unix.SYS_WRITE && c.Args[0] == 2 {
 			o.planning = false // what is shared is printed once it is decided
 		}
-		if o.failed != "" {
-			return again.fault(c)
+		if others.repeats(c) {
+			return nil
 		}
 		o.calls++
 		if choose == nil || !choose(c) {
 			return nil
 		}
 		o.failed = processName(c.PID) + ": " + describe(c)
-		if again = newRepetition(c); again == nil {
-			tr.Release()
-		}
+		tr.Release()
 		return faultOf(c)
 	}
 	tr.Exec = func(pid int) bool {
@@ -108,29 +106,25 @@ func (o *outcome) tracer(l *launch, choose func(c *trace.Call) bool) *trace.Trac
 	return tr
 }
 
-// repetition is a call that all threads of a process make, because the Go runtime
-// sets ids in each. The kernel never refuses that to some of them only.
-type repetition struct {
-	pid  int
-	nr   uint64
-	seen map[int]bool // threads
-}
+// repetitions holds, for each call that sets ids in a process, the thread that made
+// it first. The Go runtime makes the others repeat it, and ends the program if one of
+// them fails then.
+type repetitions map[string]int
 
-func newRepetition(c *trace.Call) *repetition {
+// repeats reports whether a call repeats that of another thread.
+func (r repetitions) repeats(c *trace.Call) bool {
 	switch c.Nr {
 	case unix.SYS_SETGROUPS, unix.SYS_SETRESGID, unix.SYS_SETRESUID:
-		return &repetition{c.PID, c.Nr, map[int]bool{c.TID: true}}
+		key := fmt.Sprint(c.PID, c.Nr)
+		if c.Nr != unix.SYS_SETGROUPS {
+			key = fmt.Sprint(key, c.Args[:3])
+		}
+		if _, known := r[key]; !known {
+			r[key] = c.TID
+		}
+		return r[key] != c.TID
 	}
-	return nil
-}
-
-// fault is how the call of another thread fails, nil if c is not such a call.
-func (r *repetition) fault(c *trace.Call) *trace.Fault {
-	if r == nil || c.PID != r.pid || c.Nr != r.nr || r.seen[c.TID] {
-		return nil
-	}
-	r.seen[c.TID] = true
-	return faultOf(c)
+	return false
 }
 
 // isProgram reports whether a process executes the program of the launch.

@@ -39,6 +39,11 @@ func (j *judge) learn() (err error) {
 			return fmt.Errorf("without a failure: status %d, left %q: %s", exitStatus(j.good.status), j.good.left, j.good.errors)
 		}
 	}
+	for _, line := range j.good.report {
+		if key, rest, _ := strings.Cut(line, " "); key == "fd" && rest > "3" {
+			return fmt.Errorf("the program has a descriptor of chrun: %s", rest)
+		}
+	}
 	j.other = j.good
 	if !j.launch.export {
 		if err := j.prepare(); err != nil {

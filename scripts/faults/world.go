@@ -61,7 +61,7 @@ func prepareHost(o options) error {
 			return err
 		}
 	}
-	if err := errors.Join(tmpfs("run", "/run", "mode=0755"), tmpfs("tmp", "/tmp", "mode=1777"), tmpfs("faults", base, "mode=0755"), tmpfs("home", caller.Home, fmt.Sprintf("mode=0700,uid=%d,gid=%d", caller.UID, caller.GID)),
+	if err := errors.Join(tmpfs("run", "/run", "mode=0755"), tmpfs("tmp", "/tmp", "mode=1777"), tmpfs("shm", "/dev/shm", "mode=1777"), tmpfs("faults", base, "mode=0755"), tmpfs("home", caller.Home, fmt.Sprintf("mode=0700,uid=%d,gid=%d", caller.UID, caller.GID)),
 		os.MkdirAll("/run/lock", 0o755), os.MkdirAll(base+"/bin", 0o755), os.MkdirAll(base+"/etc/upper", 0o755), os.MkdirAll(base+"/etc/work", 0o755)); err != nil {
 		return err
 	}

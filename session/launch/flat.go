@@ -203,17 +203,22 @@ func clone3(args unsafe.Pointer, size uintptr) (pid uintptr, errno syscall.Errno
 //go:nosplit
 //go:norace
 func childMain() {
-	childProgram.interpret()
+	childProgram.interpret(0, len(childProgram.ops))
 	for {
 		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 125, 0, 0, 0, 0, 0)
 	}
 }
 
-// runInPlace runs the program in this process, whose thread must be locked. It
+// runInPlace runs the program in this process, whose thread must be locked. If the
+// operations before pause have succeeded, it calls paused before the others. It
 // returns only if the program failed.
-func (p *program) runInPlace() {
+func (p *program) runInPlace(pause int, paused func()) {
 	p.clearResults()
-	p.interpret()
+	p.interpret(0, pause)
+	if p.last == pause {
+		paused()
+		p.interpret(pause, len(p.ops))
+	}
 	runtime.KeepAlive(p)
 }
 
@@ -234,15 +239,16 @@ func sigprocmask(set, old *uint64) {
 		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(*set), 0, 0)
 }
 
-// interpret executes the operations. It is the only interpreter.
+// interpret executes the operations from first on, and before last. It is the only
+// interpreter.
 //
 //go:nosplit
 //go:norace
 //go:nocheckptr
-func (p *program) interpret() {
+func (p *program) interpret(first, last int) {
 	var args [6]uintptr
-	end := len(p.ops)
-	for i := 0; i < len(p.ops) && i < end; i++ {
+	end := last
+	for i := first; i < last && i < end; i++ {
 		o := &p.ops[i]
 		for j := range args {
 			if args[j] = o.args[j].value; o.args[j].register > 0 {
@@ -277,7 +283,7 @@ func (p *program) interpret() {
 			return
 		}
 	}
-	p.last = len(p.ops) // no candidate could be executed
+	p.last = last // the program is at its pause, or no candidate could be executed
 }
 
 // failed returns the operation that ended the program, the number of operations

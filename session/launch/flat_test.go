@@ -29,7 +29,7 @@ func runNames(t *testing.T, p *program) (names []string) {
 		p.registers[r] = unset
 		p.ops[i].out = r
 	}
-	p.runInPlace()
+	p.runInPlace(0, func() {})
 	for _, o := range p.ops {
 		if p.registers[o.out] != unset {
 			names = append(names, o.what())

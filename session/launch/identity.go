@@ -61,9 +61,12 @@ func (c *compiled) asCaller(body func()) {
 	c.setGroups(nil)
 }
 
+// setFSIDs checks the ids by asking again: these calls return only the former id.
 func (c *compiled) setFSIDs(uid, gid int) {
 	c.add("set the file system gid", unix.SYS_SETFSGID, num(gid))
+	c.add("check the file system gid", unix.SYS_SETFSGID, num(-1)).result = gid
 	c.add("set the file system uid", unix.SYS_SETFSUID, num(uid))
+	c.add("check the file system uid", unix.SYS_SETFSUID, num(-1)).result = uid
 }
 
 func (c *compiled) setGroups(groups []int) {

@@ -37,7 +37,7 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 	}
 	if plan.Identity.Kind != session.AsRoot {
 		defer asCaller(plan, func() error { removePlaceholders(plan, root); return nil })
-		defer removeTreeFiles(plan, root)
+		defer removeTreeFiles(plan, root, note)
 	}
 	status, err := run(plan, root, res, note, unlock)
 	var script, shell *ExecError
@@ -48,7 +48,7 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 	if plan.Identity.Kind == session.AsRoot { // this process is already in the chroot
 		c := &compiled{program: &program{}, plan: plan}
 		c.execute()
-		c.runInPlace()
+		c.runInPlace(0, func() {})
 		err = c.explain()
 	} else {
 		status, err = run(plan, root, res, note, func() {})
@@ -90,7 +90,7 @@ func run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 	defer closeTree()
 	c := compile(plan, l, mapper.mapped, res, tree)
 	if plan.Identity.Kind == session.AsRoot {
-		c.runInPlace()
+		c.runInPlace(c.firstOf(StepExecute), func() { c.noteOmissions(note) })
 		return 0, c.explain()
 	}
 	signals, err := watchSignals()

@@ -116,20 +116,30 @@ func openBeneath(home, dir string) (int, error) {
 }
 
 // mountTables returns the mount tables of all processes that we may read, by
-// mount namespace.
+// mount namespace. It returns nil if it could not find out.
 func mountTables() map[string]string {
 	tables := map[string]string{}
-	list, _ := os.ReadDir("/proc")
+	list, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
 	for _, e := range list {
 		if e.Name()[0] < '0' || e.Name()[0] > '9' {
 			continue
 		}
 		dir := "/proc/" + e.Name()
 		ns, err := os.Readlink(dir + "/ns/mnt")
+		if rootfs.IsFailure(err) {
+			return nil
+		}
 		if _, known := tables[ns]; err != nil || known {
 			continue
 		}
-		if data, err := rootfs.ReadHost(rootfs.HostPath(dir+"/mountinfo"), 0, 0); err == nil {
+		data, err := rootfs.ReadHost(rootfs.HostPath(dir+"/mountinfo"), 0, 0)
+		switch {
+		case rootfs.IsFailure(err):
+			return nil
+		case err == nil:
 			tables[ns] = string(data)
 		}
 	}
@@ -138,8 +148,12 @@ func mountTables() map[string]string {
 
 var mountEscape = strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`) // proc(5)
 
-// isMounted reports whether p is a mount point in one of the tables.
+// isMounted reports whether p is a mount point in one of the tables, or may be one
+// because there are no tables.
 func isMounted(p session.Path, tables map[string]string) bool {
+	if tables == nil {
+		return true
+	}
 	for _, table := range tables {
 		if strings.Contains(table, " "+mountEscape.Replace(string(p))+" ") {
 			return true

@@ -45,15 +45,29 @@ func prepare(plan *session.Plan, root *rootfs.Root) error {
 // asCaller runs do. Where root mounts, do has the file system rights of the
 // desktop user. The calling goroutine must be locked to its thread.
 func asCaller(plan *session.Plan, do func() error) error {
-	if plan.Identity.RootMounts() && plan.CallerUID != 0 {
-		unix.Setfsgid(plan.CallerGID)
-		unix.Setfsuid(plan.CallerUID)
-		defer func() {
-			unix.Setfsuid(0)
-			unix.Setfsgid(0)
-		}()
+	if !plan.Identity.RootMounts() || plan.CallerUID == 0 {
+		return do()
 	}
-	return do()
+	err := setFSIDs(plan.CallerUID, plan.CallerGID)
+	if err == nil {
+		err = do()
+	}
+	return errors.Join(err, setFSIDs(0, 0))
+}
+
+// setFSIDs sets the ids with which this thread opens files. These calls do not
+// report errors, but return the former id, so it asks again.
+func setFSIDs(uid, gid int) error {
+	unix.Setfsgid(gid)
+	unix.Setfsuid(uid)
+	const none = -1
+	if now, err := unix.SetfsgidRetGid(none); err != nil || now != gid {
+		return os.NewSyscallError("setfsgid", unix.EPERM)
+	}
+	if now, err := unix.SetfsuidRetUid(none); err != nil || now != uid {
+		return os.NewSyscallError("setfsuid", unix.EPERM)
+	}
+	return nil
 }
 
 // asProgram runs do with the rights of the program. Root itself has those of every

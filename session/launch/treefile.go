@@ -1,6 +1,9 @@
 package launch
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"path"
 	"strings"
 
@@ -47,37 +50,61 @@ func lockTree(plan *session.Plan, root *rootfs.Root) (unlock func()) {
 }
 
 // removeTreeFiles removes the files that the launch has made in the tree, with the
-// program's rights.
-func removeTreeFiles(plan *session.Plan, root *rootfs.Root) {
+// program's rights. It calls note with those that it could not remove.
+func removeTreeFiles(plan *session.Plan, root *rootfs.Root, note func(string)) {
 	files := TreeFiles(plan)
 	if len(files) == 0 {
 		return
 	}
 	asProgram(plan, func() error {
-		RemoveTreeFiles(root, files, func(unused []session.Path) {
+		err := RemoveTreeFiles(root, files, func(unused []session.Path) {
 			if plan.Identity.NeedsNewuidmap() {
 				removeMapped(plan, root, unused)
 			} else {
 				removeUnused(root, unused)
 			}
 		})
+		if err != nil {
+			note(fmt.Sprintf("an empty file stays in the chroot: %v", err))
+		}
 		return nil
 	})
 }
 
+// removalAttempts is how often a removal is tried. Whatever made the first fail may
+// have been temporary, and nobody else removes these files.
+const removalAttempts = 3
+
 // RemoveTreeFiles gives remove those files that are placeholders still and that no
 // launch in this tree uses. removeUnused is used if remove is nil. What another
 // launch uses is removed at its end.
-func RemoveTreeFiles(root *rootfs.Root, files []TreeFile, remove func([]session.Path)) {
+func RemoveTreeFiles(root *rootfs.Root, files []TreeFile, remove func([]session.Path)) (err error) {
+	if remove == nil {
+		remove = func(unused []session.Path) { removeUnused(root, unused) }
+	}
+	for range removalAttempts {
+		if err = tryRemoveTreeFiles(root, files, remove); err == nil {
+			break
+		}
+	}
+	return err
+}
+
+func tryRemoveTreeFiles(root *rootfs.Root, files []TreeFile, remove func([]session.Path)) error {
 	lock, err := root.OpenToLock()
 	if err != nil {
-		return
+		return err
 	}
 	defer unix.Close(lock)
-	if unix.Flock(lock, unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return // a launch is starting, and finds them
+	if err := unix.Flock(lock, unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
+		return nil // a launch is starting, and finds them
+	} else if err != nil {
+		return os.NewSyscallError("flock", err)
 	}
 	tables := mountTables()
+	if tables == nil {
+		return errors.New("cannot read the mount tables of other programs")
+	}
 	mark := treeMark(root.Dir())
 	for ns, table := range tables {
 		if !strings.Contains(table, mark) { // nothing of the tree is mounted there
@@ -87,17 +114,23 @@ func RemoveTreeFiles(root *rootfs.Root, files []TreeFile, remove func([]session.
 	var unused []session.Path
 	for _, f := range files {
 		st, err := root.Lstat(f.InTree)
+		if rootfs.IsFailure(err) {
+			return err
+		}
 		if err == nil && st.Mode == unix.S_IFREG|session.FilePlaceholderMode && st.Size == 0 && !isMounted(f.Dest, tables) {
 			unused = append(unused, f.InTree)
 		}
 	}
-	switch {
-	case len(unused) == 0:
-	case remove == nil:
-		removeUnused(root, unused)
-	default:
-		remove(unused)
+	if len(unused) == 0 {
+		return nil
 	}
+	remove(unused)
+	for _, p := range unused {
+		if _, err := root.Lstat(p); err == nil {
+			return fmt.Errorf("cannot remove %s", p)
+		}
+	}
+	return nil
 }
 
 func removeUnused(root *rootfs.Root, files []session.Path) {

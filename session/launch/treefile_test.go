@@ -124,7 +124,15 @@ func TestRemoveTreeFiles(t *testing.T) {
 	for _, name := range []session.Path{"/written", "/mode", "/link", "/ours", "/none"} {
 		files = append(files, TreeFile{name, "/a" + name})
 	}
-	RemoveTreeFiles(root, files, nil)
+	attempts := 0
+	err := RemoveTreeFiles(root, files, func(unused []session.Path) {
+		if attempts++; attempts > 1 { // whatever fails once is tried again
+			removeUnused(root, unused)
+		}
+	})
+	if err != nil || attempts != 2 {
+		t.Errorf("%d attempts: %v", attempts, err)
+	}
 	for name := range keep {
 		if _, err := os.Lstat(filepath.Join(dir, "tree", name)); err != nil {
 			t.Errorf("removed: %v", err)
@@ -132,6 +140,14 @@ func TestRemoveTreeFiles(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "tree/ours")); !os.IsNotExist(err) {
 		t.Errorf("kept: %v", err)
+	}
+	os.WriteFile(filepath.Join(dir, "tree/ours"), nil, session.FilePlaceholderMode)
+	if err := RemoveTreeFiles(root, files, func([]session.Path) {}); err == nil || err.Error() != "cannot remove /ours" {
+		t.Errorf("a file that stays: %v", err)
+	}
+	// Without tables, nothing is known to be unused.
+	if !isMounted("/nosuch", nil) || isMounted("/nosuch", map[string]string{}) {
+		t.Error("isMounted")
 	}
 	// The table names the tree by its device and its path there.
 	if mark := treeMark(rootfs.HostPath("/proc")); !strings.HasSuffix(mark, " /") || strings.Count(mark, " ") != 2 {

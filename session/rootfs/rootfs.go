@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,8 +67,7 @@ type Root struct {
 	failure atomic.Pointer[os.PathError]
 }
 
-// Failure is the first error after which it is not known whether a file exists,
-// such as EIO and EMFILE. What was decided from such answers, most of which only
+// Failure is the first error for which IsFailure holds. What was decided from such answers, most of which only
 // say whether there is a file, must not be carried out.
 func (r *Root) Failure() error {
 	if err := r.failure.Load(); err != nil {
@@ -76,15 +76,24 @@ func (r *Root) Failure() error {
 	return nil
 }
 
-// failed returns err as an error of op, and keeps it for Failure if it says nothing
-// of the file.
+// failed returns err as an error of op, and keeps it for Failure.
 func (r *Root) failed(op string, p Path, err error) error {
 	e := &os.PathError{Op: op, Path: string(p), Err: err}
-	switch err {
-	case unix.EIO, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ESTALE, unix.ETIMEDOUT, unix.EAGAIN:
+	if IsFailure(err) {
 		r.failure.CompareAndSwap(nil, e)
 	}
 	return e
+}
+
+// IsFailure reports whether an error says nothing of the file: the system lacked
+// something, or could not reach it.
+func IsFailure(err error) bool {
+	for _, errno := range []syscall.Errno{unix.EIO, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ESTALE, unix.ETIMEDOUT, unix.EAGAIN} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // SearchWith makes each access to the tree call raise, and afterwards lower.
