@@ -69,8 +69,8 @@ type builder struct {
 	overlaid bool  // /etc is an overlay
 	instead  []Var // what says the same as files that are not shared
 	// linked are the links to loose files of the caller's home, and hidden are the
-	// chroot's own files and directories, on the host, that hide directories of the
-	// caller's home, by name.
+	// chroot's own files and directories, on the host, that hide entries of the
+	// caller's home, by name. Those in the place of links are in plan.StandIns.
 	linked map[Path]bool
 	hidden map[string]HostPath
 	err    error

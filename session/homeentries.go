@@ -47,10 +47,14 @@ func (b *builder) addHomeEntries(feature string, entries []HomeEntry) {
 		if _, taken := b.at[dest]; taken {
 			continue
 		}
-		if e.Dir != "" {
+		existing, exists := home.entries[e.Name]
+		switch {
+		case e.Dir != "":
 			b.addHomeDir(feature, home, e, dest)
-		} else if home.takesLinks {
+		case home.takesLinks:
 			b.addHomeLink(feature, home, e, dest)
+		case exists && !isEmptyLeftover(existing):
+			b.hidden[e.Name] = b.findOnHost(home, e.Name)
 		}
 	}
 	b.findStaleEntries(home, entries, at.path)

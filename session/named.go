@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -34,8 +35,8 @@ func (b *builder) showNamed(feature string, named []HostPath) {
 			wanted[name] = isYours && (only || !known)
 		}
 	}
-	for name, show := range wanted {
-		if dir := HostPath(b.f.Caller.Account.Home).Join(name); show {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if dir := HostPath(b.f.Caller.Account.Home).Join(name); wanted[name] {
 			b.bind(feature, Bind{Source: dir, Dest: Path(dir), Why: "the command line names something in it"})
 		}
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,6 +97,29 @@ func TestHiddenDirectory(t *testing.T) {
 		}
 		if x.cwd != "/" && string(plan.Cwd) != w.dir+x.cwd {
 			t.Errorf("%+v: in %s", x, plan.Cwd)
+		}
+	}
+}
+
+// In a home without links a file of the same name hides the caller's.
+func TestHiddenFile(t *testing.T) {
+	w := newHomeWorld(t, "notes.txt", "other.txt", "empty.txt")
+	for _, e := range []string{"own/notes.txt", "own/empty.txt"} {
+		w.makeEntry(e)
+	}
+	if err := errors.Join(os.Chmod(filepath.Join(w.dir, "own"), 0o777), os.Truncate(filepath.Join(w.dir, "own/empty.txt"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	w.req.Home, w.req.HomeDirectory = HomeDir, HostPath(w.dir+"/own")
+	w.nameFiles("notes.txt", "other.txt", "empty.txt")
+	plan := w.plan()
+	const want = "~/notes.txt inside is the chroot's own; yours is /run/hostDIR/home/notes.txt there; to share yours always: mv DIR/own/notes.txt ~/notes.txt.chroot"
+	if got := w.warning(plan); got != want {
+		t.Errorf("%q", got)
+	}
+	for name, bound := range map[string]bool{"notes.txt": false, "other.txt": true, "empty.txt": true} {
+		if _, ok := hasMount(plan, w.dir+"/home/"+name); ok != bound {
+			t.Errorf("%s: bound %v", name, ok)
 		}
 	}
 }

@@ -183,10 +183,7 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 		return err
 	}
 	defer services.End()
-	var report *homereport.Report
-	if !c.flags.Quiet || plan.Home.Mode == session.HomeTemporary { // what is not printed is left to the next launch
-		report = homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller))
-	}
+	report := homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller), c.flags.Quiet)
 	c.printReport(report.Earlier())
 	services.Home = report.HomeSockets()
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)

@@ -32,6 +32,9 @@ type Report struct {
 	before  map[string]entry
 	earlier news // what earlier launches have left unsaid
 	begun   time.Time
+	// quiet means that nothing is printed: what this launch makes counts as said, and
+	// what others have made is left to the next one.
+	quiet bool
 
 	temporary *temporary // only of a temporary home
 }
@@ -39,7 +42,7 @@ type Report struct {
 // Begin looks at the home before the launch. It returns nil if the launch has no
 // home in which something could be left: with --home=host everything is on the
 // host.
-func Begin(plan *session.Plan, c *session.Caller, stateDir string) *Report {
+func Begin(plan *session.Plan, c *session.Caller, stateDir string, quiet bool) *Report {
 	if plan.Identity.RootMounts() || plan.Identity.InsideUID == 0 {
 		return nil
 	}
@@ -53,7 +56,7 @@ func Begin(plan *session.Plan, c *session.Caller, stateDir string) *Report {
 	default:
 		return nil
 	}
-	r := &Report{plan: plan, home: c.Account.Home, dir: dir, before: list(dir), begun: time.Now()}
+	r := &Report{plan: plan, home: c.Account.Home, dir: dir, before: list(dir), begun: time.Now(), quiet: quiet}
 	if r.record = openRecord(config.HomeRecord(stateDir, session.HostPath(dir))); r.record == nil {
 		return r
 	}
@@ -63,7 +66,7 @@ func Begin(plan *session.Plan, c *session.Caller, stateDir string) *Report {
 	switch own := r.own(r.before); {
 	case !ok: // what is there is from before the first report
 		r.save(known, r.before, own)
-	case alone: // no other launch will say it
+	case alone && !quiet: // no other launch will say it
 		maps.DeleteFunc(known, func(_, stamp string) bool { return stamp == removed })
 		r.save(known, r.before, r.earlier.addChanges(r, own, r.before, known))
 	}
@@ -99,7 +102,10 @@ func (r *Report) End() (messages []Message) {
 		alone = r.record.isAlone()
 	}
 	var news news
-	mine := slices.DeleteFunc(r.own(after), func(name string) bool { return !alone && r.before[name] == after[name] })
+	if r.quiet && !alone {
+		return nil
+	}
+	mine := slices.DeleteFunc(r.own(after), func(name string) bool { return (r.quiet || !alone) && r.before[name] == after[name] })
 	said := news.addChanges(r, mine, after, known)
 	for _, name := range r.removedLinks(after) {
 		if known[name] != removed {

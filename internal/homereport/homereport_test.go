@@ -58,7 +58,7 @@ func (l *launch) link(name string) {
 // run begins and ends a report around do, and returns both parts of it.
 func (l *launch) run(do func()) (earlier, end string) {
 	l.Helper()
-	r := Begin(l.plan, &session.Caller{Account: account.Account{Home: l.home}}, l.state)
+	r := Begin(l.plan, &session.Caller{Account: account.Account{Home: l.home}}, l.state, false)
 	text := func(messages []Message) string {
 		var all []string
 		for _, m := range messages {
@@ -209,7 +209,9 @@ func TestManyLinks(t *testing.T) {
 // Each thing is said once, by the launch in which it appeared or changed.
 func TestTwoLaunches(t *testing.T) {
 	l := newLaunch(t)
-	begin := func() *Report { return Begin(l.plan, &session.Caller{Account: account.Account{Home: l.home}}, l.state) }
+	begin := func() *Report {
+		return Begin(l.plan, &session.Caller{Account: account.Account{Home: l.home}}, l.state, false)
+	}
 	check := func(what string, messages []Message, want string) {
 		t.Helper()
 		var got []string
@@ -244,6 +246,29 @@ func TestTwoLaunches(t *testing.T) {
 	check("and its end", second.End(), "")
 }
 
+// A quiet launch says nothing of what it makes, then or later, but leaves what others
+// make to them.
+func TestQuiet(t *testing.T) {
+	l := newLaunch(t)
+	begin := func(quiet bool) *Report {
+		return Begin(l.plan, &session.Caller{Account: account.Account{Home: l.home}}, l.state, quiet)
+	}
+	quiet := begin(true)
+	l.write(l.own+"/a", "")
+	quiet.End()
+	if earlier, end := l.run(func() {}); earlier+end != "" {
+		t.Errorf("%q, %q", earlier, end)
+	}
+	l.write(l.own+"/late", "")
+	quiet = begin(true)
+	loud := begin(false)
+	l.write(l.own+"/b", "")
+	quiet.End()
+	if messages := loud.End(); len(messages) != 1 || !strings.HasPrefix(messages[0].Text, "~/b, ~/late are new") {
+		t.Errorf("%+v", messages)
+	}
+}
+
 // A mount point of another launch is not news, and what was there before the first
 // report is not either.
 func TestNotNews(t *testing.T) {
@@ -258,7 +283,7 @@ func TestNotNews(t *testing.T) {
 func TestNoReport(t *testing.T) {
 	c := &session.Caller{}
 	for _, mode := range []session.HomeMode{session.HomeHost, session.HomeMode("")} {
-		r := Begin(&session.Plan{Home: session.Home{Mode: mode}}, c, "")
+		r := Begin(&session.Plan{Home: session.Home{Mode: mode}}, c, "", false)
 		if r != nil || r.Earlier() != nil || r.End() != nil {
 			t.Errorf("%s has a report", mode)
 		}

@@ -19,7 +19,7 @@ func TestTemporary(t *testing.T) {
 	plan := &session.Plan{Home: session.Home{Mode: session.HomeTemporary, Dir: "home"}, Identity: session.Identity{Kind: session.Match, InsideUID: 1717},
 		Tmpfs: []session.Node{{Path: "home", Kind: session.Dir}, {Path: "home/a", Kind: session.Symlink}, {Path: "home/gone", Kind: session.Symlink}, {Path: "home/src", Kind: session.Dir}}}
 	begin := func() *Report {
-		return Begin(plan, &session.Caller{Account: account.Account{Home: home}}, home+"/state")
+		return Begin(plan, &session.Caller{Account: account.Account{Home: home}}, home+"/state", false)
 	}
 	if r := begin(); len(r.Earlier())+len(r.End()) > 0 {
 		t.Error("a launch that failed has left something")
