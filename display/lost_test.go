@@ -20,21 +20,21 @@ func TestEnvironmentLost(t *testing.T) {
 	}{
 		{nil, false, "wayland-1", ":5"},
 		{[]string{"XDG_SESSION_TYPE=wayland"}, false, "wayland-1", ":5"},
-		{[]string{"DISPLAY=:5"}, false, "", ":5"},
-		{[]string{"DISPLAY=:9"}, false, "", "-"},
-		{[]string{"DISPLAY="}, false, "", "-"},
+		{[]string{"DISPLAY=:5"}, false, "-", ":5"},
+		{[]string{"DISPLAY=:9"}, false, "-", "-"},
+		{[]string{"DISPLAY="}, false, "-", "-"},
 		{[]string{"WAYLAND_DISPLAY=wayland-1"}, false, "wayland-1", "-"},
 		{[]string{"WAYLAND_DISPLAY=wayland-9"}, false, "", "-"},
 		{[]string{"WAYLAND_DISPLAY="}, false, "", "-"},
 		{[]string{"WAYLAND_DISPLAY=", "DISPLAY=:5"}, false, "", ":5"},
-		{[]string{"WAYLAND_SOCKET=999999"}, false, "", "-"},
-		{[]string{"DISPLAY=localhost:10.0"}, false, "", "localhost:10.0"},
+		{[]string{"WAYLAND_SOCKET=999999"}, false, "-", "-"},
+		{[]string{"DISPLAY=localhost:10.0"}, false, "-", "localhost:10.0"},
 		// sudo keeps only DISPLAY.
 		{nil, true, "wayland-1", ":5"},
 		{[]string{"DISPLAY=:5"}, true, "wayland-1", ":5"},
 		{[]string{"DISPLAY=:9"}, true, "wayland-1", "-"},
-		{[]string{"DISPLAY="}, true, "", "-"},
-		{[]string{"DISPLAY=localhost:10.0"}, true, "", "localhost:10.0"},
+		{[]string{"DISPLAY="}, true, "-", "-"},
+		{[]string{"DISPLAY=localhost:10.0"}, true, "-", "localhost:10.0"},
 		{[]string{"WAYLAND_DISPLAY=", "DISPLAY=:5"}, true, "", ":5"},
 	} {
 		d := newDesk(t)
@@ -45,6 +45,24 @@ func TestEnvironmentLost(t *testing.T) {
 		wayland, x11 := Wayland.Detect(f), X11.Detect(f)
 		if w, x := fakedesk.Value(wayland, "WAYLAND_DISPLAY"), fakedesk.Value(x11, "DISPLAY"); w != tt.wayland || x != tt.x11 {
 			t.Errorf("%q, through root %v: WAYLAND_DISPLAY=%q DISPLAY=%q, want %q and %q", tt.env, tt.throughRoot, w, x, tt.wayland, tt.x11)
+		}
+	}
+}
+
+// Without a compositor WAYLAND_DISPLAY stays unset, as on the host, unless clients
+// would then find the socket wayland-0. Nested compositors take an empty value for
+// Wayland.
+func TestNoWaylandUnset(t *testing.T) {
+	for _, tt := range []struct{ env, socket, want string }{
+		{"DISPLAY=:5", "run/wayland-1", "-"},
+		{"DISPLAY=:5", "run/wayland-0", ""},
+		{"WAYLAND_DISPLAY=", "run/wayland-1", ""},
+		{"WAYLAND_DISPLAY=wayland-9", "run/wayland-1", ""},
+	} {
+		d := newDesk(t)
+		d.listen(tt.socket)
+		if got := fakedesk.Value(Wayland.Detect(d.facts(tt.env)), "WAYLAND_DISPLAY"); got != tt.want {
+			t.Errorf("%s with %s: WAYLAND_DISPLAY=%q, want %q", tt.env, tt.socket, got, tt.want)
 		}
 	}
 }

@@ -34,10 +34,19 @@ var Wayland = session.Feature{
 func detectWayland(f *session.Facts) session.Share {
 	var s session.Share
 	findWayland(f, &s)
-	if !sets(s, waylandVariable) {
+	if _, given := f.Caller.Env.Lookup(waylandVariable); !sets(s, waylandVariable) && (given || hasDefaultName(f.Caller)) {
 		s.Env = append(s.Env, noWayland)
 	}
 	return s
+}
+
+// hasDefaultName reports whether clients without WAYLAND_DISPLAY would find
+// something. If they would not, the variable can stay unset, as on the host.
+// Compositors that can run in a window (wlroots, Weston) and Qt take even an empty
+// value for a sign that Wayland is there, and do not try X11 or the screen.
+func hasDefaultName(c *session.Caller) bool {
+	var st unix.Stat_t
+	return c.RuntimeDir != "" && unix.Lstat(string(c.RuntimeDir.Join("wayland-0")), &st) == nil
 }
 
 const waylandVariable = "WAYLAND_DISPLAY"

@@ -116,8 +116,9 @@ func TestWaylandSearch(t *testing.T) {
 		{"one", []string{"wayland-1"}, nil, "wayland-1", "wayland-1 (listening; WAYLAND_DISPLAY was unset)"},
 		{"default", []string{"wayland-1", "wayland-0"}, nil, "wayland-0", "wayland-0 (listening; WAYLAND_DISPLAY was unset; the default of wayland-0, wayland-1)"},
 		{"lowest", []string{"wayland-10", "wayland-2"}, []string{"wayland-0"}, "wayland-2", "wayland-2 (listening; WAYLAND_DISPLAY was unset; the first in order of wayland-2, wayland-10)"},
-		{"dead", nil, []string{"wayland-3"}, "", "none: no server listens on wayland-3"},
-		{"nothing", []string{"pipewire-0", "wayland-0.lock", "wayland-proxy-42"}, nil, "", "none: no compositor's socket in "},
+		{"dead", nil, []string{"wayland-3"}, "-", "none: no server listens on wayland-3"},
+		{"dead default", nil, []string{"wayland-0"}, "", "none: no server listens on wayland-0"},
+		{"nothing", []string{"pipewire-0", "wayland-0.lock", "wayland-proxy-42"}, nil, "-", "none: no compositor's socket in "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(t)
@@ -163,11 +164,11 @@ func TestWaylandSocketVariable(t *testing.T) {
 		socket, display string
 		notes           int
 	}{
-		{[]string{"WAYLAND_SOCKET=" + fd}, fd, "", 0},
+		{[]string{"WAYLAND_SOCKET=" + fd}, fd, "-", 0},
 		{[]string{"WAYLAND_SOCKET=" + fd, "WAYLAND_DISPLAY=wayland-1"}, fd, "wayland-1", 0},
-		{[]string{"WAYLAND_SOCKET=12x"}, "-", "", 1},
+		{[]string{"WAYLAND_SOCKET=12x"}, "-", "-", 1},
 		{[]string{"WAYLAND_SOCKET=", "WAYLAND_DISPLAY=wayland-1"}, "-", "wayland-1", 1},
-		{[]string{"WAYLAND_SOCKET=999999"}, "-", "", 1},
+		{[]string{"WAYLAND_SOCKET=999999"}, "-", "-", 1},
 	} {
 		s := Wayland.Detect(d.facts(tt.env...))
 		if fakedesk.Value(s, "WAYLAND_SOCKET") != tt.socket || fakedesk.Value(s, "WAYLAND_DISPLAY") != tt.display || len(s.Notes) != tt.notes {
