@@ -61,6 +61,8 @@ type command struct {
 	env   session.Environ
 
 	suggest suggest.Context // what is known of the launch so far, for hints
+	// inherited are the descriptors that root's program inherits, but no helper process.
+	inherited []int
 }
 
 // run makes one launch, or lists the chroots. It does not return once the
@@ -69,6 +71,10 @@ func (c *command) run() error {
 	role := request.Role{Tree: -1}
 	throughRoot := false
 	if os.Getuid() == 0 {
+		var err error
+		if c.inherited, err = elevate.HideDescriptors(); err != nil {
+			return err
+		}
 		d, err := elevate.Decide(elevate.Call{Flags: c.flags, Args: os.Args, Env: c.env, System: cli.SystemDir, Warn: c.warn})
 		switch {
 		case err != nil:
@@ -137,11 +143,6 @@ func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
 	if err != nil {
 		return err
 	}
-	if elevated != nil && l.Facts.Identity.Kind != session.AsRoot {
-		if err := elevate.HideDescriptors(); err != nil {
-			return err
-		}
-	}
 	plan, err := l.Plan()
 	if err != nil {
 		return err
@@ -185,7 +186,7 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	defer services.End()
 	report := homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller), c.flags.Quiet)
 	c.printReport(report.Earlier())
-	services.Home = report.HomeSockets()
+	services.Home, services.Inherited = report.HomeSockets(), c.inherited
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
 	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)
 	if errors.Is(err, launch.ErrOverlay) && !l.Request.NoOverlay {

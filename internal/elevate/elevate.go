@@ -147,15 +147,3 @@ func (d *Decision) Regain() error {
 	}
 	return nil
 }
-
-// lastDescriptor is the highest descriptor that close_range(2) accepts.
-const lastDescriptor = 1<<31 - 1
-
-// HideDescriptors keeps the descriptors that root has open from the program,
-// except the first three.
-func HideDescriptors() error {
-	if err := unix.CloseRange(3, lastDescriptor, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return fmt.Errorf("cannot hide the open descriptors: close_range: %w", err)
-	}
-	return nil
-}

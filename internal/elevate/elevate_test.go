@@ -283,7 +283,14 @@ func TestDecide(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
+	fd := int(f.Fd())
+	unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+	if hidden, err := HideDescriptors(); err != nil || !slices.Contains(hidden, fd) {
+		t.Errorf("%v %v", hidden, err)
+	}
+	if hidden, err := HideDescriptors(); err != nil || len(hidden) > 0 {
+		t.Errorf("hidden again: %v %v", hidden, err)
+	}
 	if env, err := d.handOver(); err != nil || !slices.Equal(env, append(slices.Clone(d.env), treeVariable+"=-1")) {
 		t.Errorf("%q %v", env, err)
 	}

@@ -161,7 +161,7 @@ func TakeTree(env session.Environ) (rest session.Environ, fd int, throughRoot bo
 
 // Become turns this process into the user's launch, by executing chrun again
 // with the command line args. It returns only if that failed. Only the first
-// three descriptors and an idmapped tree stay open. As all that follows has the
+// three descriptors and an idmapped tree stay open, after HideDescriptors. As all that follows has the
 // user's rights and root's terminal, it cannot type into that.
 func (d *Decision) Become(args []string) error {
 	env, err := d.handOver()
@@ -195,9 +195,6 @@ func (d *Decision) Become(args []string) error {
 // handOver lets only the idmapped tree, if there is one, pass to the user's
 // launch, and returns the environment of that.
 func (d *Decision) handOver() (session.Environ, error) {
-	if err := HideDescriptors(); err != nil {
-		return nil, err
-	}
 	if d.tree >= 0 {
 		if _, err := unix.FcntlInt(uintptr(d.tree), unix.F_SETFD, 0); err != nil {
 			return nil, fmt.Errorf("cannot hand over the idmapped tree: %w", os.NewSyscallError("fcntl", err))

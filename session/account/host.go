@@ -1,12 +1,17 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path"
+	"runtime"
 	"strconv"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"chrun/session/rootfs"
 )
@@ -70,7 +75,9 @@ func HostHasGroup(gid int, host rootfs.HostPath) bool {
 }
 
 // getent runs getent(1) for one line of a database, and returns nil if there is
-// none. It does not search PATH, which the caller may have set for root.
+// none. It does not search PATH, which the caller may have set for root. If root has
+// taken a user's rights, it asks as root: the user could answer instead of a process
+// of the user's (ptrace(2)).
 func getent(database, who string, host rootfs.HostPath, limit time.Duration) []byte {
 	for _, dir := range []string{"/usr/bin", "/bin", "/run/current-system/sw/bin"} {
 		tool := string(host.Join(dir, "getent"))
@@ -83,11 +90,42 @@ func getent(database, who string, host rootfs.HostPath, limit time.Duration) []b
 		cmd.Env = []string{"PATH=/usr/bin:/bin"}
 		cmd.Dir = "/"
 		cmd.WaitDelay = limit / 4 // for children that keep the pipe open
-		out, err := cmd.Output()
-		if err != nil {
+		cmd.Cancel = func() error { defer becomeSavedRoot()(); return cmd.Process.Kill() }
+		var out bytes.Buffer
+		cmd.Stdout = &out
+		back := becomeSavedRoot()
+		err := cmd.Start()
+		back()
+		if err != nil || cmd.Wait() != nil {
 			return nil
 		}
-		return out
+		return out.Bytes()
 	}
 	return nil
+}
+
+// becomeSavedRoot makes this thread root until back is called, if the process has
+// taken a user's rights for a while.
+func becomeSavedRoot() (back func()) {
+	uid, euid, suid := unix.Getresuid()
+	if suid != 0 || euid == 0 {
+		return func() {}
+	}
+	const keep = -1
+	runtime.LockOSThread()
+	if setThreadUIDs(0, 0, keep) != 0 {
+		return runtime.UnlockOSThread
+	}
+	return func() {
+		if errno := setThreadUIDs(uid, euid, keep); errno != 0 {
+			panic(errno) // this thread must not continue as root
+		}
+		runtime.UnlockOSThread()
+	}
+}
+
+// setThreadUIDs is setresuid(2) for this thread only, as unix.Setresuid is not.
+func setThreadUIDs(uid, euid, suid int) syscall.Errno {
+	_, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(euid), uintptr(suid))
+	return errno
 }

@@ -136,6 +136,11 @@ func (c *compiled) process(umask int) {
 		c.add("set the personality of a 32-bit system", unix.SYS_PERSONALITY, num(perLinux32))
 	}
 	c.giveUpRoot()
+	if c.plan.Identity.Kind == session.AsRoot {
+		for _, fd := range c.res.Inherited {
+			c.add("let the program inherit a descriptor", unix.SYS_FCNTL, num(fd), num(unix.F_SETFD), num(0))
+		}
+	}
 }
 
 // dieWithParent makes the kernel kill the program when chrun is killed, as if

@@ -23,6 +23,9 @@ type Resources struct {
 	// of its home through the second, so that the first can receive it: a temporary
 	// home has no path on the host.
 	Home *[2]int
+	// Inherited are descriptors that the program inherits although they are
+	// close-on-exec, so that no process beside it does. Only root's program has any.
+	Inherited []int
 	// originals are open files of the tree, by the path of the node that is a copy.
 	originals map[string]int
 	// Tree is a detached mount of the idmapped tree, or -1.
