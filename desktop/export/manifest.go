@@ -135,9 +135,9 @@ func readManifest(file string) (*manifest, error) {
 
 // parseLine reports whether it understood the line.
 func (m *manifest) parseLine(words []string) bool {
-	if strings.Contains(words[len(words)-1], `\`) || len(words) > 1 && strings.Contains(words[1], `\`) {
-		for i := range words {
-			words[i] = unescaper.Replace(words[i])
+	for i, w := range words {
+		if strings.Contains(w, `\`) {
+			words[i] = unescaper.Replace(w)
 		}
 	}
 	if words[0] == "file" && len(words) == 6 {
