@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,38 @@ func TestTreeSwapped(t *testing.T) {
 			r := d.sudo(nil, flags, "sh", "-c", "grep ^user: /etc/passwd | cut -d: -f5 | tr '\\n' ' '; cat /etc/which")
 			if got := strings.Fields(r.stdout); len(got) != 2 || got[0] != got[1] {
 				t.Errorf("%s: %+v", name, r)
+			}
+		}
+	}
+}
+
+// An account of the tree has a number that nobody in passwd has, but that the host
+// gives to somebody else: a service, a container, another user's namespace.
+func TestNumbersOfRanges(t *testing.T) {
+	d := openSudo(t, headless.Options{})
+	tree := d.mountAccountsTree(stranger)
+	numbers := map[string]int{"dynamic": 61234, "container": 1000000}
+	for line := range strings.Lines(readFile(t, "/etc/subuid")) {
+		f := strings.Split(line, ":")
+		if first, err := strconv.Atoi(f[1]); err == nil && f[0] != d.User.Name && f[0] != strconv.Itoa(d.User.UID) {
+			numbers["other"] = first + 7
+		}
+	}
+	passwd := readFile(t, filepath.Join(tree, "etc/passwd"))
+	for name, uid := range numbers {
+		passwd += fmt.Sprintf("%s:x:%d:%[2]d::/home/user:/bin/sh\n", name, uid)
+	}
+	writeFile(t, filepath.Join(tree, "etc/passwd"), passwd)
+	d.chroot = tree
+	for name, uid := range numbers {
+		for _, kind := range []string{"grant", "idmap"} {
+			r := d.sudo(nil, []string{"--identity=" + kind, "-u", name, "-C", "/"}, "id", "-u")
+			if belongs := fmt.Sprintf("uid %d belongs to ", uid); r.err == nil || !strings.Contains(r.stderr, belongs) || !strings.Contains(r.stderr, fmt.Sprintf("-u %d", uid)) {
+				t.Errorf("%s, %s: %+v", kind, name, r)
+			}
+			r = d.sudo(nil, []string{"--identity=" + kind, "-u", strconv.Itoa(uid), "-C", "/"}, "id", "-u")
+			if r.err != nil || !strings.Contains(r.stderr, fmt.Sprintf("uid %d belongs to ", uid)) {
+				t.Errorf("%s by number, %s: %+v", kind, name, r)
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func TestTreeAccounts(t *testing.T) {
 	u := d.User
 	writeFile(t, filepath.Join(d.dir, "two/x"), "")
 	other := filepath.Join(d.dir, "two")
-	hostile := fmt.Sprintf("%s:x:%d:6::/:/bin/sh\nalice:x:61235:6::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\ngame:x:5:60::/:/bin/sh\n", u.Name, u.UID)
+	hostile := fmt.Sprintf("%s:x:%d:6::/:/bin/sh\nalice:x:60998:6::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\ngame:x:5:60::/:/bin/sh\n", u.Name, u.UID)
 	lower := os.Getenv("CHRUN_TEST_CHROOT")
 	tree := mountStrangerTree(t, other, lower, hostile)
 	group, err := os.ReadFile(filepath.Join(other, "upper/etc/group"))

@@ -18,8 +18,9 @@ import (
 	"chrun/internal/headless"
 )
 
-// stranger is the uid of the account "user" in the tree. Nobody on the host has it.
-const stranger = 61234
+// stranger is the uid of the account "user" in the tree. Nobody on the host has it, and
+// it is not in a range of systemd.
+const stranger = 60999
 
 // sudoDesk is a desktop on which root launches programs for the user, in a tree with
 // an account that has another uid. It has its own journal, without launches of other

@@ -51,12 +51,15 @@ func (d *Decision) idmapTree(c Call, choice *request.Choice, trusted bool) (fd i
 	if why := refuseIdmap(a, known, u, user); why != "" {
 		return -1, refuse(why)
 	}
+	if who, taken := request.HolderOfUID(a.UID, u); taken && !c.Flags.Quiet {
+		c.Warn(fmt.Sprintf("uid %d belongs to %s on the host: setuid files that a program makes in the tree run as them", a.UID, who))
+	}
 	if !c.Flags.Quiet && isReachable(string(root.Dir())) {
 		c.Warn(fmt.Sprintf("others can reach %s: setuid files that a program makes there run as uid %d for them", root.Dir(), a.UID))
 		c.Warn("hint: keep it in a directory of root's with mode 0700")
 	}
 	gids := account.MapSwap(0, 0)
-	if gid := session.SafeGID(a, request.HostHasGroup); gid >= 0 {
+	if gid := session.SafeGID(a, func(gid int) bool { return request.HostHasGroup(gid, u) }); gid >= 0 {
 		gids = account.MapSwap(gid, u.GID)
 	}
 	fd, err = launch.CloneIdmapped(root, account.MapSwap(a.UID, u.UID), gids)
@@ -70,7 +73,7 @@ func (d *Decision) idmapTree(c Call, choice *request.Choice, trusted bool) (fd i
 // if they can. user is what names the account.
 func refuseIdmap(a account.Account, known bool, u account.Account, user string) string {
 	_, notNumeric := strconv.Atoi(user)
-	name, taken := request.HostAccountName(a.UID)
+	name, taken := request.HolderOfUID(a.UID, u)
 	switch {
 	case a.UID == 0:
 		return "root's files stay root's"

@@ -94,7 +94,14 @@ func (s *Services) grant() error {
 	if err != nil {
 		return err
 	}
-	defer entry.Close() // the helper holds it
+	started := false
+	defer func() {
+		if started {
+			entry.Close() // the helper holds it
+		} else {
+			entry.End(table) // it is empty
+		}
+	}()
 	end, err := launch.NewEndWatch()
 	if err != nil {
 		return err
@@ -121,6 +128,7 @@ func (s *Services) grant() error {
 	if _, err := Start(files, nil, nil, words...); err != nil {
 		return err
 	}
+	started = true
 	for _, a := range s.plan.Admissions {
 		g, err := grants.ForDisplay(a.Display, servers[a.Display], id.UID), error(nil)
 		if a.Socket != "" {

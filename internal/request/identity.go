@@ -31,7 +31,8 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 	_, notNumeric := strconv.Atoi(l.User.Value)
 	ic := session.IdentityCase{Requested: l.Role.Kind, Caller: c, Account: a, Known: known, NamedByNumber: notNumeric == nil,
 		OwnerUID: int(st.Uid), OwnerGID: int(st.Gid), MappedNumber: c.UID, Root: l.Role.Root, Idmapped: l.Role.Tree >= 0,
-		HostUserName: HostAccountName, IsHostGroup: HostHasGroup}
+		HostUserName: func(uid int) (string, bool) { return HolderOfUID(uid, c.Account) },
+		IsHostGroup:  func(gid int) bool { return HostHasGroup(gid, c.Account) }}
 	if ic.Requested == "" {
 		ic.Requested = session.Kind(l.Identity.Value)
 	}
@@ -46,6 +47,9 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 	if id, err = ic.Decide(); err != nil {
 		return id, l.explainRefusal(err)
 	}
+	if who, taken := ic.HostUserName(id.UID); id.Kind == session.Grant && taken {
+		l.warnings = append(l.warnings, fmt.Sprintf("uid %d belongs to %s on the host: it has access to your desktop while the program runs", id.UID, who))
+	}
 	return id, nil
 }
 
@@ -55,8 +59,17 @@ func HostAccountName(uid int) (name string, ok bool) {
 	return a.Name, ok
 }
 
-// HostHasGroup reports whether the host has a group of that number.
-func HostHasGroup(gid int) bool { return account.HostHasGroup(gid, "/") }
+// HolderOfUID is who has a uid on the host, apart from the subordinate ids of caller.
+func HolderOfUID(uid int, caller account.Account) (who string, ok bool) {
+	return account.HolderOfUID(uid, caller, "/")
+}
+
+// HostHasGroup reports whether somebody has a gid on the host, apart from the
+// subordinate ids of caller.
+func HostHasGroup(gid int, caller account.Account) bool {
+	_, ok := account.HolderOfGID(gid, caller, "/")
+	return ok
+}
 
 // explainRefusal adds the command to type instead to a refused identity.
 func (l *Launch) explainRefusal(err error) error {

@@ -33,7 +33,7 @@ const (
 	systemTree  = base + "/system" // belongs to root
 	ownTree     = base + "/own"    // belongs to subordinate ids
 	firstSubID  = 300000
-	account     = 61234 // a uid in the trees that nobody on the host has
+	account     = 60999 // a uid in the trees that nobody on the host has
 )
 
 // prepareHost covers the directories that launches change.

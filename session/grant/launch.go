@@ -37,6 +37,7 @@ func (j *Journal) Begin() (*Launch, error) {
 		}
 	}
 	if err != nil {
+		unix.Unlinkat(j.fd, name, 0)
 		return nil, fmt.Errorf("cannot write the journal %s: %w", j.dir, err)
 	}
 	j.reached("begun")
