@@ -46,7 +46,13 @@ func Table(start xhost.StartFunc) grant.Table {
 		grant.KindACL: {
 			IsApplied: func(g grant.Grant) (bool, error) { return socketOf(g).Has(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
 			Apply:     func(g grant.Grant) error { return socketOf(g).Add(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
-			Revoke:    func(g grant.Grant) error { return socketOf(g).Remove(g.ACL.UID, acl.Perm(g.ACL.Perm)) },
+			Revoke: func(g grant.Grant) error {
+				err := socketOf(g).Remove(g.ACL.UID, acl.Perm(g.ACL.Perm))
+				if errors.Is(err, acl.ErrLeft) {
+					return fmt.Errorf("%w: %w", grant.ErrLeft, err)
+				}
+				return err
+			},
 		},
 		grant.KindHost: {
 			IsApplied: func(g grant.Grant) (bool, error) {
@@ -105,7 +111,7 @@ func ForSocket(f *acl.File, uid int) (g grant.Grant, err error) {
 		return g, err
 	}
 	return grant.Grant{Kind: grant.KindACL, ACL: &grant.ACL{Path: real, Device: f.Device, Inode: f.Inode,
-		Owner: f.Owner, UID: uid, Perm: 6}}, nil
+		Owner: f.Owner, UID: uid, Perm: 6, Handle: f.Handle()}}, nil
 }
 
 // ForDisplay returns the grant that gives uid access to the X server s.
@@ -125,7 +131,7 @@ func Connect(display string, owner int, start xhost.StartFunc) (*xhost.Conn, err
 }
 
 func socketOf(g grant.Grant) acl.Socket {
-	return acl.Socket{Path: g.ACL.Path, Device: g.ACL.Device, Inode: g.ACL.Inode, Owner: g.ACL.Owner}
+	return acl.Socket{Path: g.ACL.Path, Device: g.ACL.Device, Inode: g.ACL.Inode, Owner: g.ACL.Owner, Handle: g.ACL.Handle}
 }
 
 // serverClient returns a client of the server of g that connects as the user who

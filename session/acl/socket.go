@@ -114,7 +114,8 @@ func (f *File) fail(verb string, err error) error {
 type Socket struct {
 	Path          string
 	Device, Inode uint64
-	Owner         int // uid
+	Owner         int    // uid
+	Handle        string // of File.Handle: finds the socket wherever it was moved
 }
 
 // open opens s, unless it was replaced.
@@ -157,11 +158,15 @@ func (s Socket) Add(uid int, perm Perm) error {
 	return f.Set(l.With(uid, perm))
 }
 
-// Remove undoes Add. It changes nothing, and returns nil, if the socket is gone
-// or was replaced, or if its entry has other permissions now.
+// Remove undoes Add, wherever the socket was moved. It changes nothing, and returns
+// nil, if the socket no longer exists, or if its entry has other permissions now. The
+// error is ErrLeft if the socket is not at its path, but may still exist.
 func (s Socket) Remove(uid int, perm Perm) error {
 	f, err := s.open()
-	if errors.Is(err, ErrReplaced) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENOTSOCK) {
+	if err != nil {
+		f, err = s.openHandle()
+	}
+	if errors.Is(err, unix.ESTALE) {
 		return nil
 	}
 	if err != nil {

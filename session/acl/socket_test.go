@@ -58,7 +58,7 @@ func readState(t *testing.T, path string) string {
 	return run(t, "getfacl", "-pcn", path) + st.Mode().String()
 }
 
-func (f *File) socket() Socket { return Socket{f.path, f.Device, f.Inode, f.Owner} }
+func (f *File) socket() Socket { return Socket{f.path, f.Device, f.Inode, f.Owner, f.Handle()} }
 
 // directories makes a directory on each kind of file system with ACLs.
 func directories(t *testing.T) []string {
@@ -137,7 +137,7 @@ func TestChangedSince(t *testing.T) {
 		t.Errorf("rwx does not grant rw: %v", err)
 	}
 	run(t, "setfacl", "-m", "u:12345:rw", path)
-	for _, other := range []Socket{{path, s.Device, s.Inode + 1, s.Owner}, {path, s.Device + 1, s.Inode, s.Owner}, {path, s.Device, s.Inode, s.Owner + 1}} {
+	for _, other := range []Socket{{path, s.Device, s.Inode + 1, s.Owner, ""}, {path, s.Device + 1, s.Inode, s.Owner, ""}, {path, s.Device, s.Inode, s.Owner + 1, ""}} {
 		before := readState(t, path)
 		if err := other.Add(1, 6); !errors.Is(err, ErrReplaced) {
 			t.Errorf("%+v: %v", other, err)
@@ -145,7 +145,7 @@ func TestChangedSince(t *testing.T) {
 		if _, err := other.Has(12345, 6); !errors.Is(err, ErrReplaced) {
 			t.Errorf("%+v: %v", other, err)
 		}
-		if err := other.Remove(12345, 6); err != nil || readState(t, path) != before {
+		if err := other.Remove(12345, 6); !errors.Is(err, ErrLeft) || readState(t, path) != before {
 			t.Errorf("%+v: %v, %s", other, err, readState(t, path))
 		}
 	}
@@ -160,7 +160,7 @@ func TestChangedSince(t *testing.T) {
 		t.Errorf("%v, %s", err, readState(t, path))
 	}
 	for _, p := range []string{path + ".gone", path + "/below"} {
-		if err := (Socket{Path: p}).Remove(1, 6); err != nil {
+		if err := (Socket{Path: p}).Remove(1, 6); !errors.Is(err, ErrLeft) {
 			t.Error(err)
 		}
 	}

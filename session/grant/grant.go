@@ -36,6 +36,8 @@ type ACL struct {
 	Owner  int    `json:"owner"` // uid
 	UID    int    `json:"uid"`   // the user who is granted access
 	Perm   uint16 `json:"perm"`  // permission bits, 1 to 7
+	// Handle finds the socket if it was moved. It is "" if the file system has none.
+	Handle string `json:"handle,omitempty"`
 }
 
 // Host is SI:localuser:#UID in the host list of an X server.
@@ -59,6 +61,10 @@ type Kind struct {
 	Revoke func(Grant) error
 }
 
+// ErrLeft is returned by Revoke if nobody can tell whether the target still exists.
+// The journal keeps the grant, without complaint.
+var ErrLeft = errors.New("the target cannot be found")
+
 // Table maps the name of each kind to its functions.
 type Table map[string]Kind
 
@@ -75,7 +81,7 @@ func (g Grant) validate(table Table) error {
 	}
 	isID := func(n int) bool { return n >= 0 && n <= maxID }
 	isFile := func(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && len(p) < 4096 }
-	if a := g.ACL; a != nil && (!isFile(a.Path) || a.Inode == 0 || !isID(a.Owner) || !isID(a.UID) || a.Perm == 0 || a.Perm > 7) {
+	if a := g.ACL; a != nil && (!isFile(a.Path) || a.Inode == 0 || !isID(a.Owner) || !isID(a.UID) || a.Perm == 0 || a.Perm > 7 || len(a.Handle) > 300) {
 		return bad
 	}
 	if h := g.Host; h != nil && (h.Display == "" || len(h.Display) >= 4096 || h.PID <= 0 || h.Start == "" || len(h.Start) > 20 ||

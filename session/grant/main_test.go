@@ -182,7 +182,14 @@ func realTable() Table {
 		KindACL: {
 			IsApplied: func(g Grant) (bool, error) { s, uid, perm := entry(g); return s.Has(uid, perm) },
 			Apply:     func(g Grant) error { s, uid, perm := entry(g); return s.Add(uid, perm) },
-			Revoke:    func(g Grant) error { s, uid, perm := entry(g); return s.Remove(uid, perm) },
+			Revoke: func(g Grant) error {
+				s, uid, perm := entry(g)
+				err := s.Remove(uid, perm)
+				if errors.Is(err, acl.ErrLeft) {
+					return ErrLeft
+				}
+				return err
+			},
 		},
 		KindHost: {
 			IsApplied: func(g Grant) (bool, error) { c, s, uid := host(g); return c.HasUser(s, uid) },

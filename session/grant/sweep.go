@@ -72,7 +72,7 @@ func (r *revoker) revoke(g Grant) error {
 	r.j.reached("revoke")
 	err := r.table[g.Kind].Revoke(g)
 	r.j.reached("revoked")
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrLeft) {
 		r.errs = append(r.errs, fmt.Errorf("cannot revoke the grant of %s: %w", g, err))
 	}
 	r.results[string(line)] = err
