@@ -15,25 +15,31 @@ import (
 )
 
 // Under every identity, with and without a helper process, kill -9 of chrun ends the
-// first process, and ^C reaches a program that catches it exactly once.
+// first process, ^C reaches a program that catches it exactly once, and the program can
+// change the window's size.
 func TestJobsOfEachIdentity(t *testing.T) {
 	s := openStage(t, headless.Options{Bus: true})
 	user := func(flags ...string) []string { return s.user(append([]string{chrunProgram, "-q"}, flags...)...) }
 	sudo := func(flags ...string) []string {
 		return bySudo.words(s, append([]string{chrunProgram, "-q"}, flags...)...)
 	}
+	plain, sub := s.mountAccountsTree(freeID()), s.mountSubordinateTree()
 	for _, c := range []struct {
-		name  string
-		words []string
-		uid   int
+		name, tree string
+		words      []string
+		uid        int
 	}{
-		{"match", user(), s.User.UID},
-		{"remap", user("-u", "games", "--identity=remap"), s.User.UID},
-		{"grant", sudo("-u", "5", "--identity=grant"), 5},
-		{"direct", append(noNamespaces[:len(noNamespaces):len(noNamespaces)], sudo()...), s.User.UID},
-		{"root", sudo("-u", "root"), 0},
+		{"match", s.chroot, user(), s.User.UID},
+		{"match by sudo", s.chroot, sudo(), s.User.UID},
+		{"remap", s.chroot, user("-u", "games", "--identity=remap"), s.User.UID},
+		{"subid", sub, user(), s.User.UID},
+		{"subid by sudo", sub, sudo(), s.User.UID},
+		{"idmap", plain, sudo("-u", "user", "--identity=idmap"), s.User.UID},
+		{"grant", s.chroot, sudo("-u", "5", "--identity=grant"), 5},
+		{"direct", s.chroot, append(noNamespaces[:len(noNamespaces):len(noNamespaces)], sudo()...), s.User.UID},
+		{"root", s.chroot, sudo("-u", "root"), 0},
 	} {
-		t.Run(c.name, func(t *testing.T) { checkJob(t, s, c.words, c.uid) })
+		t.Run(c.name, func(t *testing.T) { checkJob(t, s, append(c.words, "-c", c.tree), c.uid) })
 	}
 }
 
@@ -44,8 +50,8 @@ func checkJob(t *testing.T, s *stage, words []string, uid int) {
 	defer cancel()
 	// Connecting to the bus starts the helper process.
 	const script = `gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId >/dev/null && echo bus
-trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line"; done`
-	line := session.Quote(append(words, "-c", s.chroot, "-C", "/", "sh", "-c", script)...)
+trap 'echo resized' WINCH; stty rows 33 cols 77; stty size; trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line"; done`
+	line := session.Quote(append(words, "-C", "/", "sh", "-c", script)...)
 	cmd := s.command(ctx, "/tmp", "script", "-qec", line, "/dev/null")
 	var out safeBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -65,6 +71,9 @@ trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line";
 	waitOutput("bus")
 	waitOutput("pid=")
 	waitOutput("\n")
+	if !strings.Contains(out.String(), "resized") || !strings.Contains(out.String(), "33 77") {
+		t.Errorf("the window's size: %q", out.String())
+	}
 	_, rest, _ := strings.Cut(out.String(), "pid=")
 	pid := 0
 	fmt.Sscan(rest, &pid)
