@@ -11,6 +11,7 @@ import (
 	"chrun/display/x11/xhost"
 	"chrun/internal/grants"
 	"chrun/session"
+	"chrun/session/grant"
 	"chrun/session/launch"
 	"chrun/session/rootfs"
 )
@@ -129,6 +130,12 @@ func (s *Services) grant() error {
 		return err
 	}
 	started = true
+	return s.admit(entry, table, servers)
+}
+
+// admit makes the grants. servers are the X servers by display.
+func (s *Services) admit(entry *grant.Launch, table grant.Table, servers map[string]xhost.Server) error {
+	id := s.plan.Identity
 	for _, a := range s.plan.Admissions {
 		g, err := grants.ForDisplay(a.Display, servers[a.Display], id.UID), error(nil)
 		if a.Socket != "" {
