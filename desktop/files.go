@@ -25,9 +25,15 @@ var Files = session.Feature{
 func detectFiles(f *session.Facts) session.Share {
 	var s session.Share
 	seen := map[session.HostPath]bool{}
-	for _, arg := range f.Argv[min(1, len(f.Argv)):] {
-		p := argumentPath(arg, f.Base)
-		if p == "" || seen[p] {
+	for i := 1; i < len(f.Argv); i++ {
+		p := argumentPath(f.Argv[i], f.Base)
+		if p == "" {
+			continue
+		}
+		if c, ok := findClicked(f, i, p); ok {
+			s.Clicked = append(s.Clicked, c)
+		}
+		if seen[p] {
 			continue
 		}
 		seen[p] = true

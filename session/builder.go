@@ -22,7 +22,7 @@ type Offer struct {
 // Decide makes the plan from the facts, the request and what the features
 // offer. It changes nothing. The text of an error is for the person.
 func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, error) {
-	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable), linked: map[Path]bool{}, hidden: map[string]HostPath{}, plan: &Plan{
+	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable), linked: map[Path]bool{}, hidden: map[string]HostPath{}, clicked: map[HostPath]bool{}, plan: &Plan{
 		Name: f.Name, Tree: f.Root.Dir(), Identity: f.Identity, User: f.Account.Name, Argv: req.Argv,
 		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups,
 		NoTyping: f.Caller.ThroughRoot && f.Identity.Kind != AsRoot}}
@@ -39,6 +39,11 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 	}
 	b.addRequestedBinds()
 	b.shareCwd()
+	for _, o := range offers {
+		for _, c := range o.Share.Clicked {
+			b.showClicked(o.Feature.Name, c)
+		}
+	}
 	for _, o := range offers {
 		b.coverSockets(o)
 	}
@@ -73,7 +78,9 @@ type builder struct {
 	// caller's home, by name. Those in the place of links are in plan.StandIns.
 	linked map[Path]bool
 	hidden map[string]HostPath
-	err    error
+	// clicked are the files that the program gets at another path.
+	clicked map[HostPath]bool
+	err     error
 }
 
 func (b *builder) report(feature, state string) {

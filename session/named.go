@@ -56,7 +56,7 @@ func (b *builder) explainNamed(named []HostPath) {
 		rest, ok := strings.CutPrefix(string(p), string(home)+"/")
 		name, _, _ := strings.Cut(rest, "/")
 		isInArgument := func(arg string) bool { return strings.Contains(arg, string(p)) }
-		if !ok || explained[name] || inHome && !slices.ContainsFunc(b.req.Argv, isInArgument) {
+		if !ok || b.clicked[p] || explained[name] || inHome && !slices.ContainsFunc(b.req.Argv, isInArgument) {
 			continue
 		}
 		explained[name] = b.explainHidden(name) || p != b.f.Caller.Cwd && b.explainMissing(p)
@@ -89,7 +89,7 @@ func (b *builder) explainMissing(p HostPath) bool {
 	home := b.f.Caller.Account.Home
 	name := strings.TrimPrefix(string(p), home+"/")
 	var st unix.Stat_t
-	if unix.Lstat(string(p), &st) != nil || b.exists(Path(p)) {
+	if unix.Lstat(string(p), &st) != nil || b.exists(Path(p)) || b.linked[Path(p)] {
 		return false
 	}
 	why := ""

@@ -62,6 +62,7 @@ type Plan struct {
 	Features []FeatureState
 	Notes    []string // for -v
 	Warnings []string
+	Notices  []string `json:",omitempty"` // warnings for a person who clicked something
 }
 
 // Relay is a socket that a program reaches through chrun. For a bus, the relay

@@ -30,6 +30,7 @@ type Facts struct {
 	// which is "" if they are paths inside.
 	Argv []string
 	Base HostPath
+	App  string // the ID of the menu entry that started it, or ""
 }
 
 // Feature is one thing of the host that a program in the chroot can use. The
@@ -61,6 +62,7 @@ type Share struct {
 	Admissions   []Admission // grants for a program with another uid, besides those for the sockets in Binds
 	Cover        []Path      // existing sockets inside over which /dev/null is mounted
 	HomeEntries  []HomeEntry // visible entries of the caller's home
+	Clicked      []Clicked   // what was clicked on the host
 	Named        []HostPath  // paths in the caller's home that the command line names
 	Notes        []string    // further lines for -v
 	Windows      []string    // printed even without -v if the program opens windows: on which screen

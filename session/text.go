@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -32,7 +33,7 @@ func (p *Plan) Text() string {
 	for _, kv := range p.Env {
 		w.printf("  %s\n", Quote(kv))
 	}
-	for _, text := range p.Warnings {
+	for _, text := range slices.Concat(p.Warnings, p.Notices) {
 		w.printf("\nwarning: %s\n", text)
 	}
 	for _, text := range p.Notes {

@@ -5,6 +5,7 @@ import (
 	"chrun/internal/cli"
 	"chrun/internal/helper"
 	"chrun/internal/request"
+	"chrun/session"
 )
 
 // beginMenuLaunch sends the calls of a launch from the menu. The caller closes
@@ -17,7 +18,7 @@ func (c *command) beginMenuLaunch(in request.Input) *menu.Pending {
 }
 
 // finishMenuLaunch prints the answers to those calls.
-func (c *command) finishMenuLaunch(p *menu.Pending, l *request.Launch) {
+func (c *command) finishMenuLaunch(p *menu.Pending, l *request.Launch, plan *session.Plan) {
 	note, warning := p.Finish(menu.Launch{Tree: l.Root.Dir(), Config: l.Choice.Config(), Command: c.flags.Command})
 	if note != "" {
 		c.note(note)
@@ -25,10 +26,14 @@ func (c *command) finishMenuLaunch(p *menu.Pending, l *request.Launch) {
 	if l.NoDisplay != "" && c.flags.App != "" && !cli.IsTerminal(2) { // it is printed with the other warnings
 		helper.Notify(c.env, c.flags.App, l.NoDisplay)
 	}
+	notices := plan.Notices
 	if warning != "" {
-		c.warn(warning)
+		notices = append(notices, warning)
+	}
+	for _, text := range notices {
+		c.warn(text)
 		if !cli.IsTerminal(2) {
-			helper.Notify(c.env, c.flags.App, warning)
+			helper.Notify(c.env, c.flags.App, text)
 		}
 	}
 }

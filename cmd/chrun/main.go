@@ -163,7 +163,7 @@ func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
 			return err
 		}
 	}
-	c.finishMenuLaunch(pending, l)
+	c.finishMenuLaunch(pending, l, plan)
 	return c.start(l, plan)
 }
 

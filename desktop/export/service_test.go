@@ -38,7 +38,9 @@ func TestServiceNames(t *testing.T) {
 	if err != nil || strings.Contains(string(entry), "DBusActivatable=true") || !strings.Contains(string(entry), "evil") {
 		t.Errorf("%s, %v", entry, err)
 	}
-	if !slices.ContainsFunc(plan.Notes, func(n Note) bool { return n.ID == "org.freedesktop.secrets" && strings.Contains(n.Text, "interface of the desktop") }) {
+	if !slices.ContainsFunc(plan.Notes, func(n Note) bool {
+		return n.ID == "org.freedesktop.secrets" && strings.Contains(n.Text, "interface of the desktop")
+	}) {
 		t.Errorf("no reason in %+v", plan.Notes)
 	}
 }

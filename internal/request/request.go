@@ -57,7 +57,7 @@ type Launch struct {
 // Build finds the account inside and reads what was asked for.
 func Build(in Input) (*Launch, error) {
 	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
-	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command}
+	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command, App: in.Flags.App}
 	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, NoDesktop: in.Role.Bare,
 		UnsetEnv: in.Flags.UnsetEnv, FromMenu: in.Flags.App != "", AnyCwd: in.Flags.AnyCwd}
 	if in.Flags.Cwd == "" {
