@@ -146,7 +146,7 @@ func (c *command) syncOne(name string, hasExports bool, f *exportFlags) error {
 	if err != nil {
 		return err
 	}
-	exported, err := chroots.OpenExported(conf, name, hasExports)
+	exported, err := chroots.OpenExported(c.caller, conf, name, hasExports)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (c *command) openNamed(name string) (*rootfs.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	return chroots.OpenNamed(conf, name)
+	return chroots.OpenNamed(c.caller, conf, name)
 }
 
 func (c *command) newApps() *cobra.Command {

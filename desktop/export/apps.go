@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"chrun/desktop/entry"
+	"chrun/desktop/export/inside"
 	"chrun/desktop/menu"
 	"chrun/session/rootfs"
 )
@@ -23,32 +24,67 @@ type App struct {
 // maxApps bounds how many entries of a chroot are read.
 const maxApps = 5000
 
-// ListApps returns the entries of a chroot in the order of their IDs. An entry in
-// /usr/local hides one of the same ID in /usr; deleted (Hidden) ones are left out.
+// maxDirs bounds how many directories for entries are read.
+const maxDirs = 1000
+
+// ListApps returns the entries of a chroot in the order of their IDs. The first
+// directory of data that has an ID hides it in the others; deleted (Hidden) entries
+// are left out, and those of exports, which run chrun.
 func ListApps(root *rootfs.Root) []App {
 	seen := map[string]bool{}
 	var apps []App
-	var walk func(dir rootfs.Path, prefix string, depth int)
-	walk = func(dir rootfs.Path, prefix string, depth int) {
-		entries, _ := root.List(dir)
-		for _, e := range entries {
-			name := e.Name()
+	walkEntries(root, func(dir rootfs.Path, prefix string, names []string) {
+		for _, name := range names {
 			id, ok := strings.CutSuffix(prefix+name, ".desktop")
-			switch {
-			case e.IsDir() && depth < 4:
-				walk(dir.Join(name), prefix+name+"-", depth+1)
-			case !ok || seen[id] || len(apps) == maxApps || !e.Type().IsRegular() && e.Type()&fs.ModeSymlink == 0:
-			default:
+			if ok && !seen[id] && len(apps) < maxApps {
 				seen[id] = true
 				apps = append(apps, readApp(root, id, dir.Join(name)))
 			}
 		}
-	}
-	walk("/usr/local/share/applications", "", 0)
-	walk("/usr/share/applications", "", 0)
-	apps = slices.DeleteFunc(apps, func(a App) bool { return a.Entry != nil && a.Entry.Bool("Hidden") })
+	})
+	apps = slices.DeleteFunc(apps, func(a App) bool {
+		return a.Entry != nil && (a.Entry.Bool("Hidden") || path.Base(a.Entry.Program()) == "chrun")
+	})
 	slices.SortFunc(apps, func(a, b App) int { return cmp.Compare(a.ID, b.ID) })
 	return apps
+}
+
+// walkEntries calls visit for each directory that has entries, with the files and
+// links in it. prefix is what IDs there begin with.
+func walkEntries(root *rootfs.Root, visit func(dir rootfs.Path, prefix string, names []string)) {
+	type inode struct{ dev, ino uint64 }
+	seen := map[inode]bool{}
+	var walk func(dir rootfs.Path, prefix string, depth int)
+	walk = func(dir rootfs.Path, prefix string, depth int) {
+		st, err := root.Stat(dir)
+		key := inode{uint64(st.Dev), st.Ino}
+		if err != nil || seen[key] || len(seen) == maxDirs {
+			return
+		}
+		seen[key] = true
+		entries, _ := root.List(dir)
+		var names, dirs, links []string
+		for _, e := range entries {
+			name, isLink := e.Name(), e.Type()&fs.ModeSymlink != 0
+			switch {
+			case e.IsDir():
+				dirs = append(dirs, name)
+			case isLink && !strings.HasSuffix(name, ".desktop") && root.IsDir(dir.Join(name)):
+				links = append(links, name)
+			case isLink, e.Type().IsRegular():
+				names = append(names, name)
+			}
+		}
+		visit(dir, prefix, names)
+		for _, name := range append(dirs, links...) {
+			if depth < 8 {
+				walk(dir.Join(name), prefix+name+"-", depth+1)
+			}
+		}
+	}
+	for _, dir := range inside.DataDirs(root) {
+		walk(dir.Join("applications"), "", 0)
+	}
 }
 
 func readApp(root *rootfs.Root, id string, p rootfs.Path) App {
@@ -97,28 +133,7 @@ func isValidID(id string) bool {
 	return menu.ValidID(id) && len(id) <= 160 && id[0] != '.' && id[0] != '-' && !strings.ContainsAny(id, "\\\ufffd")
 }
 
-// programDirs are the directories of a chroot that hold programs.
-var programDirs = []rootfs.Path{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/games", "/usr/local/games"}
-
 // FindProgram returns the path of a program in the chroot, or "".
 func FindProgram(root *rootfs.Root, name string) rootfs.Path {
-	isExecutable := func(p rootfs.Path) bool {
-		st, err := root.Stat(p)
-		return err == nil && st.Mode&0o170000 == 0o100000 && st.Mode&0o111 != 0
-	}
-	if path.IsAbs(name) {
-		if p := rootfs.Path(path.Clean(name)); isExecutable(p) {
-			return p
-		}
-		return ""
-	}
-	if name == "" || strings.Contains(name, "/") {
-		return ""
-	}
-	for _, dir := range programDirs {
-		if p := dir.Join(name); isExecutable(p) {
-			return p
-		}
-	}
-	return ""
+	return inside.FindProgram(root, inside.ProgramDirs(root), name)
 }

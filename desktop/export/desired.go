@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chrun/desktop/entry"
+	"chrun/desktop/export/inside"
 	"chrun/desktop/export/service"
 	"chrun/session/rootfs"
 )
@@ -69,7 +70,7 @@ func computeDesired(h *Host, root *rootfs.Root, chroot string, selection *Select
 		types := newTypeExporter(b)
 		names := newNamer(b, types.without.Entries())
 		types.limit(apps, names)
-		x := &appExporter{b, names, types, newIconExporter(b)}
+		x := &appExporter{b, names, types, newIconExporter(b), inside.ProgramDirs(b.root)}
 		for _, a := range apps {
 			x.export(a)
 		}
@@ -168,6 +169,8 @@ type appExporter struct {
 	names *namer
 	types *typeExporter
 	icons *iconExporter
+
+	programs []rootfs.Path // directories of the chroot
 }
 
 // export adds the entry of an app, its icons and its D-Bus service.
@@ -230,7 +233,7 @@ func (x *appExporter) check(a *App) error {
 	if !isValidID(a.ID) {
 		return fmt.Errorf("its ID %.80q cannot be a file name", a.ID)
 	}
-	if program := a.Entry.String("TryExec"); program != "" && FindProgram(x.root, program) == "" {
+	if program := a.Entry.String("TryExec"); program != "" && inside.FindProgram(x.root, x.programs, program) == "" {
 		return fmt.Errorf("its TryExec names a program that the chroot does not have: %.80q", program)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/desktop/export/inside"
 	"chrun/session/rootfs"
 )
 
@@ -82,12 +83,17 @@ func (s *Set) treeState(root *rootfs.Root, selection *Selection) string {
 	h := stateHash{sha256.New()}
 	host := s.host
 	fmt.Fprintln(h, *selection, host.Launcher, host.Locale, host.Dirs, host.RuntimeDir)
-	for _, dir := range []rootfs.Path{"/usr/share/applications", "/usr/local/share/applications", "/usr/share/mime/packages", "/usr/share/dbus-1/services",
-		"/usr/share/pixmaps", "/usr/local/share/pixmaps", "/usr/share/icons", "/usr/local/share/icons",
-		"/usr/share/icons/hicolor", "/usr/local/share/icons/hicolor"} { // other themes have a cache, and its update changes the theme's directory
-		h.addTreeDir(root, dir)
+	for _, p := range inside.LoginFiles {
+		if st, err := root.Stat(p); err == nil {
+			io.WriteString(h, stamp(&st))
+		}
 	}
-	for _, theme := range []rootfs.Path{"/usr/share/icons/hicolor", "/usr/local/share/icons/hicolor"} {
+	walkEntries(root, func(dir rootfs.Path, _ string, _ []string) { h.addTreeDir(root, dir) })
+	for _, data := range inside.DataDirs(root) {
+		theme := data.Join("icons/hicolor") // other themes have a cache, and its update changes the theme's directory
+		for _, dir := range []rootfs.Path{data.Join("mime/packages"), data.Join("dbus-1/services"), data.Join("pixmaps"), data.Join("icons"), theme} {
+			h.addTreeDir(root, dir)
+		}
 		sizes, _ := root.List(theme)
 		for _, e := range sizes {
 			h.addTreeDir(root, theme.Join(e.Name()))

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"chrun/desktop/entry"
+	"chrun/desktop/export/inside"
 	"chrun/desktop/export/mime"
-	"chrun/session/rootfs"
 )
 
 // typeExporter decides which types exported entries may open, and exports the
@@ -110,16 +110,19 @@ func (x *typeExporter) exportPackage() {
 	if len(x.opened) == 0 {
 		return
 	}
-	dir := rootfs.Path("/usr/share/mime/packages")
-	entries, _ := x.root.List(dir)
 	p := x.without.NewPackage(func(t string) bool { return x.opened[t] })
-	for _, e := range entries {
-		data, err := x.root.Read(dir.Join(e.Name()))
-		if err != nil || path.Ext(e.Name()) != ".xml" {
-			continue
-		}
-		if err := p.Add(data); err != nil {
-			x.note("", "cannot read %s: %v", dir.Join(e.Name()), err)
+	dirs := inside.DataDirs(x.root)
+	for _, dir := range slices.Backward(dirs) { // programs read those of the system first
+		dir = dir.Join("mime/packages")
+		entries, _ := x.root.List(dir)
+		for _, e := range entries {
+			data, err := x.root.Read(dir.Join(e.Name()))
+			if err != nil || path.Ext(e.Name()) != ".xml" {
+				continue
+			}
+			if err := p.Add(data); err != nil {
+				x.note("", "cannot read %s: %v", dir.Join(e.Name()), err)
+			}
 		}
 	}
 	if data := p.Bytes(); data != nil {

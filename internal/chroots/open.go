@@ -11,10 +11,11 @@ import (
 	"chrun/session/rootfs"
 )
 
-// OpenNamed opens the chroot of that name for an export. The caller closes it.
+// OpenNamed opens the chroot of that name for an export by c, with the home that
+// launches use. The caller closes it.
 // Errors are *export.Error if name is a directory, *config.UnknownError,
 // *config.Error and *cli.ChrootError.
-func OpenNamed(conf *config.Config, name string) (*rootfs.Root, error) {
+func OpenNamed(c *session.Caller, conf *config.Config, name string) (*rootfs.Root, error) {
 	if strings.Contains(name, "/") {
 		return nil, &export.Error{Verb: "export", What: session.Quote(name), Why: "menu entries need a name for the chroot", Next: "chrunctl add NAME " + session.Quote(name)}
 	}
@@ -26,6 +27,7 @@ func OpenNamed(conf *config.Config, name string) (*rootfs.Root, error) {
 	if err != nil {
 		return nil, &cli.ChrootError{Verb: "use", Dir: ch.Path, Err: err}
 	}
+	useHome(c, ch, root)
 	return root, nil
 }
 
@@ -39,8 +41,8 @@ type Exported struct {
 // OpenExported opens a chroot to bring its exports up to date. It is not an error
 // if the directory no longer exists or, for a chroot with exports, if the name is
 // no longer configured.
-func OpenExported(conf *config.Config, name string, hasExports bool) (*Exported, error) {
-	root, err := OpenNamed(conf, name)
+func OpenExported(c *session.Caller, conf *config.Config, name string, hasExports bool) (*Exported, error) {
+	root, err := OpenNamed(c, conf, name)
 	var (
 		unknown *config.UnknownError
 		gone    *cli.ChrootError

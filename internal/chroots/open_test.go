@@ -34,7 +34,7 @@ func loadConfig(t *testing.T, c *session.Caller, dir string) *config.Config {
 func TestOpenNamed(t *testing.T) {
 	c, dir := newCaller(t)
 	conf := loadConfig(t, c, dir)
-	root, err := OpenNamed(conf, "box")
+	root, err := OpenNamed(&session.Caller{}, conf, "box")
 	if err != nil || string(root.Dir()) != dir+"/home/tree" {
 		t.Fatal(root, err)
 	}
@@ -44,7 +44,7 @@ func TestOpenNamed(t *testing.T) {
 		"none":     `cannot find the chroot "none": configured chroots are box, gone | chrunctl list`,
 		"gone":     `cannot use "/no/such": no such file or directory | is it mounted? ls /no/such`,
 	} {
-		_, err := OpenNamed(conf, name)
+		_, err := OpenNamed(&session.Caller{}, conf, name)
 		if err == nil {
 			t.Fatalf("%s was opened", name)
 		}
@@ -66,17 +66,17 @@ func TestOpenExported(t *testing.T) {
 		{"gone", false, Exported{Note: `cannot use "/no/such": no such file or directory: removing its exports`}},
 		{"none", true, Exported{Forgotten: true, Note: "none is no longer configured: removing its exports"}},
 	} {
-		if got, err := OpenExported(conf, x.name, x.hasExports); err != nil || *got != x.want {
+		if got, err := OpenExported(&session.Caller{}, conf, x.name, x.hasExports); err != nil || *got != x.want {
 			t.Errorf("%+v: %+v %v", x, got, err)
 		}
 	}
-	e, err := OpenExported(conf, "box", true)
+	e, err := OpenExported(&session.Caller{}, conf, "box", true)
 	if err != nil || e.Root == nil || e.Forgotten || e.Note != "" {
 		t.Fatal(e, err)
 	}
 	e.Root.Close()
 	var unknown *config.UnknownError
-	if _, err := OpenExported(conf, "none", false); !errors.As(err, &unknown) {
+	if _, err := OpenExported(&session.Caller{}, conf, "none", false); !errors.As(err, &unknown) {
 		t.Error(err)
 	}
 }

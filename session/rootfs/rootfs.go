@@ -65,6 +65,9 @@ type Root struct {
 	// raise gives this thread the rights to search the tree, or is nil.
 	raise   func() (lower func())
 	failure atomic.Pointer[os.PathError]
+	// home has what is below at, or is nil.
+	home *Root
+	at   Path
 }
 
 // Failure is the first error for which IsFailure holds. What was decided from such answers, most of which only
@@ -168,7 +171,12 @@ type NotChrootError struct {
 func (e *NotChrootError) Error() string { return fmt.Sprintf("%s is not a chroot: %s", e.Dir, e.Why) }
 
 // Close closes the tree.
-func (r *Root) Close() error { return unix.Close(r.fd) }
+func (r *Root) Close() error {
+	if r.home != nil {
+		r.home.Close()
+	}
+	return unix.Close(r.fd)
+}
 
 // Dir returns the canonical path of the tree on the host.
 func (r *Root) Dir() HostPath { return r.dir }
@@ -178,6 +186,9 @@ const resolveInside = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // open opens p inside the tree; the caller closes the result.
 func (r *Root) open(p Path, flags int) (int, error) {
+	if home, at := r.inHome(p); home != r {
+		return home.open(at, flags)
+	}
 	if r.raise != nil {
 		defer r.raise()()
 	}

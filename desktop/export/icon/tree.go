@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/desktop/export/inside"
 	"chrun/session/rootfs"
 )
 
@@ -50,10 +51,17 @@ const (
 	maxImages  = 100 // of one name in one theme
 )
 
-// iconDirs and pixmapDirs are the directories for icons of a system; earlier ones
+// listDirs returns the directories for icons, in themes and without; earlier ones
 // win.
-var iconDirs = []rootfs.Path{"/usr/local/share/icons", "/usr/share/icons"}
-var pixmapDirs = []rootfs.Path{"/usr/local/share/pixmaps", "/usr/share/pixmaps"}
+func listDirs(root *rootfs.Root) (icons, pixmaps []rootfs.Path) {
+	for i, data := range inside.DataDirs(root) {
+		icons, pixmaps = append(icons, data.Join("icons")), append(pixmaps, data.Join("pixmaps"))
+		if home := root.Home(); i == 0 && home != "" {
+			icons = append(icons, home.Join(".icons"))
+		}
+	}
+	return icons, pixmaps
+}
 
 // preferredThemes are searched first: hicolor, where programs put their own icons,
 // and themes that others inherit from. The others follow by name.
@@ -63,6 +71,7 @@ var preferredThemes = []string{"hicolor", "Adwaita", "gnome", "breeze", "oxygen"
 func Open(root *rootfs.Root) *Tree {
 	t := &Tree{root: root, entriesLeft: maxEntries}
 	found := map[string]*theme{}
+	iconDirs, pixmapDirs := listDirs(root)
 	for _, base := range iconDirs {
 		entries, _ := root.List(base)
 		for _, e := range entries {

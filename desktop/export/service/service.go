@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"chrun/desktop/export/inside"
 	"chrun/session/rootfs"
 )
 
@@ -21,14 +22,13 @@ const (
 )
 
 // FindCommand returns the command with which the chroot's session bus would start
-// the service of that name: from NAME.service below /usr/local/share or /usr/share,
-// if it has Name=NAME. (dbus-daemon also accepts other file names; dbus-broker does
+// the service of that name: from NAME.service in a directory for data, if it has Name=NAME. (dbus-daemon also accepts other file names; dbus-broker does
 // not.)
 func FindCommand(root *rootfs.Root, name string) (argv []string, ok bool) {
 	if !isValidName(name) {
 		return nil, false
 	}
-	for _, data := range []rootfs.Path{"/usr/local/share", "/usr/share"} {
+	for _, data := range inside.DataDirs(root) {
 		p := data.Join(dir, name+".service")
 		if st, err := root.Stat(p); err != nil || st.Size > maxFile {
 			continue
