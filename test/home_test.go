@@ -349,6 +349,41 @@ func TestDataDirsDeadMount(t *testing.T) {
 	}
 }
 
+// A launch that must look at such a file system says what it waits for, and can be
+// ended.
+func TestDeadTree(t *testing.T) {
+	headless.Root(t)
+	d, home := homeDesk(t)
+	dead := filepath.Join(home, "dead")
+	if err := errors.Join(os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
+		t.Fatal(err)
+	}
+	unmount, err := mountDead(dead, d.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unmount()
+	for _, signal := range []os.Signal{os.Interrupt, unix.SIGTERM, unix.SIGHUP} {
+		cmd := d.Command(t.Context(), chrunProgram, "-c", dead+"/tree", "true")
+		var out safeBuffer
+		cmd.Stderr = &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, 10*time.Second, "chrun says what it waits for", func() bool { return strings.Contains(out.String(), "still waiting for "+dead) })
+		cmd.Process.Signal(signal)
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			t.Errorf("%v does not end chrun", signal)
+			cmd.Process.Kill()
+			<-ended
+		}
+	}
+}
+
 // Whatever a program saves, by whatever spelling and from wherever, is on the host
 // at the same path, or chrun says where it is.
 func TestNothingIsLost(t *testing.T) {

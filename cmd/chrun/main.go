@@ -19,12 +19,14 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 
 	"chrun/internal/cli"
 	"chrun/internal/elevate"
 	"chrun/internal/helper"
 	"chrun/internal/homereport"
 	"chrun/internal/request"
+	"chrun/internal/stall"
 	"chrun/internal/suggest"
 	"chrun/session"
 	"chrun/session/config"
@@ -48,6 +50,10 @@ func main() {
 	case flags.Version:
 		io.WriteString(stdout, "chrun "+cli.Version()+"\n")
 	default:
+		launch.EndBySignals()
+		c.started = stall.Watch(2*time.Second, func(file string) {
+			c.warn("still waiting for " + session.Printable(file) + ": its file system does not answer (Ctrl-C ends this)")
+		})
 		err = c.run()
 	}
 	if err != nil {
@@ -59,6 +65,8 @@ func main() {
 type command struct {
 	flags *cli.Flags
 	env   session.Environ
+	// started ends the watch for file systems that do not answer.
+	started func()
 
 	suggest suggest.Context // what is known of the launch so far, for hints
 	// inherited are the descriptors that root's program inherits, but no helper process.
@@ -187,6 +195,7 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	report := homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller), c.flags.Quiet)
 	c.printReport(report.Earlier())
 	services.Home, services.Inherited = report.HomeSockets(), c.inherited
+	c.started()
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
 	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)
 	if errors.Is(err, launch.ErrOverlay) && !l.Request.NoOverlay {

@@ -83,6 +83,19 @@ func watchSignals() (signals int, err error) {
 	return p[0], nil
 }
 
+// EndBySignals gives the signals that end a program their default action, until
+// Run watches them. A thread that waits for a file system which does not answer
+// would not run Go's handler, and it is often the one to which the kernel gives the
+// signal.
+func EndBySignals() {
+	for _, s := range []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM} {
+		var dfl, old sigaction
+		if rtSigaction(s, nil, &old); old.handler != sigIgn {
+			rtSigaction(s, &dfl, nil)
+		}
+	}
+}
+
 // readSignals waits for signals and returns them.
 func readSignals(signals int) []siginfo {
 	var buf [16]siginfo

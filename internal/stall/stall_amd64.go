@@ -1,0 +1,5 @@
+package stall
+
+import "golang.org/x/sys/unix"
+
+const fstatat = unix.SYS_NEWFSTATAT
