@@ -19,7 +19,14 @@ func (c *command) beginMenuLaunch(in request.Input) *menu.Pending {
 
 // finishMenuLaunch prints the answers to those calls.
 func (c *command) finishMenuLaunch(p *menu.Pending, l *request.Launch, plan *session.Plan) {
-	note, warning := p.Finish(menu.Launch{Tree: l.Root.Dir(), Config: l.Choice.Config(), Command: c.flags.Command})
+	if c.flags.App == "" {
+		return
+	}
+	m := menu.Launch{Tree: l.Root.Dir(), Config: l.Choice.Config(), Command: c.flags.Command}
+	if plan.Home.Mode == session.HomeHost {
+		m.Home = session.HostPath(l.Caller.Account.Home)
+	}
+	note, warning := p.Finish(m)
 	if note != "" {
 		c.note(note)
 	}

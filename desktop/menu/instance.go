@@ -16,6 +16,7 @@ var instanceOptions = map[string]string{
 	"firefox": "--new-instance", "firefox-esr": "--new-instance", "firefox-bin": "--new-instance", "thunderbird": "--new-instance",
 	"gedit": "--standalone", "gnome-text-editor": "--standalone", "eog": "--new-instance", "geany": "--new-instance",
 	"mousepad": "--disable-server", "xfce4-terminal": "--disable-server", "gimp": "--new-instance", "gimp-2.10": "--new-instance",
+	"chromium": "--user-data-dir=DIR", "google-chrome": "--user-data-dir=DIR", "code": "--user-data-dir=DIR",
 	"kate": "--new", "inkscape": "--app-id-tag=TAG", "vlc": "--no-one-instance",
 }
 

@@ -64,6 +64,7 @@ type Launch struct {
 	Tree    session.HostPath
 	Config  *config.Config
 	Command []string
+	Home    session.HostPath // the caller's home if the program uses it, else ""
 }
 
 // Finish waits for the answers. It returns a note if there is no scope, and a
@@ -78,6 +79,9 @@ func (p *Pending) Finish(l Launch) (note, warning string) {
 		if pid := p.ownerPID(); pid > 0 {
 			warning = describeInstance(p.name, pid, l)
 		}
+	}
+	if warning == "" {
+		warning = findProfileLock(l)
 	}
 	p.Close()
 	return note, warning
