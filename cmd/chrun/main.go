@@ -29,6 +29,7 @@ import (
 	"chrun/internal/stall"
 	"chrun/internal/suggest"
 	"chrun/session"
+	"chrun/session/account"
 	"chrun/session/config"
 	"chrun/session/launch"
 	"chrun/session/rootfs"
@@ -54,10 +55,24 @@ func main() {
 		c.started = stall.Watch(2*time.Second, func(file string) {
 			c.warn("still waiting for " + session.Printable(file) + ": its file system does not answer (Ctrl-C ends this)")
 		})
+		defer endWithRights()
 		err = c.run()
 	}
 	if err != nil {
 		os.Exit(c.printError(err))
+	}
+}
+
+// endWithRights ends this process if a thread of it could not give up the rights of
+// root. No hint is made, for which files would be read.
+func endWithRights() {
+	switch r := recover().(type) {
+	case nil:
+	case *account.RightsError:
+		stderr.Line("chrun", r.Error())
+		os.Exit(125)
+	default:
+		panic(r)
 	}
 }
 

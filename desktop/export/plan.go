@@ -98,6 +98,9 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 		f.data = data
 		p.addFile(path, f, old, state)
 	}
+	if root != nil && root.Failure() != nil { // what could not be read is not missing: its entry must stay
+		return nil, root.Failure()
+	}
 	p.addRemovals(s.previous.files)
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.Path, b.Path) })
 	p.tidySelection(s.host, &s.previous.selection)

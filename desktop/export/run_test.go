@@ -1,12 +1,15 @@
 package export
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"chrun/desktop/export/mime"
 	"chrun/internal/headless"
@@ -192,5 +195,38 @@ func TestLock(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("a second run waits forever")
+	}
+}
+
+// A chroot that cannot be read is not one without programs: nothing is removed.
+func TestUnreadableChroot(t *testing.T) {
+	f := newFixture(t, map[string]string{"tree/usr/bin/a": "", "tree/usr/share/applications/a.desktop": "[Desktop Entry]\nType=Application\nName=A\nExec=a\n"})
+	if plan, failed := f.run(Selection{All: true}); len(plan.IDs) != 1 || failed != nil {
+		t.Fatalf("%+v %v", plan, failed)
+	}
+	set, err := Open(f.Host, "box", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	root, err := rootfs.Open(rootfs.HostPath(f.dir + "/tree"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := os.Remove(f.dir + "/tree/usr/share/applications/a.desktop"); err != nil { // so that it is not up to date
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	root.Exists("/usr/share")
+	unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	if plan, err := set.Plan(root, Selection{All: true}); !errors.Is(err, unix.EMFILE) {
+		t.Errorf("%+v %v", plan, err)
 	}
 }

@@ -28,7 +28,7 @@ func runAs(u account.Account, groups []int, f func()) error {
 		// Only the effective uid of root may set groups.
 		for _, err := range []error{setEffective(unix.SYS_SETRESUID, root), setEffective(unix.SYS_SETRESGID, rootGroup), setThreadGroups(own)} {
 			if err != nil {
-				panic(err) // this thread must not continue as another user
+				panic(&account.RightsError{Err: err}) // this thread must not continue as another user
 			}
 		}
 	}()

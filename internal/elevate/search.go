@@ -4,6 +4,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session/account"
 )
 
 // SearchAsRoot lets this thread search all directories until lower is called,
@@ -21,7 +23,7 @@ func SearchAsRoot() (lower func()) {
 	unix.Capset(&head, &raised[0])
 	return func() {
 		if err := unix.Capset(&head, &old[0]); err != nil {
-			panic(err) // this thread must not continue with more rights
+			panic(&account.RightsError{Err: err}) // this thread must not continue with more rights
 		}
 		runtime.UnlockOSThread()
 	}

@@ -27,6 +27,9 @@ func (s *Services) startTidying(root *rootfs.Root, files []launch.TreeFile) erro
 // launch's end, chrun's pipe and the tree, whose path may lead elsewhere by now.
 func tidy(words []string) int {
 	root, err := rootfs.OpenAt(firstFile+2, rootfs.HostPath(words[0]))
+	if err != nil { // nobody else removes the files: once more
+		root, err = rootfs.OpenAt(firstFile+2, rootfs.HostPath(words[0]))
+	}
 	if err != nil {
 		return 125
 	}

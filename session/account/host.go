@@ -3,6 +3,7 @@ package account
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path"
@@ -118,11 +119,17 @@ func becomeSavedRoot() (back func()) {
 	}
 	return func() {
 		if errno := setThreadUIDs(uid, euid, keep); errno != 0 {
-			panic(errno) // this thread must not continue as root
+			panic(&RightsError{errno}) // this thread must not continue as root
 		}
 		runtime.UnlockOSThread()
 	}
 }
+
+// A RightsError is what panics if a thread could not give up rights that it has taken
+// for a while. The process must end at once.
+type RightsError struct{ Err error }
+
+func (e *RightsError) Error() string { return fmt.Sprintf("cannot give up the rights of root: %v", e.Err) }
 
 // setThreadUIDs is setresuid(2) for this thread only, as unix.Setresuid is not.
 func setThreadUIDs(uid, euid, suid int) syscall.Errno {

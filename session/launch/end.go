@@ -52,8 +52,14 @@ func readEnd(fd int) bool {
 	return err == nil && n > 0 || err != nil && err != unix.EAGAIN && err != unix.EINTR
 }
 
-// isWatching reports whether an inotify instance has a watch (proc(5), fdinfo).
+// isWatching reports whether an inotify instance has a watch (proc(5), fdinfo). It
+// tries again after an error, because whoever asks gives up a launch without a watch.
 func isWatching(fd int) bool {
-	data, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
-	return err == nil && strings.Contains(string(data), "inotify wd:")
+	for range 3 {
+		data, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+		if err == nil {
+			return strings.Contains(string(data), "inotify wd:")
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"os"
 	"strconv"
 
@@ -31,8 +32,25 @@ func (r *Root) Read(p Path) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.readAndClose(fd, p)
+}
+
+func (r *Root) readAndClose(fd int, p Path) ([]byte, error) {
 	defer unix.Close(fd)
-	return readRegular(fd, string(p), 0)
+	data, err := readRegular(fd, string(p), 0)
+	if IsFailure(err) {
+		err = r.failed("read", p, cause(err))
+	}
+	return data, err
+}
+
+// cause returns the errno of an *os.PathError.
+func cause(err error) error {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
 }
 
 // ReadIf is like Read, but returns nil if accept rejects the file's status.
@@ -41,8 +59,7 @@ func (r *Root) ReadIf(p Path, accept func(*unix.Stat_t) bool) (data []byte, err 
 	if err != nil || fd < 0 {
 		return nil, err
 	}
-	defer unix.Close(fd)
-	return readRegular(fd, string(p), 0)
+	return r.readAndClose(fd, p)
 }
 
 // Open opens the regular file p of the tree for reading. The caller closes it.
@@ -67,7 +84,7 @@ func (r *Root) openRegular(p Path, accept func(*unix.Stat_t) bool) (int, error) 
 	defer unix.Close(at)
 	var st unix.Stat_t
 	if err := unix.Fstat(at, &st); err != nil {
-		return -1, &os.PathError{Op: "stat", Path: string(p), Err: err}
+		return -1, r.failed("stat", p, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return -1, &os.PathError{Op: "open", Path: string(p), Err: ErrNotRegular}
@@ -80,7 +97,7 @@ func (r *Root) openRegular(p Path, accept func(*unix.Stat_t) bool) (int, error) 
 		return unix.Open("/proc/self/fd/"+strconv.Itoa(at), unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: string(p), Err: err}
+		return -1, r.failed("open", p, err)
 	}
 	return fd, nil
 }

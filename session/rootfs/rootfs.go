@@ -292,6 +292,9 @@ func (r *Root) List(p Path) ([]fs.DirEntry, error) {
 	if err == io.EOF {
 		err = nil
 	}
+	if IsFailure(err) {
+		err = r.failed("list", p, cause(err))
+	}
 	if err == nil && len(list) > MaxEntries {
 		err = &os.PathError{Op: "list", Path: string(p), Err: ErrTooLarge}
 	}
