@@ -26,14 +26,14 @@ const (
 )
 
 // list returns the visible entries at the top of a directory, except the
-// directories on which chrun mounts.
-func list(dir string) map[string]entry {
+// directories on which chrun mounts. Those in mounted are known to be such.
+func list(dir string, mounted map[string]bool) map[string]entry {
 	entries, _ := os.ReadDir(dir)
 	names := map[string]entry{}
 	for _, e := range entries {
 		name := e.Name()
 		switch {
-		case name[0] == '.':
+		case name[0] == '.', e.IsDir() && mounted[name]:
 		case e.Type()&fs.ModeSymlink != 0:
 			target, _ := os.Readlink(path.Join(dir, name))
 			names[name] = entry{link, target}

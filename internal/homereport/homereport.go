@@ -29,6 +29,7 @@ type Report struct {
 	home    string  // of the caller
 	dir     string  // the home inside, on the host
 	record  *record // nil if there is none
+	mounted map[string]bool // directories of the home on which this launch mounts
 	before  map[string]entry
 	earlier news // what earlier launches have left unsaid
 	begun   time.Time
@@ -56,7 +57,8 @@ func Begin(plan *session.Plan, c *session.Caller, stateDir string, quiet bool) *
 	default:
 		return nil
 	}
-	r := &Report{plan: plan, home: c.Account.Home, dir: dir, before: list(dir), begun: time.Now(), quiet: quiet}
+	r := &Report{plan: plan, home: c.Account.Home, dir: dir, mounted: findMounted(plan), begun: time.Now(), quiet: quiet}
+	r.before = list(dir, r.mounted)
 	if r.record = openRecord(config.HomeRecord(stateDir, session.HostPath(dir))); r.record == nil {
 		return r
 	}
@@ -93,7 +95,7 @@ func (r *Report) End() (messages []Message) {
 	case r.plan.Home.Mode == session.HomeTemporary:
 		return nil
 	}
-	after := list(r.dir)
+	after := list(r.dir, r.mounted)
 	known, alone := map[string]string{}, false
 	if r.record != nil {
 		defer r.record.file.Close()
@@ -149,6 +151,17 @@ func (r *Report) mountPoints() map[string]bool {
 	return made
 }
 
+// findMounted returns the names at the top of the home on which a plan mounts.
+func findMounted(plan *session.Plan) map[string]bool {
+	home, names := plan.Env.Get("HOME"), map[string]bool{}
+	for _, m := range plan.Mounts {
+		if dir, name := path.Split(string(m.Dest)); strings.TrimSuffix(dir, "/") == home {
+			names[name] = true
+		}
+	}
+	return names
+}
+
 // isLink reports whether a symlink of the home is one that chrun has made.
 func (r *Report) isLink(name string, e entry) bool {
 	return e.kind == link && e.stamp == string(session.HomeAlias(session.HostPath(r.home)).Join(name))
@@ -187,6 +200,9 @@ func (r *Report) removedLinks(after map[string]entry) (names []string) {
 // of a shared directory, where they lead nowhere on the host. It returns the
 // names at the top of the home by path. Only directories that have changed are read.
 func (r *Report) movedLinks() map[string]string {
+	if !r.hasLinks() {
+		return nil
+	}
 	alias := string(session.HomeAlias(session.HostPath(r.home))) + "/"
 	found, seen := map[string]string{}, map[string]bool{} // a directory may be shared by two names
 	for _, m := range r.plan.Mounts {
@@ -208,6 +224,16 @@ func (r *Report) movedLinks() map[string]string {
 		}
 	}
 	return found
+}
+
+// hasLinks reports whether chrun has links at the top of the home.
+func (r *Report) hasLinks() bool {
+	for name, e := range r.before {
+		if r.isLink(name, e) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.plan.Preparations, func(p session.Preparation) bool { return p.Link != "" })
 }
 
 // save records that the person knows the entries of these names as they are now.

@@ -88,12 +88,13 @@ func TestReport(t *testing.T) {
 		{"a hidden file is made", func() { l.write(l.own+"/.new", "") }, "", ""},
 		{"a link is replaced", func() { l.write(l.own+"/notes.txt", "") }, "",
 			"~/notes.txt was written only in the chroot's home: yours is unchanged | to replace yours by it: mv ~/.local/own/notes.txt ~; to remove it: rm ~/.local/own/notes.txt"},
+		{"the link is made again", func() { os.Remove(l.own + "/notes.txt"); l.link("notes.txt") }, "", ""},
 		{"a link is moved away", func() {
 			os.Remove(l.own + "/notes.txt")
 			if err := os.Symlink("/run/host"+l.home+"/notes.txt", l.home+"/Pics/notes.txt"); err != nil {
 				t.Fatal(err)
 			}
-		}, "", "~/Pics/notes.txt is only a link: the file is still ~/notes.txt | to have the file there: cp --remove-destination ~/notes.txt ~/Pics/notes.txt"},
+		}, "", "~/Pics/notes.txt is only a link: the file is still ~/notes.txt | to have the file there: mv ~/notes.txt ~/Pics/notes.txt"},
 	} {
 		earlier, end := l.run(x.do)
 		if earlier != x.earlier || end != x.end {

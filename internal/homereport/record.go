@@ -29,24 +29,26 @@ const removed = "removed"
 // openRecord opens the record, or makes it. It returns nil if it cannot: then
 // launches report what they see, and nothing is lost.
 func openRecord(file string) *record {
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil && os.MkdirAll(path.Dir(file), 0o700) == nil {
-		f, err = os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	// With os.OpenFile a launch would start the poller of package os.
+	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_CLOEXEC
+	fd, err := unix.Open(file, flags, 0o600)
+	if err == unix.ENOENT && os.MkdirAll(path.Dir(file), 0o700) == nil {
+		fd, err = unix.Open(file, flags, 0o600)
 	}
 	if err != nil {
 		return nil
 	}
-	return &record{file: f}
+	return &record{file: os.NewFile(uintptr(fd), file)}
 }
 
 // lock keeps other launches from reading and writing records until unlock.
 func (r *record) lock() (unlock func()) {
-	dir, err := os.Open(path.Dir(r.file.Name()))
+	dir, err := unix.Open(path.Dir(r.file.Name()), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return func() {}
 	}
-	_ = unix.Flock(int(dir.Fd()), unix.LOCK_EX)
-	return func() { dir.Close() }
+	_ = unix.Flock(dir, unix.LOCK_EX)
+	return func() { unix.Close(dir) }
 }
 
 // isAlone reports whether no other launch that reports runs in the home. From then

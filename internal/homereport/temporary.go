@@ -58,7 +58,7 @@ func (t *temporary) end(r *Report) (messages []Message) {
 		}
 	}
 	var lost []string
-	for name, e := range list(dir) {
+	for name, e := range list(dir, nil) {
 		switch kind := made[name]; {
 		case kind == session.Symlink && e.kind != link:
 			messages = append(messages, t.keep(r, dir, name))
