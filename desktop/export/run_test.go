@@ -230,3 +230,32 @@ func TestUnreadableChroot(t *testing.T) {
 		t.Errorf("%+v %v", plan, err)
 	}
 }
+
+// A cache of types that cannot be read is kept: the user's types are in it.
+func TestUnreadableCache(t *testing.T) {
+	f := newFixture(t, map[string]string{"tree/usr/bin/viewer": "", "tree/usr/share/applications/viewer.desktop": viewer, "home/share/applications/x": ""})
+	cache := f.DataHome + "/applications/mimeinfo.cache"
+	if err := os.Symlink(filepath.Base(cache), cache); err != nil { // a mode would not stop root
+		t.Fatal(err)
+	}
+	set, err := Open(f.Host, "box", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	root, err := rootfs.Open(rootfs.HostPath(f.dir + "/tree"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	plan, err := set.Plan(root, Selection{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Run(plan); err == nil {
+		t.Error("no error")
+	}
+	if st, err := os.Lstat(cache); err != nil || st.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the cache was replaced: %v %v", st, err)
+	}
+}

@@ -3,6 +3,8 @@ package export
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +39,11 @@ func (s *Set) updateCache(m *manifest) error {
 		}
 		without = append(without, id)
 		// An entry that the user has edited is kept, even if it is unexported.
-		if data, err := rootfs.ReadHost(rootfs.HostPath(path), 0, 0); err == nil {
+		data, err := rootfs.ReadHost(rootfs.HostPath(path), 0, 0)
+		if rootfs.IsFailure(err) {
+			return err
+		}
+		if err == nil {
 			if e, err := entry.Parse(data); err == nil && !e.Bool("Hidden") {
 				with[id] = e.List("MimeType")
 			}
@@ -45,7 +51,14 @@ func (s *Set) updateCache(m *manifest) error {
 	}
 	path := s.cacheFile()
 	old, err := os.ReadFile(path)
-	text := mime.Read(s.host.Dirs).Without(without).With(with).Cache()
+	host := mime.Read(s.host.Dirs)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !host.HasCache(string(old)) { // what the user has in it would be lost
+		return fmt.Errorf("cannot update %s: it has changed while it was read", path)
+	}
+	text := host.Without(without).With(with).Cache()
 	if err == nil && bytes.Equal(old, text) || err != nil && !bytes.Contains(text, []byte("=")) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,6 +75,9 @@ func (j *judge) prepare() error {
 	list, err := os.ReadDir(j.world.caller.Home)
 	for _, e := range list {
 		os.RemoveAll(filepath.Join(j.world.caller.Home, e.Name()))
+	}
+	if j.launch.export {
+		err = errors.Join(err, j.world.makeOwnEntries())
 	}
 	if err == nil && !j.launch.renew && j.before != nil {
 		err = exec.Command("cp", "-a", savedHome+"/.", j.world.caller.Home).Run()

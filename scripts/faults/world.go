@@ -76,6 +76,24 @@ func prepareHost(o options) error {
 	return errors.Join(writeConfiguration(caller), makeTree(systemTree, 0, caller), makeTree(ownTree, firstSubID, caller))
 }
 
+// makeOwnEntries gives the caller an application and settings, which an export must
+// keep.
+func (w *world) makeOwnEntries() error {
+	for name, text := range map[string]string{
+		".local/share/applications/own.desktop":    "[Desktop Entry]\nType=Application\nName=Own\nExec=true\nMimeType=text/x-own;text/x-one;\n",
+		".local/share/applications/mimeinfo.cache": "[MIME Cache]\ntext/x-one=own.desktop;\ntext/x-own=own.desktop;\n",
+		".config/mimeapps.list":                    "[Default Applications]\ntext/x-one=own.desktop\n",
+	} {
+		file := filepath.Join(w.caller.Home, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			return err
+		}
+	}
+	return filepath.WalkDir(w.caller.Home, func(p string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(p, w.caller.UID, w.caller.GID))
+	})
+}
+
 // unmountBelow detaches the mounts of others, which may end at any time.
 func unmountBelow(dir string) {
 	for _, line := range readLines("/proc/self/mountinfo") {

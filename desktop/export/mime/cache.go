@@ -118,6 +118,12 @@ func (h *Host) Cache() []byte {
 	return []byte(lists[len(lists)-1].text)
 }
 
+// HasCache reports whether Read has read this text in that file.
+func (h *Host) HasCache(text string) bool {
+	lists := h.searched[h.homeIndex].lists
+	return lists[len(lists)-1].text == text
+}
+
 // media are the top-level types that update-desktop-database accepts
 // (mimeutils.c). With others, a package of types could also choose a directory
 // below the host's mime/.
