@@ -21,17 +21,35 @@ func (b *builder) exportCommand(program string) {
 }
 
 // commandText returns the script that runs the program at p of a chroot. It runs
-// chrun, or inside this chroot, where the home directory may be the host's, the
-// program itself.
+// chrun on the host. In this chroot, where the home may be the host's, it runs the
+// program itself; in another one the next program of that name on PATH.
 func commandText(host *Host, chroot, program string, p rootfs.Path) string {
-	name := path.Base(program)
+	name := session.Quote(path.Base(program))
 	run := []string{host.Launcher, "-c", chroot, "--any-cwd", program}
 	if strings.HasPrefix(program, "-") {
 		run = slices.Insert(run, 4, "--")
 	}
-	return "#!/bin/sh\n" +
-		"# Runs " + name + " of the chroot " + chroot + ". To remove this file: chrunctl unexport " + chroot + " --bin " + session.Quote(name) + "\n" +
-		// CHRUN_CHROOT may also be set on the host, where it selects a chroot.
-		"[ \"$CHRUN_CHROOT\" != " + session.Quote(chroot) + " ] || [ ! -d /run/host ] || exec " + session.Quote(string(p)) + " \"$@\"\n" +
-		"exec " + session.Quote(run...) + " \"$@\"\n"
+	return strings.NewReplacer("@NAME@", name, "@CHROOT@", session.Quote(chroot), "@CHRUN@", session.Quote(host.Launcher), "@RUN@", session.Quote(run...), "@PROGRAM@", session.Quote(string(p))).Replace(command)
 }
+
+// command is the script of a command. CHRUN_CHROOT may also be set on the host, where
+// it selects a chroot.
+const command = `#!/bin/sh
+# Runs @NAME@ of the chroot @CHROOT@. To remove this file: chrunctl unexport @CHROOT@ --bin @NAME@
+if [ ! -d /run/host ] && [ -x @CHRUN@ ]; then
+	exec @RUN@ "$@"
+fi
+if [ -d /run/host ] && [ "$CHRUN_CHROOT" = @CHROOT@ ]; then
+	exec @PROGRAM@ "$@"
+fi
+# This is another chroot, which may have its own @NAME@.
+set -f
+IFS=:
+for dir in $PATH; do
+	if [ -f "$dir/"@NAME@ ] && [ -x "$dir/"@NAME@ ] && ! [ "$dir/"@NAME@ -ef "$0" ]; then
+		exec "$dir/"@NAME@ "$@"
+	fi
+done
+echo @NAME@": not found in this chroot" >&2
+exit 127
+`

@@ -90,6 +90,48 @@ func TestCommandOnHost(t *testing.T) {
 	}
 }
 
+// Inside the chroot, the command runs the program itself, and inside another one,
+// which may share the home, that one's program.
+func TestCommandInside(t *testing.T) {
+	f := newFixture(t, map[string]string{"chrun": "#!/bin/sh\necho chrun \"$@\"\n", "tree/usr/bin/it's": "#!/bin/sh\necho own\n", "tree/usr/bin/-x": "#!/bin/sh\n",
+		"other/it's": "#!/bin/sh\necho other \"$@\"\n", "other2/it's/x": ""})
+	f.run(Selection{Commands: []string{"it's", "-x"}})
+	data, err := os.ReadFile(f.BinDir + "/it's")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := "/usr/bin/it'\\''s"
+	text := strings.ReplaceAll(strings.ReplaceAll(string(data), own, f.dir+"/tree"+own), "/run/host", "RUNHOST")
+	run := func(isInside bool, chroot, path string) (string, error) {
+		host := f.dir + "/none"
+		if isInside {
+			host = f.dir
+		}
+		os.WriteFile(f.BinDir+"/it's", []byte(strings.ReplaceAll(text, "RUNHOST", host)), 0o755)
+		c := exec.Command("sh", "-c", "exec \"it's\" 'a  *' b")
+		c.Env = []string{"CHRUN_CHROOT=" + chroot, "PATH=" + path + ":/usr/bin:/bin"}
+		out, err := c.Output()
+		return string(out), err
+	}
+	path := f.BinDir + ":" + f.dir + "/other2:" + f.dir + "/home/../home/bin:" + f.dir + "/other"
+	for _, x := range []struct {
+		isInside    bool
+		chroot, out string
+	}{{false, "", "chrun -c box --any-cwd it's a  * b\n"}, {false, "box", "chrun -c box --any-cwd it's a  * b\n"}, {true, "box", "own\n"}, {true, "sid", "other a  * b\n"}, {true, "", "other a  * b\n"}} {
+		if out, err := run(x.isInside, x.chroot, path); err != nil || out != x.out {
+			t.Errorf("%+v: %q, %v", x, out, err)
+		}
+	}
+	if out, err := run(true, "sid", f.BinDir); out != "" || err == nil || err.Error() != "exit status 127" {
+		t.Errorf("%q, %v", out, err)
+	}
+	// In a chroot that chrun did not start.
+	os.Remove(f.dir + "/chrun")
+	if out, err := run(false, "", path); err != nil || out != "other a  * b\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 // Two apps that would get the same ID, and an app with an invalid one.
 func TestRefuseID(t *testing.T) {
 	f := newFixture(t, map[string]string{"host/applications/viewer.desktop": viewer,
