@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chrun/desktop/entry"
+	"chrun/desktop/export/icon"
 	"chrun/desktop/export/inside"
 	"chrun/desktop/export/service"
 	"chrun/session/rootfs"
@@ -27,14 +28,20 @@ type file struct {
 	data   []byte      // nil if it has not been read yet: then it is a copy of path
 	path   rootfs.Path // what it is a copy of, or ""
 	source string      // that path with its stamp, or ""
+	packed *icon.Image // if it is unpacked, its image
 }
 
 // read returns the content of the file.
 func (f *file) read(root *rootfs.Root) ([]byte, error) {
-	if f.data == nil && f.path != "" {
-		return root.Read(f.path)
+	if f.data != nil || f.path == "" {
+		return f.data, nil
 	}
-	return f.data, nil
+	data, err := root.Read(f.path)
+	if err == nil && f.packed != nil {
+		packed := *f.packed
+		return packed.Unpack(data)
+	}
+	return data, err
 }
 
 // builder computes what should be on the host. The parts of an export share it.

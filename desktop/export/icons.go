@@ -57,8 +57,11 @@ func (x *iconExporter) add(id, name string) string {
 	exported := name
 	if ext := path.Ext(name); path.IsAbs(name) {
 		exported = strings.TrimSuffix(path.Base(name), ext)
-	} else if ext == ".png" || ext == ".svg" || ext == ".xpm" {
-		exported = strings.TrimSuffix(name, ext)
+	} else {
+		if ext == ".png" || ext == ".svg" || ext == ".xpm" || ext == ".svgz" {
+			exported = strings.TrimSuffix(name, ext)
+		}
+		exported = strings.ReplaceAll(exported, "/", "-")
 	}
 	found := x.tree.Find(name)
 	if len(found) == 0 || !isValidID(exported) {
@@ -67,6 +70,9 @@ func (x *iconExporter) add(id, name string) string {
 			return ""
 		}
 		return exported
+	}
+	if found[0].NeedsPath() {
+		return x.addByPath(id, exported, found[0])
 	}
 	images := x.readImages(id, exported, found)
 	if len(images) == 0 {
@@ -91,6 +97,29 @@ func (x *iconExporter) add(id, name string) string {
 	return exported
 }
 
+// addByPath copies an image that no theme can have, and returns its path on the host.
+func (x *iconExporter) addByPath(id, name string, i icon.Image) string {
+	target := filepath.Join(x.host.DataHome, "icons", name+"."+x.chroot+"."+i.Ext)
+	for n := 2; x.files[target] != nil && x.files[target].path != i.Path; n++ {
+		target = filepath.Join(x.host.DataHome, "icons", fmt.Sprint(name, ".", x.chroot, n, ".", i.Ext))
+	}
+	f := &file{mode: 0o644, path: i.Path}
+	data, err := x.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
+		f.source = string(i.Path) + " " + stamp(st)
+		return !x.sources[f.source]
+	})
+	if err == nil && data != nil {
+		f.data = data
+		_, err = i.Measure(data)
+	}
+	if err != nil {
+		x.note(id, "is exported without its icon: %v", err)
+		return ""
+	}
+	x.files[target] = f
+	return target
+}
+
 // readImages reads the images of an icon to find out where they go. It does not
 // read an image that has not changed since it was copied.
 func (x *iconExporter) readImages(id, name string, found []icon.Image) []image {
@@ -107,6 +136,13 @@ func (x *iconExporter) readImages(id, name string, found []icon.Image) []image {
 		})
 		x.bytes += len(data)
 		size := i.Dir.Size * i.Dir.Scale
+		if i.Ext == "svgz" && err == nil {
+			packed := i
+			if f.packed, i.Ext = &packed, "svg"; data != nil {
+				unpacking := packed
+				data, err = unpacking.Unpack(data)
+			}
+		}
 		if f.data = data; err == nil && data != nil {
 			size, err = i.Measure(data)
 		}

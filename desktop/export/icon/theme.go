@@ -30,9 +30,6 @@ const (
 	maxScale = 8
 )
 
-// extensions are the formats of icons, the preferred one first (Icon Lookup).
-var extensions = []string{"png", "svg", "xpm"}
-
 // parseIndex returns the directories that an index.theme lists in Directories and
 // ScaledDirectories and that have a valid group, or nil.
 func parseIndex(data []byte) []Dir {
@@ -110,7 +107,7 @@ func appendMissing(dirs, more []Dir) []Dir {
 // Image is an image file of an icon in a chroot.
 type Image struct {
 	Path rootfs.Path
-	Ext  string // "png", "svg" or "xpm"
+	Ext  string // the format: one of extensions or pathFormats, or an unknown one
 	Dir  Dir    // its directory in the theme; Size is 0 if only Measure can tell
 }
 

@@ -1,11 +1,8 @@
 package icon
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -110,21 +107,24 @@ func (t *Tree) Find(name string) []Image {
 	if path.IsAbs(name) {
 		p := rootfs.Path(path.Clean(name))
 		data, _ := t.root.Read(p)
-		for _, ext := range extensions {
+		for _, ext := range slices.Concat(extensions, pathFormats) {
 			i := Image{Path: p, Ext: ext}
 			if _, err := i.Measure(data); err == nil {
 				return []Image{i}
 			}
 		}
-		if _, ext, ok := cutExt(path.Base(name)); ok && t.root.Exists(p) {
-			return []Image{{Path: p, Ext: ext}} // Measure will return what is wrong with it
+		if ext := path.Ext(name); ext != "" && t.root.Exists(p) {
+			return []Image{{Path: p, Ext: strings.ToLower(ext[1:])}} // Measure will return what is wrong with it
 		}
 		return nil
 	}
 	if n, _, ok := cutExt(name); ok {
 		name = n // some entries have a file name here
 	}
-	if name == "" || strings.Contains(name, "/") {
+	if strings.Contains(name, "/") {
+		return t.findNested(name)
+	}
+	if name == "" {
 		return nil
 	}
 	for _, th := range t.themes {
@@ -133,6 +133,30 @@ func (t *Tree) Find(name string) []Image {
 		}
 	}
 	return nil
+}
+
+// findNested returns the images of an icon in a directory below those of hicolor, or
+// below those for images outside themes.
+func (t *Tree) findNested(name string) (images []Image) {
+	if !fs.ValidPath(name) {
+		return nil
+	}
+	for _, th := range t.themes {
+		if len(images) > 0 || th.name != "hicolor" && th.name != "" {
+			continue
+		}
+		if th.files == nil {
+			t.listTheme(th)
+		}
+		for _, dir := range th.dirs {
+			for _, ext := range extensions {
+				if i := (Image{dir.path.Join(name + "." + ext), ext, dir.dir}); t.isRegular(i.Path) && len(images) < maxImages {
+					images = append(images, i)
+				}
+			}
+		}
+	}
+	return images
 }
 
 // findImages returns the regular files of that name in a theme.
@@ -150,7 +174,7 @@ func (t *Tree) findImages(th *theme, name string) []Image {
 	for _, f := range files {
 		dir := th.dirs[f.dir]
 		i := Image{dir.path.Join(name + "." + f.ext), f.ext, dir.dir}
-		if kindOf(i.Dir) == "scalable" && i.Ext != "svg" {
+		if kindOf(i.Dir) == "scalable" && !strings.HasPrefix(i.Ext, "svg") {
 			i.Dir = Dir{} // its content has the size
 		}
 		isHidden := slices.ContainsFunc(images, func(o Image) bool {
@@ -225,32 +249,4 @@ func (t *Tree) findDirs(th *theme) []themeDir {
 		}
 	}
 	return found
-}
-
-// Measure checks that data, the content of the image, is an image, and returns its
-// width in pixels, or 0 if the format has no fixed size. So a link to another file
-// is never exported as an icon, nor an image that would exhaust the desktop's
-// memory.
-func (i *Image) Measure(data []byte) (size int, err error) {
-	width, height := 0, 0
-	switch i.Ext {
-	case "png": // Portable Network Graphics 5.2 and 11.2.2
-		if bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")) && len(data) >= 24 {
-			width, height = int(binary.BigEndian.Uint32(data[16:])), int(binary.BigEndian.Uint32(data[20:]))
-		}
-	case "svg": // some editors write long prologues before the element
-		head := bytes.TrimSpace(bytes.TrimPrefix(data[:min(len(data), 32<<10)], []byte("\xef\xbb\xbf")))
-		if bytes.HasPrefix(head, []byte("<")) && bytes.Contains(head, []byte("<svg")) {
-			return 0, nil
-		}
-	case "xpm":
-		_, body, _ := bytes.Cut(data[:min(len(data), 4096)], []byte(`"`))
-		if bytes.HasPrefix(data, []byte("/* XPM */")) {
-			fmt.Sscan(string(body[:min(len(body), 40)]), &width, &height)
-		}
-	}
-	if 0 < width && width <= maxSize && 0 < height && height <= maxSize {
-		return width, nil
-	}
-	return 0, fmt.Errorf("%s is not a %s image of a supported size", i.Path, strings.ToUpper(i.Ext))
 }
