@@ -26,9 +26,9 @@ import (
 // Report compares the home of one launch before and after.
 type Report struct {
 	plan    *session.Plan
-	home    string  // of the caller
-	dir     string  // the home inside, on the host
-	record  *record // nil if there is none
+	home    string          // of the caller
+	dir     string          // the home inside, on the host
+	record  *record         // nil if there is none
 	mounted map[string]bool // directories of the home on which this launch mounts
 	before  map[string]entry
 	earlier news // what earlier launches have left unsaid

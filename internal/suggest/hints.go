@@ -38,8 +38,11 @@ func Hints(c *Context, err error) []string {
 		program *launch.ExecError
 		none    *config.NoChoiceError
 		unknown *config.UnknownError
+		flag    *cli.UnknownFlagError
 	)
 	switch {
+	case errors.As(err, &flag) && flagHints(flag) != nil && slices.Equal(cli.Hints(err), []string{"chrun --help"}):
+		return flagHints(flag)
 	case errors.As(err, &space):
 		hints := namespaceHints(space)
 		if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.E2BIG) {
