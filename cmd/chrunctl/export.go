@@ -33,6 +33,7 @@ func (c *command) newExport() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.All, "all", false, "all programs that the chroot offers; sync adds those installed later")
 	flags.BoolVar(&f.Bin, "bin", false, "make commands: APP is a program, which needs no entry")
+	flags.BoolVar(&f.Autostart, "autostart", false, "start programs at login: APP is one that the chroot's desktop would start; default: all")
 	f.addCommon(cmd)
 	flags.StringVar(&f.Label, "label", export.AutoLabel, "text after each name; auto: (NAME) if the host has the same name; empty: none")
 	flags.StringVar(&f.Mime, "mime", "safe", "safe, or all: also claim types whose default would change")
@@ -89,6 +90,7 @@ func (c *command) newUnexport() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.All, "all", false, "all programs, also commands")
 	flags.BoolVar(&f.Bin, "bin", false, "commands")
+	flags.BoolVar(&f.Autostart, "autostart", false, "programs that start at login; default: all")
 	f.addCommon(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		f.Mime = "safe"

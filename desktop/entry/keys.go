@@ -26,6 +26,7 @@ var harmless = newSet("X-GNOME-FullName X-GNOME-Keywords X-GNOME-Gettext-Domain 
 	"X-Ubuntu-Gettext-Domain " +
 	"X-Purism-FormFactor X-KDE-FormFactor X-KDE-Keywords X-KDE-Protocols X-KDE-StartupNotify X-DocPath " +
 	"X-Desktop-File-Install-Version X-AppStream-Ignore X-AppInstall-Package X-Geoclue-Reason " +
+	"X-GNOME-Autostart-enabled X-GNOME-Autostart-Delay X-KDE-autostart-after " +
 	"X-Unity-IconBackgroundColor X-MultipleArgs X-GIO-NoFuse")
 
 // dropReasons are the reasons why an exported entry does not keep a key.

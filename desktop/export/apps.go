@@ -30,10 +30,19 @@ const maxDirs = 1000
 // ListApps returns the entries of a chroot in the order of their IDs. The first
 // directory of data that has an ID hides it in the others; deleted (Hidden) entries
 // are left out, and those of exports, which run chrun.
-func ListApps(root *rootfs.Root) []App {
+func ListApps(root *rootfs.Root) []App { return listApps(root, entryDirs(root)) }
+
+func entryDirs(root *rootfs.Root) (dirs []rootfs.Path) {
+	for _, dir := range inside.DataDirs(root) {
+		dirs = append(dirs, dir.Join("applications"))
+	}
+	return dirs
+}
+
+func listApps(root *rootfs.Root, dirs []rootfs.Path) []App {
 	seen := map[string]bool{}
 	var apps []App
-	walkEntries(root, func(dir rootfs.Path, prefix string, names []string) {
+	walkEntries(root, dirs, func(dir rootfs.Path, prefix string, names []string) {
 		for _, name := range names {
 			id, ok := strings.CutSuffix(prefix+name, ".desktop")
 			if ok && !seen[id] && len(apps) < maxApps {
@@ -49,9 +58,9 @@ func ListApps(root *rootfs.Root) []App {
 	return apps
 }
 
-// walkEntries calls visit for each directory that has entries, with the files and
+// walkEntries calls visit for each directory at and below tops, with the files and
 // links in it. prefix is what IDs there begin with.
-func walkEntries(root *rootfs.Root, visit func(dir rootfs.Path, prefix string, names []string)) {
+func walkEntries(root *rootfs.Root, tops []rootfs.Path, visit func(dir rootfs.Path, prefix string, names []string)) {
 	type inode struct{ dev, ino uint64 }
 	seen := map[inode]bool{}
 	var walk func(dir rootfs.Path, prefix string, depth int)
@@ -82,8 +91,8 @@ func walkEntries(root *rootfs.Root, visit func(dir rootfs.Path, prefix string, n
 			}
 		}
 	}
-	for _, dir := range inside.DataDirs(root) {
-		walk(dir.Join("applications"), "", 0)
+	for _, dir := range tops {
+		walk(dir, "", 0)
 	}
 }
 

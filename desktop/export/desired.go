@@ -83,6 +83,10 @@ func computeDesired(h *Host, root *rootfs.Root, chroot string, selection *Select
 		}
 		types.exportPackage()
 	}
+	if len(selection.Autostart) > 0 {
+		x := &appExporter{builder: b, icons: newIconExporter(b), programs: inside.ProgramDirs(root)}
+		x.exportAutostart()
+	}
 	for _, program := range selection.Commands {
 		b.exportCommand(program)
 	}

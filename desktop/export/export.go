@@ -49,6 +49,7 @@ type Selection struct {
 	Apps          []string      // IDs in the chroot
 	Except        []string      // IDs that All leaves out
 	Commands      []string      // programs that get a command in BinDir, as the user typed them
+	Autostart     []string      // IDs in the chroot of programs that start at login
 	CustomEntries []CustomEntry // for programs that have no entry in the chroot
 	Label         string        // AutoLabel, or the text after each name
 	ClaimTypes    bool          // also claim types whose default would change
@@ -64,6 +65,7 @@ const AutoLabel = "auto"
 func (s *Selection) equal(o *Selection) bool {
 	return s.Tree == o.Tree && s.All == o.All && s.Label == o.Label && s.ClaimTypes == o.ClaimTypes &&
 		slices.Equal(s.Apps, o.Apps) && slices.Equal(s.Except, o.Except) && slices.Equal(s.Commands, o.Commands) &&
+		slices.Equal(s.Autostart, o.Autostart) &&
 		slices.Equal(s.CustomEntries, o.CustomEntries)
 }
 

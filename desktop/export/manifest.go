@@ -106,7 +106,7 @@ type list struct {
 // lists returns the fields that have a line for each value.
 func (m *manifest) lists() []list {
 	s := &m.selection
-	return []list{{"app", &s.Apps}, {"except", &s.Except}, {"bin", &s.Commands}, {"dir", &m.dirs}, {"generated", &m.generated}}
+	return []list{{"app", &s.Apps}, {"except", &s.Except}, {"bin", &s.Commands}, {"autostart", &s.Autostart}, {"dir", &m.dirs}, {"generated", &m.generated}}
 }
 
 // readManifest returns an empty manifest if the file does not exist.
@@ -275,7 +275,7 @@ func (m *manifest) remove() error {
 // isEmpty reports whether nothing is selected and no exported file is left.
 func (m *manifest) isEmpty() bool {
 	s := m.selection
-	return !s.All && len(s.Apps)+len(s.Commands)+len(s.CustomEntries) == 0 && len(m.files) == 0
+	return !s.All && len(s.Apps)+len(s.Commands)+len(s.Autostart)+len(s.CustomEntries) == 0 && len(m.files) == 0
 }
 
 func ignoreNotExist(err error) error {

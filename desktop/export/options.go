@@ -11,6 +11,7 @@ import (
 // Options are the flags of export and unexport.
 type Options struct {
 	All, Bin   bool
+	Autostart  bool
 	MakeEntry  bool
 	Name, Icon string // with MakeEntry
 	Label      string
@@ -27,6 +28,8 @@ func (o *Options) Check(args []string) error {
 		return errors.New("--label contains control characters")
 	case o.MakeEntry && o.Bin, o.All && o.Bin, o.All && o.MakeEntry:
 		return errors.New("--all, --bin and --make-entry are mutually exclusive")
+	case o.Autostart && (o.All || o.Bin || o.MakeEntry):
+		return errors.New("--autostart and --all, --bin or --make-entry are mutually exclusive")
 	case (o.Name != "" || o.Icon != "") && !o.MakeEntry:
 		return errors.New("--name and --icon require --make-entry")
 	case slices.Contains(args, ""):
@@ -35,7 +38,7 @@ func (o *Options) Check(args []string) error {
 		return errors.New("--make-entry requires one program")
 	case o.All && len(args) > 1:
 		return errors.New("--all does not take an APP")
-	case !o.All && len(args) == 1:
+	case !o.All && !o.Autostart && len(args) == 1:
 		return errors.New("name an APP, or --all: chrunctl apps " + args[0])
 	}
 	return nil
@@ -46,6 +49,19 @@ func (o *Options) Add(c *Chooser, words []string) (n Named, err error) {
 	if o.All {
 		c.AddAll()
 		return Named{All: true}, nil
+	}
+	if o.Autostart {
+		if len(words) == 0 {
+			words = []string{""}
+		}
+		for _, word := range words {
+			ids, err := c.AddAutostart(word)
+			if err != nil {
+				return n, err
+			}
+			n.Apps = append(n.Apps, ids...)
+		}
+		return n, nil
 	}
 	for _, word := range words {
 		id := ""
@@ -73,8 +89,14 @@ func (o *Options) Remove(c *Chooser, words []string) error {
 	if o.All {
 		c.RemoveAll()
 	}
+	if o.Autostart && len(words) == 0 {
+		words = []string{""}
+	}
 	for _, word := range words {
 		remove := c.RemoveApp
+		if o.Autostart {
+			remove = c.RemoveAutostart
+		}
 		if o.Bin {
 			remove = c.RemoveCommand
 		}

@@ -112,12 +112,13 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 // out apps that All includes.
 func (p *Plan) tidySelection(h *Host, previous *Selection) {
 	s := &p.selection
-	before := len(s.Apps) + len(s.CustomEntries) + len(s.Commands)
+	before := len(s.Apps) + len(s.CustomEntries) + len(s.Commands) + len(s.Autostart)
 	for _, n := range p.Notes {
 		if n.Refusal == "" {
 			continue
 		}
 		s.Apps = slices.DeleteFunc(slices.Clone(s.Apps), func(id string) bool { return id == n.ID && !slices.Contains(previous.Apps, id) })
+		s.Autostart = slices.DeleteFunc(slices.Clone(s.Autostart), func(id string) bool { return id == n.ID && !slices.Contains(previous.Autostart, id) })
 		s.CustomEntries = slices.DeleteFunc(slices.Clone(s.CustomEntries), func(c CustomEntry) bool {
 			return path.Base(c.Program) == n.ID && !slices.Contains(previous.CustomEntries, c)
 		})
@@ -132,7 +133,7 @@ func (p *Plan) tidySelection(h *Host, previous *Selection) {
 			})
 		}
 	}
-	if len(s.Apps)+len(s.CustomEntries)+len(s.Commands) < before {
+	if len(s.Apps)+len(s.CustomEntries)+len(s.Commands)+len(s.Autostart) < before {
 		p.treeState = "" // it includes the selection
 	}
 }

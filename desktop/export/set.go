@@ -109,7 +109,7 @@ func (h *Host) listManifests() []string {
 // Selection returns a copy of the selection of the previous export.
 func (s *Set) Selection() Selection {
 	c := s.previous.selection
-	for _, list := range []*[]string{&c.Apps, &c.Except, &c.Commands} {
+	for _, list := range []*[]string{&c.Apps, &c.Except, &c.Commands, &c.Autostart} {
 		*list = slices.Clone(*list)
 	}
 	c.CustomEntries = slices.Clone(c.CustomEntries)

@@ -68,6 +68,9 @@ func (s *Set) state(treeState string) string {
 		}
 	}
 	for _, dir := range append([]string{host.ConfigHome}, host.ConfigDirs...) {
+		if len(s.previous.selection.Autostart) > 0 {
+			h.addHostDir(filepath.Join(dir, "autostart"), s.previous.files)
+		}
 		for _, d := range append(slices.Clone(host.Desktops), "") {
 			h.addFile(unix.AT_FDCWD, filepath.Join(dir, strings.TrimPrefix(strings.ToLower(d)+"-mimeapps.list", "-")))
 		}
@@ -88,7 +91,7 @@ func (s *Set) treeState(root *rootfs.Root, selection *Selection) string {
 			io.WriteString(h, stamp(&st))
 		}
 	}
-	walkEntries(root, func(dir rootfs.Path, _ string, _ []string) { h.addTreeDir(root, dir) })
+	walkEntries(root, append(entryDirs(root), autostartDirs(root)...), func(dir rootfs.Path, _ string, _ []string) { h.addTreeDir(root, dir) })
 	for _, data := range inside.DataDirs(root) {
 		theme := data.Join("icons/hicolor") // other themes have a cache, and its update changes the theme's directory
 		for _, dir := range []rootfs.Path{data.Join("mime/packages"), data.Join("dbus-1/services"), data.Join("pixmaps"), data.Join("icons"), theme} {

@@ -127,6 +127,10 @@ func (p *Plan) describeEntry(h *Host, step Step) string {
 	switch {
 	case step.Op == Replace:
 		return "has changed"
+	case step.Op == Remove && h.isAutostart(step.Path):
+		return "no longer starts when you log in"
+	case h.isAutostart(step.Path):
+		return "starts when you log in"
 	case step.Op == Remove:
 		return "is no longer exported"
 	case p.files[step.Path] == nil:

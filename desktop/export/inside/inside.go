@@ -38,6 +38,21 @@ func DataDirs(root *rootfs.Root) []rootfs.Path {
 	return dirs
 }
 
+// ConfigDirs returns the directories for configuration, in the order in which a
+// program inside searches them.
+func ConfigDirs(root *rootfs.Root) []rootfs.Path {
+	var dirs []rootfs.Path
+	if home := root.Home(); home != "" {
+		dirs = append(dirs, home.Join(".config"))
+	}
+	for _, d := range append(splitDirs(account.ReadLogin(root.Read, false).ConfigDirs), "/etc/xdg") {
+		if !slices.Contains(dirs, d) {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
+}
+
 // ProgramDirs returns the directories that hold programs, as a launch searches them.
 func ProgramDirs(root *rootfs.Root) []rootfs.Path {
 	return splitDirs(account.ReadLogin(root.Read, false).Path)
