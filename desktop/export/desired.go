@@ -17,9 +17,10 @@ import (
 
 // desired is what an export should have on the host.
 type desired struct {
-	files map[string]*file  // by path
-	ids   map[string]string // exported ID of each app, by its ID in the chroot
-	notes []Note
+	failure error             // of a file of the host
+	files   map[string]*file  // by path
+	ids     map[string]string // exported ID of each app, by its ID in the chroot
+	notes   []Note
 }
 
 // file is a file that an export should have on the host.
@@ -82,6 +83,7 @@ func computeDesired(h *Host, root *rootfs.Root, chroot string, selection *Select
 			x.export(a)
 		}
 		types.exportPackage()
+		b.failure = types.current.Failure()
 	}
 	if len(selection.Autostart) > 0 {
 		x := &appExporter{builder: b, icons: newIconExporter(b), programs: inside.ProgramDirs(root)}

@@ -75,6 +75,9 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 			return p, nil
 		}
 		d := computeDesired(s.host, root, s.chroot, &selection, s.previous)
+		if d.failure != nil { // which default an entry would change is not known
+			return nil, d.failure
+		}
 		p.files, p.Notes, p.IDs = d.files, d.notes, d.ids
 	}
 	total := 0

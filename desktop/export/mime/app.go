@@ -19,16 +19,17 @@ const entryGroup = "Desktop Entry"
 func (h *Host) canStart(file string) bool {
 	ok, known := h.startable[file]
 	if !known {
-		k := readKeyFile(file)
+		k := readKeyFile(h.failures, file)
 		ok = k != nil && h.isStartable(k)
 		h.startable[file] = ok
 	}
 	return ok
 }
 
-func readKeyFile(file string) *keyFile {
+func readKeyFile(f *failures, file string) *keyFile {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	if err != nil {
+		f.note(err)
 		return nil
 	}
 	return parseKeyFile(string(data))
@@ -60,7 +61,13 @@ func (h *Host) hasProgram(program, dir string) bool {
 			p = filepath.Join(dir, p)
 		}
 		st, err := os.Stat(p)
-		return err == nil && !st.IsDir() && unix.Access(p, unix.X_OK) == nil
+		if err == nil && !st.IsDir() {
+			if err = unix.Access(p, unix.X_OK); err == nil {
+				return true
+			}
+		}
+		h.failures.note(err)
+		return false
 	}
 	if filepath.IsAbs(program) {
 		return isExecutable(program)
@@ -78,11 +85,12 @@ func (h *Host) hasProgram(program, dir string) bool {
 
 // listEntries returns the desktop entries below dir by ID, in which "-" stands for
 // "/".
-func listEntries(dir string) map[string]string {
+func listEntries(f *failures, dir string) map[string]string {
 	files := map[string]string{}
 	var walk func(dir, prefix string, depth int)
 	walk = func(dir, prefix string, depth int) {
-		list, _ := os.ReadDir(dir)
+		list, err := os.ReadDir(dir)
+		f.note(err)
 		for _, e := range list {
 			file := filepath.Join(dir, e.Name())
 			if strings.HasSuffix(e.Name(), ".desktop") {

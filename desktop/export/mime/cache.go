@@ -8,9 +8,10 @@ import (
 	"chrun/session/rootfs"
 )
 
-func readList(file, added string, plain bool) list {
+func readList(f *failures, file, added string, plain bool) list {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	if err != nil {
+		f.note(err)
 		return list{file: file, group: added, canAssociate: plain}
 	}
 	return parseList(file, string(data), added, plain)

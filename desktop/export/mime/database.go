@@ -21,13 +21,15 @@ type database struct {
 
 // readDatabase reads the databases of the data directories; the first one wins.
 // Like GLib, it leaves out those without mime.cache if any has one.
-func readDatabase(dirs []string) database {
+func readDatabase(f *failures, dirs []string) database {
 	d := database{map[string]bool{}, map[string]string{}, map[string][]string{}, map[string]bool{}, nil}
 	var cached, all []string
 	for _, dir := range dirs {
 		dir = filepath.Join(dir, "mime")
 		all = append(all, dir)
-		if _, err := os.Stat(dir + "/mime.cache"); err == nil {
+		_, err := os.Stat(dir + "/mime.cache")
+		f.note(err)
+		if err == nil {
 			cached = append(cached, dir)
 		}
 	}
@@ -35,19 +37,19 @@ func readDatabase(dirs []string) database {
 		all = cached
 	}
 	for _, dir := range all {
-		forEachLine(dir+"/types", func(t string) { d.types[t] = true })
-		forEachLine(dir+"/aliases", func(line string) {
+		forEachLine(f, dir+"/types", func(t string) { d.types[t] = true })
+		forEachLine(f, dir+"/aliases", func(line string) {
 			alias, t, _ := strings.Cut(line, " ")
 			if _, seen := d.aliases[alias]; !seen && t != "" {
 				d.aliases[alias] = t
 			}
 		})
-		forEachLine(dir+"/subclasses", func(line string) {
+		forEachLine(f, dir+"/subclasses", func(line string) {
 			if t, parent, ok := strings.Cut(line, " "); ok {
 				d.parents[t] = appendNew(append([]string{}, d.parents[t]...), []string{parent}, nil)
 			}
 		})
-		forEachLine(dir+"/globs2", func(line string) { // weight:type:glob[:flags]
+		forEachLine(f, dir+"/globs2", func(line string) { // weight:type:glob[:flags]
 			if f := strings.Split(line, ":"); len(f) >= 3 {
 				glob := strings.ToLower(f[2])
 				d.globs[glob] = true
@@ -61,9 +63,10 @@ func readDatabase(dirs []string) database {
 }
 
 // forEachLine calls each with every line that is neither empty nor a comment.
-func forEachLine(file string, each func(string)) {
+func forEachLine(f *failures, file string, each func(string)) {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	if err != nil {
+		f.note(err)
 		return
 	}
 	for line := range strings.SplitSeq(string(data), "\n") {

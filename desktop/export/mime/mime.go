@@ -10,6 +10,7 @@
 package mime
 
 import (
+	"chrun/session/rootfs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,7 @@ type Dirs struct {
 // desktop entries later. It is not safe for concurrent use.
 type Host struct {
 	dirs           Dirs
+	failures       *failures
 	searched       []*directory // in GLib's order: config, then data
 	homeIndex      int          // index of DataHome in searched
 	types          database
@@ -40,6 +42,20 @@ type Host struct {
 	defaults       map[string]string   // results of GLibDefault
 	homeFallback   fallback            // the same in DataHome; nil before it is read
 }
+
+// failures holds the first error that says nothing of a file of the host, which
+// counts as missing nevertheless.
+type failures struct{ first error }
+
+func (f *failures) note(err error) {
+	if f.first == nil && rootfs.IsFailure(err) {
+		f.first = err
+	}
+}
+
+// Failure returns the first error so far for which rootfs.IsFailure holds. What the
+// host offers is not known then.
+func (h *Host) Failure() error { return h.failures.first }
 
 // directory is a directory that may have a mimeapps.list.
 type directory struct {
@@ -74,8 +90,8 @@ const (
 // Read reads the host. Files that are missing or cannot be read count as empty, as
 // for GLib.
 func Read(d Dirs) *Host {
-	h := &Host{dirs: d, startable: map[string]bool{}, systemFallback: fallback{}, defaults: map[string]string{}}
-	h.types = readDatabase(append([]string{d.DataHome}, d.DataDirs...))
+	h := &Host{dirs: d, failures: &failures{}, startable: map[string]bool{}, systemFallback: fallback{}, defaults: map[string]string{}}
+	h.types = readDatabase(h.failures, append([]string{d.DataHome}, d.DataDirs...))
 	for _, p := range append([]string{d.ConfigHome}, d.ConfigDirs...) {
 		h.searched = append(h.searched, h.readDirectory(p, true))
 	}
@@ -90,15 +106,15 @@ func (h *Host) readDirectory(path string, config bool) *directory {
 	p := &directory{path: path, isConfig: config}
 	for _, d := range h.dirs.Desktops {
 		if d != "" && !strings.ContainsFunc(d, func(r rune) bool { return !isWord(r) }) {
-			p.lists = append(p.lists, readList(filepath.Join(path, asciiLower(d)+"-mimeapps.list"), addedGroup, false))
+			p.lists = append(p.lists, readList(h.failures, filepath.Join(path, asciiLower(d)+"-mimeapps.list"), addedGroup, false))
 		}
 	}
-	p.lists = append(p.lists, readList(filepath.Join(path, "mimeapps.list"), addedGroup, true))
+	p.lists = append(p.lists, readList(h.failures, filepath.Join(path, "mimeapps.list"), addedGroup, true))
 	if !config {
-		p.files = listEntries(path)
+		p.files = listEntries(h.failures, path)
 		p.raw = map[string]string{}
 		for i, name := range []string{"defaults.list", "mimeinfo.cache"} {
-			l := readList(filepath.Join(path, name), []string{addedGroup, cacheGroup}[i], i == 1)
+			l := readList(h.failures, filepath.Join(path, name), []string{addedGroup, cacheGroup}[i], i == 1)
 			p.lists = append(p.lists, l)
 			for t, id := range l.firstIDs {
 				if _, ok := p.raw[t]; !ok {

@@ -77,7 +77,7 @@ func (p *Package) Bytes() []byte {
 // earlier exports.
 func (h *Host) readSystemTypes() database {
 	if h.systemTypes == nil {
-		d := readDatabase(h.dirs.DataDirs)
+		d := readDatabase(h.failures, h.dirs.DataDirs)
 		h.systemTypes = &d
 	}
 	return *h.systemTypes

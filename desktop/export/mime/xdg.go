@@ -79,7 +79,8 @@ func (h *Host) xdgAccepts(id string) bool {
 
 // execExists reports whether the first word of the first Exec line is a program.
 func (h *Host) execExists(file string) bool {
-	data, _ := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
+	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
+	h.failures.note(err)
 	for line := range strings.SplitSeq(string(data), "\n") {
 		key, value, ok := strings.Cut(line, "=")
 		if ok && (key == "Exec" || strings.HasPrefix(key, "Exec[") && strings.IndexByte(key, ']') == len(key)-1) {
@@ -105,14 +106,14 @@ type candidate struct {
 func (h *Host) xdgFallback(t string) string {
 	if h.homeFallback == nil {
 		h.homeFallback = fallback{}
-		h.homeFallback.scan(h.searched[h.homeIndex].path, func(id string) bool {
+		h.homeFallback.scan(h.failures, h.searched[h.homeIndex].path, func(id string) bool {
 			_, ok := h.added[id]
 			return ok || h.removed[id]
 		}, 0)
 	}
 	if len(h.systemFallback) == 0 {
 		for _, p := range h.searched[h.homeIndex+1:] {
-			h.systemFallback.scan(p.path, func(string) bool { return false }, 0)
+			h.systemFallback.scan(h.failures, p.path, func(string) bool { return false }, 0)
 		}
 		h.systemFallback[""] = candidate{} // not empty: it has been read
 	}
@@ -124,23 +125,25 @@ func (h *Host) xdgFallback(t string) string {
 }
 
 // scan reads the entries of dir, then those of its subdirectories.
-func (f fallback) scan(dir string, skip func(id string) bool, depth int) {
-	list, _ := os.ReadDir(dir)
+func (f fallback) scan(failed *failures, dir string, skip func(id string) bool, depth int) {
+	list, err := os.ReadDir(dir)
+	failed.note(err)
 	for _, e := range list {
 		if strings.HasSuffix(e.Name(), ".desktop") && !strings.HasPrefix(e.Name(), ".") && !skip(e.Name()) {
-			f.read(filepath.Join(dir, e.Name()), e.Name())
+			f.read(failed, filepath.Join(dir, e.Name()), e.Name())
 		}
 	}
 	for _, e := range list {
 		if file := filepath.Join(dir, e.Name()); depth < 8 && isDir(file, e) && !strings.HasPrefix(e.Name(), ".") {
-			f.scan(file, func(string) bool { return false }, depth+1)
+			f.scan(failed, file, func(string) bool { return false }, depth+1)
 		}
 	}
 }
 
-func (f fallback) read(file, id string) {
+func (f fallback) read(failed *failures, file, id string) {
 	data, err := rootfs.ReadHost(rootfs.HostPath(file), 0, 0)
 	if err != nil {
+		failed.note(err)
 		return
 	}
 	text := string(data)
