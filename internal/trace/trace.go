@@ -25,23 +25,29 @@ type Call struct {
 
 // Text returns the string that an argument points to, or "" if it is not one.
 func (c *Call) Text(arg int) string {
-	buf := make([]byte, 256)
-	at := uintptr(c.Args[arg])
-	if at < 4096 {
-		return ""
-	}
-	size := min(len(buf), 4096-int(at%4096)) // do not cross into a page that may be missing
-	local := unix.Iovec{Base: &buf[0]}
-	local.SetLen(size)
-	n, err := unix.ProcessVMReadv(c.TID, []unix.Iovec{local}, []unix.RemoteIovec{{Base: at, Len: size}}, 0)
-	if err != nil {
-		return ""
-	}
-	text, _, ended := strings.Cut(string(buf[:max(n, 0)]), "\x00")
+	text, _, ended := strings.Cut(string(c.Bytes(arg, 256)), "\x00")
 	if !ended || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return ""
 	}
 	return text
+}
+
+// Bytes returns up to size bytes that an argument points to, without those of the
+// next page, or nil if there are none.
+func (c *Call) Bytes(arg, size int) []byte {
+	at := uintptr(c.Args[arg])
+	if at < 4096 {
+		return nil
+	}
+	size = min(size, 4096-int(at%4096))
+	buf := make([]byte, size)
+	local := unix.Iovec{Base: &buf[0]}
+	local.SetLen(size)
+	n, err := unix.ProcessVMReadv(c.TID, []unix.Iovec{local}, []unix.RemoteIovec{{Base: at, Len: size}}, 0)
+	if err != nil {
+		return nil
+	}
+	return buf[:n]
 }
 
 // A Fault is how a call fails.

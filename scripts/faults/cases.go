@@ -24,18 +24,18 @@ type launch struct {
 	grants bool // it changes lists of hosts
 }
 
-// launches are all cases.
+// launches are all cases, the longest first.
 var launches = []launch{
+	{name: "export", export: true, renew: true, words: []string{"chrunctl", "export", "system", "--all"}},
+	{name: "grant", root: true, sudo: true, grants: true, words: inside("-c", "system", "--identity=grant", "-u", "stranger")},
 	{name: "match", words: inside("-c", "system")},
 	{name: "remap", words: inside("-c", "system", "--identity=remap", "-u", "dev")},
 	{name: "subid", words: inside("-c", "own")},
 	{name: "subid-root", words: inside("-c", "own", "-u", "root")},
 	{name: "idmap", root: true, sudo: true, words: inside("-c", "system", "--identity=idmap", "-u", "stranger")},
-	{name: "grant", root: true, sudo: true, grants: true, words: inside("-c", "system", "--identity=grant", "-u", "stranger")},
 	{name: "root-inside", root: true, sudo: true, words: inside("-c", "system", "-u", "root")},
 	{name: "root", root: true, words: inside("-c", "system")},
 	{name: "new-home", renew: true, words: inside("-c", "system", "--home=private")},
-	{name: "export", export: true, renew: true, words: []string{"chrunctl", "export", "system", "--all"}},
 }
 
 func inside(flags ...string) []string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ const (
 )
 
 // run makes one launch in which the first call fails that choose chooses. If that
-// is nil, none fails.
+// is nil, none fails, and they are not counted.
 func (w *world) run(l *launch, choose func(c *trace.Call) bool) (*outcome, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -77,18 +78,21 @@ func (o *outcome) tracer(l *launch, choose func(c *trace.Call) bool) *trace.Trac
 	o.planning = true
 	started := l.root
 	others := repetitions{}
+	if choose == nil {
+		tr.Release()
+	}
 	tr.Enter = func(c *trace.Call) *trace.Fault {
 		if !started || !mayFail(c) {
 			return nil
 		}
-		if c.Nr == unix.SYS_WRITE && c.Args[0] == 2 {
+		if c.Nr == unix.SYS_WRITE && c.Args[0] == 2 && bytes.HasPrefix(c.Bytes(1, 64), []byte("chrun: home: ")) {
 			o.planning = false // what is shared is printed once it is decided
 		}
 		if others.repeats(c) {
 			return nil
 		}
 		o.calls++
-		if choose == nil || !choose(c) {
+		if !choose(c) {
 			return nil
 		}
 		o.failed = processName(c.PID) + ": " + describe(c)
@@ -115,10 +119,7 @@ type repetitions map[string]int
 func (r repetitions) repeats(c *trace.Call) bool {
 	switch c.Nr {
 	case unix.SYS_SETGROUPS, unix.SYS_SETRESGID, unix.SYS_SETRESUID:
-		key := fmt.Sprint(c.PID, c.Nr)
-		if c.Nr != unix.SYS_SETGROUPS {
-			key = fmt.Sprint(key, c.Args[:3])
-		}
+		key := fmt.Sprint(c.PID, c.Nr, c.Args[0])
 		if _, known := r[key]; !known {
 			r[key] = c.TID
 		}

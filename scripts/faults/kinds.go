@@ -83,9 +83,9 @@ func mayFail(c *trace.Call) bool {
 		return c.Args[0]&unix.CLONE_THREAD == 0
 	case c.Nr == unix.SYS_FCNTL && c.Args[0] <= 2 && c.Args[1] == unix.F_GETFD: // the Go runtime's first act, which fails only for a closed descriptor
 		return false
-	case c.Nr == unix.SYS_WRITE || c.Nr == unix.SYS_READ: // a pipe does not fail, it only ends
+	case c.Nr == unix.SYS_WRITE || c.Nr == unix.SYS_READ: // pipes do not fail, they only end
 		file, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", c.PID, c.Args[0]))
-		return !strings.HasPrefix(file, "pipe:")
+		return !strings.HasPrefix(file, "pipe:") && file != "anon_inode:[eventfd]"
 	}
 	return true
 }
