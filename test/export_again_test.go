@@ -42,15 +42,22 @@ func TestExportTwo(t *testing.T) {
 
 // If export or unexport is killed at any step that changes a file, the next run
 // completes it, and unexport leaves nothing. CHRUN_TEST_STEPS=1 tries every step.
-func TestExportKilled(t *testing.T) {
+func TestExportKilled(t *testing.T) { testKilled(t, "--all") }
+
+// The same for programs that start at login.
+func TestAutostartKilled(t *testing.T) { testKilled(t, "--autostart") }
+
+func testKilled(t *testing.T, what string) {
 	m := newMenu(t)
 	for p := range offers {
 		if strings.Contains(p, "kde4") || strings.Contains(p, "pipe.desktop") || strings.Contains(p, "shadow") {
 			os.Remove(filepath.Join(m.tree, p))
 		}
 	}
+	m.writeFiles(m.tree, map[string]string{"etc/xdg/autostart/starts.desktop": top + "Name=Starts\nIcon=viewer\nExec=viewer\n"})
+	entry := map[string]string{"--all": "/.local/share/applications/viewer.desktop", "--autostart": "/.config/autostart/starts.desktop"}[what]
 	before := m.snapshot()
-	m.must("export", "g", "--all")
+	m.must("export", "g", what)
 	whole := m.snapshot()
 	stride := 5
 	if os.Getenv("CHRUN_TEST_STEPS") != "" {
@@ -58,19 +65,19 @@ func TestExportKilled(t *testing.T) {
 	}
 	steps := 0
 	for step := 1; ; step += stride {
-		m.must("unexport", "g", "--all")
+		m.must("unexport", "g", what)
 		m.compare(fmt.Sprint("step ", step, " undone"), before, m.snapshot())
-		if !m.killAt(step, "export", "g", "--all") {
+		if !m.killAt(step, "export", "g", what) {
 			break
 		}
 		if step/stride%2 == 1 { // unexport instead of sync
-			m.must("unexport", "g", "--all")
+			m.must("unexport", "g", what)
 			m.compare(fmt.Sprint("step ", step, " of export, undone"), before, m.snapshot())
 			continue
 		}
 		m.must("sync")
-		if now := m.snapshot(); now["/.local/share/applications/viewer.desktop"] == "" { // the killed run had not begun
-			m.must("export", "g", "--all")
+		if now := m.snapshot(); now[entry] == "" { // the killed run had not begun
+			m.must("export", "g", what)
 		}
 		m.compare(fmt.Sprint("step ", step, " of export, completed"), withoutTimes(whole), withoutTimes(m.snapshot()))
 		if t.Failed() {
@@ -79,13 +86,13 @@ func TestExportKilled(t *testing.T) {
 		steps++
 	}
 	for step := 1; ; step += stride {
-		m.must("export", "g", "--all")
-		if !m.killAt(step, "unexport", "g", "--all") {
+		m.must("export", "g", what)
+		if !m.killAt(step, "unexport", "g", what) {
 			break
 		}
 		m.must("sync")
-		if now := m.snapshot(); now["/.local/share/applications/viewer.desktop"] != "" {
-			m.must("unexport", "g", "--all")
+		if now := m.snapshot(); now[entry] != "" {
+			m.must("unexport", "g", what)
 		}
 		m.compare(fmt.Sprint("step ", step, " of unexport, completed"), before, m.snapshot())
 		if t.Failed() {

@@ -210,6 +210,7 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	report := homereport.Begin(plan, l.Caller, cli.StateDir(l.Caller), c.flags.Quiet)
 	c.printReport(report.Earlier())
 	services.Home, services.Inherited = report.HomeSockets(), c.inherited
+	syncMenu := c.watchMenu(l)
 	c.started()
 	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
 	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)
@@ -224,6 +225,7 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	}
 	services.End()
 	c.printReport(report.End())
+	syncMenu()
 	os.Exit(launch.Die(status))
 	return nil
 }

@@ -121,7 +121,13 @@ func (c *command) newSync() *cobra.Command {
 		ValidArgsFunction: c.completeNames(100),
 	}
 	f.addCommon(cmd)
+	changed := cmd.Flags().Bool("changed", false, "after programs were installed or removed, as chrun does it")
+	cmd.Flags().MarkHidden("changed")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if *changed && len(args) == 1 {
+			c.autoSync(args[0])
+			return nil
+		}
 		h, err := c.describeHost()
 		if err != nil {
 			return err

@@ -68,8 +68,12 @@ func (c *command) run(args []string) int {
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	if err := root.Execute(); err != nil {
+	cmd, err := root.ExecuteC()
+	if err != nil {
 		return c.printError(err)
+	}
+	if isSyncing(cmd.Name()) {
+		c.autoSync("")
 	}
 	return 0
 }

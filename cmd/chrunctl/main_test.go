@@ -79,7 +79,7 @@ app.mpv.user=bob  @/home/.config/chrun/chroots/a.toml:8
 chrunctl: cannot set home: "privat" is not an absolute path; must be auto, private, host, temporary or a directory
 [1]
 > set a hom=private
-chrunctl: cannot set hom: unknown key (allowed: path, user, home, personality, identity, map, bind, env.NAME, allow, deny, app.COMMAND.KEY)
+chrunctl: cannot set hom: unknown key (allowed: path, user, home, personality, identity, map, bind, env.NAME, allow, deny, sync, app.COMMAND.KEY)
 [1]
 > set a home
 chrunctl: cannot set home: the form is KEY=VALUE, KEY+=VALUE or KEY-=VALUE
@@ -202,14 +202,14 @@ user = "bob"
 	b.script(b.uid, `
 > list
 a  /mnt/a  missing
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, sync, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, sync, app)
 [1]
 > set b user=x
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/b.toml:3: unknown key "hoem" (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, sync, app)
 [1]
 > set c user=x
-chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)
+chrunctl: cannot read configuration: @/home/.config/chrun/chroots/c.toml:2: unexpected character U+000A at start of value (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, sync, app)
 [1]
 > unset b hoem
 > forget c

@@ -71,7 +71,11 @@ func TestManual(t *testing.T) {
 		}
 		has("chrunctl.1", cmd.Name())
 		cmd.InitDefaultHelpFlag()
-		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { has("chrunctl.1", "--"+f.Name) })
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				has("chrunctl.1", "--"+f.Name)
+			}
+		})
 	}
 	_, err := config.ParseEdit("no-such-key=")
 	var edit *config.EditError

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"cmp"
 	"os"
 	"path"
 	"path/filepath"
@@ -124,8 +123,8 @@ func (c *Chooser) RemoveAutostart(word string) error {
 	}
 	before := len(c.Autostart)
 	c.Autostart = slices.DeleteFunc(c.Autostart, func(id string) bool { return word == "" || slices.Contains(ids, id) })
-	if len(c.Autostart) == before {
-		return c.notExported(cmp.Or(word, "--autostart"))
+	if len(c.Autostart) == before && word != "" {
+		return c.notExported(word)
 	}
 	return nil
 }

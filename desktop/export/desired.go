@@ -227,7 +227,7 @@ func (x *appExporter) export(a App) {
 	x.noteDropped(a.ID, dropped)
 	if len(left) > 0 {
 		x.notes = append(x.notes, Note{ID: a.ID, types: leftTypes,
-			Text: "is not registered for types that another program opens by default : " + strings.Join(left, ", ")})
+			Text: "is not registered for types that another program opens by default: " + strings.Join(left, ", ") + "; to claim them: --mime=all"})
 	}
 	x.types.define(opened)
 	x.ids[a.ID] = id

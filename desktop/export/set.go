@@ -77,6 +77,9 @@ func (h *Host) manifestFile(chroot string) string {
 // HasExports reports whether something of the chroot is exported.
 func (h *Host) HasExports(chroot string) bool { return slices.Contains(h.listManifests(), chroot) }
 
+// ListExports returns the names of the chroots that have exports, in order.
+func (h *Host) ListExports() []string { return h.listManifests() }
+
 // HasFiles reports whether files of an export of the chroot exist. After a sync
 // without the chroot none does, but its selection is kept until it is forgotten.
 func (h *Host) HasFiles(chroot string) bool {

@@ -146,6 +146,21 @@ func (p *Plan) describeEntry(h *Host, step Step) string {
 	return "is exported, but menus do not show it"
 }
 
+// Entries returns the IDs of the entries that the plan adds and removes.
+func (p *Plan) Entries(h *Host) (added, removed []string) {
+	for _, step := range p.Steps {
+		id, ok := strings.CutSuffix(path.Base(step.Path), ".desktop")
+		switch {
+		case !ok || path.Dir(step.Path) != h.DataHome+"/applications":
+		case step.Op == Write:
+			added = append(added, id)
+		case step.Op == Remove:
+			removed = append(removed, id)
+		}
+	}
+	return added, removed
+}
+
 // MakesCommands reports whether the plan puts a command into Host.BinDir.
 func (p *Plan) MakesCommands(h *Host) bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Op == Write && path.Dir(s.Path) == h.BinDir })

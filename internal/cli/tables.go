@@ -80,7 +80,8 @@ var Keys = []Key{
 	{"env.NAME", "env.", "a variable"},
 	{"allow", "allow+=", "a list of features and groups to share: chrunctl features"},
 	{"deny", "deny+=", "a list of features and groups not to share"},
-	{"app.COMMAND.KEY", "app.", "any of these except path, for one program"},
+	{"sync", "sync=", "off: the menu does not follow the chroot by itself"},
+	{"app.COMMAND.KEY", "app.", "any of these except path and sync, for one program"},
 }
 
 // KeysHelp is the part of chrunctl's help that lists the keys.

@@ -39,7 +39,7 @@ func content(t *testing.T, file string) string {
 }
 
 func TestChange(t *testing.T) {
-	const keys = " (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)"
+	const keys = " (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, sync, app)"
 	for _, c := range []struct {
 		name, file string
 		changes    []string

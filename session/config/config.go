@@ -75,6 +75,7 @@ type Chroot struct {
 	Name string          // "" if it is not configured
 	Path rootfs.HostPath // as written; symlinks are not resolved
 	Settings
+	Sync string              // "off": the menu does not follow the chroot by itself
 	Apps map[string]Settings // by the base name of COMMAND; see For
 	File string              // the file that configures it; "" for none
 

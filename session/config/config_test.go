@@ -107,7 +107,7 @@ func TestNoConfiguration(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	const keys = " (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, app)"
+	const keys = " (allowed: path, user, home, personality, identity, map, bind, env, allow, deny, sync, app)"
 	const appKeys = " (allowed: user, home, personality, identity, map, bind, env, allow, deny)"
 	for _, c := range []struct{ text, want string }{
 		{"path='/a'\n\npth='/b'", `:3: unknown key "pth"` + keys},

@@ -98,6 +98,12 @@ var chrootKeys = func() []key[Chroot] {
 	for _, k := range settingKeys {
 		keys = append(keys, key[Chroot]{k.name, k.kind, func(s *Source, c *Chroot, v any) error { return k.set(s, &c.Settings, v) }})
 	}
+	keys = append(keys, key[Chroot]{"sync", textKind, func(_ *Source, c *Chroot, v any) (err error) {
+		if c.Sync, err = parseText(v); err == nil && c.Sync != "on" && c.Sync != "off" {
+			err = fmt.Errorf("%q: must be on or off", c.Sync)
+		}
+		return err
+	}})
 	return append(keys, key[Chroot]{"app", tableKind, func(s *Source, c *Chroot, v any) (err error) { c.Apps, err = parseApps(s, v); return err }})
 }()
 

@@ -119,7 +119,7 @@ func parseKey(name string) (path []string, k kind, ok bool) {
 	}
 	top, rest, dotted := strings.Cut(name, ".")
 	switch {
-	case name == "path":
+	case name == "path", name == "sync":
 		return []string{name}, textKind, true
 	case name == "app":
 		return []string{name}, tableKind, true

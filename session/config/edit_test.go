@@ -106,7 +106,7 @@ func TestEdit(t *testing.T) {
 }
 
 func TestEditMistakes(t *testing.T) {
-	const keys = " (allowed: path, user, home, personality, identity, map, bind, env.NAME, allow, deny, app.COMMAND.KEY)"
+	const keys = " (allowed: path, user, home, personality, identity, map, bind, env.NAME, allow, deny, sync, app.COMMAND.KEY)"
 	for _, c := range []struct{ file, change, want string }{
 		{"", "usr=x", "cannot set usr: unknown key" + keys},
 		{"", "=x", "cannot set : unknown key" + keys},
