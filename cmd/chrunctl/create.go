@@ -27,7 +27,7 @@ import (
 type createFlags struct {
 	from, user, keyring             string
 	packages                        []string
-	verify, dryRun, isDefault, open bool
+	verify, dryRun, isDefault, isPublic bool
 	quiet                           bool
 }
 
@@ -53,7 +53,7 @@ func (c *command) newCreate() *cobra.Command {
 	flags.StringVar(&f.keyring, "keyring", "", "file with the keys to trust")
 	flags.BoolVar(&f.verify, "verify", false, "insist on a good signature")
 	flags.BoolVar(&f.isDefault, "default", false, "make it the default chroot")
-	flags.BoolVar(&f.open, "public", false, "as root: let all users enter it, who can then run its setuid programs")
+	flags.BoolVar(&f.isPublic, "public", false, "as root: let all users enter it, who can then run its setuid programs")
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "only print what would be made")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -89,12 +89,18 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", name, err)
 	}
+	if err := c.checkCreation(job, dir == ""); err != nil {
+		return fmt.Errorf("cannot create %s: %w", name, err)
+	}
 	if f.dryRun {
 		fmt.Fprintf(c.out, "would make %s in %s, from %s\n", name, job.Path, session.Printable(source.String()))
 		return nil
 	}
-	if err := makeParent(job.Path, dir == "", f.open); err != nil {
+	if err := makeParent(job.Path, dir == "", f.isPublic); err != nil {
 		return fmt.Errorf("cannot create %s: %w", name, err)
+	}
+	if parent, err := rootfs.ResolveHost(rootfs.HostPath(path.Dir(job.Path))); err == nil {
+		job.Path = path.Join(string(parent), path.Base(job.Path))
 	}
 	if _, err := trees.Sweep(job.Map, job.Records); err != nil {
 		c.warn(err.Error())
@@ -104,10 +110,10 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 	done := c.showProgress(job, f.quiet)
 	created, err := job.Create(ctx)
 	done()
-	if ctx.Err() != nil {
+	switch {
+	case err == context.Canceled:
 		return fmt.Errorf("cannot create %s: interrupted; nothing is left", name)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("cannot create %s from %s: %w", name, session.Printable(source.String()), err)
 	}
 	return c.register(conf, name, job, created, f)
@@ -129,10 +135,7 @@ func (c *command) newCreation(name, dir string, source trees.Source, f *createFl
 		if !path.IsAbs(job.Path) {
 			job.Path = path.Join(string(c.caller.Cwd), job.Path)
 		}
-		if real, err := rootfs.ResolveHost(rootfs.HostPath(path.Dir(job.Path))); err == nil {
-			job.Path = path.Join(string(real), path.Base(job.Path))
-		}
-	case c.caller.UID == 0 && f.open:
+	case c.caller.UID == 0 && f.isPublic:
 		job.Path = path.Join("/var/lib/chrun", name)
 	case c.caller.UID == 0:
 		job.Path = path.Join("/var/lib/chrun/private", name)
@@ -148,14 +151,31 @@ func (c *command) newCreation(name, dir string, source trees.Source, f *createFl
 	return job, nil
 }
 
+// checkCreation refuses what would fail later.
+func (c *command) checkCreation(job *trees.Creation, ours bool) error {
+	if job.Account != nil && !isAccountName(job.Account.Name) {
+		return cli.WithHint(fmt.Errorf("%q cannot be the name of an account", job.Account.Name), "choose one of letters, digits, _ and -: --user NAME")
+	}
+	if _, err := os.Stat(path.Dir(job.Path)); ours && errors.Is(err, os.ErrNotExist) {
+		return nil // it will be made
+	}
+	return trees.CheckPlace(job.Map, job.Path)
+}
+
+// isAccountName is the rule of useradd(8), with dots.
+func isAccountName(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+	return name != "" && len(name) <= 32 && strings.Trim(name, letters+"0123456789-.") == "" && strings.ContainsRune(letters, rune(name[0]))
+}
+
 // makeParent makes the directory for chrunctl's own trees, which only its owner can
 // enter: setuid programs of an old tree would be everybody's to run.
-func makeParent(p string, ours, open bool) error {
+func makeParent(p string, ours, isPublic bool) error {
 	if !ours {
 		return nil
 	}
 	mode := os.FileMode(0o700)
-	if open {
+	if isPublic {
 		mode = 0o711
 	}
 	if err := os.MkdirAll(path.Dir(path.Dir(p)), 0o755); err != nil {
@@ -231,12 +251,17 @@ func (c *command) showProgress(job *trees.Creation, quiet bool) (done func()) {
 		for {
 			select {
 			case <-stop:
-				io.WriteString(c.err, "\r\x1b[K") // ECMA-48: erase the line
+				io.WriteString(c.err.Out, "\r\x1b[K") // ECMA-48: erase the line
 				return
 			case <-time.After(200 * time.Millisecond):
 			}
 			read, size := job.Progress()
-			fmt.Fprintf(c.err, "\r%s\x1b[K", describeProgress(read, size, time.Since(begun)))
+			line := describeProgress(read, size, time.Since(begun))
+			if read == 0 && job.Log() != "" {
+				line = session.Printable(job.Log())
+				line = string([]rune(line)[:min(len([]rune(line)), 79)])
+			}
+			fmt.Fprintf(c.err.Out, "\r%s\x1b[K", line)
 		}
 	}()
 	return func() { close(stop); <-stopped }

@@ -40,7 +40,7 @@ func (c *command) newPs() *cobra.Command {
 				return err
 			}
 			if *watch {
-				io.WriteString(c.out, "\x1b[H\x1b[2J") // ECMA-48: to the top left corner, and clear the screen
+				io.WriteString(c.out.Out, "\x1b[H\x1b[2J") // ECMA-48: to the top left corner, and clear the screen
 			}
 			if err := c.printProcesses(list, *asJSON); err != nil || !*watch {
 				return err

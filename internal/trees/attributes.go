@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"cmp"
 	"errors"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,9 +30,13 @@ func (u *unpacking) setExtended(p string, h *tar.Header) error {
 		switch {
 		case record == recordACL || record == recordDefaultACL:
 			name = map[string]string{recordACL: "system.posix_acl_access", recordDefaultACL: "system.posix_acl_default"}[record]
-			list, err := parseACL(value)
+			list, err := parseACL(value, nil)
+			if errors.Is(err, errUnknownName) {
+				u.named = append(u.named, namedACL{p, name, value, h.Name})
+				continue
+			}
 			if err != nil {
-				u.report.leave("ACLs that name users instead of numbers", h.Name)
+				u.report.leave("ACLs that are not understood", h.Name)
 				continue
 			}
 			data = list.Format()
@@ -41,19 +46,63 @@ func (u *unpacking) setExtended(p string, h *tar.Header) error {
 			u.report.leave("attributes "+name, h.Name)
 			continue
 		}
-		switch err := unix.Lsetxattr(p, name, data, 0); {
-		case err == nil:
-		case errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EPERM):
-			u.report.leave("attributes "+name+", which the file system does not take", h.Name)
-		default:
-			return pathError("set "+name+" of", p, err)
+		if err := u.setAttribute(p, name, data, h.Name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// parseACL parses the text form of acl(5), with numbers for users and groups.
-func parseACL(text string) (list acl.List, err error) {
+func (u *unpacking) setAttribute(p, name string, data []byte, member string) error {
+	switch err := unix.Lsetxattr(p, name, data, 0); {
+	case err == nil:
+	case errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EPERM):
+		u.report.leave("attributes "+name+", which the file system does not take", member)
+	default:
+		return pathError("set "+name+" of", p, err)
+	}
+	return nil
+}
+
+// namedACL is an ACL of a member that has names instead of numbers, as GNU tar
+// writes them.
+type namedACL struct{ path, attribute, text, member string }
+
+// setNamedACLs sets the ACLs with names, which the tree's own passwd and group
+// resolve.
+func (u *unpacking) setNamedACLs() error {
+	if len(u.named) == 0 {
+		return nil
+	}
+	ids := map[string]uint32{}
+	for prefix, file := range map[string]string{"u:": "/etc/passwd", "g:": "/etc/group"} {
+		data, _ := os.ReadFile(file)
+		for line := range strings.Lines(string(data)) {
+			if f := strings.Split(line, ":"); len(f) > 2 {
+				if id, err := strconv.ParseUint(f[2], 10, 32); err == nil {
+					ids[prefix+f[0]] = uint32(id)
+				}
+			}
+		}
+	}
+	for _, n := range u.named {
+		list, err := parseACL(n.text, ids)
+		if err != nil {
+			u.report.leave("ACLs with names that the tree does not know", n.member)
+			continue
+		}
+		if err := u.setAttribute(n.path, n.attribute, list.Format(), n.member); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errUnknownName = errors.New("an unknown name")
+
+// parseACL parses the text form of acl(5). ids are the numbers of users and groups,
+// whose names begin with "u:" or "g:" there.
+func parseACL(text string, ids map[string]uint32) (list acl.List, err error) {
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' }) {
 		line, _, _ = strings.Cut(line, "#")
 		f := strings.Split(strings.TrimSpace(line), ":")
@@ -84,11 +133,18 @@ func parseACL(text string) (list acl.List, err error) {
 			if len(f) > 3 { // star adds the number at the end
 				number = f[3]
 			}
-			id, err := strconv.ParseUint(number, 10, 32)
-			if err != nil || e.Tag != acl.UserObj && e.Tag != acl.GroupObj {
-				return nil, errors.New("no number")
+			if e.Tag != acl.UserObj && e.Tag != acl.GroupObj {
+				return nil, errors.New("a name for " + f[0])
 			}
-			e.Tag, e.ID = e.Tag<<1, uint32(id)
+			id, err := strconv.ParseUint(number, 10, 32)
+			known, ok := ids[f[0][:1]+":"+number]
+			switch {
+			case err == nil:
+				known = uint32(id)
+			case !ok:
+				return nil, errUnknownName
+			}
+			e.Tag, e.ID = e.Tag<<1, known
 		}
 		list = append(list, e)
 	}

@@ -11,7 +11,6 @@ import (
 	"hash"
 	"io"
 	"os"
-	"os/exec"
 	"path"
 	"strings"
 
@@ -43,7 +42,8 @@ func (s *sums) Write(p []byte) (int, error) {
 // FILE.sig, and of a file of checksums itself.
 type checker struct {
 	file    string
-	keyring string // of gpg(1); "" for the caller's
+	keyring string // the keys to trust; "" for those of the caller's gpg(1)
+	temp    string // a directory for temporary files
 	notes   []string
 }
 
@@ -72,7 +72,7 @@ func (c *checker) check(s *sums) (trust Trust, err error) {
 		if _, err := os.Stat(c.file + suffix); err != nil {
 			continue
 		}
-		good, err := c.verify(c.file+suffix, c.file)
+		good, _, err := c.verify(c.file+suffix, c.file)
 		if err != nil {
 			return Unchecked, err
 		}
@@ -102,111 +102,58 @@ func readSmall(name string) ([]byte, error) {
 // checkSums returns an error if no line of a file of checksums is for the archive,
 // or one does not match. signed reports whether the file has a good signature.
 func (c *checker) checkSums(name string, data []byte, s *sums) (signed bool, err error) {
-	if bytes.HasPrefix(bytes.TrimLeft(data, "\r\n"), []byte(clearsigned)) {
-		if signed, err = c.verify(name, ""); err != nil {
+	if bytes.Contains(data, []byte(clearsigned)) {
+		// What stands around the signed text proves nothing.
+		if signed, data, err = c.verify(name, ""); err != nil {
 			return false, err
 		}
-		if data, err = signedPart(data); err != nil {
-			return false, fmt.Errorf("%s: %w", name, err)
+	}
+	want := map[string]bool{hex.EncodeToString(s.sha256.Sum(nil)): true, hex.EncodeToString(s.sha512.Sum(nil)): true}
+	found := parseSums(data, path.Base(c.file))
+	for _, sum := range found {
+		if !want[sum] {
+			return false, fmt.Errorf("the archive is damaged, or another one: its checksum is not the one in %s", name)
 		}
 	}
-	want := map[string]string{hex.EncodeToString(s.sha256.Sum(nil)): "SHA256", hex.EncodeToString(s.sha512.Sum(nil)): "SHA512"}
-	matched := false
-	for _, l := range parseSums(data, path.Base(c.file)) {
-		if want[l] == "" {
-			return false, fmt.Errorf("the archive is damaged or another one: its checksum is not the one in %s", name)
-		}
-		matched = true
-	}
-	if !matched {
+	if len(found) == 0 {
 		return false, fmt.Errorf("%s has no SHA256 or SHA512 checksum for %s", name, session.Printable(path.Base(c.file)))
 	}
 	return signed, nil
 }
 
 // parseSums returns the SHA256 and SHA512 checksums for a file, whatever directory
-// the lines name. It reads the forms of sha256sum(1) and of BSD's tools.
+// the lines name. It reads the forms of sha256sum(1) and of BSD's tools, and the
+// comments that name the algorithm in Gentoo's files, whose BLAKE2B and WHIRLPOOL
+// are as long as SHA512.
 func parseSums(data []byte, base string) (found []string) {
+	known := true
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
-		sum, name, ok := strings.Cut(line, " ")
-		if f := strings.Split(line, ") = "); len(f) == 2 { // SHA256 (name) = sum
-			_, name, ok = strings.Cut(f[0], "(")
-			sum = f[1]
-		}
-		sum = strings.ToLower(sum)
-		isSum := len(sum) == 2*sha256.Size || len(sum) == 2*sha512.Size
-		if _, err := hex.DecodeString(sum); err != nil || !isSum {
+		if comment, ok := strings.CutPrefix(line, "#"); ok {
+			if algorithm, ok := strings.CutSuffix(comment, " HASH"); ok {
+				known = isSHA2(algorithm)
+			}
 			continue
 		}
-		if ok && path.Base(strings.TrimPrefix(strings.TrimSpace(name), "*")) == base || !ok {
+		sum, name, _ := strings.Cut(line, " ")
+		ok := known
+		if f := strings.Split(line, ") = "); len(f) == 2 { // SHA256 (name) = sum
+			var algorithm string
+			algorithm, name, _ = strings.Cut(f[0], "(")
+			sum, ok = f[1], isSHA2(algorithm)
+		}
+		sum, name = strings.ToLower(sum), strings.TrimPrefix(strings.TrimSpace(name), "*")
+		_, err := hex.DecodeString(sum)
+		isSum := err == nil && (len(sum) == 2*sha256.Size || len(sum) == 2*sha512.Size)
+		if ok && isSum && (name == "" || path.Base(name) == base) {
 			found = append(found, sum)
 		}
 	}
 	return found
 }
 
-const (
-	clearsigned = "-----BEGIN PGP SIGNED MESSAGE-----"
-	signature   = "-----BEGIN PGP SIGNATURE-----"
-)
-
-// signedPart returns the text that the signature of a clearsigned message covers
-// (RFC 9580, section 7). What stands before and after it proves nothing.
-func signedPart(data []byte) ([]byte, error) {
-	text := strings.ReplaceAll(string(data), "\r\n", "\n")
-	_, text, _ = strings.Cut(text, clearsigned+"\n")
-	_, text, ok := strings.Cut(text, "\n\n") // after the headers
-	if body, _, found := strings.Cut(text, "\n"+signature); ok && found && !strings.Contains(body, clearsigned) {
-		return []byte(strings.ReplaceAll("\n"+body, "\n- ", "\n")), nil
-	}
-	return nil, errors.New("it is not a complete signed message")
-}
-
-// verify reports whether a signature is good. A bad one is an error; an unknown key,
-// or no gpg, a note. file is "" for a signed message.
-func (c *checker) verify(sig, file string) (good bool, err error) {
-	args := []string{"--batch", "--no-tty", "--status-fd", "1"}
-	if c.keyring != "" {
-		args = append(args, "--no-default-keyring", "--keyring", c.keyring)
-	}
-	args = append(args, "--verify", "--", sig)
-	if file != "" {
-		args = append(args, file)
-	}
-	cmd := exec.Command("gpg", args...)
-	out, err := cmd.Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		c.notes = append(c.notes, "the signature was not checked: gpg is not installed")
-		return false, nil
-	}
-	status := parseStatus(out)
-	switch {
-	case status["BADSIG"] != "":
-		return false, fmt.Errorf("the signature %s is bad: the archive is not the one that was signed", sig)
-	case status["VALIDSIG"] != "" && status["GOODSIG"] != "" && err == nil:
-		return true, nil
-	case status["NO_PUBKEY"] != "":
-		c.notes = append(c.notes, "the signature was made by the key "+status["NO_PUBKEY"]+", which you do not have")
-		return false, nil
-	case status["EXPKEYSIG"] != "" || status["EXPSIG"] != "" || status["REVKEYSIG"] != "":
-		return false, fmt.Errorf("the signature %s, or its key, has expired or was revoked", sig)
-	}
-	return false, fmt.Errorf("cannot check the signature %s: gpg failed: %v", sig, err)
-}
-
-// parseStatus returns the first argument of each status line of gpg.
-func parseStatus(out []byte) map[string]string {
-	status := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if len(f) > 1 && f[0] == "[GNUPG:]" {
-			status[f[1]] = "-"
-			if len(f) > 2 {
-				status[f[1]] = session.Printable(f[2])
-			}
-		}
-	}
-	return status
+func isSHA2(algorithm string) bool {
+	algorithm = strings.ReplaceAll(strings.TrimSpace(algorithm), "-", "")
+	return algorithm == "SHA256" || algorithm == "SHA512"
 }

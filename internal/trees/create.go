@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"strings"
 	"sync/atomic"
 
 	"chrun/session/account"
@@ -27,6 +28,7 @@ type Creation struct {
 
 	read atomic.Int64
 	size atomic.Int64
+	log  tail // of a program that makes the archive
 }
 
 // Created is what has been made.
@@ -40,18 +42,26 @@ type Created struct {
 // be called at any time.
 func (c *Creation) Progress() (read, size int64) { return c.read.Load(), c.size.Load() }
 
+// Log returns the last line that mmdebstrap has printed. It may be called at any
+// time.
+func (c *Creation) Log() string {
+	text := c.log.String()
+	return text[strings.LastIndexAny(text, "\r\n")+1:]
+}
+
 // Create makes the tree. It is there with its name only after the last byte of the
-// source and its checksum have been found good; else nothing is left.
+// source and its checksum have been found good; else nothing is left. If ctx is done
+// the error is ctx.Err().
 func (c *Creation) Create(ctx context.Context) (Created, error) {
 	place, err := Reserve(c.Map, c.Records, c.Path)
 	if err != nil {
 		return Created{}, err
 	}
 	created, err := c.fill(ctx, place)
-	if err == nil {
+	switch {
+	case ctx.Err() != nil:
 		err = ctx.Err()
-	}
-	if err == nil {
+	case err == nil:
 		err = place.Publish()
 	}
 	if err != nil {
@@ -81,12 +91,12 @@ func (c *Creation) fill(ctx context.Context, place *Place) (created Created, err
 	if err != nil {
 		return created, err
 	}
-	err = c.check(&created, s)
+	err = c.check(&created, s, place.Temp)
 	return created, err
 }
 
 // check finds out what can be known of the archive.
-func (c *Creation) check(created *Created, s *sums) error {
+func (c *Creation) check(created *Created, s *sums, temp string) error {
 	switch {
 	case c.Source.Distribution != "":
 		created.Trust = Genuine // apt checks the signatures of its repositories
@@ -96,7 +106,7 @@ func (c *Creation) check(created *Created, s *sums) error {
 		if err != nil {
 			return err
 		}
-		k := &checker{file: file, keyring: c.Keyring}
+		k := &checker{file: file, keyring: c.Keyring, temp: temp}
 		created.Trust, err = k.check(s)
 		created.Notes = k.notes
 		if err != nil {

@@ -180,10 +180,22 @@ func runJob(words []string) (any, error) {
 		}
 		err := u.run(os.NewFile(fdStream, "archive"))
 		return u.report, err
+	case "own":
+		if err := unix.Chown("/", 0, 0); err != nil {
+			return nil, &ownError{err}
+		}
+		return nil, nil
 	case "clear":
 		return nil, clearTree()
 	}
 	return nil, errors.New("unknown job " + words[0])
+}
+
+// ownError says that a file system does not take the owners of a tree.
+type ownError struct{ err error }
+
+func (e *ownError) Error() string {
+	return fmt.Sprintf("its file system does not let files belong to your subordinate IDs (%v), as with NFS, FAT and some FUSE; choose a directory on a local disk: chrunctl create NAME DIR", e.err)
 }
 
 // enter waits until the IDs are mapped, becomes root inside, and makes the directory

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +30,7 @@ type Place struct {
 // Reserve makes the directory for a new tree at p, an absolute path whose parent
 // exists. records is a directory of chrun's. The caller calls Publish or Discard.
 func Reserve(m Map, records, p string) (*Place, error) {
-	if err := checkPlace(m, p); err != nil {
+	if err := CheckPlace(m, p); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(records, 0o700); err != nil {
@@ -45,6 +47,9 @@ func Reserve(m Map, records, p string) (*Place, error) {
 		if err = remove(m, pl.Growing); err == nil {
 			err = os.Mkdir(pl.Growing, 0o700)
 		}
+	}
+	if err == nil {
+		err = probe(m, pl.Growing)
 	}
 	// Another program's root inside, to whom the caller is a stranger, enters it.
 	if err == nil {
@@ -87,9 +92,27 @@ func lockRecord(records string, p *Place) (*os.File, error) {
 	return nil, &os.PathError{Op: "write", Path: name, Err: err}
 }
 
-// checkPlace refuses a place where a tree could not be used, or would harm its
+// probe returns an error if the directory cannot be given to root inside.
+func probe(m Map, dir string) error {
+	if m.UIDs == nil {
+		return nil
+	}
+	tree, err := openTree(dir)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	p, err := start(m, tree, nil, struct{}{}, "own")
+	if err != nil {
+		return err
+	}
+	var nothing any
+	return p.wait(&nothing)
+}
+
+// CheckPlace refuses a place where a tree could not be used, or would harm its
 // owner.
-func checkPlace(m Map, p string) error {
+func CheckPlace(m Map, p string) error {
 	if _, err := os.Lstat(p); err == nil {
 		return fmt.Errorf("%s exists already", p)
 	}
@@ -108,26 +131,62 @@ func checkPlace(m Map, p string) error {
 	if st.Mode&unix.S_ISVTX != 0 {
 		return fmt.Errorf("%s is shared with other users (it is sticky), where a tree of subordinate IDs cannot be renamed", parent)
 	}
-	if !isPrivate(parent, os.Getuid(), os.Getgid()) {
-		return errPublic
+	if !isPrivate(parent) {
+		return &PublicError{Dir: parent}
 	}
 	return nil
 }
 
-var errPublic = errors.New("other users can enter its directory, so that setuid programs of the tree would run for them as you")
+// PublicError says that other users can enter the directory of a tree.
+type PublicError struct{ Dir string }
 
-// isPrivate reports whether only uid can enter dir, because of the mode of it or of
-// a directory above it.
-func isPrivate(dir string, uid, gid int) bool {
+func (e *PublicError) Error() string {
+	return fmt.Sprintf("other users can enter %s, and could run setuid programs of the tree, which would give them its files", e.Dir)
+}
+
+// Hint names the command that prevents it.
+func (e *PublicError) Hint() string {
+	return "leave out DIR, or only if nothing else in it is for others: chmod go-x " + session.Quote(e.Dir)
+}
+
+// isPrivate reports whether only the caller can enter dir, because of the mode of it
+// or of a directory above it.
+func isPrivate(dir string) bool {
 	for ; ; dir = path.Dir(dir) {
 		var st unix.Stat_t
-		if unix.Stat(dir, &st) == nil && int(st.Uid) == uid && st.Mode&0o001 == 0 && (st.Mode&0o010 == 0 || int(st.Gid) == gid) {
+		if unix.Stat(dir, &st) == nil && int(st.Uid) == os.Getuid() && st.Mode&0o001 == 0 && (st.Mode&0o010 == 0 || isOwnGroup(dir, int(st.Gid))) {
 			return true
 		}
 		if dir == "/" {
 			return false
 		}
 	}
+}
+
+// isOwnGroup reports whether only the caller is in the group of a directory, as in
+// those that useradd makes for each user, and no ACL lets others in.
+func isOwnGroup(dir string, gid int) bool {
+	if n, _ := unix.Getxattr(dir, "system.posix_acl_access", nil); n > 0 || gid != os.Getgid() {
+		return false
+	}
+	group, err := user.LookupGroupId(strconv.Itoa(gid))
+	if err != nil {
+		return false
+	}
+	self, err := user.LookupId(strconv.Itoa(os.Getuid()))
+	if err != nil || group.Name != self.Username {
+		return false
+	}
+	data, err := os.ReadFile("/etc/group")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Split(strings.TrimSpace(line), ":"); len(f) == 4 && f[2] == group.Gid && f[3] != "" && f[3] != self.Username {
+			return false
+		}
+	}
+	return true
 }
 
 // Publish gives the tree its name.

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -58,8 +59,7 @@ func (s Source) String() string {
 // archive is an open source.
 type archive struct {
 	io.Reader
-	file  *os.File // nil for a program's output
-	size  int64    // of file, 0 if it is not known
+	size  int64 // 0 if it is not known
 	close func() error
 }
 
@@ -76,7 +76,7 @@ func (c *Creation) open(ctx context.Context, temp string) (*archive, error) {
 			return nil, err
 		}
 	}
-	a := &archive{Reader: f, file: f, close: f.Close}
+	a := &archive{Reader: &waitingReader{ctx, f}, close: f.Close}
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		a.size = st.Size()
 	} else if err == nil && st.IsDir() {
@@ -84,6 +84,22 @@ func (c *Creation) open(ctx context.Context, temp string) (*archive, error) {
 		return nil, &os.PathError{Op: "open", Path: s.file, Err: unix.EISDIR}
 	}
 	return a, nil
+}
+
+// waitingReader reads a file that may be a pipe or a terminal, until ctx is done.
+type waitingReader struct {
+	ctx  context.Context
+	file *os.File
+}
+
+func (r *waitingReader) Read(p []byte) (int, error) {
+	for r.ctx.Err() == nil {
+		fds := []unix.PollFd{{Fd: int32(r.file.Fd()), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, 200); n > 0 || err != nil && err != unix.EINTR {
+			return r.file.Read(p)
+		}
+	}
+	return 0, context.Cause(r.ctx)
 }
 
 // keyrings are the files that the distributions' keyring packages install.
@@ -136,7 +152,7 @@ func (c *Creation) bootstrap(ctx context.Context, temp string) (*archive, error)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
-	log := &tail{}
+	log := &c.log
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -169,9 +185,14 @@ func hostAptSettings(ctx context.Context) (settings []byte, err error) {
 }
 
 // tail keeps the last lines of what a program prints.
-type tail struct{ data []byte }
+type tail struct {
+	sync.Mutex
+	data []byte
+}
 
 func (t *tail) Write(p []byte) (int, error) {
+	t.Lock()
+	defer t.Unlock()
 	t.data = append(t.data, p...)
 	if len(t.data) > 4<<10 {
 		t.data = t.data[len(t.data)-4<<10:]
@@ -180,6 +201,8 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 func (t *tail) String() string {
+	t.Lock()
+	defer t.Unlock()
 	lines := strings.Split(strings.TrimSpace(string(t.data)), "\n")
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }

@@ -2,6 +2,7 @@ package trees
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type unpacking struct {
 
 	report Report
 	dirs   []*tar.Header // whose times and modes are set at the end
+	named  []namedACL
 }
 
 // Report says what an archive has that the tree has not.
@@ -64,9 +66,13 @@ func (u *unpacking) run(archive io.Reader) error {
 	if err := errors.Join(unix.Chown("/", 0, 0), unix.Chmod("/", 0o755)); err != nil {
 		return fmt.Errorf("cannot own the root directory: %w", err)
 	}
-	members := tar.NewReader(archive)
+	content := &endReader{in: archive}
+	members := tar.NewReader(content)
 	for {
 		h, err := members.Next()
+		if err == io.EOF && u.report.Members > 0 && content.zeros < blockSize {
+			err = io.ErrUnexpectedEOF
+		}
 		if err == io.EOF {
 			break
 		}
@@ -86,7 +92,7 @@ func (u *unpacking) run(archive io.Reader) error {
 	if _, err := io.Copy(io.Discard, archive); err != nil {
 		return fmt.Errorf("cannot read the archive: %w", err)
 	}
-	if err := u.finishDirs(); err != nil {
+	if err := errors.Join(u.finishDirs(), u.setNamedACLs()); err != nil {
 		return err
 	}
 	if err := raiseOnly(); err != nil {
@@ -99,6 +105,27 @@ func (u *unpacking) run(archive io.Reader) error {
 		return u.Account.add()
 	}
 	return nil
+}
+
+// blockSize is the unit of tar archives. They end with blocks of zeros.
+const blockSize = 512
+
+// endReader counts the zeros at the end of what was read: archive/tar does not tell
+// an archive that was cut between two members.
+type endReader struct {
+	in    io.Reader
+	zeros int
+}
+
+func (r *endReader) Read(p []byte) (n int, err error) {
+	n, err = r.in.Read(p)
+	rest := len(bytes.TrimRight(p[max(0, n-blockSize):n], "\x00"))
+	if zeros := min(n, blockSize) - rest; zeros < n {
+		r.zeros = zeros
+	} else {
+		r.zeros += n
+	}
+	return n, err
 }
 
 func cause(err error) error {
