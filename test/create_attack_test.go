@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,9 +33,9 @@ func TestCreateAttacks(t *testing.T) {
 		fails string // the error, "" if a tree is made
 		harms bool   // a careless program does harm
 	}{
-		"dotdot": {"", true}, "absolute": {"", true}, "symlink": {"", true}, "relative-symlink": {"", true}, "symlink-mode": {"", true},
+		"dotdot": {"", true}, "absolute": {"", true}, "symlink": {"leads nowhere", true}, "relative-symlink": {"leads nowhere", true}, "symlink-mode": {"", true},
 		"hardlink": {"", true}, "hardlink-symlink": {"", true}, "account": {"", true}, "node": {"", false},
-		"long": {"file name too long", false}, "loop": {"too many levels of symbolic links", false},
+		"long": {"file name too long", false}, "loop": {"leads nowhere", false},
 	} {
 		archive, err := exec.Command("python3", "testdata/trees.py", "attack", kind, victim).Output()
 		if err != nil {
@@ -107,7 +106,7 @@ func TestCreateFails(t *testing.T) {
 	}{
 		"disk full":     {compressed("gzip", bomb), "no space left on device"},
 		"cut tar":       {small, "unexpected EOF"},
-		"cut at member": {whole[:512*4], "unexpected EOF"},
+		"cut at member": {whole[:512*3], "unexpected EOF"},
 		"cut header":    {whole[:100], "it is not a tar archive"},
 		"empty":         {nil, "the archive is empty"},
 		"no archive":    {bytes.Repeat([]byte("text\n"), 1000), "it is not a tar archive"},
@@ -159,9 +158,8 @@ func (w *workshop) interrupt(archive []byte) {
 		}
 		io.Copy(in, bytes.NewReader(first))
 		waitFor(w.t, 20*time.Second, "a tree grows", func() bool {
-			list, _ := filepath.Glob(w.tree(".box.creating") + "*")
-			temp, _ := filepath.Glob("/proc/" + strconv.Itoa(w.holder) + "/root/var/tmp/*")
-			return len(list) > 0 && len(temp) > 0 && (first == nil || len(w.processes()) > 0)
+			temp, _ := filepath.Glob(w.seen("/var/tmp/*"))
+			return w.exists(w.tree(".box.creating")) && len(temp) > 0 && (first == nil || len(w.processes()) > 0)
 		})
 		cmd.Process.Signal(unix.SIGINT) // nsenter and setpriv have become chrunctl
 		err = cmd.Wait()

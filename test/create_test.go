@@ -96,6 +96,15 @@ func (w *workshop) tree(name string) string {
 	return filepath.Join(w.home, ".local/share/chrun/trees", name)
 }
 
+// seen returns the path at which the test sees what p names in the workshop.
+func (w *workshop) seen(p string) string { return filepath.Join("/proc", strconv.Itoa(w.holder), "root", p) }
+
+// exists reports whether the workshop has a file.
+func (w *workshop) exists(p string) bool {
+	_, err := os.Lstat(w.seen(p))
+	return err == nil
+}
+
 // judge runs testdata/trees.py as root.
 func (w *workshop) judge(words ...string) string {
 	w.t.Helper()

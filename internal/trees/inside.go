@@ -205,6 +205,11 @@ func enter(dir string) error {
 	if n, _ := unix.Read(fdGo, one); n != 1 {
 		return errors.New("the IDs were not mapped")
 	}
+	// The caller may enter the directories above, whose group may not be mapped; the
+	// capabilities open the tree, which may be closed to the caller.
+	if err := unix.Chdir(dir); err != nil {
+		return &os.PathError{Op: "enter", Path: dir, Err: err}
+	}
 	if unix.Getuid() != 0 {
 		if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(0, 0, 0), syscall.Setresuid(0, 0, 0)); err != nil {
 			return fmt.Errorf("cannot become root inside: %w", err)
@@ -219,9 +224,6 @@ func enter(dir string) error {
 		return fmt.Errorf("chrunctl has ended: %v", err)
 	}
 	unix.Umask(0)
-	if err := unix.Chdir(dir); err != nil { // as root inside: the tree may be closed to the caller
-		return &os.PathError{Op: "enter", Path: dir, Err: err}
-	}
 	return pivot()
 }
 

@@ -156,7 +156,9 @@ func (u *unpacking) extract(h *tar.Header, content io.Reader) error {
 		u.report.leave(leftOutside, h.Name)
 		return nil
 	}
-	if err := os.MkdirAll(path.Dir(p), 0o755); err != nil {
+	if err := os.MkdirAll(path.Dir(p), 0o755); errors.Is(err, os.ErrExist) {
+		return errors.New("a symlink above it leads nowhere in the tree")
+	} else if err != nil {
 		return err
 	}
 	switch h.Typeflag {

@@ -277,6 +277,7 @@ def attack(kind, victim):
 def naive(top):
     for m in tarfile.open(fileobj=sys.stdin.buffer, mode="r|*"):
         path = os.path.join(top, m.name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         if m.isdir():
             os.makedirs(path, exist_ok=True)
             os.chmod(path, m.mode)
@@ -287,7 +288,6 @@ def naive(top):
         elif m.islnk():
             os.link(os.path.join(top, m.linkname), path)
         elif m.isreg():
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as f:
                 f.write(b"pwned\n")
     for name in ("etc/passwd", "etc/group"):
