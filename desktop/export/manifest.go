@@ -200,7 +200,7 @@ func (m *manifest) write() error {
 // or "", and the temporary name under which it is made.
 func (m *manifest) missingDir() (top, temp string) {
 	for dir := filepath.Dir(m.file); ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(dir); err == nil || dir == "/" {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || dir == "/" {
 			break
 		}
 		top = dir
@@ -226,7 +226,7 @@ func (m *manifest) recordMissingDirs(files []string) {
 	for _, f := range files {
 		for dir := filepath.Dir(f); dir != "/" && !seen[dir]; dir = filepath.Dir(dir) {
 			seen[dir] = true
-			if _, err := os.Stat(dir); err == nil {
+			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) { // if it cannot be looked at, it is not ours
 				break
 			}
 			if !slices.Contains(m.dirs, dir) {
@@ -238,7 +238,7 @@ func (m *manifest) recordMissingDirs(files []string) {
 
 // recordGenerated records, before a tool makes the file, that it did not exist.
 func (m *manifest) recordGenerated(what, file string) error {
-	if _, err := os.Stat(file); err == nil || slices.Contains(m.generated, what) {
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) || slices.Contains(m.generated, what) {
 		return nil
 	}
 	m.generated = append(m.generated, what)

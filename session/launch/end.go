@@ -45,11 +45,12 @@ func WaitEnd(fd, chrun, other int, event func()) {
 	}
 }
 
-// readEnd reports whether the watched file system is gone.
+// readEnd reports whether the watched file system is gone. An error says nothing of
+// that, unless there is nothing to read from.
 func readEnd(fd int) bool {
 	buf := make([]byte, 4096)
 	n, err := unix.Read(fd, buf)
-	return err == nil && n > 0 || err != nil && err != unix.EAGAIN && err != unix.EINTR
+	return err == nil && n > 0 || err == unix.EBADF || err == unix.EINVAL
 }
 
 // isWatching reports whether an inotify instance has a watch (proc(5), fdinfo). It

@@ -3,6 +3,7 @@ package xhost
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -51,8 +52,12 @@ func Serve(socket int) (status int) {
 func (r *request) run(client int) (has bool, file *os.File, err error) {
 	checked := r.Operation == opHas || r.Operation == opAdd || r.Operation == opRemove
 	if checked {
-		if start, err := startTime(r.Server.PID); err != nil || start != r.Server.Start {
+		start, err := startTime(r.Server.PID)
+		switch {
+		case r.Server.PID <= 0, errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), err == nil && start != r.Server.Start:
 			return false, nil, ErrEnded
+		case err != nil: // it may be running still, with what was granted
+			return false, nil, err
 		}
 	}
 	c, err := connect(r.Display, time.Now().Add(r.Limit))
