@@ -129,7 +129,9 @@ func becomeSavedRoot() (back func()) {
 // for a while. The process must end at once.
 type RightsError struct{ Err error }
 
-func (e *RightsError) Error() string { return fmt.Sprintf("cannot give up the rights of root: %v", e.Err) }
+func (e *RightsError) Error() string {
+	return fmt.Sprintf("cannot give up the rights of root: %v", e.Err)
+}
 
 // setThreadUIDs is setresuid(2) for this thread only, as unix.Setresuid is not.
 func setThreadUIDs(uid, euid, suid int) syscall.Errno {
