@@ -97,7 +97,9 @@ func (w *workshop) tree(name string) string {
 }
 
 // seen returns the path at which the test sees what p names in the workshop.
-func (w *workshop) seen(p string) string { return filepath.Join("/proc", strconv.Itoa(w.holder), "root", p) }
+func (w *workshop) seen(p string) string {
+	return filepath.Join("/proc", strconv.Itoa(w.holder), "root", p)
+}
 
 // exists reports whether the workshop has a file.
 func (w *workshop) exists(p string) bool {

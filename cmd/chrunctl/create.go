@@ -25,10 +25,10 @@ import (
 
 // createFlags are the flags of create.
 type createFlags struct {
-	from, user, keyring             string
-	packages                        []string
+	from, user, keyring                 string
+	packages                            []string
 	verify, dryRun, isDefault, isPublic bool
-	quiet                           bool
+	quiet                               bool
 }
 
 // newCreate makes the command that makes a chroot.
