@@ -27,7 +27,7 @@ const SystemDir = "/etc/chrun"
 func NewCaller(uid, gid int, env session.Environ) *session.Caller {
 	c := &session.Caller{UID: uid, GID: gid, Host: "/", Listeners: session.LazyListeners()}
 	c.Account = account.LookUpHostUID(c.UID, c.GID, c.Host, env.Get)
-	env = withoutSandboxDirs(env, c.Account.Home)
+	env = withoutSandboxDirs(withoutForeignDirs(env, c.UID), c.Account.Home)
 	c.Env = env
 	if home := env.Get("HOME"); path.IsAbs(home) && c.UID != 0 {
 		if st, err := os.Stat(home); err == nil && session.Owner(st) == c.UID {
@@ -47,6 +47,44 @@ func NewCaller(uid, gid int, env session.Environ) *session.Caller {
 	return c
 }
 
+// recordDirs are the variables with base directories in which chrun keeps records (XDG
+// Base Directory Specification). Of a configuration, package config checks each file.
+var recordDirs = []string{"XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
+
+// withoutForeignDirs leaves out the base directories that another user could have
+// filled. "su" and "sudo -E" pass on those of the user who called them, and "chrunctl
+// gc" removes what the records there name.
+func withoutForeignDirs(env session.Environ, uid int) session.Environ {
+	isForeign := func(kv string) bool {
+		name, value, _ := strings.Cut(kv, "=")
+		return slices.Contains(recordDirs, name) && path.IsAbs(value) && !isOwn(value, uid)
+	}
+	if !slices.ContainsFunc(env, isForeign) {
+		return env
+	}
+	return slices.DeleteFunc(slices.Clone(env), isForeign)
+}
+
+// isOwn reports whether every directory on the way to dir that exists belongs to uid
+// or to root.
+func isOwn(dir string, uid int) bool {
+	dir = path.Clean(dir)
+	real, err := rootfs.ResolveHost(session.HostPath(dir))
+	for err != nil && dir != "/" {
+		dir = path.Dir(dir)
+		real, err = rootfs.ResolveHost(session.HostPath(dir))
+	}
+	for dir := string(real); ; dir = path.Dir(dir) {
+		st, err := os.Stat(dir)
+		if err != nil || session.Owner(st) != uid && session.Owner(st) != 0 {
+			return false
+		}
+		if dir == "/" {
+			return true
+		}
+	}
+}
+
 // withoutSandboxDirs leaves out the base directories that a snap or a flatpak sets
 // for itself and that its terminal passes on. They are one application's, and a
 // snap's change with each of its revisions, so neither chrun's configuration and
@@ -58,7 +96,7 @@ func withoutSandboxDirs(env session.Environ, home string) session.Environ {
 			sandboxes = append(sandboxes, session.Path(path.Clean(dir)))
 		}
 	}
-	names := []string{"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
+	names := append([]string{"HOME", "XDG_CONFIG_HOME"}, recordDirs...)
 	isSandboxed := func(kv string) bool {
 		name, value, _ := strings.Cut(kv, "=")
 		return slices.Contains(names, name) && slices.ContainsFunc(sandboxes, session.Path(path.Clean(value)).IsBelow)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/internal/headless"
 	"chrun/session"
 	"chrun/session/config"
 	"chrun/session/rootfs"
@@ -170,6 +171,31 @@ func TestSandboxDirs(t *testing.T) {
 		env := withoutSandboxDirs(append(test.env, "KEEP=/home/a/snap/code/12"), "/home/a")
 		if got := env.Get("XDG_CONFIG_HOME"); got != test.want || env.Get("KEEP") == "" {
 			t.Errorf("%q: %q, want %q", test.env, got, test.want)
+		}
+	}
+}
+
+// Records count only if no other user could have written them.
+func TestForeignDirs(t *testing.T) {
+	headless.Root(t)
+	const user = 61234
+	dir := headless.Dir(t, headless.User{UID: 0})
+	theirs, link := filepath.Join(dir, "theirs"), filepath.Join(dir, "link")
+	if err := errors.Join(os.MkdirAll(theirs+"/state", 0o755), os.Chown(theirs, user, user), os.Symlink("theirs", link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		dir  string
+		uid  int
+		kept bool
+	}{
+		{dir, 0, true}, {dir + "/new/one", 0, true}, {dir, user, true}, {theirs + "/new", user, true}, {"relative", 0, true},
+		{theirs, 0, false}, {theirs + "/new/one", 0, false}, {theirs, user + 1, false}, {link, 0, false}, {link + "/new", 0, false},
+		{theirs + "/state", 0, false}, // root's, but whoever owns the directory above can replace it
+	} {
+		env := session.Environ{"XDG_STATE_HOME=" + test.dir}
+		if got := len(withoutForeignDirs(env, test.uid)) == 1; got != test.kept {
+			t.Errorf("%s for uid %d: kept %v", test.dir, test.uid, got)
 		}
 	}
 }
