@@ -107,6 +107,7 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends it at once, whatever it waits for
 	done := c.showProgress(job, f.quiet)
 	created, err := job.Create(ctx)
 	done()

@@ -18,6 +18,7 @@ import (
 	"chrun/session"
 	"chrun/session/account"
 	"chrun/session/config"
+	"chrun/session/rootfs"
 )
 
 type removeFlags struct{ dryRun, yes, home, tree bool }
@@ -48,6 +49,8 @@ func (c *command) newRemove() *cobra.Command {
 // removal is what is about to be removed.
 type removal struct {
 	chroot     *config.Chroot
+	tree       string // its path without symlinks
+	id         trees.ID
 	mark       string // that create has made the tree
 	m          trees.Map
 	home       string // that is removed, or stays
@@ -63,17 +66,25 @@ func (c *command) remove(name string, f *removeFlags) error {
 	if err != nil {
 		return err
 	}
-	r := &removal{chroot: ch, mark: trees.FindMark(c.createdDir(), string(ch.Path)), home: string(chroots.FindPrivateHome(c.caller, ch))}
+	real, err := rootfs.ResolveHost(ch.Path)
+	if err != nil {
+		return err
+	}
+	r := &removal{chroot: ch, tree: string(real), home: string(chroots.FindPrivateHome(c.caller, ch))}
+	if r.id, err = trees.Identify(r.tree); err != nil {
+		return err
+	}
+	r.mark = trees.FindMark(c.createdDir(), string(ch.Path), r.id)
 	if r.mark == "" && !f.tree {
 		return cli.WithHint(fmt.Errorf("create has not made %s", ch.Path),
 			fmt.Sprintf("to only forget its name: chrunctl forget %s; to remove its files too: chrunctl remove --tree %[1]s", name))
 	}
 	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
 	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
-	if r.m, err = trees.MapOf(c.caller, string(ch.Path), uids, gids); err != nil {
+	if r.m, err = trees.MapOf(c.caller, r.tree, uids, gids); err != nil {
 		return err
 	}
-	if err := trees.CheckUnused(string(ch.Path)); err != nil {
+	if err := trees.CheckUnused(r.tree); err != nil {
 		return cli.WithHint(err, "chrunctl kill "+name)
 	}
 	if h, err := c.describeHost(); err == nil {
@@ -96,7 +107,7 @@ func (c *command) createdDir() string { return path.Join(cli.StateDir(c.caller),
 func (c *command) growingDir() string { return path.Join(cli.StateDir(c.caller), "growing") }
 
 func (c *command) printRemoval(r *removal, f *removeFlags) {
-	fmt.Fprintf(c.out, "its files: %s\nits settings: %s\n", r.chroot.Path, r.chroot.File)
+	fmt.Fprintf(c.out, "its files: %s\nits settings: %s\n", r.tree, r.chroot.File)
 	if r.hasExports {
 		fmt.Fprintln(c.out, "its programs in the menu")
 	}
@@ -133,7 +144,7 @@ func (c *command) confirm(name string, foreign, yes bool) error {
 // removeAll removes the files first: if that is refused, everything stays.
 func (c *command) removeAll(conf *config.Config, r *removal, f *removeFlags) error {
 	name := r.chroot.Name
-	if err := trees.Remove(r.m, c.growingDir(), string(r.chroot.Path)); err != nil {
+	if err := trees.Remove(r.m, c.growingDir(), r.tree, r.id); err != nil {
 		return err
 	}
 	if r.mark != "" {
@@ -154,7 +165,11 @@ func (c *command) removeAll(conf *config.Config, r *removal, f *removeFlags) err
 		if c.caller.UID == 0 {
 			own = trees.Map{}
 		}
-		errs = append(errs, trees.Remove(own, c.growingDir(), r.home))
+		id, err := trees.Identify(r.home)
+		if err == nil {
+			err = trees.Remove(own, c.growingDir(), r.home, id)
+		}
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -9,12 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"os"
 	"path"
 	"strings"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // Trust is what is known of an archive.
@@ -69,8 +69,12 @@ func (c *checker) check(s *sums) (trust Trust, err error) {
 		}
 	}
 	for _, suffix := range []string{".asc", ".sig", ".gpg"} {
-		if _, err := os.Stat(c.file + suffix); err != nil {
+		st, err := os.Stat(c.file + suffix)
+		if err != nil {
 			continue
+		}
+		if !st.Mode().IsRegular() { // gpg would wait for a FIFO
+			return Unchecked, &os.PathError{Op: "read", Path: c.file + suffix, Err: rootfs.ErrNotRegular}
 		}
 		good, _, err := c.verify(c.file+suffix, c.file)
 		if err != nil {
@@ -86,14 +90,10 @@ func (c *checker) check(s *sums) (trust Trust, err error) {
 // maxSums is the size of the largest file of checksums that is read.
 const maxSums = 16 << 20
 
+// readSmall never waits: whoever can write beside the archive may have put a FIFO there.
 func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSums+1))
-	if err == nil && len(data) > maxSums {
+	data, err := rootfs.ReadHost(rootfs.HostPath(name), maxSums, 0)
+	if errors.Is(err, rootfs.ErrTooLarge) {
 		err = fmt.Errorf("%s is too large for a file of checksums", name)
 	}
 	return data, err

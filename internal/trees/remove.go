@@ -84,65 +84,103 @@ func MapOf(c *session.Caller, tree string, uids, gids []account.Range) (Map, err
 	return Map{}, fmt.Errorf("%s belongs to uid %d, so only root can remove it", tree, st.Uid)
 }
 
-// Remove removes a tree that nothing uses. It is first renamed, and looked at again:
-// if somebody has come in meanwhile, it gets its name back. records is as for
-// Reserve.
-func Remove(m Map, records, tree string) error {
+// ID identifies the directory of a tree. A path may lead to another one later,
+// because somebody else may own a directory of it.
+type ID struct{ device, inode uint64 }
+
+// Identify returns the ID of the tree at a path.
+func Identify(tree string) (ID, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(tree, &st); err != nil {
+		return ID{}, &os.PathError{Op: "use", Path: tree, Err: err}
+	}
+	return ID{st.Dev, st.Ino}, nil
+}
+
+// Remove removes the tree id, at the path tree, which nothing uses. It is first
+// renamed, and looked at again: if it is another one, or somebody has come in
+// meanwhile, it gets its name back. records is as for Reserve.
+func Remove(m Map, records, tree string, id ID) error {
 	if err := CheckUnused(tree); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(records, 0o700); err != nil {
 		return err
 	}
-	p := &Place{Path: tree, Growing: path.Join(path.Dir(tree), "."+path.Base(tree)+".removing"), m: m}
-	var err error
+	base := path.Base(tree)
+	p := &Place{Path: tree, Growing: path.Join(path.Dir(tree), "."+base+".removing"), m: m}
+	parent, err := unix.Open(path.Dir(tree), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path.Dir(tree), Err: err}
+	}
+	defer unix.Close(parent)
 	if p.lock, err = lockRecord(records, p); err != nil {
 		return err
 	}
-	if err := unix.Renameat2(unix.AT_FDCWD, tree, unix.AT_FDCWD, p.Growing, unix.RENAME_NOREPLACE); err != nil {
+	aside := path.Base(p.Growing)
+	if err := unix.Renameat2(parent, base, parent, aside, unix.RENAME_NOREPLACE); err != nil {
 		return errors.Join(&os.LinkError{Op: "rename", Old: tree, New: p.Growing, Err: err}, p.forget())
 	}
-	if err := CheckUnused(p.Growing); err != nil {
-		back := unix.Renameat2(unix.AT_FDCWD, p.Growing, unix.AT_FDCWD, tree, unix.RENAME_NOREPLACE)
+	dir, err := openRenamed(parent, p.Growing, id)
+	if err == nil {
+		defer dir.Close()
+		err = CheckUnused(p.Growing)
+	}
+	if err != nil {
+		back := unix.Renameat2(parent, aside, parent, base, unix.RENAME_NOREPLACE)
 		return errors.Join(err, back, p.forget())
 	}
-	if err := remove(m, p.Growing); err != nil {
+	if err = clearOpen(m, dir); err == nil {
+		err = unix.Unlinkat(parent, aside, unix.AT_REMOVEDIR)
+	}
+	if err != nil {
 		p.lock.Close()
 		return err
 	}
 	return p.forget()
 }
 
+// openRenamed opens the directory that was renamed to p in the directory parent, if it
+// is the tree id.
+func openRenamed(parent int, p string, id ID) (*os.File, error) {
+	fd, err := unix.Openat(parent, path.Base(p), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: p, Err: err}
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && id != (ID{st.Dev, st.Ino}) {
+		err = errors.New("another directory has replaced it")
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), p), nil
+}
+
 // MarkCreated records that chrunctl has made a tree, by its device and inode: a path
 // may lead to another one later.
 func MarkCreated(dir, tree string) error {
-	name, err := markOf(dir, tree)
+	id, err := Identify(tree)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name, []byte(tree), 0o600)
+	return os.WriteFile(markOf(dir, id), []byte(tree), 0o600)
 }
 
-// FindMark returns the record that chrunctl has made a tree, "" if it has not. When
-// the tree is removed the caller removes the record too.
-func FindMark(dir, tree string) string {
-	name, err := markOf(dir, tree)
-	if err != nil {
-		return ""
-	}
+// FindMark returns the record that chrunctl has made the tree id at the path tree, ""
+// if it has not. When the tree is removed the caller removes the record too.
+func FindMark(dir, tree string, id ID) string {
+	name := markOf(dir, id)
 	if data, err := os.ReadFile(name); err != nil || string(data) != tree {
 		return ""
 	}
 	return name
 }
 
-func markOf(dir, tree string) (string, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(tree, &st); err != nil {
-		return "", &os.PathError{Op: "stat", Path: tree, Err: err}
-	}
-	return path.Join(dir, strconv.FormatUint(st.Dev, 10)+"-"+strconv.FormatUint(st.Ino, 10)), nil
+func markOf(dir string, id ID) string {
+	return path.Join(dir, strconv.FormatUint(id.device, 10)+"-"+strconv.FormatUint(id.inode, 10))
 }

@@ -64,6 +64,12 @@ func Clear(m Map, dir string) error {
 		return err
 	}
 	defer tree.Close()
+	return clearOpen(m, tree)
+}
+
+// clearOpen does the same with a directory that was opened by the absolute path that
+// is its name.
+func clearOpen(m Map, tree *os.File) error {
 	p, err := start(m, tree, nil, struct{}{}, "clear")
 	if err != nil {
 		return err
