@@ -221,19 +221,24 @@ func (m *manifest) removeTemporaries() {
 
 // recordMissingDirs records the directories that the files need and that do not
 // exist.
-func (m *manifest) recordMissingDirs(files []string) {
+func (m *manifest) recordMissingDirs(files []string) error {
 	seen := map[string]bool{}
 	for _, f := range files {
 		for dir := filepath.Dir(f); dir != "/" && !seen[dir]; dir = filepath.Dir(dir) {
 			seen[dir] = true
-			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) { // if it cannot be looked at, it is not ours
+			_, err := os.Stat(dir)
+			if err == nil {
 				break
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return err // whose it is decides whether an unexport removes it
 			}
 			if !slices.Contains(m.dirs, dir) {
 				m.dirs = append(m.dirs, dir)
 			}
 		}
 	}
+	return nil
 }
 
 // recordGenerated records, before a tool makes the file, that it did not exist.

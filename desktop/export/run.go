@@ -73,7 +73,9 @@ func (m *manifest) begin(steps []Step) error {
 			files = append(files, st.Path)
 		}
 	}
-	m.recordMissingDirs(files)
+	if err := m.recordMissingDirs(files); err != nil {
+		return err
+	}
 	// If files are only removed, the old manifest lists all of them: then a full
 	// disk is no reason to fail.
 	if err := m.write(); err != nil && (len(files) > 1 || !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT)) {

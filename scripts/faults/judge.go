@@ -104,7 +104,7 @@ func (j *judge) judge(o *outcome) (wrong []string, err error) {
 		add("processes are left: %v", o.left)
 	case o.status.Signaled() || strings.Contains(o.errors, "goroutine ") || status != 0 && (status < 125 || status > 127) && !j.launch.export:
 		add("it ended with status %d: %s", status, o.errors)
-	case status != 0 && !strings.Contains(o.errors, ": cannot "):
+	case status != 0 && !strings.Contains(o.news(j.good), ": cannot "):
 		add("status %d without a reason: %s", status, o.errors)
 	}
 	if j.launch.export {

@@ -12,12 +12,15 @@ import (
 // continues the program when it is continued itself. It calls res.OnFirstClient when
 // the first client connects. The calling goroutine must be locked to its thread.
 func follow(pid, signals int, res *Resources) unix.WaitStatus {
-	onFirstClient := res.OnFirstClient
+	onFirstClient, failures := res.OnFirstClient, 0
 	for {
 		var status unix.WaitStatus
 		got, err := unix.Wait4(pid, &status, unix.WUNTRACED|unix.WNOHANG, nil)
 		switch {
 		case err == unix.EINTR:
+			continue
+		case err != nil && failures < 3: // the program may be running still
+			failures++
 			continue
 		case err != nil:
 			return unix.WaitStatus(125 << 8)
