@@ -52,6 +52,9 @@ func Decide(c Call) (*Decision, error) {
 	if !ok {
 		return nil, err
 	}
+	if err := refuseTracing(u, dumpableFile); err != nil {
+		return nil, err
+	}
 	d := &Decision{user: u, groups: hostGroups(u), env: userEnviron(u, c.Env), tree: -1}
 	if c.Flags.List {
 		return d, nil // the user's own list
@@ -127,8 +130,8 @@ func canMakeNamespaces(u account.Account, groups []int) bool {
 }
 
 // TakeRights gives this process the rights of the desktop user and returns that
-// user as the caller. The saved uid stays root's, for Regain; no signal and no
-// debugger of the user's reaches the process, which is not dumpable.
+// user as the caller. The saved uid stays root's, for Regain, and no debugger of the
+// user's reaches the process; signals do.
 func (d *Decision) TakeRights() (*session.Caller, error) {
 	u := d.user
 	err := errors.Join(syscall.Setgroups(d.groups), syscall.Setresgid(u.GID, u.GID, 0), syscall.Setresuid(u.UID, u.UID, 0))
