@@ -93,10 +93,25 @@ func findProcess(end int) (pid int, err error) {
 			continue
 		}
 		var st unix.Stat_t
-		err = unix.Stat(fmt.Sprintf("/proc/%d/root%s", pid, endDir), &st)
-		if err == nil && uint64(unix.Major(st.Dev))<<20|uint64(unix.Minor(st.Dev)) == device {
+		if statEnd(pid, &st) == nil && uint64(unix.Major(st.Dev))<<20|uint64(unix.Minor(st.Dev)) == device {
 			return pid, nil
 		}
 	}
 	return 0, errors.New("no process of the launch is left")
+}
+
+// statEnd describes the directory that the launch of a process watches. A symlink in
+// it would be somebody else's, and could lead to the process of another launch.
+func statEnd(pid int, st *unix.Stat_t) error {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	at, err := unix.Openat2(root, endDir[1:], &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
+	if err != nil {
+		return err
+	}
+	defer unix.Close(at)
+	return unix.Fstat(at, st)
 }
