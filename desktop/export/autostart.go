@@ -80,7 +80,8 @@ func (x *appExporter) exportStarted(a App) {
 }
 
 // AddAutostart selects a program that starts at login, or with the word "" all
-// those for which the host has no entry with the same ID. It returns their IDs.
+// those that are not hidden and for which the host has no entry with the same ID. It
+// returns their IDs.
 func (c *Chooser) AddAutostart(word string) (ids []string, err error) {
 	all := ListAutostart(c.Root)
 	found := all
@@ -89,8 +90,8 @@ func (c *Chooser) AddAutostart(word string) (ids []string, err error) {
 	}
 	for _, a := range found {
 		file := c.Host.startsAtLogin(a.ID, nil)
-		if word == "" && (file != "" && !slices.Contains(c.Autostart, a.ID) || a.Err != nil) {
-			continue
+		if word == "" && (file != "" && !slices.Contains(c.Autostart, a.ID) || a.Err != nil || !a.Entry.IsShown(c.Host.Desktops)) {
+			continue // parts of another desktop, which are hidden, would be in the way of this one's
 		}
 		ids = append(ids, a.ID)
 		if !slices.Contains(c.Autostart, a.ID) {

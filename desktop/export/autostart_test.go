@@ -23,6 +23,7 @@ func (f *fixture) tree() map[string]string {
 func TestAutostart(t *testing.T) {
 	const dir = "tree/etc/xdg/autostart/"
 	f := newFixture(t, map[string]string{dir + "a.desktop": app("a", "Icon=i\nMimeType=text/plain;\nAutostartCondition=GNOME /x\nX-GNOME-Autostart-Delay=5\n"), dir + "b.desktop": app("b", ""),
+		dir + "daemon.desktop": app("daemon", "NoDisplay=true\n"), dir + "part.desktop": app("part", "OnlyShowIn=GNOME;\n"),
 		dir + "bad.desktop": "x", dir + "gone.desktop": app("gone", "Hidden=true\n"), "tree/usr/share/pixmaps/i.xpm": "/* XPM */ \"16 16 2 1\"", apps + "a.desktop": app("a", ""),
 		"hostxdg/autostart/b.desktop": app("host", ""), "home/.config/autostart/own.desktop": app("own", "")})
 	f.ConfigDirs = []string{f.dir + "/hostxdg"}

@@ -166,7 +166,7 @@ func TestSummarize(t *testing.T) {
 	if got, want := strings.Join(s.Changes, "\n"), "a is in the menu\nb has changed\nc is no longer exported\n/home/al/.local/bin/find was made"; got != want {
 		t.Errorf("%s", got)
 	}
-	if got, want := strings.Join(s.Notes, "\n"), "/x/d.desktop stays as it is: you have changed it\na loses a key\nnamed is hidden"; got != want {
+	if got, want := strings.Join(s.Notes, "\n"), "/x/d.desktop stays as it is: you have changed it\nnamed is hidden"; got != want {
 		t.Errorf("%s", got)
 	}
 	if s.Refused == nil || s.Refused.Error() != "cannot export ls: /home/al/.local/bin/ls exists: it does not belong to this export\ncannot export bad: x?" {

@@ -250,3 +250,14 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// The details of many apps are said only on request.
+func TestFewNotes(t *testing.T) {
+	f := newFixture(t, map[string]string{apps + "a.desktop": app("a", "Icon=none\n"), apps + "b.desktop": app("b", "Icon=none\n")})
+	if s, err := f.change(Options{}, false, "a"); err != nil || len(s.Notes) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err := f.change(Options{All: true}, false); err != nil || len(s.Notes) != 0 || len(s.Changes) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}

@@ -87,8 +87,8 @@ func (s *summarizer) addStep(h *Host, step Step) {
 	}
 }
 
-// addNote adds a note if it is about what the command line names, or about a change.
-// That an app is refused was said when --all was chosen.
+// addNote adds a note if it is about what the command line names. That another app is
+// refused is said when --all is chosen, and when the app was exported before.
 func (s *summarizer) addNote(n Note) {
 	exported := s.plan.IDs[n.ID]
 	isNamed := slices.Contains(s.named.Apps, n.ID)
@@ -102,7 +102,7 @@ func (s *summarizer) addNote(n Note) {
 	case n.types != nil && concerned:
 		s.unchanged = append(s.unchanged, n.types...)
 		return
-	case n.IsDetail, !concerned:
+	case n.IsDetail, !isNamed:
 		return
 	}
 	s.Notes = append(s.Notes, session.Printable(strings.TrimSpace(n.ID+" "+n.Text)))
