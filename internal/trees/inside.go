@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -324,9 +323,4 @@ func removeEntry(dir int, parent string, e os.DirEntry) error {
 		return fail(err)
 	}
 	return nil
-}
-
-// contains reports whether a map has an ID inside.
-func contains(m account.IDMap, inside int) bool {
-	return m == nil || slices.ContainsFunc(m, func(l account.IDLine) bool { return inside >= l.Inside && inside < l.Inside+l.Count })
 }
