@@ -4,7 +4,7 @@ import "strings"
 
 // localisable are the keys of version 1.5 that may have translations.
 var localisable = map[string]bool{"Name": true, "GenericName": true, "Comment": true, "Icon": true, "Keywords": true,
-	"X-GNOME-FullName": true, "X-GNOME-Keywords": true, "X-KDE-Keywords": true}
+	"X-GNOME-FullName": true, "X-GNOME-Keywords": true, "X-KDE-Keywords": true, "X-Geoclue-Reason": true}
 
 // keys are the keys of Desktop Entry 1.5 for an application.
 var keys = newSet("Type Version Name GenericName NoDisplay Comment Icon Hidden OnlyShowIn NotShowIn DBusActivatable " +

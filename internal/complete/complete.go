@@ -50,6 +50,9 @@ func (c *Completer) CompleteSetting(chroot, key, value string) (list []string) {
 	if name == "personality" {
 		completeChoices(cli.Personalities)(comp, prefix, value)
 	}
+	if name == "sync" {
+		completeChoices([]cli.Choice{{Name: "on"}, {Name: "off"}})(comp, prefix, value)
+	}
 	for _, f := range cli.ChrunFlags {
 		if f.Name == name && f.Kind != cli.NoValue {
 			completers[f.Kind](comp, prefix, value)
