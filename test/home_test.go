@@ -50,15 +50,32 @@ func wantFile(t *testing.T, file, content string) {
 	}
 }
 
-// What is visible in the home is the same inside, in a private home and in the
-// chroot's own.
+// copyOwnTree makes a tree that belongs to the user, with a few programs of the tests'
+// chroot.
+func copyOwnTree(t *testing.T, d *desk) (tree string) {
+	t.Helper()
+	tree = filepath.Join(headless.Dir(t, d.User), "own")
+	script := `set -e; mkdir "$1"; cd "$2"; L=usr/lib/x86_64-linux-gnu
+cp -a --parents bin lib lib64 usr/lib64/ld-linux-x86-64.so.2 $L/ld-linux-x86-64.so.2 $L/lib[cm].so.6 $L/libselinux.so* $L/libpcre2-8.so* $L/libacl.so* \
+	$L/libattr.so* $L/libtinfo.so* $L/libcrypto.so* usr/bin/sh usr/bin/dash usr/bin/bash usr/bin/sed "$1"
+for p in cat cp dd mkdir ls wc test pwd tee env touch sleep mv rm true dirname id; do cp -a --parents usr/bin/$p "$1"; done`
+	if out, err := d.Output("sh", "-c", script, "sh", tree, d.chroot); err != nil {
+		t.Fatal(out, err)
+	}
+	return tree
+}
+
+// What is visible in the home is the same inside, in a private home, in the chroot's
+// own, and in a tree that the caller may write.
 func TestHome(t *testing.T) {
-	for _, own := range []bool{false, true} {
-		t.Run(map[bool]string{false: "root's tree", true: "a home in the tree"}[own], func(t *testing.T) {
+	for _, kind := range []string{"root's tree", "a home in the tree", "the user's tree"} {
+		t.Run(kind, func(t *testing.T) {
 			d, home := homeDesk(t)
-			treeHome := ""
+			own, treeHome := kind == "a home in the tree", ""
 			if own {
 				d.chroot, treeHome = mountTreeWithHome(t, d.User)
+			} else if kind == "the user's tree" {
+				d.chroot = copyOwnTree(t, d)
 			}
 			at := func(p string) string { return filepath.Join(home, p) }
 			// The first launch, two levels deep.
