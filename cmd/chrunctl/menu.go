@@ -94,7 +94,16 @@ func (c *command) completeApps(exported bool) cobra.CompletionFunc {
 			return c.completeNames(1)(cmd, args, word)
 		}
 		c.withOffers(args[0], func(h *export.Host, root *rootfs.Root, set *export.Set) error {
-			words = complete.ListApps(h, root, set, exported)
+			bin, _ := cmd.Flags().GetBool("bin")
+			autostart, _ := cmd.Flags().GetBool("autostart")
+			switch {
+			case autostart:
+				words = complete.ListAutostart(h, root, set, exported)
+			case !bin:
+				words = complete.ListApps(h, root, set, exported)
+			case exported: // what could be exported is any program
+				words = complete.ListCommands(set)
+			}
 			return nil
 		})
 		return words, cobra.ShellCompDirectiveNoFileComp

@@ -133,6 +133,7 @@ func TestApps(t *testing.T) {
 	_, dir := newCompleter(t)
 	file := filepath.Join(dir, "mnt/a/usr/share/applications/boat.desktop")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("[Desktop Entry]\nType=Application\nName=Boat\nExec=boat\n"), 0o644),
+		os.MkdirAll(dir+"/mnt/a/etc/xdg/autostart", 0o755), os.WriteFile(dir+"/mnt/a/etc/xdg/autostart/boats.desktop", []byte("[Desktop Entry]\nType=Application\nName=Boats\nExec=boat\n"), 0o644),
 		os.WriteFile(filepath.Dir(file)+"/My Boat.desktop", []byte("[Desktop Entry]\nType=Application\nName=My\nExec=boat\n"), 0o644),
 		os.WriteFile(filepath.Dir(file)+"/a;b.desktop", []byte("[Desktop Entry]\nType=Application\nName=My\nExec=boat\n"), 0o644),
 		os.WriteFile(filepath.Dir(file)+"/bad.desktop", nil, 0o644)); err != nil {
@@ -154,6 +155,17 @@ func TestApps(t *testing.T) {
 	}
 	if got := ListApps(h, root, set, true); got != nil {
 		t.Errorf("%q", got)
+	}
+	plan, err := set.Plan(root, export.Selection{Autostart: []string{"starts"}, Commands: []string{"/usr/bin/row"}, CustomEntries: []export.CustomEntry{{Program: "/usr/bin/sail", Name: "Sail"}}})
+	if err == nil {
+		_, err = set.Run(plan)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Concat(ListApps(h, root, set, true), ListAutostart(h, root, set, true), ListCommands(set), ListAutostart(h, root, set, false))
+	if want := []string{"sail\tSail", "starts", "row", "boats\tBoats"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
