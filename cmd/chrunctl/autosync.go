@@ -4,20 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"chrun/desktop/export"
 	"chrun/internal/chroots"
 	"chrun/session"
 	"chrun/session/config"
+	"chrun/session/rootfs"
 )
 
 // autoSync brings the menu up to date with the chroots that have exports with --all,
 // after their programs have changed; with a name, only with that one. It says in one
 // line what has changed. It does nothing if a chroot is missing.
 func (c *command) autoSync(only string) {
-	if c.caller.UID != 0 && c.caller.UID != c.caller.Account.UID || export.CheckMenuOwner(c.caller, nil) != nil {
-		return
-	}
 	h, err := c.describeHost()
 	if err != nil || len(h.ListExports()) == 0 {
 		return
@@ -42,9 +41,9 @@ func (c *command) autoSync(only string) {
 // syncAll brings the exports of a chroot up to date, if all of its programs are
 // exported. It returns the IDs that were added to the menu and removed from it.
 func (c *command) syncAll(h *export.Host, conf *config.Config, name string) (added, removed []string, err error) {
-	root, err := chroots.OpenNamed(c.caller, conf, name)
-	if err != nil {
-		return nil, nil, nil // it is not mounted
+	root := c.openSoon(conf, name)
+	if root == nil {
+		return nil, nil, nil
 	}
 	defer root.Close()
 	set, err := export.Open(h, name, true)
@@ -53,7 +52,7 @@ func (c *command) syncAll(h *export.Host, conf *config.Config, name string) (add
 	}
 	defer set.Close()
 	selection := set.Selection()
-	if !selection.All || selection.Tree != string(root.Dir()) {
+	if !selection.All || set.IsPending() || selection.Tree != string(root.Dir()) {
 		return nil, nil, nil
 	}
 	plan, err := set.Plan(root, selection)
@@ -65,6 +64,22 @@ func (c *command) syncAll(h *export.Host, conf *config.Config, name string) (add
 	}
 	added, removed = plan.Entries(h)
 	return added, removed, nil
+}
+
+// openSoon opens a chroot. It returns nil if it is not mounted, or if its file system
+// does not answer at once.
+func (c *command) openSoon(conf *config.Config, name string) *rootfs.Root {
+	opened := make(chan *rootfs.Root, 1)
+	go func() {
+		root, _ := chroots.OpenNamed(c.caller, conf, name)
+		opened <- root
+	}()
+	select {
+	case root := <-opened:
+		return root
+	case <-time.After(time.Second):
+		return nil
+	}
 }
 
 func describeChanges(added, removed []string) string {

@@ -109,6 +109,9 @@ func (h *Host) listManifests() []string {
 	return names
 }
 
+// IsPending reports whether the last run was killed, or lacked a tool.
+func (s *Set) IsPending() bool { return s.previous.pending }
+
 // Selection returns a copy of the selection of the previous export.
 func (s *Set) Selection() Selection {
 	c := s.previous.selection
