@@ -30,7 +30,7 @@ type Ended struct {
 // has got the number of one that has just ended.
 func End(dir rootfs.HostPath, patience time.Duration) (e Ended, err error) {
 	trees := []rootfs.HostPath{dir}
-	list, err := scanOne(trees)
+	list, err := scanOne(trees, nil)
 	if err != nil {
 		return e, err
 	}
@@ -42,7 +42,7 @@ func End(dir rootfs.HostPath, patience time.Duration) (e Ended, err error) {
 	}
 	for end := time.Now().Add(patience); len(list) > 0 && time.Now().Before(end); {
 		time.Sleep(poll)
-		if list, err = scanOne(trees); err != nil {
+		if list, err = scanOne(trees, nil); err != nil {
 			return e, err
 		}
 	}
@@ -53,21 +53,29 @@ func End(dir rootfs.HostPath, patience time.Duration) (e Ended, err error) {
 	}
 	// One empty scan may have missed a process that was being forked.
 	for empty, end := 0, time.Now().Add(patience); empty < 3 && time.Now().Before(end); time.Sleep(poll) {
-		if e.Left, err = scanOne(trees); err != nil {
+		seen := 0
+		end := func(p Process) {
+			if seen++; p.signal(unix.SIGKILL) == nil {
+				e.Killed++
+			}
+		}
+		if e.Left, err = scanOne(trees, end); err != nil {
 			return e, err
 		}
-		if empty++; len(e.Left) > 0 {
+		for _, p := range e.Left { // those that belong for another reason, too
+			seen++
+			p.signal(unix.SIGKILL)
+		}
+		if empty++; seen > 0 {
 			empty = 0
-			for _, p := range e.Left {
-				p.signal(unix.SIGKILL)
-			}
 		}
 	}
 	return e, nil
 }
 
-func scanOne(trees []rootfs.HostPath) ([]Process, error) {
-	found, err := Scan(trees)
+// scanOne calls seen, unless it is nil, for each process as soon as it is found.
+func scanOne(trees []rootfs.HostPath, seen func(Process)) ([]Process, error) {
+	found, err := newScan(seen).run(trees)
 	if err != nil {
 		return nil, err
 	}
@@ -82,16 +90,19 @@ const maxRounds = 100
 func kill(trees []rootfs.HostPath) (count int, err error) {
 	stopped := map[id]Process{}
 	for range maxRounds {
-		list, err := scanOne(trees)
-		if err != nil {
-			return 0, err
-		}
 		before := len(stopped)
-		for _, p := range list {
+		stop := func(p Process) {
 			killScope(p.scope)
 			if _, done := stopped[p.id()]; !done && p.signal(unix.SIGSTOP) == nil {
 				stopped[p.id()] = p
 			}
+		}
+		list, err := scanOne(trees, stop)
+		if err != nil {
+			return 0, err
+		}
+		for _, p := range list { // those that belong for another reason, too
+			stop(p)
 		}
 		if len(stopped) == before {
 			break

@@ -114,12 +114,18 @@ type Found struct {
 // does; or if its parent belongs; or if its root directory lies in the tree. One
 // whose "/" is the host's never belongs. Trees that do not exist have none.
 func Scan(trees []rootfs.HostPath) (*Found, error) {
-	s := scan{found: &Found{In: map[rootfs.HostPath][]Process{}}, shared: map[string]bool{"": true}}
-	return s.run(trees)
+	return newScan(nil).run(trees)
+}
+
+func newScan(seen func(Process)) *scan {
+	return &scan{found: &Found{In: map[rootfs.HostPath][]Process{}}, shared: map[string]bool{"": true}, seen: seen}
 }
 
 type scan struct {
 	found *Found
+	// seen, if not nil, is called for a process as soon as its mounts show that it
+	// lives in a tree. It may have ended before the scan has.
+	seen  func(Process)
 	trees []tree
 	all   map[int]*candidate
 	// shared are mount namespaces in which a process has the host's "/". A process
@@ -179,31 +185,60 @@ func (s *scan) run(trees []rootfs.HostPath) (*Found, error) {
 	return s.found, nil
 }
 
-// list reads all processes and finds those that lie in a tree by themselves.
+// maxPasses is how often a scan looks for processes that have started since.
+const maxPasses = 50
+
+// list reads all processes and finds those that lie in a tree by themselves. One that
+// forks and exits all the time has a new number whenever it is looked at, so list looks
+// for new numbers until there are none.
 func (s *scan) list(hostRoot location) error {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return err
-	}
 	s.all = map[int]*candidate{}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
+	examined := map[string]bool{}
+	for range maxPasses {
+		names, err := readProc()
+		if err != nil {
+			return err
 		}
-		c, ok := readCandidate(pid)
-		if !ok {
-			continue // it has ended, or is a thread of the kernel
+		fresh := slices.DeleteFunc(names, func(name string) bool { return examined[name] })
+		if len(fresh) == 0 {
+			break
 		}
-		s.all[pid] = c
-		if c.tree = s.treeOfMounts(c, hostRoot); c.tree < 0 {
-			c.tree = s.treeOfRoot(pid)
+		for _, name := range fresh {
+			examined[name] = true
+			if pid, err := strconv.Atoi(name); err == nil && pid != os.Getpid() {
+				s.examine(pid, hostRoot)
+			}
 		}
 	}
 	if _, err := os.Stat("/proc/1/status"); err != nil {
 		s.found.Partial = true // hidepid
 	}
 	return nil
+}
+
+// readProc returns the names in /proc.
+func readProc() ([]string, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.Readdirnames(-1)
+}
+
+// examine finds out whether a process lies in a tree by itself.
+func (s *scan) examine(pid int, hostRoot location) {
+	c, ok := readCandidate(pid)
+	if !ok {
+		return // it has ended, or is a thread of the kernel
+	}
+	s.all[pid] = c
+	if c.tree = s.treeOfMounts(c, hostRoot); c.tree < 0 {
+		c.tree = s.treeOfRoot(pid)
+	}
+	if c.tree >= 0 && s.seen != nil {
+		s.seen(c.Process)
+	}
 }
 
 // treeOfMounts returns the index of the tree in which a process lives by its table
