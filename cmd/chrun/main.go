@@ -170,6 +170,7 @@ func (c *command) launch(in request.Input, elevated *elevate.Decision) error {
 	if err != nil {
 		return err
 	}
+	c.suggest.Subid = plan.Identity.Kind == session.Subid
 	if c.flags.DryRun != "" {
 		return c.printPlan(plan)
 	}

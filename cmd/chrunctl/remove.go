@@ -66,11 +66,17 @@ func (c *command) remove(name string, f *removeFlags) error {
 	if err != nil {
 		return err
 	}
+	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
+	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
+	m, err := trees.MapOf(c.caller, string(ch.Path), uids, gids)
+	if err != nil {
+		return err
+	}
 	real, err := rootfs.ResolveHost(ch.Path)
 	if err != nil {
 		return err
 	}
-	r := &removal{chroot: ch, tree: string(real), home: string(chroots.FindPrivateHome(c.caller, ch))}
+	r := &removal{chroot: ch, tree: string(real), m: m, home: string(chroots.FindPrivateHome(c.caller, ch))}
 	if r.id, err = trees.Identify(r.tree); err != nil {
 		return err
 	}
@@ -78,11 +84,6 @@ func (c *command) remove(name string, f *removeFlags) error {
 	if r.mark == "" && !f.tree {
 		return cli.WithHint(fmt.Errorf("create has not made %s", ch.Path),
 			fmt.Sprintf("to only forget its name: chrunctl forget %s; to remove its files too: chrunctl remove --tree %[1]s", name))
-	}
-	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
-	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
-	if r.m, err = trees.MapOf(c.caller, r.tree, uids, gids); err != nil {
-		return err
 	}
 	if err := trees.CheckUnused(r.tree); err != nil {
 		return cli.WithHint(err, "chrunctl kill "+name)

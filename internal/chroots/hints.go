@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"chrun/internal/cli"
+	"chrun/internal/trees"
 	"chrun/session"
 	"chrun/session/config"
 	"chrun/session/rootfs"
@@ -25,6 +26,7 @@ func (c *Call) Hints(err error) []string {
 		unknown *config.UnknownError
 		write   *config.WriteError
 		edit    *config.EditError
+		owner   *trees.OwnerError
 	)
 	switch {
 	case errors.As(err, &exists) && exists.Existing.Name == exists.Name:
@@ -36,6 +38,8 @@ func (c *Call) Hints(err error) []string {
 	case errors.As(err, &unknown):
 		return []string{"chrunctl list"}
 	case errors.As(err, &write) && errors.Is(err, fs.ErrPermission) && c.isSystem(write.File) && c.UID != 0:
+		return []string{"sudo chrunctl " + session.Quote(c.Args...)}
+	case errors.As(err, &owner):
 		return []string{"sudo chrunctl " + session.Quote(c.Args...)}
 	case errors.As(err, &edit) && edit.Op == config.Unset && edit.Key == "path":
 		return []string{"for the whole chroot: chrunctl forget NAME"}

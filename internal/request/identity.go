@@ -22,6 +22,9 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 		if a.UID != 0 {
 			return id, fmt.Errorf("cannot become %q from root: run chrun as the user whose desktop it is", a.Name)
 		}
+		if err := l.refuseUnmappedRoot(); err != nil {
+			return id, err
+		}
 		return session.Identity{Kind: session.AsRoot, Why: "root enters without a user namespace"}, nil
 	}
 	st, err := l.Root.Stat("/")
@@ -47,10 +50,35 @@ func (l *Launch) decideIdentity(a account.Account, known bool) (id session.Ident
 	if id, err = ic.Decide(); err != nil {
 		return id, l.explainRefusal(err)
 	}
+	if id.Kind == session.AsRoot {
+		if err := l.refuseUnmappedRoot(); err != nil {
+			return id, err
+		}
+	}
 	if who, taken := ic.HostUserName(id.UID); id.Kind == session.Grant && taken {
 		l.warnings = append(l.warnings, fmt.Sprintf("uid %d belongs to %s on the host: it has access to your desktop while the program runs", id.UID, who))
 	}
 	return id, nil
+}
+
+// refuseUnmappedRoot refuses to enter a tree of somebody's subordinate IDs as root of
+// the host: its files would belong to uid 0, which is nobody there.
+func (l *Launch) refuseUnmappedRoot() error {
+	st, err := l.Root.Stat("/")
+	if err != nil || st.Uid == 0 {
+		return nil
+	}
+	holder, ok := account.SubIDHolder(int(st.Uid), "/")
+	if !ok {
+		return nil
+	}
+	words := []string{"chrun"}
+	if l.Role.Bare || holder != l.Caller.Account.Name {
+		words = []string{"sudo", "-u", holder, "chrun"}
+	}
+	words = slices.Concat(words, []string{"-c", l.Choice.HintName(l.Root.Dir()), "-u", "root"}, l.Flags.Words("chroot", "user", "identity"), l.Flags.Command)
+	return cli.WithHint(fmt.Errorf("cannot be root in %q as root of the host: its files belong to the subordinate IDs of %s, and those of uid 0 would be nobody's there", l.Facts.Name, holder),
+		session.Quote(words...))
 }
 
 // HostAccountName is the host's name for a uid.

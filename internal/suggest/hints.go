@@ -21,6 +21,7 @@ type Context struct {
 	Flags *cli.Flags
 	Args  []string // the words of the command line, without argv[0]
 	Sudo  bool     // the launch needs root
+	Subid bool     // the chroot belongs to the caller's subordinate IDs
 
 	// What is known of the chroot, if the launch came that far.
 	Config *config.Config
@@ -74,6 +75,14 @@ func (c *Context) chrun() []string {
 	return append(words, c.Flags.Words()...)
 }
 
+// rootChrun is the start of a command line that makes a launch as root inside.
+func (c *Context) rootChrun() []string {
+	if c.Subid {
+		return []string{"chrun"}
+	}
+	return []string{"sudo", "chrun"}
+}
+
 // programHints explains a COMMAND that cannot be executed.
 func (c *Context) programHints(e *launch.ExecError) []string {
 	line := func(words ...string) string { return session.Quote(append(slices.Clone(c.chrun()), words...)...) }
@@ -93,7 +102,7 @@ func (c *Context) programHints(e *launch.ExecError) []string {
 	case launch.ReasonWrongMachine:
 		return []string{"install an emulator on the host (on Debian: qemu-user-binfmt), or use a chroot made for this machine; uname -m prints what it is"}
 	case launch.ReasonNoInterpreter:
-		return []string{"install that interpreter in the chroot, as root: " + session.Quote(append(slices.Concat([]string{"sudo", "chrun"}, c.Flags.Words("user", "identity")), "-u", "root")...)}
+		return []string{"install that interpreter in the chroot, as root: " + session.Quote(append(slices.Concat(c.rootChrun(), c.Flags.Words("user", "identity")), "-u", "root")...)}
 	case launch.ReasonNotExecutable:
 		return []string{"is it executable? " + line("ls", "-l", string(e.Path))}
 	}

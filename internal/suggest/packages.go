@@ -49,7 +49,7 @@ func (w *word) installHint() string {
 		if name == "" {
 			return ""
 		}
-		return "to install it in the chroot: " + line("sudo", []string{"chrun"}, w.rootFlags, []string{"-u", "root"}, i.words, []string{name})
+		return "to install it in the chroot: " + line(w.rootChrun[0], w.rootChrun[1:], w.rootFlags, []string{"-u", "root"}, i.words, []string{name})
 	}
 	return ""
 }

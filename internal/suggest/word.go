@@ -20,6 +20,7 @@ type word struct {
 	flags      []string                  // the flags before it
 	otherFlags []string                  // the same without --chroot
 	rootFlags  []string                  // the same without --user and --identity
+	rootChrun  []string                  // how a launch as root inside begins
 	rest       []string                  // the words after it
 	chroots    []string                  // the names of the known chroots
 	inside     func() []string           // the programs of the chroot
@@ -145,7 +146,7 @@ func (c *Context) newWord() *word {
 	names, _ := c.Config.Names()
 	return &word{
 		text: c.Flags.Command[0], flags: c.Flags.Words(), otherFlags: c.Flags.Words("chroot"), rest: c.Flags.Command[1:], chroots: names,
-		rootFlags: c.Flags.Words("user", "identity", "any-cwd"),
+		rootFlags: c.Flags.Words("user", "identity", "any-cwd"), rootChrun: c.rootChrun(),
 		has: func(program string) bool {
 			return slices.ContainsFunc(usualBins, func(bin rootfs.Path) bool { return c.Root.Exists(bin.Join(program)) })
 		},

@@ -45,7 +45,7 @@ func TestSuggestion(t *testing.T) {
 		{"", "rg", "the host has it: rg\nto install it in the chroot: sudo chrun -u root apt-get install ripgrep"},
 	} {
 		words := strings.Split(c.words, "|")
-		w := &word{text: words[0], rest: words[1:], flags: strings.Fields(c.flags), otherFlags: strings.Fields(c.flags), chroots: []string{"debian", "gentoo"},
+		w := &word{text: words[0], rest: words[1:], flags: strings.Fields(c.flags), otherFlags: strings.Fields(c.flags), chroots: []string{"debian", "gentoo"}, rootChrun: []string{"sudo", "chrun"},
 			inside: func() []string {
 				return []string{"firefox-esr", "firefox-bin", "chromium", "firefox-bin", "lsof", "X11", "[", "aconnect", "zless", "apt-get", "mutt-setup"}
 			},

@@ -67,7 +67,9 @@ var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n",
 // the caller's own a map of the caller alone.
 func MapOf(c *session.Caller, tree string, uids, gids []account.Range) (Map, error) {
 	var st unix.Stat_t
-	if err := unix.Stat(tree, &st); err != nil {
+	if err := unix.Stat(tree, &st); errors.Is(err, unix.EACCES) && c.UID != 0 {
+		return Map{}, &OwnerError{Tree: tree} // in a directory of root's
+	} else if err != nil {
 		return Map{}, &os.PathError{Op: "use", Path: tree, Err: err}
 	}
 	switch {
@@ -81,7 +83,17 @@ func MapOf(c *session.Caller, tree string, uids, gids []account.Range) (Map, err
 			return NewMap(c, []account.Range{r}, gids)
 		}
 	}
-	return Map{}, fmt.Errorf("%s belongs to uid %d, so only root can remove it", tree, st.Uid)
+	return Map{}, &OwnerError{Tree: tree, UID: int(st.Uid)}
+}
+
+// OwnerError says that a tree belongs to somebody else.
+type OwnerError struct {
+	Tree string
+	UID  int
+}
+
+func (e *OwnerError) Error() string {
+	return fmt.Sprintf("%s belongs to uid %d, so only root can remove it", e.Tree, e.UID)
 }
 
 // ID identifies the directory of a tree. A path may lead to another one later,

@@ -39,6 +39,34 @@ func HolderOfGID(gid int, caller Account, host rootfs.HostPath) (who string, ok 
 	return holderOfRange(gid, "/etc/subgid", caller, host)
 }
 
+// SubIDHolder returns the user whose subordinate uid a number is on the host.
+func SubIDHolder(uid int, host rootfs.HostPath) (name string, ok bool) {
+	data, _ := rootfs.ReadHost(host.Join("/etc/subuid"), 0, 0)
+	name = findHolder(data, uid)
+	if number, err := parseID(name); err == nil {
+		if a, ok := LookUpHostUser(strconv.Itoa(number), host); ok {
+			name = a.Name
+		}
+	}
+	return name, name != ""
+}
+
+// findHolder returns whom a file gives a subordinate ID, a name or a number; "" if
+// nobody has it.
+func findHolder(file []byte, id int) string {
+	for line := range splitLines(file) {
+		name, _, _ := strings.Cut(strings.TrimSpace(string(line)), ":")
+		uid, err := parseID(name)
+		if err != nil {
+			uid = -1
+		}
+		if validName(name) && InRanges(parseSubIDs(line, name, uid), id) {
+			return name
+		}
+	}
+	return ""
+}
+
 func holderOfRange(id int, file string, caller Account, host rootfs.HostPath) (who string, ok bool) {
 	data, err := rootfs.ReadHost(host.Join(file), 0, 0)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -47,15 +75,8 @@ func holderOfRange(id int, file string, caller Account, host rootfs.HostPath) (w
 	if InRanges(parseSubIDs(data, caller.Name, caller.UID), id) {
 		return "", false
 	}
-	for line := range splitLines(data) {
-		name, _, _ := strings.Cut(strings.TrimSpace(string(line)), ":")
-		uid, err := parseID(name)
-		if err != nil {
-			uid = -1
-		}
-		if validName(name) && InRanges(parseSubIDs(line, name, uid), id) {
-			return fmt.Sprintf("%s (by %s)", name, file), true
-		}
+	if name := findHolder(data, id); name != "" {
+		return fmt.Sprintf("%s (by %s)", name, file), true
 	}
 	for _, r := range systemRanges {
 		if r.Contains(id) {

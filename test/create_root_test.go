@@ -1,0 +1,118 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// makeSystem makes an archive of a system with one program, chrunctl, which is
+// static.
+func (w *workshop) makeSystem() (archive string) {
+	w.t.Helper()
+	dir := filepath.Join(filepath.Dir(w.home), "system")
+	archive = dir + ".tar"
+	script := `set -e
+mkdir -p "$0/usr/bin" "$0/etc" "$0/usr/lib" "$0/root"
+cp "$1" "$0/usr/bin/chrunctl"
+ln -s usr/bin "$0/bin"
+echo root:x:0:0::/root:/bin/sh >"$0/etc/passwd"
+echo root:x:0: >"$0/etc/group"
+printf 'ID=toy\nPRETTY_NAME="Toy Linux 1"\n' >"$0/etc/os-release"
+tar -C "$0" --owner=0 --group=0 -cf "$0.tar" .
+rm -r "$0"`
+	if out, err := exec.Command("sh", "-c", script, dir, chrunctlProgram).CombinedOutput(); err != nil {
+		w.t.Fatalf("%v %s", err, out)
+	}
+	return archive
+}
+
+// root runs a command as root.
+func (w *workshop) root(words ...string) result {
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	return runCommand(w.asRoot(ctx, words...))
+}
+
+// as runs a command as the user.
+func (w *workshop) as(words ...string) result {
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	return runCommand(w.command(ctx, words...))
+}
+
+// Root's trees are closed to others, unless they are public. Root of the host does
+// not enter a user's tree as root.
+func TestCreateAsRoot(t *testing.T) {
+	w := openWorkshop(t)
+	system := w.makeSystem()
+	stat := func(want string, files ...string) {
+		t.Helper()
+		if r := w.root(append([]string{"stat", "-c", "%u %a"}, files...)...); r.stdout != want {
+			t.Errorf("%q: %q, want %q", files, r.stdout+r.stderr, want)
+		}
+	}
+	if r := w.root(chrunctlProgram, "create", "closed", "--from", system); r.err != nil || !strings.Contains(r.stdout, "closed is ready: /var/lib/chrun/private/closed") {
+		t.Fatalf("%+v", r)
+	}
+	stat("0 755\n0 700\n0 755", "/var/lib/chrun", "/var/lib/chrun/private", "/var/lib/chrun/private/closed")
+	if r := w.root(chrunctlProgram, "create", "open", "--public", "--from", system); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	stat("0 755", "/var/lib/chrun/open")
+	for name, tree := range map[string]string{"closed": "/var/lib/chrun/private/closed", "open": "/var/lib/chrun/open"} {
+		if r := w.root(chrunProgram, "-c", name, "-u", "root", "chrunctl", "--version"); r.err != nil {
+			t.Errorf("root in %s: %+v", name, r)
+		}
+		if r := w.as(chrunProgram, "-c", name, "chrunctl", "--version"); (r.err == nil) != (name == "open") {
+			t.Errorf("the user in %s: %+v", name, r)
+		}
+		if r := w.as("stat", tree+"/usr/bin"); (r.err == nil) != (name == "open") {
+			t.Errorf("the user looks at %s: %+v", tree, r)
+		}
+	}
+	if r := w.as(chrunctlProgram, "remove", "open", "--yes"); r.code != 1 || !strings.Contains(r.stderr, "sudo chrunctl remove") {
+		t.Errorf("%+v", r)
+	}
+	for _, name := range []string{"open", "closed"} {
+		if r := w.root(chrunctlProgram, "remove", name, "--yes"); r.err != nil {
+			t.Errorf("%+v", r)
+		}
+	}
+	if r := w.root("find", "/var/lib/chrun", "/etc/chrun/chroots", "-mindepth", "1"); r.stdout != "/var/lib/chrun/private" {
+		t.Errorf("left: %q", r.stdout)
+	}
+
+	if r := w.chrunctl("create", "mine", "--from", system); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	tree := w.tree("mine")
+	if r := w.as(chrunProgram, "-c", "mine", "-u", "root", "chrunctl", "--version"); r.err != nil {
+		t.Errorf("%+v", r)
+	}
+	refused := fmt.Sprintf("chrun: cannot be root in %%q as root of the host: its files belong to the subordinate IDs of %s, and those of uid 0 would be nobody's there\nchrun: hint: ", w.user.Name)
+	r := w.root(chrunProgram, "-c", tree, "-u", "root", "chrunctl", "list")
+	if want := fmt.Sprintf(refused, "mine") + "sudo -u " + w.user.Name + " chrun -c " + tree + " -u root chrunctl list"; r.code != 125 || r.stderr != want {
+		t.Errorf("%d %s\nwant %s", r.code, r.stderr, want)
+	}
+	r = w.root("env", "SUDO_USER="+w.user.Name, fmt.Sprintf("SUDO_UID=%d", w.user.UID), fmt.Sprintf("SUDO_GID=%d", w.user.GID), "SUDO_COMMAND="+chrunProgram,
+		chrunProgram, "-n", "-c", tree, "-u", "root", "chrunctl", "list")
+	if r.code != 0 || !strings.Contains(r.stdout, "subid") {
+		t.Errorf("under sudo: %+v", r)
+	}
+	// Hints name the launch that works.
+	if r := w.as(chrunProgram, "-c", "mine", "nano"); r.code != 127 || strings.Contains(r.stderr, "sudo") {
+		t.Errorf("%+v", r)
+	}
+	if _, err := os.Stat(tree); err != nil {
+		t.Error(err)
+	}
+	if r := w.chrunctl("list"); !strings.Contains(r.stdout, "mine") {
+		t.Errorf("%+v", r)
+	}
+}
