@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// makeSystem makes an archive of a system with one program, chrunctl, which is
-// static.
+// makeSystem makes an archive of a system with a shell, sleep and chrunctl.
 func (w *workshop) makeSystem() (archive string) {
 	w.t.Helper()
 	dir := filepath.Join(filepath.Dir(w.home), "system")
@@ -21,6 +20,10 @@ func (w *workshop) makeSystem() (archive string) {
 mkdir -p "$0/usr/bin" "$0/etc" "$0/usr/lib" "$0/root"
 cp "$1" "$0/usr/bin/chrunctl"
 ln -s usr/bin "$0/bin"
+for program in sh sleep; do
+	cp -L "$(command -v $program)" "$0/usr/bin/$program"
+	for file in $(ldd "$(command -v $program)" | grep -o '/[^ ]*'); do cp -L --parents "$file" "$0"; done
+done
 echo root:x:0:0::/root:/bin/sh >"$0/etc/passwd"
 echo root:x:0: >"$0/etc/group"
 printf 'ID=toy\nPRETTY_NAME="Toy Linux 1"\n' >"$0/etc/os-release"

@@ -151,6 +151,9 @@ func (p *process) wait(report any) error {
 
 // Main is the main function of the process inside. It returns the exit status.
 func Main(words []string) int {
+	if len(words) > 0 && words[0] == "supervise" {
+		return supervise(words[1:])
+	}
 	report := os.NewFile(fdReport, "report")
 	text := ""
 	result, err := runJob(words)

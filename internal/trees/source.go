@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -148,9 +147,12 @@ func (c *Creation) bootstrap(ctx context.Context, temp string) (*archive, error)
 	}
 	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, s.suite, "-")...)
 	cmd.Env = append(slices.Clone(c.Env), "TMPDIR="+temp)
-	// In a session of its own: when its reader dies it sends SIGHUP to its group.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	stop, release, err := supervised(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	cmd.Cancel = stop
 	cmd.WaitDelay = 20 * time.Second
 	log := &c.log
 	cmd.Stderr = log
