@@ -194,5 +194,5 @@ func FindMark(dir, tree string, id ID) string {
 }
 
 func markOf(dir string, id ID) string {
-	return path.Join(dir, strconv.FormatUint(id.device, 10)+"-"+strconv.FormatUint(id.inode, 10))
+	return path.Join(dir, strconv.FormatUint(id.inode, 10)) // the number of a device may change with a restart
 }

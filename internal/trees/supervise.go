@@ -35,15 +35,16 @@ func supervise(words []string) int {
 	if len(words) == 0 {
 		return 1
 	}
+	out, errs := os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
 	// Orphans become children of this process.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(errs, err)
 		return 1
 	}
 	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = out, errs
 	if err := cmd.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(errs, err)
 		return 1
 	}
 	ended := make(chan int, 2)
