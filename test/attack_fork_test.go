@@ -18,8 +18,8 @@ func TestKillForking(t *testing.T) {
 	alive := filepath.Join(headless.Dir(t, d.User), "alive")
 	const script = `$SIG{TERM} = "IGNORE"; my $end = time + 40;
 		while (time < $end) { exit if fork; open my $f, ">", $ARGV[0]; select undef, undef, undef, 0.002 }`
-	if out, err := d.start(t.Context(), both, nil, "perl", "-e", script, alive).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if err := d.start(t.Context(), both, nil, "perl", "-e", script, alive).Run(); err != nil {
+		t.Fatal(err)
 	}
 	isAlive := func() bool {
 		os.Remove(alive)
