@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -118,18 +119,23 @@ func (c *command) printRemains(ch *config.Chroot) {
 func (c *command) newList() *cobra.Command {
 	cmd := &cobra.Command{Args: cobra.NoArgs}
 	asJSON := jsonFlag(cmd)
+	size := cmd.Flags().Bool("size", false, "also print how much disk space each uses")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		conf, err := config.Load(c.src)
 		if err != nil {
 			return err
 		}
-		list, mistakes := chroots.List(conf)
+		list, mistakes := chroots.List(c.caller, conf)
 		if *asJSON {
 			return errors.Join(c.out.JSON(list), mistakes)
 		}
 		err = c.printTable(func(row func(...string)) {
 			for _, ch := range list {
-				row(ch.Name, ch.Path, ch.Marks())
+				marks := ch.Marks()
+				if *size {
+					marks = strings.TrimPrefix(marks+", "+describeSize(ch.Path), ", ")
+				}
+				row(ch.Name, ch.Path, marks)
 			}
 		})
 		if len(list) == 0 && mistakes == nil {
@@ -138,6 +144,16 @@ func (c *command) newList() *cobra.Command {
 		return errors.Join(err, mistakes)
 	}
 	return cmd
+}
+
+// describeSize says how much disk space a tree uses.
+func describeSize(tree string) string {
+	bytes, partial := chroots.Size(tree)
+	text := fmt.Sprintf("%d MiB", (bytes+1<<20-1)>>20)
+	if partial {
+		text = "at least " + text
+	}
+	return text
 }
 
 func (c *command) newDefault() *cobra.Command {

@@ -98,36 +98,6 @@ func FindPrivateHome(c *session.Caller, ch *config.Chroot) rootfs.HostPath {
 	return home
 }
 
-// Listed is a named chroot as it is listed.
-type Listed struct {
-	Name, Path string
-	Default    bool
-	Missing    bool // its directory does not exist
-}
-
-// List lists the named chroots. With an error it returns those that it could read.
-func List(conf *config.Config) ([]Listed, error) {
-	all, err := conf.All()
-	list := []Listed{}
-	for _, ch := range all {
-		_, missing := os.Stat(string(ch.Path))
-		list = append(list, Listed{ch.Name, string(ch.Path), ch.Name == conf.Default, missing != nil})
-	}
-	return list, err
-}
-
-// Marks describes in words what is special about a chroot.
-func (l *Listed) Marks() string {
-	var marks []string
-	if l.Default {
-		marks = append(marks, "default")
-	}
-	if l.Missing {
-		marks = append(marks, "missing")
-	}
-	return strings.Join(marks, ", ")
-}
-
 // CheckEdit refuses a setting that would stop every launch: a directory for home
 // or a source for bind that does not exist.
 func CheckEdit(c *session.Caller, e *config.Edit) error {

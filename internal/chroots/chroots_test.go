@@ -146,7 +146,7 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := List(conf)
+	list, err := List(c, conf)
 	if err != nil || len(list) != 2 || list[0].Marks() != "default" || list[1].Marks() != "missing" {
 		t.Errorf("%+v %v", list, err)
 	}
