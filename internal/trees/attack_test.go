@@ -1,9 +1,12 @@
 package trees
 
 import (
+	"archive/tar"
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -59,5 +62,41 @@ func TestFifoBesideArchive(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Errorf("it waits for the FIFO %s", suffix)
 		}
+	}
+}
+
+// In a directory of another user that user can put one that is prepared in the place of
+// the new tree: root would make the user's programs setuid.
+func TestUnpackIntoAnother(t *testing.T) {
+	headless.Root(t)
+	for name, prepare := range map[string]func(dir string) error{
+		"another user's": func(dir string) error { return os.Chown(dir, 61234, 61234) },
+		"open to others": func(dir string) error { return os.Chmod(dir, 0o755) },
+		"not empty":      func(dir string) error { return os.Mkdir(filepath.Join(dir, "usr"), 0o777) },
+	} {
+		dir := filepath.Join(t.TempDir(), "tree")
+		if err := errors.Join(os.Mkdir(dir, 0o700), prepare(dir)); err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		w.WriteHeader(&tar.Header{Name: "usr/bin/su", Typeflag: tar.TypeReg, Mode: 0o4755})
+		w.Close()
+		_, err := Unpack(t.Context(), Map{}, dir, &b, nil)
+		if _, made := os.Stat(dir + "/usr/bin/su"); err == nil || made == nil {
+			t.Errorf("%s: unpacked, %v", name, err)
+		}
+	}
+}
+
+// An archive may have any number of attributes.
+func TestKindsLeftOut(t *testing.T) {
+	var r Report
+	for i := range 3 * maxKinds {
+		r.leave(strconv.Itoa(i), "x")
+	}
+	r.leave("0", "y")
+	if n := len(r.Left); n != maxKinds+1 || r.Left[0].Count != 2 || r.Left[n-1].Count != 2*maxKinds {
+		t.Errorf("%d kinds: %+v", n, r.Left[n-1])
 	}
 }

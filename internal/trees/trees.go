@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,11 @@ func Unpack(ctx context.Context, m Map, dir string, archive io.Reader, a *Accoun
 		return report, err
 	}
 	defer tree.Close()
+	if m.UIDs == nil {
+		if err := checkFresh(tree); err != nil {
+			return report, err
+		}
+	}
 	reading, writing, err := os.Pipe()
 	if err != nil {
 		return report, err
@@ -55,6 +61,22 @@ func Unpack(ctx context.Context, m Map, dir string, archive io.Reader, a *Accoun
 		return report, fmt.Errorf("cannot read the archive: %w", copied)
 	}
 	return report, failed
+}
+
+// checkFresh returns an error if a directory is not the one that Reserve has made. In
+// a directory of another user that user can put one of the same name in its place, and
+// root would give root's ownership and modes, such as setuid, to what is put there while
+// it unpacks.
+func checkFresh(dir *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
+		return &os.PathError{Op: "stat", Path: dir.Name(), Err: err}
+	}
+	list, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(int(dir.Fd())))
+	if err == nil && (int(st.Uid) != os.Geteuid() || st.Mode&0o7777 != 0o700 || len(list) > 0) {
+		err = fmt.Errorf("somebody has replaced %s", dir.Name())
+	}
+	return err
 }
 
 // Clear removes everything in the directory dir, an absolute path, but not dir.

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 
 func TestSmoke(t *testing.T) {
 	dir := t.TempDir()
+	os.Chmod(dir, 0o700)
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, h := range []tar.Header{{Name: "./", Typeflag: tar.TypeDir, Mode: 0o755}, {Name: "usr/bin", Typeflag: tar.TypeDir, Mode: 0o755}, {Name: "bin", Typeflag: tar.TypeSymlink, Linkname: "usr/bin"},

@@ -41,9 +41,16 @@ type Left struct {
 	First string // the first member
 }
 
+const maxKinds = 100 // of Report.Left: an archive can have any number of attributes
+
 // leave records that something of a member was left out.
 func (r *Report) leave(what, member string) {
-	i := slices.IndexFunc(r.Left, func(l Left) bool { return l.What == what })
+	find := func() int { return slices.IndexFunc(r.Left, func(l Left) bool { return l.What == what }) }
+	i := find()
+	if i < 0 && len(r.Left) >= maxKinds {
+		what = leftOther
+		i = find()
+	}
 	if i < 0 {
 		i = len(r.Left)
 		r.Left = append(r.Left, Left{What: what, First: session.Printable(member)})
@@ -57,6 +64,7 @@ const (
 	leftDevice   = "device nodes"
 	leftKind     = "members of an unknown kind"
 	leftOutside  = "members whose names lead out of the tree"
+	leftOther    = "other things"
 	leftNoTarget = "hard links to files that the archive does not have"
 )
 
