@@ -37,7 +37,7 @@ func NewHost(c *session.Caller, launcher string) *Host {
 			DataHome: dir("XDG_DATA_HOME", ".local/share"), DataDirs: dirs("XDG_DATA_DIRS", "/usr/local/share:/usr/share"),
 			Path: env.Get("PATH"),
 		},
-		RuntimeDir: env.Get("XDG_RUNTIME_DIR"), Launcher: launcher,
+		RuntimeDir: string(c.RuntimeDir), Launcher: launcher,
 		Locale: cmp.Or(env.Get("LC_ALL"), env.Get("LC_MESSAGES"), env.Get("LANG")),
 	}
 	for _, d := range strings.Split(env.Get("XDG_CURRENT_DESKTOP"), ":") {

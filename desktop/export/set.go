@@ -41,11 +41,15 @@ func Open(h *Host, chroot string, change bool) (s *Set, err error) {
 	return s, nil
 }
 
-// lock keeps runs from overlapping. It locks the home, since the state directory
-// may not exist, or on NFS, where directories cannot be locked, the runtime
-// directory.
+// lock keeps runs from overlapping. It locks the runtime directory, which only its
+// owner can open: other users could lock a home that they can list, for ever. Without
+// one, or on NFS, where directories cannot be locked, it locks the other.
 func (h *Host) lock() (f *os.File, err error) {
-	for _, dir := range []string{h.Home, h.RuntimeDir} {
+	dirs := []string{h.RuntimeDir, h.Home}
+	if st, err := os.Stat(h.RuntimeDir); err != nil || st.Mode().Perm()&0o077 != 0 {
+		slices.Reverse(dirs)
+	}
+	for _, dir := range dirs {
 		var e error
 		if f, e = os.Open(dir); e == nil {
 			for e = unix.EINTR; e == unix.EINTR; {
