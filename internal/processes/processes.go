@@ -271,16 +271,16 @@ func (s *scan) treeOfMounts(c *candidate, hostRoot location) int {
 // process that was started by chroot(2), or -1.
 func (s *scan) treeOfRoot(pid int) int {
 	root, err := os.Readlink(proc(pid, "root"))
-	var st unix.Stat_t
-	if err == nil {
-		err = unix.Stat(proc(pid, "root/."), &st)
+	var st unix.Statx_t
+	if err == nil { // without asking the server of a network file system, which may not answer
+		err = unix.Statx(unix.AT_FDCWD, proc(pid, "root/."), unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &st)
 	}
 	if err != nil {
 		s.found.Partial = s.found.Partial || errors.Is(err, fs.ErrPermission) && pid != 1
 		return -1
 	}
 	return slices.IndexFunc(s.trees, func(t tree) bool {
-		return t.dev == st.Dev && t.ino == st.Ino || rootfs.HostPath(root).IsBelow(t.dir)
+		return t.dev == unix.Mkdev(st.Dev_major, st.Dev_minor) && t.ino == st.Ino || rootfs.HostPath(root).IsBelow(t.dir)
 	})
 }
 
