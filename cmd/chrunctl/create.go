@@ -120,6 +120,17 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 	return c.register(conf, name, job, created, f)
 }
 
+// Directories of root's trees.
+const (
+	publicTrees  = "/var/lib/chrun"
+	privateTrees = "/var/lib/chrun/private" // which only root can enter
+)
+
+// treeDirs lists the directories in which create makes trees.
+func (c *command) treeDirs() []string {
+	return []string{path.Join(cli.DataDir(c.caller), "trees"), publicTrees, privateTrees}
+}
+
 // newCreation fills in what the command line leaves open.
 func (c *command) newCreation(name, dir string, source trees.Source, f *createFlags) (*trees.Creation, error) {
 	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
@@ -137,9 +148,9 @@ func (c *command) newCreation(name, dir string, source trees.Source, f *createFl
 			job.Path = path.Join(string(c.caller.Cwd), job.Path)
 		}
 	case c.caller.UID == 0 && f.isPublic:
-		job.Path = path.Join("/var/lib/chrun", name)
+		job.Path = path.Join(publicTrees, name)
 	case c.caller.UID == 0:
-		job.Path = path.Join("/var/lib/chrun/private", name)
+		job.Path = path.Join(privateTrees, name)
 	default:
 		job.Path = path.Join(cli.DataDir(c.caller), "trees", name)
 	}

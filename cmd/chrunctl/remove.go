@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,6 +68,9 @@ func (c *command) remove(name string, f *removeFlags) error {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Lstat(string(ch.Path)); errors.Is(err, fs.ErrNotExist) && slices.Contains(c.treeDirs(), path.Dir(string(ch.Path))) {
+		return c.removeRest(conf, ch, f)
+	}
 	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
 	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
 	m, err := trees.MapOf(c.caller, string(ch.Path), uids, gids)
@@ -99,6 +104,25 @@ func (c *command) remove(name string, f *removeFlags) error {
 		return err
 	}
 	return c.removeAll(conf, r, f)
+}
+
+// removeRest finishes a removal that was stopped after the tree had lost its name.
+func (c *command) removeRest(conf *config.Config, ch *config.Chroot, f *removeFlags) error {
+	r := &removal{chroot: ch, tree: "(already removed)", home: string(chroots.FindPrivateHome(c.caller, ch))}
+	if h, err := c.describeHost(); err == nil {
+		r.hasExports = h.HasExports(ch.Name)
+	}
+	c.printRemoval(r, f)
+	if f.dryRun {
+		return nil
+	}
+	if err := c.confirm(ch.Name, false, f.yes); err != nil {
+		return err
+	}
+	if _, err := c.sweepTrees(); err != nil {
+		return err
+	}
+	return c.removeSettings(conf, r, f)
 }
 
 // createdDir holds the records of the trees that create has made.
@@ -144,13 +168,18 @@ func (c *command) confirm(name string, foreign, yes bool) error {
 
 // removeAll removes the files first: if that is refused, everything stays.
 func (c *command) removeAll(conf *config.Config, r *removal, f *removeFlags) error {
-	name := r.chroot.Name
 	if err := trees.Remove(r.m, c.growingDir(), r.tree, r.id); err != nil {
 		return err
 	}
 	if r.mark != "" {
 		os.Remove(r.mark)
 	}
+	return c.removeSettings(conf, r, f)
+}
+
+// removeSettings removes what belongs to a chroot whose files are gone.
+func (c *command) removeSettings(conf *config.Config, r *removal, f *removeFlags) error {
+	name := r.chroot.Name
 	var errs []error
 	if r.hasExports {
 		unexport := &exportFlags{}
