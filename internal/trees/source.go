@@ -129,7 +129,8 @@ func (c *Creation) bootstrap(ctx context.Context, temp string) (*archive, error)
 	if c.Map.UIDs == nil {
 		mode = "root"
 	}
-	args := []string{"--mode=" + mode, "--variant=important", "--format=tar", "--keyring=" + keyring}
+	// Without the lists, the first "apt-get install" would fail.
+	args := []string{"--mode=" + mode, "--variant=important", "--format=tar", "--keyring=" + keyring, "--skip=cleanup/apt/lists"}
 	if len(c.Packages) > 0 {
 		args = append(args, "--include="+strings.Join(c.Packages, ","))
 	}
