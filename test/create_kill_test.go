@@ -60,7 +60,7 @@ func (w *workshop) killAt(name string, part []byte) {
 // owned lists the top directories of the files with subordinate IDs.
 func (w *workshop) owned() string {
 	w.t.Helper()
-	const script = `find "$0" /var/tmp /tmp -xdev -uid +699999999 -uid -700065536 -prune 2>/dev/null | sort -u`
+	script := fmt.Sprintf(`find "$0" /var/tmp /tmp -xdev -uid +%d -uid -%d -prune 2>/dev/null | sort -u`, firstID-1, firstID+countIDs)
 	return w.root("sh", "-c", script, filepath.Dir(w.home)).stdout
 }
 

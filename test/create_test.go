@@ -27,8 +27,11 @@ type workshop struct {
 	holder int // a process in the namespace
 }
 
-// firstID begins the test user's subordinate IDs in a workshop.
-const firstID, countIDs = 700000000, 65536
+const countIDs = 65536
+
+// firstID begins the test user's subordinate IDs in a workshop: others than those of
+// a test that runs at the same time.
+var firstID = 700000000 + countIDs*(os.Getpid()%4000)
 
 func openWorkshop(t *testing.T) *workshop {
 	t.Helper()

@@ -44,7 +44,8 @@ func Unpack(ctx context.Context, m Map, dir string, archive io.Reader, a *Accoun
 	}
 	stop := context.AfterFunc(ctx, func() { p.cmd.Process.Kill() })
 	defer stop()
-	_, copied := io.Copy(writing, content)
+	// In larger pieces than io.Copy takes.
+	_, copied := io.CopyBuffer(struct{ io.Writer }{writing}, struct{ io.Reader }{content}, make([]byte, 1<<18))
 	// Only if the whole archive is good may the process see its end.
 	if !errors.Is(copied, syscall.EPIPE) {
 		copied = errors.Join(copied, content.Close())

@@ -2,6 +2,7 @@ package trees
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -74,7 +75,7 @@ func (u *unpacking) run(archive io.Reader) error {
 	if err := errors.Join(unix.Chown("/", 0, 0), unix.Chmod("/", 0o755)); err != nil {
 		return fmt.Errorf("cannot own the root directory: %w", err)
 	}
-	content := &endReader{in: archive}
+	content := &endReader{in: bufio.NewReaderSize(archive, 1<<18)} // a header is 512 bytes
 	members := tar.NewReader(content)
 	for {
 		h, err := members.Next()
@@ -97,7 +98,7 @@ func (u *unpacking) run(archive io.Reader) error {
 	}
 	// What follows the end of the archive belongs to the stream: its checksum may
 	// cover it.
-	if _, err := io.Copy(io.Discard, archive); err != nil {
+	if _, err := io.Copy(io.Discard, content); err != nil {
 		return fmt.Errorf("cannot read the archive: %w", err)
 	}
 	if err := errors.Join(u.finishDirs(), u.setNamedACLs()); err != nil {
