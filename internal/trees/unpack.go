@@ -179,12 +179,13 @@ func (u *unpacking) extract(h *tar.Header, content io.Reader) error {
 	if p == "/" {
 		return errors.New("the root is not a directory")
 	}
+	if h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeGNUSparse {
+		return u.makeFile(p, h, content)
+	}
 	if err := removeExisting(p); err != nil {
 		return err
 	}
 	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeGNUSparse:
-		return u.makeFile(p, h, content)
 	case tar.TypeLink:
 		return u.makeLink(p, h)
 	case tar.TypeSymlink:
@@ -252,7 +253,13 @@ func (u *unpacking) finishDirs() error {
 }
 
 func (u *unpacking) makeFile(p string, h *tar.Header, content io.Reader) error {
-	f, err := os.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL | unix.O_NOFOLLOW
+	f, err := os.OpenFile(p, flags, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		if err = removeExisting(p); err == nil {
+			f, err = os.OpenFile(p, flags, 0o600)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -269,53 +276,6 @@ func (u *unpacking) makeFile(p string, h *tar.Header, content io.Reader) error {
 		return err
 	}
 	return u.setAttributes(p, h)
-}
-
-func isSparse(h *tar.Header) bool {
-	if h.Typeflag == tar.TypeGNUSparse {
-		return true
-	}
-	for name := range h.PAXRecords {
-		if strings.HasPrefix(name, "GNU.sparse.") {
-			return true
-		}
-	}
-	return false
-}
-
-// copySparse leaves holes for blocks of zeros.
-func copySparse(f *os.File, content io.Reader, size int64) error {
-	const block = 4096
-	buf := make([]byte, 64*block)
-	for offset := int64(0); offset < size; {
-		n, err := io.ReadFull(content, buf[:min(int64(len(buf)), size-offset)])
-		if err != nil && err != io.ErrUnexpectedEOF {
-			return err
-		}
-		for i := 0; i < n; i += block {
-			piece := buf[i:min(i+block, n)]
-			if isZero(piece) {
-				continue
-			}
-			if _, err := f.WriteAt(piece, offset+int64(i)); err != nil {
-				return err
-			}
-		}
-		offset += int64(n)
-		if err != nil {
-			return err
-		}
-	}
-	return f.Truncate(size)
-}
-
-func isZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 func (u *unpacking) makeLink(p string, h *tar.Header) error {
