@@ -10,28 +10,28 @@ import (
 // readyPID waits for "ready PID" and returns the PID.
 func (t *terminal) readyPID() string {
 	t.Helper()
-	t.expect("ready ")
-	return strings.TrimSpace(t.expect("\n"))
+	t.Expect("ready ")
+	return strings.TrimSpace(t.Expect("\n"))
 }
 
 // A program that catches ^C receives it once, and chrun survives.
 func TestInterruptOnce(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe signals; echo status=$?")
+	term.TypeLine("chrun /probe signals; echo status=$?")
 	pid := term.readyPID()
 	for _, key := range []struct{ byte, name string }{{"\x03", "<SIGINT>"}, {"\x1c", "<SIGQUIT>"}} {
-		term.send(key.byte)
-		term.expect(key.name)
+		term.Send(key.byte)
+		term.Expect(key.name)
 		// chrun forwards signals in order. If it had forwarded the key's signal,
 		// too, the program would receive that before this one.
 		term.check(unix.Kill(parent(t, pid), unix.SIGUSR1))
-		if more := term.expect("<SIGUSR1>"); strings.Contains(more, "<") {
+		if more := term.Expect("<SIGUSR1>"); strings.Contains(more, "<") {
 			t.Errorf("%s twice: %q", key.name, more)
 		}
 	}
-	term.send("\n")
-	term.expect("end")
-	term.expect("status=0")
+	term.Send("\n")
+	term.Expect("end")
+	term.Expect("status=0")
 }
 
 // parent returns the parent of a process.
@@ -44,134 +44,132 @@ func parent(t *testing.T, pid string) int {
 // shell ends.
 func TestInterruptEndsLoop(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("for i in 1 2 3; do echo turn=$i; chrun /probe sleep; done; echo after")
-	term.expect("turn=1")
+	term.TypeLine("for i in 1 2 3; do echo turn=$i; chrun /probe sleep; done; echo after")
+	term.Expect("turn=1")
 	term.readyPID()
-	term.send("\x03")
-	if more := term.expect("$ "); strings.Contains(more, "turn=2") || strings.Contains(more, "after") {
+	term.Send("\x03")
+	if more := term.Expect("$ "); strings.Contains(more, "turn=2") || strings.Contains(more, "after") {
 		t.Errorf("the loop goes on: %q", more)
 	}
-	term.typeLine("echo status=$?")
-	term.expect("status=130")
+	term.TypeLine("echo status=$?")
+	term.Expect("status=130")
 }
 
 // ^Z stops the program and chrun, and fg continues both, repeatedly.
 func TestStopAndContinue(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe lines; echo status=$?")
-	term.expect("reading")
+	term.TypeLine("chrun /probe lines; echo status=$?")
+	term.Expect("reading")
 	for _, line := range []string{"one", "two"} {
-		term.send("\x1a")
-		term.expect("Stopped")
-		term.expect("$ ")
-		term.typeLine("jobs -l")
-		if jobs := term.expect("$ "); !strings.Contains(jobs, "Stopped") {
+		term.Send("\x1a")
+		term.Expect("Stopped")
+		term.Expect("$ ")
+		term.TypeLine("jobs -l")
+		if jobs := term.Expect("$ "); !strings.Contains(jobs, "Stopped") {
 			t.Errorf("jobs: %q", jobs)
 		}
-		term.typeLine("fg")
-		term.send(line + "\n")
-		term.expect("line <" + line + ">")
+		term.TypeLine("fg")
+		term.Send(line + "\n")
+		term.Expect("line <" + line + ">")
 	}
-	term.send("end\n")
-	term.expect("$ ")
+	term.Send("end\n")
+	term.Expect("$ ")
 }
 
 // A background job that reads the terminal stops, and continues to read in the
 // foreground.
 func TestBackgroundRead(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe lines &")
-	term.expect("reading")
-	term.typeLine("wait %1")
-	term.expect("Stopped")
-	term.expect("$ ")
-	term.typeLine("fg")
-	term.send("hello\n")
-	term.expect("line <hello>")
-	term.send("end\n")
-	term.expect("$ ")
-	term.typeLine("echo status=$?")
-	term.expect("status=0")
+	term.TypeLine("chrun /probe lines &")
+	term.Expect("reading")
+	term.TypeLine("wait %1")
+	term.Expect("Stopped")
+	term.Expect("$ ")
+	term.TypeLine("fg")
+	term.Send("hello\n")
+	term.Expect("line <hello>")
+	term.Send("end\n")
+	term.Expect("$ ")
+	term.TypeLine("echo status=$?")
+	term.Expect("status=0")
 }
 
 // bg continues a stopped program; kill %1 ends it.
 func TestBackground(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe sleep")
+	term.TypeLine("chrun /probe sleep")
 	pid := term.readyPID()
-	term.send("\x1a")
-	term.expect("Stopped")
-	term.expect("$ ")
-	term.typeLine("bg")
+	term.Send("\x1a")
+	term.Expect("Stopped")
+	term.Expect("$ ")
+	term.TypeLine("bg")
 	waitFor(t, "it runs", func() bool { return strings.HasPrefix(readTable(t, parseInt(t, pid), "status", ":")["State"], "S") })
-	term.typeLine("kill %1; wait %1; echo status=$?")
-	term.expect("status=143")
+	term.TypeLine("kill %1; wait %1; echo status=$?")
+	term.Expect("status=143")
 }
 
 // A shell inside has job control, can suspend itself and be continued.
 func TestShellInside(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /usr/bin/bash --noprofile --norc -i; echo status=$?")
-	term.expect("$ ")
-	term.typeLine("PS1='inside> '")
-	term.expect("inside> ")
-	term.typeLine("/probe lines")
-	term.expect("reading")
-	term.send("\x1a")
-	term.expect("Stopped")
-	term.expect("inside> ")
-	term.typeLine("fg")
-	term.send("x\n")
-	term.expect("line <x>")
-	term.send("\x03")
-	term.expect("inside> ")
-	term.typeLine("suspend -f")
-	term.expect("Stopped")
-	term.expect("$ ")
-	term.typeLine("echo out''side")
-	term.expect("outside")
-	term.expect("$ ")
-	term.typeLine("fg")
-	term.expect("inside> ")
-	term.typeLine("echo a''gain")
-	term.expect("again")
-	term.expect("inside> ")
-	term.typeLine("exit 3")
-	term.expect("$ ")
+	term.TypeLine("chrun /usr/bin/bash --noprofile --norc -i; echo status=$?")
+	term.Expect("$ ")
+	term.TypeLine("PS1='inside> '")
+	term.Expect("inside> ")
+	term.TypeLine("/probe lines")
+	term.Expect("reading")
+	term.Send("\x1a")
+	term.Expect("Stopped")
+	term.Expect("inside> ")
+	term.TypeLine("fg")
+	term.Send("x\n")
+	term.Expect("line <x>")
+	term.Send("\x03")
+	term.Expect("inside> ")
+	term.TypeLine("suspend -f")
+	term.Expect("Stopped")
+	term.Expect("$ ")
+	term.TypeLine("echo out''side")
+	term.Expect("outside")
+	term.Expect("$ ")
+	term.TypeLine("fg")
+	term.Expect("inside> ")
+	term.TypeLine("echo a''gain")
+	term.Expect("again")
+	term.Expect("inside> ")
+	term.TypeLine("exit 3")
+	term.Expect("$ ")
 }
 
 // The program receives SIGWINCH from the terminal.
 func TestWindowSize(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe signals")
+	term.TypeLine("chrun /probe signals")
 	term.readyPID()
-	term.control(func(fd int) error {
-		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 33, Col: 77})
-	})
-	term.expect("<SIGWINCH>")
-	term.send("\n")
-	term.expect("end")
+	term.Resize(33, 77)
+	term.Expect("<SIGWINCH>")
+	term.Send("\n")
+	term.Expect("end")
 }
 
 // When the terminal hangs up, the program ends.
 func TestHangup(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe sleep")
+	term.TypeLine("chrun /probe sleep")
 	pid := parseInt(t, term.readyPID())
-	term.master.Close()
+	term.Master.Close()
 	waitFor(t, "the program ends", func() bool { return unix.Kill(pid, 0) == unix.ESRCH })
 }
 
 // SIGCONT sent only to chrun also continues the program.
 func TestContinueOnlyChrun(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe sleep")
+	term.TypeLine("chrun /probe sleep")
 	pid := term.readyPID()
 	state := func(s string) func() bool {
 		return func() bool { return strings.HasPrefix(readTable(t, parseInt(t, pid), "status", ":")["State"], s) }
 	}
-	term.send("\x1a")
-	term.expect("Stopped")
+	term.Send("\x1a")
+	term.Expect("Stopped")
 	waitFor(t, "it stops", state("T"))
 	chrun := parent(t, pid)
 	defer unix.Kill(chrun, unix.SIGKILL) // in the background it gets no hangup

@@ -188,7 +188,8 @@ type request struct {
 	Deny       []string
 	Network    bool
 	NoOverlay  bool
-	Verbose    bool // print that the overlay was refused
+	Relay      session.Path // of a socket inside, whose first client is printed
+	Verbose    bool         // print that the overlay was refused
 }
 
 const testHome = "/home/tester"
@@ -229,8 +230,11 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 			return 0, err
 		}
 		plan.Network = r.Network
+		if r.Relay != "" {
+			plan.Relays = []session.Relay{{Path: r.Relay}}
+		}
 		before, _ := json.Marshal(plan)
-		status, err := Run(plan, root, nil, func(string) {})
+		status, err := Run(plan, root, r.resources(), func(string) {})
 		if after, _ := json.Marshal(plan); string(after) != string(before) {
 			return 0, errors.New("Run has changed its plan")
 		}
@@ -242,6 +246,16 @@ func (r *request) launch(root *rootfs.Root) (unix.WaitStatus, error) {
 		}
 		return status, err
 	}
+}
+
+// resources are nil without a relay.
+func (r *request) resources() *Resources {
+	if r.Relay == "" {
+		return nil
+	}
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(err)
+	return &Resources{Tree: -1, RelaySockets: []int{socket}, OnFirstClient: func() { fmt.Fprintln(os.Stderr, "a client") }}
 }
 
 func (r *request) facts(root *rootfs.Root) (*session.Facts, error) {

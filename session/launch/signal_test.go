@@ -92,74 +92,72 @@ func TestAlarm(t *testing.T) {
 // process too.
 func TestWindowSizeOnce(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe signals")
+	term.TypeLine("chrun /probe signals")
 	pid := term.readyPID()
-	term.control(func(fd int) error {
-		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 33, Col: 77})
-	})
-	term.expect("<SIGWINCH>")
+	term.Resize(33, 77)
+	term.Expect("<SIGWINCH>")
 	chrun := parent(t, pid)
 	term.check(unix.Kill(chrun, unix.SIGUSR1))
-	if more := term.expect("<SIGUSR1>"); strings.Contains(more, "<") {
+	if more := term.Expect("<SIGUSR1>"); strings.Contains(more, "<") {
 		t.Errorf("more than one SIGWINCH: %q", more)
 	}
 	term.check(unix.Kill(chrun, unix.SIGWINCH))
-	term.expect("<SIGWINCH>")
-	term.send("\n")
-	term.expect("end")
+	term.Expect("<SIGWINCH>")
+	term.Send("\n")
+	term.Expect("end")
 }
 
 // SIGINT that a process sends to chrun reaches the program in the foreground, too.
 func TestInterruptByProcess(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe signals")
+	term.TypeLine("chrun /probe signals")
 	term.check(unix.Kill(parent(t, term.readyPID()), unix.SIGINT))
-	term.expect("<SIGINT>")
-	term.send("\n")
-	term.expect("end")
+	term.Expect("<SIGINT>")
+	term.Send("\n")
+	term.Expect("end")
 }
 
 // SIGTSTP that a process sends to chrun stops the program and then chrun.
 func TestStopByProcess(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("chrun /probe lines")
-	term.expect("reading")
-	term.typeLine("")
-	term.send("\x1a")
-	term.expect("Stopped")
-	term.typeLine("bg")
-	term.expect("$ ")
+	term.TypeLine("chrun /probe lines")
+	term.Expect("reading")
+	term.TypeLine("")
+	term.Send("\x1a")
+	term.Expect("Stopped")
+	term.TypeLine("bg")
+	term.Expect("$ ")
 	for range 5 {
-		term.typeLine("fg")
-		term.send("x\n")
-		term.expect("line <x>")
+		term.TypeLine("fg")
+		term.Send("x\n")
+		term.Expect("line <x>")
 		fg, err := 0, error(nil)
-		term.control(func(fd int) error { fg, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP); return err })
+		term.Control(func(fd int) error { fg, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP); return err })
 		term.check(unix.Kill(fg, unix.SIGTSTP)) // the leader of the job is chrun
-		term.expect("Stopped")
-		term.expect("$ ")
+		term.Expect("Stopped")
+		term.Expect("$ ")
 	}
-	term.typeLine("fg")
-	term.send("end\n")
-	term.expect("$ ")
+	term.TypeLine("fg")
+	term.Send("end\n")
+	term.Expect("$ ")
 }
 
 // A program that stops its whole process group, as vim does, stops once.
 func TestStopOwnGroup(t *testing.T) {
 	term := newTerminal(t)
 	term.file("stops", "#!/usr/bin/bash\nfor i in 1 2 3 4 5; do kill -TSTP 0; echo turn=$i; done; (kill -TSTP 0; :); echo last\n", 0o755)
-	term.typeLine("chrun /stops")
+	term.TypeLine("chrun /stops")
 	for i := range 5 {
-		term.expect("Stopped")
-		term.expect("$ ")
-		term.typeLine("fg")
-		term.expect("turn=" + itoa(i+1))
+		term.Expect("Stopped")
+		term.Expect("$ ")
+		term.TypeLine("fg")
+		term.Expect("turn=" + itoa(i+1))
 	}
-	term.expect("Stopped")
-	term.expect("$ ")
-	term.typeLine("fg")
-	term.expect("last")
-	if more := term.expect("$ "); strings.Contains(more, "Stopped") {
+	term.Expect("Stopped")
+	term.Expect("$ ")
+	term.TypeLine("fg")
+	term.Expect("last")
+	if more := term.Expect("$ "); strings.Contains(more, "Stopped") {
 		t.Errorf("stopped again: %q", more)
 	}
 }
@@ -225,8 +223,8 @@ func TestHandlers(t *testing.T) {
 // nothing else, the program receives it, too.
 func TestHangupOfLeader(t *testing.T) {
 	term := newTerminal(t)
-	term.typeLine("exec chrun /probe sleep")
+	term.TypeLine("exec chrun /probe sleep")
 	pid := parseInt(t, term.readyPID())
-	term.master.Close()
+	term.Master.Close()
 	waitFor(t, "the program ends", func() bool { return unix.Kill(pid, 0) == unix.ESRCH })
 }

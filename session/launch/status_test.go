@@ -30,6 +30,21 @@ func TestStatus(t *testing.T) {
 	})
 }
 
+// No client has connected to the relay of a launch that fails. Its helper processes
+// would start, and another plan could not be tried, as without the overlay.
+func TestFailureIsNoClient(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *caller) {
+		r := newTree(t).request("probe", "exit", "0")
+		r.Relay = "/missing/socket"
+		for range 30 {
+			got := perform(t, setup{Caller: c, Request: r})
+			if got.status != 125 || !strings.Contains(got.err, "bind /missing/socket") || strings.Contains(got.err, "a client") {
+				t.Fatalf("%+v", got)
+			}
+		}
+	})
+}
+
 // The error says why a program cannot be executed.
 func TestCannotRun(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *caller) {
