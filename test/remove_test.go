@@ -3,6 +3,7 @@ package test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -107,7 +108,13 @@ func TestRemoveBusy(t *testing.T) {
 		stop()
 		wantKept(what)
 	}
-	if r := w.as(remove...); r.err != nil {
+	// The home has files of the user and of root inside.
+	home := filepath.Join(w.home, ".local/share/chrun/homes/box")
+	makeHome := fmt.Sprintf(`mkdir -p "$0/sub" && touch "$0/mine" "$0/sub/root" && chown -R %s: "$(dirname "$0")" && chown -R %d:%[2]d "$0/sub" && chmod 700 "$0/sub"`, w.user.Name, firstID)
+	if r := w.root("sh", "-c", makeHome, home); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	if r := w.as(append(remove, "--home")...); r.err != nil || w.exists(home) {
 		t.Errorf("%+v", r)
 	}
 	if w.exists(tree) || w.judge("hash", precious) != kept {

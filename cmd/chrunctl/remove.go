@@ -191,13 +191,10 @@ func (c *command) removeSettings(conf *config.Config, r *removal, f *removeFlags
 	_, err := conf.Forget(name)
 	errs = append(errs, err)
 	if r.home != "" && f.home {
-		own := trees.Map{UIDs: account.MapOne(0, c.caller.UID), GIDs: account.MapOne(0, c.caller.GID)}
-		if c.caller.UID == 0 {
-			own = trees.Map{}
-		}
+		// Root inside may have made files there, with subordinate IDs.
 		id, err := trees.Identify(r.home)
 		if err == nil {
-			err = trees.Remove(own, c.growingDir(), r.home, id)
+			err = trees.Remove(r.m, c.growingDir(), r.home, id)
 		}
 		errs = append(errs, err)
 	}
