@@ -60,8 +60,12 @@ func pollSockets(signals int, sockets []int, timeout int) (signal, client bool) 
 }
 
 // stop stops this process, as the program was stopped by sig. When it is
-// continued, it continues the program.
+// continued, it continues the program. It does nothing if the program has been
+// continued already, by fg immediately after bg.
 func stop(pid int, sig syscall.Signal) {
+	if hasChanged(pid) {
+		return
+	}
 	ownGroup := unix.Getpgrp()
 	programGroup, _ := unix.Getpgid(pid)
 	fg, terminal := foreground()
