@@ -3,8 +3,8 @@ package test
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,9 +14,10 @@ import (
 	"chrun/session"
 )
 
-// Under every identity, with and without a helper process, kill -9 of chrun ends the
-// first process, ^C reaches a program that catches it exactly once, and the program can
-// change the window's size.
+// Under every identity, with a helper process, the terminal works as it does for a
+// program of the host: ^C, ^Z and fg, the window's size, reading in the background,
+// the terminal's settings and the exit status afterwards; kill -9 of chrun ends the
+// first process.
 func TestJobsOfEachIdentity(t *testing.T) {
 	s := openStage(t, headless.Options{Bus: true})
 	user := func(flags ...string) []string { return s.user(append([]string{chrunProgram, "-q"}, flags...)...) }
@@ -37,62 +38,147 @@ func TestJobsOfEachIdentity(t *testing.T) {
 		{"idmap", plain, sudo("-u", "user", "--identity=idmap"), s.User.UID},
 		{"grant", s.chroot, sudo("-u", "5", "--identity=grant"), 5},
 		{"direct", s.chroot, append(noNamespaces[:len(noNamespaces):len(noNamespaces)], sudo()...), s.User.UID},
-		{"root", s.chroot, sudo("-u", "root"), 0},
+		{"root by sudo", s.chroot, sudo("-u", "root"), 0},
+		{"root", s.chroot, []string{chrunProgram, "-q"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) { checkJob(t, s, append(c.words, "-c", c.tree), c.uid) })
 	}
 }
 
-// checkJob runs a shell on a terminal with words, a command line prefix of chrun, and
-// checks its uid, ^C, and that it ends when chrun is killed.
+// job is a shell of root on a terminal, and a command line prefix of chrun.
+type job struct {
+	*headless.Terminal
+	t          *testing.T
+	dir, chrun string
+}
+
+// checkJob checks the terminal of programs that words, a command line prefix of
+// chrun, starts, and their uid.
 func checkJob(t *testing.T, s *stage, words []string, uid int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	// Connecting to the bus starts the helper process.
-	const script = `gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId >/dev/null && echo bus
-trap 'echo resized' WINCH; stty rows 33 cols 77; stty size; trap 'echo caught' INT; echo pid=$$; while :; do read line && echo "read $line"; done`
-	line := session.Quote(append(words, "-C", "/", "sh", "-c", script)...)
-	cmd := s.command(ctx, "/tmp", "script", "-qec", line, "/dev/null")
-	var out safeBuffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	keys, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+	cmd := s.command(context.Background(), "/tmp", "bash", "--noprofile", "--norc", "--noediting", "-i")
+	cmd.Env = append(cmd.Env, "TERM=dumb", "LC_ALL=C", "PS1=$ ", "HISTFILE=")
+	j := job{headless.StartOnTerminal(t, cmd, 10*time.Second), t, headless.Dir(t, s.User), session.Quote(append(words, "-C", "/")...)}
+	j.Expect("$ ")
+	j.TypeLine("stty rows 20 cols 200; before=$(stty -g)")
+	j.Expect("$ ")
+	j.checkKeys(uid)
+	j.checkStatus()
+	j.checkBackground()
+	j.checkKill(uid)
+}
+
+// start types a command line that runs a script with sh inside. The shell prints the
+// name of a file instead of the script when it speaks of the job.
+func (j job) start(name, script, after string) {
+	j.t.Helper()
+	file := filepath.Join(j.dir, name)
+	if err := os.WriteFile(file, []byte("#!/bin/sh\nexec "+j.chrun+" sh -c "+session.Quote(script)+"\n"), 0o755); err != nil {
+		j.t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	j.TypeLine(file + after)
+}
+
+// readLines is a script that prints its process ID and repeats what it reads.
+const readLines = `printf '<%s>' pid=$$; while :; do read line && echo "<read $line>"; done`
+
+// pid returns the process ID that readLines prints.
+func (j job) pid() (pid int) {
+	j.t.Helper()
+	j.Expect("<pid=")
+	fmt.Sscan(j.Expect(">"), &pid)
+	return pid
+}
+
+// checkKeys checks ^C, ^Z and fg twice, and the window's size. The program ends by ^C.
+func (j job) checkKeys(uid int) {
+	// Connecting to the bus starts the helper process. Root's own launch has no bus.
+	j.start("keys", `if test "$DBUS_SESSION_BUS_ADDRESS"; then gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId >/dev/null; fi && printf '<%s>' bus
+trap 'echo "<size $(stty size)>"' WINCH; trap 'printf "<%s>" caught' INT; trap 'trap - INT; kill -INT $$' USR1; `+readLines, "; echo status=$?")
+	j.Expect("<bus>")
+	pid := j.pid()
+	if got := owner(j.t, fmt.Sprint("/proc/", pid)); got != uid {
+		j.t.Errorf("the program has the uid %d, want %d", got, uid)
 	}
-	defer cmd.Wait()
-	defer cancel()
-	waitOutput := func(text string) {
-		t.Helper()
-		waitFor(t, 10*time.Second, "output of "+text, func() bool { return strings.Contains(out.String(), text) })
+	j.interrupt("one")
+	j.Resize(33, 77)
+	j.Expect("<size 33 77>")
+	for _, line := range []string{"two", "three"} {
+		j.Send("\x1a")
+		j.Expect("Stopped")
+		j.Expect("$ ")
+		j.TypeLine("fg")
+		j.read(line)
 	}
-	waitOutput("bus")
-	waitOutput("pid=")
-	waitOutput("\n")
-	if !strings.Contains(out.String(), "resized") || !strings.Contains(out.String(), "33 77") {
-		t.Errorf("the window's size: %q", out.String())
+	j.interrupt("four")
+	j.Resize(20, 200)
+	j.Expect("<size 20 200>")
+	j.read("five")
+	syscall.Kill(pid, syscall.SIGUSR1)
+	j.Expect("$ ")
+	j.TypeLine("echo status=$?")
+	j.Expect("status=130")
+	j.Expect("$ ")
+}
+
+// interrupt types ^C, and checks that the program catches it once.
+func (j job) interrupt(line string) {
+	j.t.Helper()
+	j.Send("\x03")
+	j.Expect("<caught>")
+	j.Send(line + "\n")
+	if more := j.Expect("<read " + line + ">"); strings.Contains(more, "<caught>") {
+		j.t.Errorf("^C arrives more than once: %q", more)
 	}
-	_, rest, _ := strings.Cut(out.String(), "pid=")
-	pid := 0
-	fmt.Sscan(rest, &pid)
-	if got := owner(t, fmt.Sprint("/proc/", pid)); got != uid {
-		t.Errorf("the program has the uid %d, want %d", got, uid)
-	}
-	io.WriteString(keys, "\x03")
-	waitOutput("caught")
-	io.WriteString(keys, "on\n")
-	waitOutput("read on")
-	if n := strings.Count(out.String(), "caught"); n != 1 {
-		t.Errorf("^C arrived %d times: %q", n, out.String())
-	}
+}
+
+// read checks that the program reads a line.
+func (j job) read(line string) {
+	j.t.Helper()
+	j.Send(line + "\n")
+	j.Expect("<read " + line + ">")
+}
+
+// checkStatus checks the exit status, and that the terminal's settings are as before.
+func (j job) checkStatus() {
+	j.start("end", "exit 42", `; echo "status=$? settings=$(test "$(stty -g)" = "$before" && echo the same)"`)
+	j.Expect("status=42 settings=the same")
+	j.Expect("$ ")
+}
+
+// checkBackground checks that a program in the background that reads the terminal
+// stops, and reads on in the foreground. There, ^C kills it.
+func (j job) checkBackground() {
+	j.start("background", readLines, " &")
+	pid := j.pid()
+	waitFor(j.t, 10*time.Second, "the program stops", func() bool {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		return strings.Contains(string(status), "State:\tT")
+	})
+	j.TypeLine("wait %1")
+	j.Expect("Stopped")
+	j.Expect("$ ")
+	j.TypeLine("fg")
+	j.read("six")
+	j.Send("\x03")
+	j.Expect("$ ")
+	j.TypeLine("echo status=$?")
+	j.Expect("status=130")
+	j.Expect("$ ")
+}
+
+// checkKill checks that the first process ends when chrun is killed.
+func (j job) checkKill(uid int) {
+	j.start("killed", readLines, "")
+	pid := j.pid()
 	chrun := pid // as root, chrun executes the program in its own process
 	if uid != 0 {
-		chrun = parentOf(t, pid)
+		chrun = parentOf(j.t, pid)
 	}
 	syscall.Kill(chrun, syscall.SIGKILL)
-	waitFor(t, 5*time.Second, "the first process ends", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+	waitFor(j.t, 5*time.Second, "the first process ends", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+	j.Expect("$ ")
+	j.TypeLine(`echo "status=$?"`)
+	j.Expect("status=137")
 }
 
 func parentOf(t *testing.T, pid int) (parent int) {
