@@ -2,7 +2,9 @@ package test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -11,7 +13,18 @@ import (
 	"time"
 
 	"chrun/internal/headless"
+	"chrun/session"
 )
+
+var browsers = []struct {
+	name    string
+	command []string
+	child   string // part of the command line of a process that renders pages
+}{
+	{"firefox", []string{"firefox-esr", "--no-remote"}, "-contentproc"},
+	{"chromium", []string{"chromium", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+		"--disable-sync", "--disable-quic", "--password-store=basic"}, "--type=renderer"},
+}
 
 // Firefox and Chromium open a window on Wayland and on X11 with their own sandboxes
 // enabled: the processes that render pages filter system calls, and are in user
@@ -22,25 +35,44 @@ func TestBrowsers(t *testing.T) {
 	if err := os.WriteFile(page, []byte("<title>chrun page</title><h1>Hello from the chroot</h1>"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range []struct {
-		name    string
-		command []string
-		child   string // part of the command line of a process that renders pages
-	}{
-		{"firefox", []string{"firefox-esr", "--no-remote"}, "-contentproc"},
-		{"chromium", []string{"chromium", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-			"--disable-sync", "--disable-quic", "--password-store=basic"}, "--type=renderer"},
-	} {
+	for _, b := range browsers {
 		for _, m := range []mode{wayland, x11, both, empty} {
 			t.Run(b.name+"/"+m.name, func(t *testing.T) {
 				d := &desk{d.Session, t, d.chroot}
-				d.checkBrowser(m, b.command, b.child, page)
+				d.checkBrowser(b.command, b.child, page, func(ctx context.Context, words ...string) *exec.Cmd {
+					return d.start(ctx, m, nil, words...)
+				})
 			})
 		}
 	}
 }
 
-func (d *desk) checkBrowser(m mode, command []string, child, page string) {
+// The filter of launches that root has started (TIOCSTI) leaves the sandboxes of
+// browsers and of bwrap as they are.
+func TestSandboxesBySudo(t *testing.T) {
+	s := openStage(t, headless.Options{Compositor: "sway", X11: true, Bus: true})
+	chrun := func(words ...string) []string {
+		return bySudo.words(s, append([]string{chrunProgram, "-q", "-c", s.chroot, "-C", "/"}, words...)...)
+	}
+	const script = `grep -H '^Seccomp_filters' /proc/self/status; readlink /proc/self/ns/user; `
+	r := s.run("/tmp", chrun("sh", "-c", script+"exec bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev sh -c "+session.Quote(script))...)
+	out := strings.Fields(r.stdout)
+	if r.err != nil || len(out) != 6 || out[1] != "1" || out[4] != "1" || out[2] == out[5] {
+		t.Errorf("bwrap: %+v", r)
+	}
+	page := filepath.Join(headless.Dir(t, s.User), "page.html")
+	writeFile(t, page, "<title>chrun page</title>")
+	for _, b := range browsers {
+		t.Run(b.name, func(t *testing.T) {
+			d := &desk{s.Session, t, s.chroot}
+			d.checkBrowser(b.command, b.child, page, func(ctx context.Context, words ...string) *exec.Cmd {
+				return s.command(ctx, "/tmp", chrun(words...)...)
+			})
+		})
+	}
+}
+
+func (d *desk) checkBrowser(command []string, child, page string, start func(ctx context.Context, words ...string) *exec.Cmd) {
 	t := d.t
 	profile := headless.Dir(t, d.User)
 	preferences := `user_pref("network.captive-portal-service.enabled", false);
@@ -60,7 +92,7 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := d.start(ctx, m, nil, append(command, "file://"+page)...)
+	cmd := start(ctx, append(command, "file://"+page)...)
 	var out safeBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -68,16 +100,19 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 	}
 	defer func() {
 		if t.Failed() {
-			t.Logf("%.3000s\n%s", out.String(), d.chrun(m, []string{"-v"}, "true").stderr)
+			t.Logf("%.3000s\n%s", out.String(), d.windows())
 		}
 	}()
 	waitFor(t, time.Minute, "a window with the page's title", func() bool { return strings.Contains(d.windows(), "chrun page") })
-	own, chroots := userNamespace(os.Getpid()), userNamespace(d.childOf(cmd.Process.Pid))
+	first := d.childOf(cmd.Process.Pid)
+	if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cmd.Process.Pid)); string(name) == "sudo\n" {
+		first = d.childOf(first)
+	}
+	own, chroots := userNamespace(os.Getpid()), userNamespace(first)
 	waitFor(t, 30*time.Second, "a sandboxed process that renders pages", func() bool {
 		for _, pid := range d.processes(child) {
-			status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 			ns := userNamespace(pid)
-			if strings.Contains(string(status), "\nSeccomp:\t2") && ns != "" && ns != own && ns != chroots {
+			if filters(pid) > filters(first) && ns != "" && ns != own && ns != chroots {
 				return true
 			}
 		}
@@ -120,6 +155,14 @@ func (d *desk) processes(text string) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// filters returns the number of filters for system calls that a process has.
+func filters(pid int) (n int) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "\nSeccomp_filters:")
+	fmt.Sscan(rest, &n)
+	return n
 }
 
 func userNamespace(pid int) string {

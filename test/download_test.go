@@ -58,6 +58,11 @@ func TestDownload(t *testing.T) {
 			if st, err := os.Stat(file); err != nil || int(st.Sys().(*syscall.Stat_t).Uid) != d.User.UID {
 				t.Errorf("the download does not belong to the user: %v, %v", st, err)
 			}
+			// It opens on the host, and in another program inside.
+			if out, err := d.Output("cat", file); err != nil || out != content {
+				t.Errorf("on the host: %v %q", err, out)
+			}
+			d.chrun(japanese, []string{"-q", "--home", c.kind}, "cat", file).wantOutput(t, content)
 			if err := os.Remove(file); err != nil {
 				t.Error(err)
 			}
