@@ -70,9 +70,11 @@ func (h *Host) xdgAccepts(id string) bool {
 				file = list[0]
 			}
 		}
-		if unix.Access(file, unix.R_OK) == nil {
+		err := unix.Access(file, unix.R_OK)
+		if err == nil {
 			return h.execExists(file)
 		}
+		h.failures.note(err)
 	}
 	return false
 }
