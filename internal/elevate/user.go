@@ -153,8 +153,12 @@ func TakeTree(env session.Environ) (rest session.Environ, fd int, throughRoot bo
 	fd, err := strconv.Atoi(value)
 	if err != nil || fd < 3 {
 		fd = -1
-	} else {
-		unix.CloseOnExec(fd)
+	} else if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		given := fd // the program must not inherit it
+		if fd, err = unix.FcntlInt(uintptr(given), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+			fd = -1
+		}
+		unix.Close(given)
 	}
 	return slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, treeVariable+"=") }), fd, true
 }
