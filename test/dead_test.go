@@ -30,15 +30,14 @@ func mountDead(dir string, u headless.User) (unmount func() error, err error) {
 	return func() error { return errors.Join(device.Close(), unix.Unmount(dir, unix.MNT_DETACH)) }, nil
 }
 
-// A network file system that does not answer neither stops nor delays a launch.
-func TestHomeDeadMount(t *testing.T) {
-	headless.Root(t)
-	d, home := homeDesk(t)
-	dead := filepath.Join(home, "dead")
-	if err := errors.Join(os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
+// mountDeadIn mounts one on a new directory of a home until the test ends.
+func mountDeadIn(t *testing.T, home string, u headless.User) (dead string) {
+	t.Helper()
+	dead = filepath.Join(home, "dead")
+	if err := errors.Join(os.Mkdir(dead, 0o755), os.Chown(dead, u.UID, u.GID)); err != nil {
 		t.Fatal(err)
 	}
-	unmount, err := mountDead(dead, d.User)
+	unmount, err := mountDead(dead, u)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +46,14 @@ func TestHomeDeadMount(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := os.Symlink("dead/x", filepath.Join(home, "todead")); err != nil {
+	return dead
+}
+
+// A network file system that does not answer neither stops nor delays a launch.
+func TestHomeDeadMount(t *testing.T) {
+	headless.Root(t)
+	d, home := homeDesk(t)
+	if err := os.Symlink(filepath.Base(mountDeadIn(t, home, d.User))+"/x", filepath.Join(home, "todead")); err != nil {
 		t.Fatal(err)
 	}
 	for _, flags := range [][]string{nil, {"--home=temporary"}} {
@@ -96,19 +102,7 @@ func TestStorageDeadMount(t *testing.T) {
 func TestDataDirsDeadMount(t *testing.T) {
 	headless.Root(t)
 	d, home := homeDesk(t)
-	dead := filepath.Join(home, "dead")
-	if err := errors.Join(os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
-		t.Fatal(err)
-	}
-	unmount, err := mountDead(dead, d.User)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unmount(); err != nil {
-			t.Error(err)
-		}
-	})
+	dead := mountDeadIn(t, home, d.User)
 	for _, dirs := range []string{dead, dead + "/share:/usr/share", "/usr/share:" + dead + "/a:" + dead + "/b"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -127,15 +121,7 @@ func TestDataDirsDeadMount(t *testing.T) {
 func TestDeadTree(t *testing.T) {
 	headless.Root(t)
 	d, home := homeDesk(t)
-	dead := filepath.Join(home, "dead")
-	if err := errors.Join(os.Mkdir(dead, 0o755), os.Chown(dead, d.User.UID, d.User.GID)); err != nil {
-		t.Fatal(err)
-	}
-	unmount, err := mountDead(dead, d.User)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unmount()
+	dead := mountDeadIn(t, home, d.User)
 	for _, signal := range []os.Signal{os.Interrupt, unix.SIGTERM, unix.SIGHUP} {
 		cmd := d.Command(t.Context(), chrunProgram, "-c", dead+"/tree", "true")
 		var out safeBuffer

@@ -2,23 +2,21 @@ package test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/internal/headless"
+	"chrun/internal/trace"
 )
 
 // victim is the process of a launch that is killed. Its steps are its system calls
@@ -32,15 +30,12 @@ var victims = []victim{"chrun", "first", "helper"}
 var changes = map[uint64]bool{unix.SYS_RENAMEAT: true, unix.SYS_RENAMEAT2: true, unix.SYS_UNLINKAT: true, unix.SYS_MKDIRAT: true,
 	unix.SYS_WRITE: true, unix.SYS_UTIMENSAT: true, unix.SYS_CLONE: true, unix.SYS_CLONE3: true}
 
-// tracer follows a launch by ptrace(2) and kills one process at one step.
+// tracer follows a launch and kills one process at one step.
 type tracer struct {
 	victim victim
 	step   int            // at which the victim is killed
 	steps  int            // of the victim so far
 	main   int            // process ID of the command
-	traced map[int]bool   // threads
-	ended  map[int]bool   // threads that ended or are no longer traced
-	group  map[int]int    // process of a thread
 	role   map[int]victim // of a process
 	dead   int            // process that was killed
 	killed bool
@@ -53,116 +48,48 @@ var ignored = map[uint64]bool{unix.SYS_FUTEX: true, unix.SYS_NANOSLEEP: true, un
 
 // trace runs cmd to its end. After the kill, it no longer traces the rest.
 func (tr *tracer) trace(cmd *exec.Cmd) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr.Ptrace = true
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	tr.main = cmd.Process.Pid
-	tr.traced, tr.ended = map[int]bool{tr.main: true}, map[int]bool{}
-	tr.group, tr.role = map[int]int{}, map[int]victim{}
-	if tr.victim == "main" {
-		tr.role[tr.main] = tr.victim
-	}
-	for first := true; len(tr.traced) > 0; first = false {
-		var status unix.WaitStatus
-		pid := -1
-		if first {
-			pid = tr.main // it stops at its execve
-		}
-		tid, err := unix.Wait4(pid, &status, unix.WALL|unix.WNOTHREAD, nil)
-		if err == unix.EINTR {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if first {
-			const options = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACESYSGOOD
-			if err := unix.PtraceSetOptions(tid, options); err != nil {
-				return err
-			}
-		}
-		switch {
-		case status.Stopped():
-			tr.stop(tid, status)
-		case tr.traced[tid]: // otherwise it is another child of this thread
-			delete(tr.traced, tid)
-			tr.ended[tid] = true
-			if tid == tr.main {
-				tr.killed = tr.killed || status.Signaled()
-			}
-		}
-	}
-	return nil
-}
-
-// stop handles a stop of a thread and lets the thread continue.
-func (tr *tracer) stop(tid int, status unix.WaitStatus) {
-	tr.traced[tid] = true
-	signal := 0
-	switch stop := status.StopSignal(); {
-	case stop == unix.SIGTRAP|0x80:
-		tr.call(tid)
-	case stop == unix.SIGTRAP && status.TrapCause() == unix.PTRACE_EVENT_EXEC:
-		delete(tr.role, tid)
-		argv, _ := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/cmdline")
+	tr.role = map[int]victim{}
+	t := &trace.Tracer{}
+	t.Exec = func(pid int) bool {
+		delete(tr.role, pid)
+		argv, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 		if strings.HasPrefix(string(argv), "chrun-helper\x00revoke") {
-			tr.role[tid] = "helper"
+			tr.role[pid] = "helper"
 		}
-	case stop == unix.SIGTRAP && status.TrapCause() > 0: // it has forked
-		if child, err := unix.PtraceGetEventMsg(tid); err == nil && !tr.ended[int(child)] {
-			tr.traced[int(child)] = true
+		return true
+	}
+	t.Enter = func(c *trace.Call) *trace.Fault {
+		if tr.main == 0 && tr.victim == "main" {
+			tr.main = cmd.Process.Pid
+			tr.role[tr.main] = "main"
 		}
-	case stop == unix.SIGTRAP, stop == unix.SIGSTOP:
-	default:
-		signal = int(stop)
+		if tr.enter(c) {
+			t.Release()
+		}
+		return nil
 	}
-	if tr.killed {
-		unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(tid), 0, uintptr(signal), 0, 0)
-		delete(tr.traced, tid)
-		tr.ended[tid] = true
-		return
-	}
-	unix.PtraceSyscall(tid, signal)
+	status, err := t.Run(cmd)
+	tr.killed = tr.killed || err == nil && status.Signaled()
+	return err
 }
 
-// call handles the entry or exit of a system call.
-func (tr *tracer) call(tid int) {
-	var info [88]byte // struct ptrace_syscall_info
-	_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, 0x420e, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info)), 0, 0)
-	if errno != 0 || info[0] != 1 { // PTRACE_SYSCALL_INFO_ENTRY
-		return
-	}
-	nr := binary.NativeEndian.Uint64(info[24:])
-	arg := func(i int) uint64 { return binary.NativeEndian.Uint64(info[32+8*i:]) }
-	pid := tr.process(tid)
-	if nr == unix.SYS_SETRESUID && arg(0)|arg(1)|arg(2) == 0 && tr.role[pid] == "" {
+// enter kills the victim if a call is its last step, and reports whether it has.
+func (tr *tracer) enter(c *trace.Call) bool {
+	pid := c.PID
+	if c.Nr == unix.SYS_SETRESUID && c.Args[0]|c.Args[1]|c.Args[2] == 0 && tr.role[pid] == "" {
 		tr.role[pid] = "chrun"
 	}
 	role := tr.role[pid]
-	if nr == unix.SYS_OPEN_TREE && role == "" {
+	if c.Nr == unix.SYS_OPEN_TREE && role == "" {
 		role, tr.role[pid] = "first", "first"
 	}
-	if role != tr.victim || ignored[nr] || role == "main" && !changes[nr] {
-		return
+	if role != tr.victim || ignored[c.Nr] || role == "main" && !changes[c.Nr] {
+		return false
 	}
 	if tr.steps++; tr.steps == tr.step {
 		tr.killed, tr.dead = unix.Kill(pid, unix.SIGKILL) == nil, pid
 	}
-}
-
-// process returns the process of a thread.
-func (tr *tracer) process(tid int) int {
-	if pid, ok := tr.group[tid]; ok {
-		return pid
-	}
-	status, _ := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
-	_, rest, _ := strings.Cut(string(status), "\nTgid:\t")
-	line, _, _ := strings.Cut(rest, "\n")
-	pid, _ := strconv.Atoi(line)
-	tr.group[tid] = pid
-	return pid
+	return tr.killed
 }
 
 // If chrun, the first process or the helper process is killed at any step, the next

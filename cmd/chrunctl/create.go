@@ -131,10 +131,15 @@ func (c *command) treeDirs() []string {
 	return []string{path.Join(cli.DataDir(c.caller), "trees"), publicTrees, privateTrees}
 }
 
+// subIDs returns the caller's subordinate IDs.
+func (c *command) subIDs() (uids, gids []account.Range) {
+	return account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account),
+		account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
+}
+
 // newCreation fills in what the command line leaves open.
 func (c *command) newCreation(name, dir string, source trees.Source, f *createFlags) (*trees.Creation, error) {
-	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
-	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
+	uids, gids := c.subIDs()
 	m, err := trees.NewMap(c.caller, uids, gids)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,6 @@ import (
 	"chrun/internal/helper"
 	"chrun/internal/trees"
 	"chrun/session"
-	"chrun/session/account"
 )
 
 // newGc makes the command that cleans up after killed launches. Only root's launches can leave changes: a
@@ -51,8 +50,7 @@ func (c *command) newGc() *cobra.Command {
 
 // sweepTrees removes the trees that killed commands have left.
 func (c *command) sweepTrees() (removed []string, err error) {
-	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
-	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
+	uids, gids := c.subIDs()
 	m, err := trees.NewMap(c.caller, uids, gids)
 	if err != nil {
 		return nil, nil // nor could a tree be made

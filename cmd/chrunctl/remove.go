@@ -18,7 +18,6 @@ import (
 	"chrun/internal/cli"
 	"chrun/internal/trees"
 	"chrun/session"
-	"chrun/session/account"
 	"chrun/session/config"
 	"chrun/session/rootfs"
 )
@@ -71,8 +70,7 @@ func (c *command) remove(name string, f *removeFlags) error {
 	if _, err := os.Lstat(string(ch.Path)); errors.Is(err, fs.ErrNotExist) && slices.Contains(c.treeDirs(), path.Dir(string(ch.Path))) {
 		return c.removeRest(conf, ch, f)
 	}
-	uids := account.ReadHostSubIDs(c.caller.Host, "/etc/subuid", c.caller.Account)
-	gids := account.ReadHostSubIDs(c.caller.Host, "/etc/subgid", c.caller.Account)
+	uids, gids := c.subIDs()
 	m, err := trees.MapOf(c.caller, string(ch.Path), uids, gids)
 	if err != nil {
 		return err

@@ -90,6 +90,23 @@ func parseMounts(data []byte) (table []mount) {
 	return table
 }
 
+// readMounts reads the table of this process.
+func readMounts() ([]mount, error) {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	return parseMounts(data), err
+}
+
+// MountPoints returns the mount points at and below a directory.
+func MountPoints(dir rootfs.HostPath) (points []string, err error) {
+	table, err := readMounts()
+	for _, m := range table {
+		if rootfs.HostPath(m.point).IsBelow(dir) {
+			points = append(points, m.point)
+		}
+	}
+	return points, err
+}
+
 // rootOf returns where the "/" of a table is.
 func rootOf(table []mount) (root location) {
 	for _, m := range table {
@@ -147,11 +164,10 @@ type candidate struct {
 }
 
 func (s *scan) run(trees []rootfs.HostPath) (*Found, error) {
-	own, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := readMounts()
 	if err != nil {
 		return nil, err
 	}
-	table := parseMounts(own)
 	for _, dir := range trees {
 		if dir == "/" {
 			return nil, errors.New("/ is the running system itself")

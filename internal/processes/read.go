@@ -76,6 +76,28 @@ func parseStat(line string) (s stat, ok bool) {
 	return s, errs == [3]error{}
 }
 
+// Descendants returns the processes below one, with those that have ended but were
+// not waited for.
+func Descendants(top int) (list []int) {
+	children := map[int][]int{}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if s, ok := readStat(pid); ok {
+			children[s.parent] = append(children[s.parent], pid)
+		}
+	}
+	for pending := []int{top}; len(pending) > 0; {
+		pid := pending[0]
+		pending = append(pending[1:], children[pid]...)
+		list = append(list, children[pid]...)
+	}
+	return list
+}
+
 // bootTime is when the clock of start times began.
 var bootTime = sync.OnceValue(func() time.Time {
 	var now unix.Timespec

@@ -9,8 +9,6 @@ import (
 	"path"
 	"strings"
 	"sync/atomic"
-
-	"chrun/session/account"
 )
 
 // Creation is a tree to be made.
@@ -146,12 +144,4 @@ func (r *countingReader) Read(p []byte) (int, error) {
 	r.count.Add(int64(n))
 	r.sum.Write(p[:n])
 	return n, err
-}
-
-// Ranges returns the IDs that a map uses outside, for tests and messages.
-func (m Map) Ranges() (list []account.Range) {
-	for _, l := range m.UIDs {
-		list = append(list, account.Range{First: l.Outside, Count: l.Count})
-	}
-	return list
 }

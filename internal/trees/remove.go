@@ -37,19 +37,11 @@ func (e *BusyError) Error() string {
 // CheckUnused returns a *BusyError if something is mounted at or below a tree, or a
 // process lives in it.
 func CheckUnused(tree string) error {
-	busy := &BusyError{Tree: tree}
-	data, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := processes.MountPoints(rootfs.HostPath(tree))
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(data)) {
-		// id parent major:minor root mount-point …
-		if f := strings.Fields(line); len(f) > 4 {
-			if point := unescapeMount.Replace(f[4]); rootfs.HostPath(point).IsBelow(rootfs.HostPath(tree)) {
-				busy.Mounts = append(busy.Mounts, point)
-			}
-		}
-	}
+	busy := &BusyError{Tree: tree, Mounts: mounts}
 	found, err := processes.Scan([]rootfs.HostPath{rootfs.HostPath(tree)})
 	if err != nil {
 		return err
@@ -60,8 +52,6 @@ func CheckUnused(tree string) error {
 	}
 	return nil
 }
-
-var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // MapOf returns the map of an existing tree: that of its launches, or for a tree of
 // the caller's own a map of the caller alone.

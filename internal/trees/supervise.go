@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/internal/processes"
 )
 
 // supervised makes cmd run below a process of its own, which ends all its
@@ -76,7 +76,7 @@ func killDescendants() {
 				break
 			}
 		}
-		list := descendants(os.Getpid())
+		list := processes.Descendants(os.Getpid())
 		if len(list) == 0 {
 			return
 		}
@@ -85,30 +85,4 @@ func killDescendants() {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-}
-
-// descendants returns the processes below one.
-func descendants(top int) (list []int) {
-	children := map[int][]int{}
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		data, _ := os.ReadFile("/proc/" + e.Name() + "/stat") // pid (name) state parent …
-		f := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-		if len(f) < 2 {
-			continue
-		}
-		if parent, err := strconv.Atoi(f[1]); err == nil {
-			children[parent] = append(children[parent], pid)
-		}
-	}
-	for pending := []int{top}; len(pending) > 0; {
-		pid := pending[0]
-		pending = append(pending[1:], children[pid]...)
-		list = append(list, children[pid]...)
-	}
-	return list
 }

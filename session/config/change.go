@@ -32,6 +32,11 @@ func (c *Config) CheckNew(name string) error {
 	if !ValidName(name) {
 		return fmt.Errorf("cannot add a chroot: %w", errBadName(name))
 	}
+	return c.checkUnused(name, "")
+}
+
+// checkUnused returns an *ExistsError for tree if a chroot has the name.
+func (c *Config) checkUnused(name string, tree rootfs.HostPath) error {
 	var unknown *UnknownError
 	file, _, err := c.readChrootFile(name)
 	if errors.As(err, &unknown) {
@@ -44,7 +49,7 @@ func (c *Config) CheckNew(name string) error {
 	if err != nil {
 		by = &Chroot{Name: name, Path: "a chroot with mistakes", File: file}
 	}
-	return &ExistsError{name, "", by}
+	return &ExistsError{name, tree, by}
 }
 
 // Add configures a chroot: it writes the file of name, with the canonical path
@@ -67,14 +72,7 @@ func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 	if err != nil {
 		return err
 	}
-	var unknown *UnknownError
-	if file, _, err := now.readChrootFile(name); err == nil {
-		by, err := now.Chroot(name)
-		if err != nil {
-			by = &Chroot{Name: name, Path: "a chroot with mistakes", File: file}
-		}
-		return &ExistsError{name, tree, by}
-	} else if !errors.As(err, &unknown) {
+	if err := now.checkUnused(name, tree); err != nil {
 		return err
 	}
 	if by, err := now.findByPath(tree); err != nil {
