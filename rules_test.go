@@ -44,7 +44,7 @@ func sources(t *testing.T) (*token.FileSet, map[string][]*ast.File) {
 // also import those that stand further right in its own line.
 var layers = [][]string{
 	{"cmd"},
-	{"internal/complete", "internal/chroots", "internal/trees", "internal/processes", "internal/homereport", "internal/elevate", "internal/suggest", "internal/request", "internal/helper", "internal/grants", "internal/stall", "internal/cli"},
+	{"internal/complete", "internal/doctor", "internal/chroots", "internal/trees", "internal/processes", "internal/homereport", "internal/elevate", "internal/suggest", "internal/request", "internal/helper", "internal/grants", "internal/stall", "internal/cli"},
 	{"desktop"},
 	{"display", "audio"},
 	{"session"},

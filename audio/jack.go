@@ -35,10 +35,10 @@ func detectJack(f *session.Facts) session.Share {
 	if f.Allowed("pipewire") && f.Root.Exists("/usr/bin/pw-jack") {
 		state = append(state, "pw-jack")
 	}
-	if len(state) == 0 {
-		state = append(state, "no server, and the chroot has no pw-jack")
-	}
 	s := session.Share{State: strings.Join(state, ", ")}
+	if len(state) == 0 {
+		s = session.Share{State: "no server, and the chroot has no pw-jack", Absent: true}
+	}
 	for _, name := range []string{"JACK_DEFAULT_SERVER", "JACK_PROMISCUOUS_SERVER"} {
 		if v := f.Caller.Env.Get(name); v != "" {
 			s.Env = append(s.Env, session.Var{Name: name, Value: v})

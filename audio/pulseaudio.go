@@ -41,7 +41,7 @@ func detectPulse(f *session.Facts) session.Share {
 	conf := readClientConf(c)
 	servers, note := findPulse(f, conf)
 	if len(servers) == 0 {
-		s := session.Share{State: "no server listens" + note}
+		s := session.Share{State: "no server listens" + note, Absent: true}
 		if c.RuntimeDir != "" && !strings.ContainsAny(string(c.RuntimeDir), blanks) {
 			// It is set anyway, for a server that starts later, and so that libpulse
 			// does not start one inside.

@@ -32,7 +32,7 @@ var disableAccessibility = []session.Var{{Name: "NO_AT_BRIDGE", Value: "1"}, {Na
 func detectAccessibility(f *session.Facts) session.Share {
 	const name = "AT_SPI_BUS_ADDRESS"
 	if f.NeedsBusRelay() {
-		return session.Share{State: refusesUID, Env: disableAccessibility}
+		return session.Share{State: refusesUID, Absent: true, Env: disableAccessibility}
 	}
 	addresses, binds, notes := chooseReachable(f, f.Caller.Env.Get(name), "the accessibility bus")
 	if len(addresses) > 0 {
@@ -42,7 +42,7 @@ func detectAccessibility(f *session.Facts) session.Share {
 		}
 	}
 	if !f.Allowed("session-bus") {
-		return session.Share{State: "unavailable without the session bus", Notes: notes, Env: disableAccessibility}
+		return session.Share{State: "unavailable without the session bus", Absent: true, Notes: notes, Env: disableAccessibility}
 	}
 	return session.Share{State: "through the session bus", Notes: notes}
 }

@@ -40,7 +40,7 @@ var noSessionBus = session.Var{Name: "DBUS_SESSION_BUS_ADDRESS", Value: "disable
 func detectSessionBus(f *session.Facts) session.Share {
 	s := findSessionBus(f)
 	if s.Env == nil {
-		s.Env = []session.Var{noSessionBus}
+		s.Absent, s.Env = true, []session.Var{noSessionBus}
 	}
 	return s
 }

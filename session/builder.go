@@ -84,7 +84,7 @@ type builder struct {
 }
 
 func (b *builder) report(feature, state string) {
-	b.plan.Features = append(b.plan.Features, FeatureState{feature, state})
+	b.plan.Features = append(b.plan.Features, FeatureState{Feature: feature, State: state})
 }
 func (b *builder) note(format string, a ...any) {
 	b.plan.Notes = append(b.plan.Notes, fmt.Sprintf(format, a...))
@@ -214,7 +214,7 @@ func (b *builder) addOffer(o Offer) {
 	if !o.Allowed {
 		state = strings.TrimSuffix("denied: "+state, ": ")
 	}
-	b.report(o.Feature.Name, state)
+	b.plan.Features = append(b.plan.Features, FeatureState{Feature: o.Feature.Name, State: state, Denied: !o.Allowed, Shared: o.Allowed && o.Share.isSomething()})
 	if r := o.Share.Relay; r != nil {
 		b.plan.Relays = append(b.plan.Relays, *r)
 	}

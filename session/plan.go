@@ -89,7 +89,12 @@ type Admission struct {
 }
 
 // FeatureState is the line for one feature in the output of -v.
-type FeatureState struct{ Feature, State string }
+type FeatureState struct {
+	Feature, State string
+	// Denied means that the person does not want it, and Shared that the program gets
+	// something of it.
+	Denied, Shared bool `json:",omitempty"`
+}
 
 // Preparation creates something that outlives the launch: one of Home, InHome and
 // InTree.

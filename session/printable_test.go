@@ -39,7 +39,7 @@ func TestQuoteUnprintable(t *testing.T) {
 func hostilePlan(text string) *Plan {
 	return &Plan{Name: "n" + text, Tree: HostPath("/t" + text), User: "u" + text, Cwd: Path("/c" + text), Argv: []string{"a" + text}, Programs: []Path{Path("/p" + text)},
 		Identity: Identity{Kind: Idmap, Why: "w" + text}, Env: Environ{"A=" + text}, Warnings: []string{"w" + text}, Notes: []string{"n" + text},
-		Features:     []FeatureState{{"f" + text, "s" + text}},
+		Features:     []FeatureState{{Feature: "f" + text, State: "s" + text}},
 		Mounts:       []Mount{{Kind: FromTree, Source: "/s" + text, Dest: Path("/d" + text), Feature: "f" + text, Why: "w" + text}},
 		Tmpfs:        []Node{{Path: "l" + text, Kind: Symlink, Target: "t" + text}, {Path: "f" + text, Kind: Regular, Mode: 0o644, Data: []byte(text)}},
 		Preparations: []Preparation{{InTree: Path("/i" + text), File: true, Why: "w" + text}, {InHome: HostPath("/h" + text), At: "a", Link: "l" + text, Why: "w" + text}},

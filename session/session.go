@@ -57,6 +57,7 @@ type Share struct {
 	Env          []Var
 	DirEnv       []DirVar    // variables that need a directory
 	Lists        []List      // additions to variables that contain lists
+	Absent       bool        // the program gets nothing: Env only keeps it from looking for a server
 	NeedsPathMap bool        // the launch writes PathMapFile
 	Relay        *Relay      // a bus that is reached through chrun
 	Admissions   []Admission // grants for a program with another uid, besides those for the sockets in Binds
@@ -67,6 +68,11 @@ type Share struct {
 	Notes        []string    // further lines for -v
 	Windows      []string    // printed even without -v if the program opens windows: on which screen
 	Warnings     []string    // printed even without -v: what the person requested and does not get
+}
+
+// isSomething reports whether the program gets anything of the feature.
+func (s *Share) isSomething() bool {
+	return !s.Absent && (len(s.Binds)+len(s.Files)+len(s.Env)+len(s.DirEnv)+len(s.Lists)+len(s.HomeEntries)+len(s.Clicked)+len(s.Named) > 0 || s.Relay != nil)
 }
 
 // Bind shares a file or directory of the host at a path inside.

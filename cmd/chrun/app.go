@@ -11,7 +11,7 @@ import (
 // beginMenuLaunch sends the calls of a launch from the menu. The caller closes
 // the result.
 func (c *command) beginMenuLaunch(in request.Input) *menu.Pending {
-	if c.flags.App == "" || c.flags.DryRun != "" {
+	if c.flags.App == "" || c.flags.DryRun != "" || c.flags.Doctor != "" {
 		return &menu.Pending{}
 	}
 	return menu.Begin(in.Caller, c.flags.App, in.Choice.Name)
@@ -19,7 +19,7 @@ func (c *command) beginMenuLaunch(in request.Input) *menu.Pending {
 
 // finishMenuLaunch prints the answers to those calls.
 func (c *command) finishMenuLaunch(p *menu.Pending, l *request.Launch, plan *session.Plan) {
-	if c.flags.App == "" {
+	if c.flags.App == "" || c.flags.Doctor != "" {
 		return
 	}
 	m := menu.Launch{Tree: l.Root.Dir(), Config: l.Choice.Config(), Command: c.flags.Command}

@@ -50,6 +50,8 @@ func main() {
 		io.WriteString(stdout, cli.Usage())
 	case flags.Version:
 		io.WriteString(stdout, "chrun "+cli.Version()+"\n")
+	case flags.Doctor == "true":
+		err = c.execDoctor()
 	default:
 		launch.EndBySignals()
 		c.started = stall.Watch(2*time.Second, func(file string) {

@@ -18,6 +18,13 @@ func (c *command) printError(err error) int {
 		}
 		return status
 	}
+	var ended *statusError
+	if errors.As(err, &ended) {
+		if ended.err != nil {
+			c.printError(ended.err)
+		}
+		return ended.status
+	}
 	call := chroots.Call{Args: c.args, UID: c.caller.UID, System: c.src.System}
 	fmt.Fprint(c.err, cli.ErrorText("chrunctl", err, call.Hints(err)))
 	if usage := (*cli.UsageError)(nil); errors.As(err, &usage) {

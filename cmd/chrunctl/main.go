@@ -21,7 +21,9 @@ import (
 	"chrun/desktop"
 	"chrun/internal/cli"
 	"chrun/internal/complete"
+	"chrun/internal/doctor/inside"
 	"chrun/internal/helper"
+	"chrun/internal/request"
 	"chrun/internal/trees"
 	"chrun/session"
 	"chrun/session/config"
@@ -33,6 +35,9 @@ func main() {
 	}
 	if os.Args[0] == trees.Name { // create and remove work in the tree
 		os.Exit(trees.Main(os.Args[1:]))
+	}
+	if os.Args[0] == request.DoctorName { // chrunctl doctor runs it in the chroot
+		os.Exit(inside.Main(os.Stdin, os.Stdout, os.Environ()))
 	}
 	c := newCommand(cli.NewCaller(os.Getuid(), os.Getgid(), os.Environ()), cli.SystemDir, os.Stdout, os.Stderr)
 	os.Exit(c.run(os.Args[1:]))
@@ -92,7 +97,7 @@ func wrapUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 func (c *command) makers() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
 		"create": c.newCreate, "remove": c.newRemove, "add": c.newAdd, "forget": c.newForget, "list": c.newList, "default": c.newDefault, "set": c.newSet, "unset": c.newUnset, "show": c.newShow,
-		"features": c.newFeatures, "ps": c.newPs, "kill": c.newKill, "gc": c.newGc, "apps": c.newApps, "export": c.newExport, "unexport": c.newUnexport, "sync": c.newSync,
+		"features": c.newFeatures, "doctor": c.newDoctor, "ps": c.newPs, "kill": c.newKill, "gc": c.newGc, "apps": c.newApps, "export": c.newExport, "unexport": c.newUnexport, "sync": c.newSync,
 	}
 }
 

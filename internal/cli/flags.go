@@ -18,6 +18,7 @@ import (
 type Flags struct {
 	Chroot, User, Cwd, Home string
 	Identity, App, DryRun   string
+	Doctor                  string // "true", or the program that chrunctl doctor runs in the place of COMMAND
 	Bind, Env, UnsetEnv     []string
 	Switches                []Switch // --allow and --deny in the order given
 	List, Verbose, Quiet    bool
@@ -150,6 +151,9 @@ var ChrunFlags = []Flag{
 	{Name: "dry-run", Short: "n", Value: "text|shell|json", Kind: FormValue, Default: "text", About: "print the plan, run nothing",
 		Usage: []string{"print the plan and its reasons, run nothing"},
 		bind:  func(f *Flags) pflag.Value { return &text{to: &f.DryRun, check: checkForm} }},
+	{Name: "doctor", Default: "true", About: "say why a launch does not work",
+		Usage: []string{"say what does not work in such a launch, and what", "mends it: chrunctl doctor"},
+		bind:  func(f *Flags) pflag.Value { return &text{to: &f.Doctor} }},
 	{Name: "list", Short: "l", Default: "true", About: "list the known chroots", Usage: []string{"list the known chroots"},
 		bind: func(f *Flags) pflag.Value { return &on{to: &f.List} }},
 	{Name: "verbose", Short: "v", Default: "true", About: "print what is shared", Usage: []string{"print what is shared, one line a feature"},

@@ -113,6 +113,7 @@ var Verbs = []Verb{
 	{"unset", "NAME KEY...", "Remove settings of a chroot"},
 	{"show", "NAME", "Print the settings of a chroot and where each is written"},
 	{"features", "", "List what is shared with chroots"},
+	{"doctor", "[NAME|DIR] [-- CHRUN-FLAGS...]", "Say why something does not work in a chroot, and what mends it"},
 	{"ps", "[NAME|DIR]", "List the processes that live in chroots"},
 	{"kill", "NAME|DIR", "End the processes that live in a chroot"},
 	{"gc", "", "Clean up after launches that were killed"},
@@ -128,7 +129,7 @@ var OtherVerbs = map[string]string{
 	"ls": "chrunctl list", "rm": "chrunctl remove NAME", "delete": "chrunctl remove NAME",
 	"enter": "chrun -c NAME", "shell": "chrun -c NAME", "login": "chrun -c NAME", "run": "chrun -c NAME COMMAND", "exec": "chrun -c NAME COMMAND",
 	"new": "chrunctl create NAME --from SOURCE", "import": "chrunctl create NAME --from ARCHIVE", "install": "sudo chrun -c NAME -u root, then the chroot's package manager",
-	"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "doctor": "chrun -v -c NAME COMMAND", "status": "chrunctl ps", "top": "chrunctl ps --watch", "stop": "chrunctl kill NAME",
+	"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "status": "chrunctl ps", "top": "chrunctl ps --watch", "stop": "chrunctl kill NAME",
 	"get": "chrunctl show NAME", "config": "chrunctl show NAME", "rename": "chrunctl forget NAME, then chrunctl add NAME DIR",
 }
 

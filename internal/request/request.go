@@ -20,6 +20,13 @@ import (
 	"chrun/session/rootfs"
 )
 
+// Doctor is where a launch of chrunctl doctor finds its own program, which takes the
+// place of COMMAND, and DoctorName is under which name that runs.
+const (
+	Doctor     = session.PrivateDir + "/doctor"
+	DoctorName = "chrunctl-doctor"
+)
+
 // Role says what this process is for a launch.
 type Role struct {
 	Root bool         // root, on behalf of the caller
@@ -75,6 +82,9 @@ func Build(in Input) (*Launch, error) {
 	}
 	if l.Request.Binds, err = resolveBinds(in); err != nil {
 		return nil, err
+	}
+	if in.Flags.Doctor != "" {
+		l.Request.Binds = append(l.Request.Binds, session.Bind{Source: session.HostPath(in.Flags.Doctor), Dest: Doctor, ReadOnly: true, Required: true, Why: "chrunctl doctor"})
 	}
 	if l.Request.Env, err = resolveVariables(in); err != nil {
 		return nil, err
@@ -185,6 +195,9 @@ func (l *Launch) Plan() (*session.Plan, error) {
 	plan.Notes = append(l.notes, plan.Notes...)
 	plan.Warnings = append(l.warnings, plan.Warnings...)
 	l.explainDisplays(plan, offers)
+	if l.Flags.Doctor != "" {
+		plan.Argv, plan.Programs, plan.Login = []string{DoctorName}, []session.Path{Doctor}, false
+	}
 	return plan, nil
 }
 

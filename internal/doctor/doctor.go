@@ -1,0 +1,260 @@
+// Package doctor finds out why something does not work in a chroot. It looks at the
+// host (package host), plans a launch, and makes one whose program is its own part
+// inside (package inside). What it found is a Report (package report).
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/desktop"
+	"chrun/internal/cli"
+	"chrun/internal/doctor/host"
+	"chrun/internal/doctor/inside"
+	"chrun/internal/doctor/report"
+	"chrun/session"
+	"chrun/session/config"
+)
+
+// Options say what is wanted.
+type Options struct {
+	Flags      *cli.Flags // of the launch
+	Features   []string   // only these rows; nil for all
+	Sound, Net bool
+	// Chrun and Self are the programs chrun and chrunctl.
+	Chrun, Self string
+	Caller      *session.Caller
+	Config      *config.Config
+	Chroot      *config.Chroot // nil if none can be chosen
+}
+
+// Limit is how long the doctor waits for everything.
+const Limit = 4500 * time.Millisecond
+
+// Order are the names of all rows.
+func Order() []string {
+	names := slices.Clone(report.Rows.First)
+	for _, f := range desktop.Features {
+		names = append(names, f.Name)
+	}
+	return append(names, report.Rows.Last...)
+}
+
+// Examine makes all checks. An error means that it could not look at all.
+func Examine(o *Options) (*report.Report, error) {
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	defer cancel()
+	r := &report.Report{}
+	if o.Chroot != nil {
+		r.Chroot = o.Chroot.Name
+	}
+	plan, failed := o.plan(ctx)
+	if plan != nil {
+		r.Chroot, r.Identity = plan.Name, string(plan.Identity.Kind)
+	}
+	hostChecks := make(chan []report.Check, 1)
+	go func() {
+		hostChecks <- host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: o.Chroot, Plan: plan})
+	}()
+	if failed != nil {
+		r.Add(*failed)
+	} else {
+		r.Add(chain(plan)...)
+		r.Add(o.enter(ctx, plan)...)
+	}
+	select {
+	case checks := <-hostChecks:
+		r.Add(checks...)
+	case <-ctx.Done():
+		r.Add(report.Bad("host", report.Answers, "hang", "the checks of the host had no answer"))
+	}
+	r.Checks = slices.DeleteFunc(r.Checks, func(c report.Check) bool { return !o.wants(c.Feature) })
+	fill := o.context(plan)
+	for i := range r.Checks {
+		fill.Fill(&r.Checks[i])
+	}
+	r.Millis = time.Since(begin).Milliseconds()
+	return r, nil
+}
+
+// wants reports whether a row is wanted. That the launch failed is always said.
+func (o *Options) wants(row string) bool {
+	return o.Features == nil || row == "launch" || slices.Contains(o.Features, row)
+}
+
+// command makes a command line of chrun with the flags of the launch and one more.
+func (o *Options) command(ctx context.Context, flag string) *exec.Cmd {
+	args := slices.Concat([]string{flag}, o.Flags.Words("doctor", "dry-run", "verbose", "quiet"), []string{"--"}, o.Flags.Command)
+	cmd := exec.CommandContext(ctx, o.Chrun, args...)
+	cmd.Env = o.Caller.Env
+	cmd.WaitDelay = 200 * time.Millisecond // a child that hangs keeps the pipes
+	return cmd
+}
+
+// plan asks chrun what it would do. failed says why it would not.
+func (o *Options) plan(ctx context.Context) (_ *session.Plan, failed *report.Check) {
+	cmd := o.command(ctx, "--dry-run=json")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var plan session.Plan
+	if err == nil {
+		err = json.Unmarshal(out.Bytes(), &plan)
+	}
+	if err != nil {
+		c := launchFailed(ctx, err, errs.String())
+		return nil, &c
+	}
+	return &plan, nil
+}
+
+// launchFailed makes a check of a launch that failed, from what chrun printed.
+func launchFailed(ctx context.Context, err error, printed string) report.Check {
+	if ctx.Err() != nil {
+		return report.Bad("launch", report.Reachable, "hang", "chrun had no answer from the chroot's file system or from a server: "+lastLine(printed))
+	}
+	text, hint := "", ""
+	for line := range strings.Lines(printed) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "chrun: ")
+		if h, ok := strings.CutPrefix(line, "hint: "); ok {
+			if hint == "" {
+				hint = h
+			}
+		} else if strings.HasPrefix(line, "cannot ") {
+			text = line
+		}
+	}
+	if text == "" {
+		text = lastLine(printed)
+	}
+	if text == "" {
+		text = err.Error()
+	}
+	return report.Bad("launch", report.Reachable, "launch", text, "command", hint)
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.TrimPrefix(lines[len(lines)-1], "chrun: ")
+}
+
+// chain says for each feature how far it came before the program starts.
+func chain(plan *session.Plan) (checks []report.Check) {
+	for _, f := range plan.Features {
+		switch {
+		case f.Denied:
+			checks = append(checks, report.Absent(f.Feature, report.Allowed, f.State))
+		case f.Shared || slices.ContainsFunc(plan.Mounts, func(m session.Mount) bool { return m.Feature == f.Feature }):
+			checks = append(checks, report.Good(f.Feature, report.Brought, f.State))
+		default:
+			checks = append(checks, report.Absent(f.Feature, report.Found, f.State))
+		}
+	}
+	return checks
+}
+
+// enter makes a launch whose program is the part inside, and returns its checks.
+func (o *Options) enter(ctx context.Context, plan *session.Plan) []report.Check {
+	cmd := o.command(ctx, "--doctor="+o.Self)
+	data, err := json.Marshal(o.input(plan))
+	if err != nil {
+		return []report.Check{launchFailed(ctx, err, "")}
+	}
+	var out, errs limited
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(data), &out, &errs
+	err = cmd.Run()
+	checks, begun := readEvents(&out)
+	if !begun {
+		if err == nil {
+			err = errors.New("the doctor's part inside has printed nothing")
+		}
+		return append(checks, launchFailed(ctx, err, errs.String()))
+	}
+	return append(checks, report.Good("launch", report.Reachable, string(plan.Identity.Kind)+": "+plan.Identity.Why))
+}
+
+// limited keeps the first megabyte of what a hostile chroot could print.
+type limited struct{ bytes.Buffer }
+
+func (l *limited) Write(b []byte) (int, error) {
+	if room := 1<<20 - l.Len(); room > 0 {
+		l.Buffer.Write(b[:min(room, len(b))])
+	}
+	return len(b), nil
+}
+
+// readEvents reads what the part inside has sent. begun reports whether it has begun.
+func readEvents(out *limited) (checks []report.Check, begun bool) {
+	var open []string
+	decoder := json.NewDecoder(out)
+	for {
+		var e inside.Event
+		if decoder.Decode(&e) != nil {
+			break
+		}
+		begun = true
+		switch {
+		case e.Check != nil && e.Check.Feature != "":
+			e.Check.Command = "" // commands are the doctor's own
+			checks = append(checks, *e.Check)
+		case e.End:
+			open = slices.DeleteFunc(open, func(row string) bool { return row == e.Probe })
+		default:
+			open = append(open, e.Probe)
+		}
+	}
+	for _, row := range open {
+		checks = append(checks, report.Bad(row, report.Answers, "hang", "no answer inside"))
+	}
+	return checks, begun
+}
+
+// input is what the part inside is told.
+func (o *Options) input(plan *session.Plan) *inside.Input {
+	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME")}
+	for _, row := range Order() {
+		if o.wants(row) {
+			in.Features = append(in.Features, row)
+		}
+	}
+	for _, f := range plan.Features {
+		if f.Shared {
+			in.Shared = append(in.Shared, f.Feature)
+		}
+	}
+	if len(o.Flags.Command) > 0 {
+		for _, p := range plan.Programs {
+			in.Programs = append(in.Programs, string(p))
+		}
+	}
+	for _, m := range plan.Mounts {
+		var st unix.Stat_t
+		if m.Kind == session.FromHost && m.Feature == "documents" && unix.Stat(m.Source, &st) == nil {
+			in.Same = append(in.Same, inside.SameFile{Path: string(m.Dest), Device: st.Dev, Inode: st.Ino})
+		}
+	}
+	return in
+}
+
+// context is what the commands that mend something are made of.
+func (o *Options) context(plan *session.Plan) *report.Context {
+	words := append([]string{"chrun"}, o.Flags.Words("doctor", "app", "dry-run", "verbose", "quiet", "home", "cwd", "any-cwd")...)
+	root := append([]string{"chrun"}, o.Flags.Words("doctor", "app", "dry-run", "verbose", "quiet", "user", "identity", "home", "cwd", "any-cwd")...)
+	if plan == nil || plan.Identity.Kind != session.Subid {
+		root = append([]string{"sudo"}, root...)
+	}
+	c := &report.Context{Chrun: session.Quote(words...), Root: session.Quote(append(root, "-u", "root")...)}
+	if plan != nil {
+		c.Distribution = distribution(plan.Tree)
+	}
+	return c
+}

@@ -1,0 +1,6 @@
+package inside
+
+// probes are all probes, a file for each.
+var probes = []probe{
+	{"wayland", probeWayland},
+}

@@ -1,0 +1,101 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Fault is a reason why something does not work.
+type Fault struct {
+	ID string
+	// Topic is the heading under which docs/troubleshooting.md explains it.
+	Topic string
+	// Sees is what a person sees, Why the reason, in one or two sentences each.
+	Sees, Why string
+	// Command mends it. It may contain {chrun}, the command line up to COMMAND;
+	// {root}, the same as root inside; {install:PACKAGE}, the command that installs a
+	// package of Packages; and the values of a Check. A person reads it in the
+	// documentation with these names in capitals.
+	Command string
+}
+
+// FindFault returns the fault with this ID.
+func FindFault(id string) (Fault, bool) {
+	i := slices.IndexFunc(Faults, func(f Fault) bool { return f.ID == id })
+	if i < 0 {
+		return Fault{}, false
+	}
+	return Faults[i], true
+}
+
+// Faults is the table of all faults, by topic.
+var Faults = slices.Concat(launchFaults, windowFaults, soundFaults, busFaults, graphicsFaults, textFaults, fileFaults, hostFaults)
+
+// Context is what commands are made of.
+type Context struct {
+	// Chrun is the command line of chrun with its flags, quoted, and Root the same
+	// as root inside.
+	Chrun, Root string
+	// Distribution is the ID of the chroot's os-release, or one of its ID_LIKE that
+	// Packages knows; "" if unknown.
+	Distribution string
+}
+
+// Fill writes the command of a check that has a fault.
+func (c *Context) Fill(check *Check) {
+	fault, ok := FindFault(check.Fault)
+	if !ok || fault.Command == "" {
+		return
+	}
+	check.Command = c.expand(fault.Command, check.Values)
+}
+
+// expand replaces the names in braces. It returns "" if the chroot's package manager
+// is needed and unknown.
+func (c *Context) expand(command string, values map[string]string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(command, "{")
+		name, after, closed := strings.Cut(rest, "}")
+		b.WriteString(before)
+		if !found || !closed {
+			return b.String()
+		}
+		command = after
+		value, known := values[name]
+		what, isPackage := strings.CutPrefix(name, "install:")
+		switch {
+		case known:
+		case isPackage:
+			if value, known = c.installLine(what); !known {
+				return ""
+			}
+		case name == "chrun":
+			value = c.Chrun
+		case name == "root":
+			value = c.Root
+		default:
+			value = "{" + name + "}"
+		}
+		b.WriteString(value)
+	}
+}
+
+// installLine is the command that installs a package in the chroot.
+func (c *Context) installLine(what string) (string, bool) {
+	install := installers[c.Distribution]
+	name := packages[what][c.Distribution]
+	if install == "" || name == "" {
+		return "", false
+	}
+	return fmt.Sprintf("%s %s %s", c.Root, install, name), true
+}
+
+// installers are the package managers by distribution (os-release(5), ID).
+var installers = map[string]string{
+	"debian": "apt-get install", "fedora": "dnf install", "arch": "pacman -S", "gentoo": "emerge --ask", "alpine": "apk add", "opensuse": "zypper install", "void": "xbps-install",
+}
+
+// KnowsDistribution reports whether the packages of a distribution are known.
+func KnowsDistribution(id string) bool { return installers[id] != "" }
