@@ -38,6 +38,9 @@ func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, erro
 		b.addOffer(o)
 	}
 	b.addRequestedBinds()
+	if req.Doctor != "" {
+		b.bind("doctor", Bind{Source: req.Doctor, Dest: Doctor, ReadOnly: true, Required: true, Why: "looks for what does not work"})
+	}
 	b.shareCwd()
 	for _, o := range offers {
 		for _, c := range o.Share.Clicked {

@@ -16,8 +16,9 @@ type Request struct {
 	Cwd           Path     // "": the caller's
 	Binds         []Bind
 	Env           []Var
-	FromMenu      bool // nobody chose the working directory
-	AnyCwd        bool // start in the home if the working directory is not visible inside
+	Doctor        HostPath // the program of chrunctl doctor, "" if it is another launch
+	FromMenu      bool     // nobody chose the working directory
+	AnyCwd        bool     // start in the home if the working directory is not visible inside
 	UnsetEnv      []string
 	RootInside    bool // the program is root inside
 	NoDesktop     bool // root runs chrun for itself, without a desktop user

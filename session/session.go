@@ -144,3 +144,6 @@ type List struct {
 // PrivateDir is the directory inside that contains the small files of a launch
 // (cookies, generated configuration): 0700, in chrun's own /run.
 const PrivateDir Path = "/run/chrun"
+
+// Doctor is where a launch of chrunctl doctor finds its program.
+const Doctor = PrivateDir + "/doctor"

@@ -142,3 +142,15 @@ func TestDeadTree(t *testing.T) {
 		}
 	}
 }
+
+// The doctor of a chroot whose file system does not answer ends, and says so.
+func TestDoctorDeadTree(t *testing.T) {
+	headless.Root(t)
+	d := openDesktop(t, headless.Options{})
+	tree := mountDeadIn(t, headless.Dir(t, d.User), d.User)
+	begin := time.Now()
+	rep := d.doctor(empty, tree)
+	if command := wantFault(t, rep, "launch", "hang", "host", "records"); time.Since(begin) > 6*time.Second {
+		t.Errorf("it took %v; %q", time.Since(begin), command)
+	}
+}

@@ -116,7 +116,7 @@ func TestMenuFailure(t *testing.T) {
 	d.Command(ctx, "gio", "launch", d.Getenv("HOME")+"/.local/share/applications/org.example.Show.desktop").Run()
 	waitFor(t, 10*time.Second, "the notification", func() bool {
 		s := seen.String()
-		return strings.Contains(s, `string "desktop-entry"`) && strings.Contains(s, `"org.example.Show"`) && strings.Contains(s, `cannot run "show": not found`)
+		return strings.Contains(s, `string "desktop-entry"`) && strings.Contains(s, `"org.example.Show"`) && strings.Contains(s, `cannot run "show": not found`) && strings.Contains(s, "chrun --doctor ")
 	})
 }
 

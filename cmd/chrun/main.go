@@ -229,6 +229,7 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	services.End()
 	c.printReport(report.End())
 	syncMenu()
+	c.nameDoctor(l, status)
 	os.Exit(launch.Die(status))
 	return nil
 }

@@ -148,7 +148,11 @@ func (c *command) printError(err error) int {
 	text := cli.ErrorText("chrun", err, suggest.Hints(&c.suggest, err))
 	io.WriteString(stderr, text)
 	if !cli.IsTerminal(2) { // started from a menu: nobody sees stderr
-		helper.Notify(c.env, c.flags.App, strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", ""))
+		text = strings.ReplaceAll(strings.TrimSpace(text), "chrun: ", "")
+		if c.flags.App != "" {
+			text += "\n" + doctorLine(c.flags)
+		}
+		helper.Notify(c.env, c.flags.App, text)
 	}
 	var program *launch.ExecError
 	if errors.As(err, &program) {

@@ -55,7 +55,7 @@ func TestLine(t *testing.T) {
 		"fire":                  "fire firefox firewall",
 		"-- fire":               "fire firefox firewall",
 		"-vq --deny gpu firef":  "firefox",
-		"-":                     "--chroot -c --user -u --cwd -C --any-cwd --identity --home --bind --env --unset-env --allow --deny --app --dry-run -n --list -l --verbose -v --quiet -q --version -V --help -h",
+		"-":                     "--chroot -c --user -u --cwd -C --any-cwd --identity --home --bind --env --unset-env --allow --deny --app --dry-run -n --doctor --list -l --verbose -v --quiet -q --version -V --help -h",
 		"--c":                   "--chroot --cwd",
 		"-c ":                   "a bee :directories ",
 		"-c b":                  "bee :directories ",

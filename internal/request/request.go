@@ -20,12 +20,9 @@ import (
 	"chrun/session/rootfs"
 )
 
-// Doctor is where a launch of chrunctl doctor finds its own program, which takes the
-// place of COMMAND, and DoctorName is under which name that runs.
-const (
-	Doctor     = session.PrivateDir + "/doctor"
-	DoctorName = "chrunctl-doctor"
-)
+// DoctorName is argv[0] of chrunctl doctor's part in the chroot, which takes the place
+// of COMMAND.
+const DoctorName = "chrunctl-doctor"
 
 // Role says what this process is for a launch.
 type Role struct {
@@ -54,6 +51,8 @@ type Launch struct {
 	// NoDisplay says why a program with windows has no display, once the launch is
 	// planned. It is also one of the plan's warnings.
 	NoDisplay string
+	// FeatureWarned says that a warning of the plan is about a feature.
+	FeatureWarned bool
 
 	recordHome func() error
 	foreignUID int // the account's number, if its files in the tree are not the caller's; else 0
@@ -66,7 +65,7 @@ func Build(in Input) (*Launch, error) {
 	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
 	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command, App: in.Flags.App}
 	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, NoDesktop: in.Role.Bare,
-		UnsetEnv: in.Flags.UnsetEnv, FromMenu: in.Flags.App != "", AnyCwd: in.Flags.AnyCwd}
+		UnsetEnv: in.Flags.UnsetEnv, Doctor: session.HostPath(in.Flags.Doctor), FromMenu: in.Flags.App != "", AnyCwd: in.Flags.AnyCwd}
 	if in.Flags.Cwd == "" {
 		l.Facts.Base = in.Caller.Cwd
 	}
@@ -82,9 +81,6 @@ func Build(in Input) (*Launch, error) {
 	}
 	if l.Request.Binds, err = resolveBinds(in); err != nil {
 		return nil, err
-	}
-	if in.Flags.Doctor != "" {
-		l.Request.Binds = append(l.Request.Binds, session.Bind{Source: session.HostPath(in.Flags.Doctor), Dest: Doctor, ReadOnly: true, Required: true, Why: "chrunctl doctor"})
 	}
 	if l.Request.Env, err = resolveVariables(in); err != nil {
 		return nil, err
@@ -171,6 +167,7 @@ func (l *Launch) Plan() (*session.Plan, error) {
 				o.Share.Cover, o.Share.Notes = nil, nil // the sockets are not inside
 			}
 		}
+		l.FeatureWarned = l.FeatureWarned || len(o.Share.Warnings) > 0
 		offers = append(offers, o)
 	}
 	plan, err := session.Decide(l.Facts, l.Request, offers, l.environment())
@@ -196,7 +193,7 @@ func (l *Launch) Plan() (*session.Plan, error) {
 	plan.Warnings = append(l.warnings, plan.Warnings...)
 	l.explainDisplays(plan, offers)
 	if l.Flags.Doctor != "" {
-		plan.Argv, plan.Programs, plan.Login = []string{DoctorName}, []session.Path{Doctor}, false
+		plan.Argv, plan.Programs, plan.Login = []string{DoctorName}, []session.Path{session.Doctor}, false
 	}
 	return plan, nil
 }
