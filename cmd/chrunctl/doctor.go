@@ -51,7 +51,6 @@ func (c *command) newDoctor() *cobra.Command {
 		if o.Config, err = config.Load(c.src); err != nil {
 			return &statusError{125, err}
 		}
-		o.Chroot, _ = o.Config.Select(o.Flags.Chroot, c.caller.Env.Get("CHRUN_CHROOT"))
 		r, err := doctor.Examine(o)
 		if err != nil {
 			return &statusError{125, err}

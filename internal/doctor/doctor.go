@@ -33,7 +33,6 @@ type Options struct {
 	Chrun, Self string
 	Caller      *session.Caller
 	Config      *config.Config
-	Chroot      *config.Chroot // nil if none can be chosen
 }
 
 // Limit is how long the doctor waits for everything.
@@ -53,17 +52,21 @@ func Examine(o *Options) (*report.Report, error) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), Limit)
 	defer cancel()
-	r := &report.Report{}
-	if o.Chroot != nil {
-		r.Chroot = o.Chroot.Name
-	}
+	r := &report.Report{Chroot: o.Flags.Chroot}
 	plan, failed := o.plan(ctx)
 	if plan != nil {
 		r.Chroot, r.Identity = plan.Name, string(plan.Identity.Kind)
 	}
-	hostChecks := make(chan []report.Check, 1)
+	// What looks at a file system that does not answer never returns.
+	type looked struct {
+		checks []report.Check
+		words  *report.Context
+	}
+	hostLooked := make(chan looked, 1)
 	go func() {
-		hostChecks <- host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: o.Chroot, Plan: plan})
+		chroot, _ := o.Config.Select(o.Flags.Chroot, o.Caller.Env.Get("CHRUN_CHROOT"))
+		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan})
+		hostLooked <- looked{checks, o.context(plan)}
 	}()
 	if failed != nil {
 		r.Add(*failed)
@@ -71,16 +74,17 @@ func Examine(o *Options) (*report.Report, error) {
 		r.Add(chain(plan)...)
 		r.Add(o.enter(ctx, plan)...)
 	}
+	words := o.context(nil)
 	select {
-	case checks := <-hostChecks:
-		r.Add(checks...)
+	case l := <-hostLooked:
+		words = l.words
+		r.Add(l.checks...)
 	case <-ctx.Done():
-		r.Add(report.Bad("host", report.Answers, "hang", "the checks of the host had no answer"))
+		r.Add(report.Bad("host", report.Answers, "hang", "a file system of the host does not answer"))
 	}
 	r.Checks = slices.DeleteFunc(r.Checks, func(c report.Check) bool { return !o.wants(c.Feature) })
-	fill := o.context(plan)
 	for i := range r.Checks {
-		fill.Fill(&r.Checks[i])
+		words.Fill(&r.Checks[i])
 	}
 	r.Millis = time.Since(begin).Milliseconds()
 	return r, nil
