@@ -29,28 +29,41 @@ func kernelHint(release string) string {
 	return "Linux " + release + " has that call, but something denies it here, such as a container's seccomp filter: grep Seccomp: /proc/self/status"
 }
 
-// namespaceHints says which switch of this host keeps user namespaces from
-// working. Only the launch itself decides whether they work; the switches are
-// read afterwards.
-func namespaceHints(e *launch.NamespaceError) []string {
+// NamespaceSwitch returns the switch of this kernel that has refused a user namespace
+// with err (sysctl(8)), "" if none is known. Only trying decides whether user
+// namespaces work; the switches are read afterwards.
+func NamespaceSwitch(err error) string {
 	value := func(name string) string {
-		data, _ := os.ReadFile("/proc/sys/" + name)
+		data, _ := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
 		return strings.TrimSpace(string(data))
 	}
-	switch {
-	case errors.Is(e.Err, unix.ENOSYS), errors.Is(e.Err, unix.E2BIG):
-		return []string{kernelHint(kernelRelease())}
-	case value("kernel/unprivileged_userns_clone") == "0":
-		return []string{"sudo sysctl kernel.unprivileged_userns_clone=1"}
-	case value("user/max_mnt_namespaces") == "0":
-		return []string{"sudo sysctl user.max_mnt_namespaces=15000"}
-	case value("user/max_net_namespaces") == "0":
-		return []string{"sudo sysctl user.max_net_namespaces=15000"}
-	case value("user/max_user_namespaces") == "0" || errors.Is(e.Err, unix.ENOSPC):
-		return []string{"sudo sysctl user.max_user_namespaces=15000"}
-	case value("kernel/apparmor_restrict_unprivileged_userns") == "1":
-		return []string{"AppArmor requires a profile for programs that make user namespaces: sudo make install installs it, or",
-			"sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
+	for _, name := range []string{"kernel.unprivileged_userns_clone", "user.max_mnt_namespaces", "user.max_net_namespaces", "user.max_user_namespaces"} {
+		if value(name) == "0" {
+			return name
+		}
 	}
-	return []string{"inside a container or another chroot the outer one must allow user namespaces: try unshare -U true on the host"}
+	switch name := "kernel.apparmor_restrict_unprivileged_userns"; {
+	case errors.Is(err, unix.ENOSPC):
+		return "user.max_user_namespaces"
+	case value(name) == "1":
+		return name
+	}
+	return ""
+}
+
+// namespaceHints says how user namespaces can be allowed on this host.
+func namespaceHints(e *launch.NamespaceError) []string {
+	if errors.Is(e.Err, unix.ENOSYS) || errors.Is(e.Err, unix.E2BIG) {
+		return []string{kernelHint(kernelRelease())}
+	}
+	switch name := NamespaceSwitch(e); name {
+	case "":
+		return []string{"inside a container or another chroot the outer one must allow user namespaces: try unshare -U true on the host"}
+	case "kernel.unprivileged_userns_clone":
+		return []string{"sudo sysctl " + name + "=1"}
+	case "kernel.apparmor_restrict_unprivileged_userns":
+		return []string{"AppArmor requires a profile for programs that make user namespaces: sudo make install installs it, or", "sudo sysctl " + name + "=0"}
+	default:
+		return []string{"sudo sysctl " + name + "=15000"}
+	}
 }

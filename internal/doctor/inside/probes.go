@@ -3,4 +3,5 @@ package inside
 // probes are all probes, a file for each.
 var probes = []probe{
 	{"wayland", probeWayland},
+	{"sandbox", probeSandbox},
 }
