@@ -131,7 +131,7 @@ func noteLaterMedia(c *session.Caller, dirs []string) (notes []string) {
 		return nil
 	}
 	for _, dir := range dirs {
-		if at := privateMount(string(table), dir); at != "" {
+		if at := PrivateMount(string(table), dir); at != "" {
 			notes = append(notes, "media plugged in later will not appear in "+dir+
 				" of a running program, because mounts of the host are private; to change that: sudo mount --make-shared "+at)
 		}
@@ -139,10 +139,10 @@ func noteLaterMedia(c *session.Caller, dirs []string) (notes []string) {
 	return notes
 }
 
-// privateMount returns the mount point that dir is on, if later mounts below it
+// PrivateMount returns the mount point that dir is on, if later mounts below it
 // do not propagate to other mount namespaces (proc(5), mountinfo;
 // mount_namespaces(7), "shared subtrees"); otherwise "".
-func privateMount(table, dir string) (at string) {
+func PrivateMount(table, dir string) (at string) {
 	propagates := false
 	for line := range strings.Lines(table) {
 		// id parent major:minor root mount-point options optional… - type …

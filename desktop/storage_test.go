@@ -49,7 +49,7 @@ func TestPrivateMount(t *testing.T) {
 		"1 0 8:1 / / rw shared:1 - x d rw\n2 1 0:1 / /run rw - t t rw\n3 1 0:1 / /run rw shared:2 - t t rw\n": "",
 		"broken\n1 2\n": "",
 	} {
-		if got := privateMount(table, "/run/media"); got != want {
+		if got := PrivateMount(table, "/run/media"); got != want {
 			t.Errorf("%q: %q, want %q", table, got, want)
 		}
 	}

@@ -65,7 +65,7 @@ func Examine(o *Options) (*report.Report, error) {
 	hostLooked := make(chan looked, 1)
 	go func() {
 		chroot, _ := o.Config.Select(o.Flags.Chroot, o.Caller.Env.Get("CHRUN_CHROOT"))
-		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan})
+		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan, Chrun: o.Chrun, Command: strings.Join(o.Flags.Command[:min(1, len(o.Flags.Command))], "")})
 		hostLooked <- looked{checks, o.context(plan)}
 	}()
 	if failed != nil {
@@ -257,6 +257,7 @@ func (o *Options) context(plan *session.Plan) *report.Context {
 		root = append([]string{"sudo"}, root...)
 	}
 	c := &report.Context{Chrun: session.Quote(words...), Root: session.Quote(append(root, "-u", "root")...)}
+	c.Host = distribution("/")
 	if plan != nil {
 		c.Distribution = distribution(plan.Tree)
 	}

@@ -39,6 +39,20 @@ func Open() (*grant.Journal, error) {
 	return grant.Open(Dir)
 }
 
+// CountDead returns how many launches were killed and have left changes. It changes
+// nothing. Only root can read its journal.
+func CountDead() (int, error) {
+	if _, err := os.Stat(Dir); err != nil {
+		return 0, nil
+	}
+	journal, err := Open()
+	if err != nil {
+		return 0, err
+	}
+	defer journal.Close()
+	return journal.CountDead(Table(nil))
+}
+
 // Table returns how a journal applies and revokes each kind of grant. start
 // starts the helper processes that talk to X servers.
 func Table(start xhost.StartFunc) grant.Table {

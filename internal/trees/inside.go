@@ -50,7 +50,7 @@ func (e *NoRangeError) Error() string {
 
 // Hint names the command that adds them.
 func (e *NoRangeError) Hint() string {
-	return "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + session.Quote(e.User)
+	return account.SubIDCommand(session.Quote(e.User), "/")
 }
 
 // Descriptors of the process inside.

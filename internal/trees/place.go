@@ -227,6 +227,38 @@ func remove(m Map, dir string) error {
 	return os.Remove(dir)
 }
 
+// FindLeft returns the paths of what killed makers and removers have left, which Sweep
+// removes.
+func FindLeft(records string) (left []string) {
+	entries, _ := os.ReadDir(records)
+	for _, e := range entries {
+		f, dir, _, _ := openRecord(path.Join(records, e.Name()))
+		if f == nil {
+			continue
+		}
+		if _, err := os.Lstat(dir); err == nil && isGrowing(dir) {
+			left = append(left, dir)
+		}
+		f.Close()
+	}
+	return left
+}
+
+// openRecord opens the record of a place whose maker has ended; nil if it lives.
+func openRecord(name string) (f *os.File, dir, temp string, err error) {
+	if f, err = os.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err != nil {
+		return nil, "", "", err
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		f.Close()
+		return nil, "", "", nil
+	}
+	data := make([]byte, 2*unix.PathMax)
+	n, _ := f.ReadAt(data, 0)
+	dir, temp, _ = strings.Cut(string(data[:n]), "\x00")
+	return f, dir, temp, nil
+}
+
 // Sweep removes what killed makers and removers have left, and returns the paths.
 func Sweep(m Map, records string) (removed []string, err error) {
 	entries, err := os.ReadDir(records)
@@ -249,17 +281,11 @@ func Sweep(m Map, records string) (removed []string, err error) {
 
 // sweepRecord returns "" if there was nothing to remove, or its maker lives.
 func sweepRecord(m Map, name string) (growing string, err error) {
-	f, err := os.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
+	f, dir, temp, err := openRecord(name)
+	if f == nil {
 		return "", err
 	}
 	defer f.Close()
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return "", nil
-	}
-	data := make([]byte, 2*unix.PathMax)
-	n, _ := f.ReadAt(data, 0)
-	dir, temp, _ := strings.Cut(string(data[:n]), "\x00")
 	if !isGrowing(dir) {
 		return "", os.Remove(name)
 	}

@@ -45,6 +45,23 @@ func parseSubIDs(file []byte, name string, uid int) (list []Range) {
 	return list
 }
 
+// SubIDCommand is the command that gives a user, in the words of a shell, IDs that
+// nobody has in the host's files.
+func SubIDCommand(user string, host rootfs.HostPath) string {
+	first := 100000
+	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		data, _ := rootfs.ReadHost(host.Join(file), 64<<20, 0)
+		for line := range splitLines(data) {
+			name, _, _ := strings.Cut(strings.TrimSpace(string(line)), ":")
+			for _, r := range parseSubIDs(line, name, -1) {
+				first = max(first, r.First+r.Count)
+			}
+		}
+	}
+	ids := fmt.Sprintf("%d-%d", first, first+65535)
+	return "sudo usermod --add-subuids " + ids + " --add-subgids " + ids + " " + user
+}
+
 // IDMap is a uid_map or gid_map (user_namespaces(7)).
 type IDMap []IDLine
 

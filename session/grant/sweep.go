@@ -43,6 +43,26 @@ func (j *Journal) sweep(table Table, self string) error {
 	return errors.Join(append(errs, r.errs...)...)
 }
 
+// CountDead returns how many launches were killed and have left grants. It changes
+// nothing.
+func (j *Journal) CountDead(table Table) (n int, err error) {
+	dir, err := j.lock()
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the journal %s: %w", j.dir, err)
+	}
+	for _, name := range names {
+		if r, err := j.read(name, table); err == nil && !r.live && len(r.grants) > 0 {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // revoker revokes grants, each once.
 type revoker struct {
 	j       *Journal

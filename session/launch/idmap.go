@@ -74,11 +74,28 @@ func userNamespace(uids, gids account.IDMap) (fd int, err error) {
 // is possible. It makes one with id maps, a mount namespace and a file system.
 // Errors are *NamespaceError.
 func Probe() error {
+	return probe(func(c *compiled) { c.mountTmpfs(0, "", c.register()) })
+}
+
+// ProbeOverlay finds out the same about a read-only overlay of two directories, whose
+// paths must not contain any of ":,\\".
+func ProbeOverlay(upper, lower string) error {
+	return probe(func(c *compiled) {
+		fs := c.register()
+		c.add("make an overlay", unix.SYS_FSOPEN, c.cstring("overlay"), num(unix.FSOPEN_CLOEXEC)).into(fs)
+		c.configure(fs, unix.FSCONFIG_SET_STRING, "lowerdir", upper+":"+lower)
+		c.configure(fs, unix.FSCONFIG_CMD_CREATE, "", "")
+		c.add("mount the overlay", unix.SYS_FSMOUNT, reg(fs), num(unix.FSMOUNT_CLOEXEC), num(unix.MOUNT_ATTR_RDONLY)).into(c.register())
+	})
+}
+
+// probe makes a user namespace and a mount namespace in which a child does something.
+func probe(do func(*compiled)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c := &compiled{program: &program{}}
 	c.writeMaps(account.MapOne(os.Getuid(), os.Getuid()), account.MapOne(os.Getgid(), os.Getgid()))
-	c.mountTmpfs(0, "", c.register())
+	do(c)
 	c.add("exit", unix.SYS_EXIT_GROUP, num(0))
 	pid, err := c.startAndWait(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
 	if err != nil {

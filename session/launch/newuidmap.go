@@ -80,15 +80,19 @@ func MapIDs(pid int, uids, gids account.IDMap) error {
 	return errors.Join(errs[:]...)
 }
 
-// runMapper runs newuidmap or newgidmap. An error has what the program printed.
-func runMapper(name string, args []string) error {
-	program := ""
+// FindMapper returns the path of newuidmap or newgidmap, "" if there is none.
+func FindMapper(name string) string {
 	for _, dir := range []string{"/usr/bin/", "/bin/", "/usr/local/bin/", "/run/wrappers/bin/"} {
 		if unix.Access(dir+name, unix.X_OK) == nil {
-			program = dir + name
-			break
+			return dir + name
 		}
 	}
+	return ""
+}
+
+// runMapper runs newuidmap or newgidmap. An error has what the program printed.
+func runMapper(name string, args []string) error {
+	program := FindMapper(name)
 	if program == "" {
 		return &mapperError{name, os.ErrNotExist}
 	}
@@ -139,5 +143,5 @@ func (e *mapperError) Hint() string {
 	if os.IsNotExist(e.err) {
 		return "sudo apt-get install uidmap (on Debian; elsewhere it is in the package shadow)"
 	}
-	return "give yourself subordinate ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\""
+	return "give yourself subordinate ids: " + account.SubIDCommand(`"$USER"`, "/")
 }

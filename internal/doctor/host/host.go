@@ -13,13 +13,43 @@ import (
 
 // Input is what the checks of the host are made from.
 type Input struct {
-	Caller *session.Caller
-	Config *config.Config
-	Chroot *config.Chroot // that is asked about; nil if it cannot be chosen
-	Plan   *session.Plan  // of the launch; nil if it cannot be planned
+	Caller  *session.Caller
+	Config  *config.Config
+	Chroot  *config.Chroot // that is asked about; nil if it cannot be chosen
+	Plan    *session.Plan  // of the launch; nil if it cannot be planned
+	Chrun   string         // the program
+	Command string         // COMMAND, "" if there is none
 }
 
 // Check makes all checks of the host.
 func Check(ctx context.Context, in *Input) (checks []report.Check) {
+	for _, check := range []func(context.Context, *Input) []report.Check{
+		checkNamespaces, checkOverlay, checkIdmap, checkMapper, checkMounts, checkTree, checkClock, checkDenials, checkPrograms,
+		checkJournal, checkExports, checkLeft,
+	} {
+		if ctx.Err() != nil {
+			break
+		}
+		checks = append(checks, check(ctx, in)...)
+	}
 	return checks
+}
+
+// tree is the directory of the chroot, "" if unknown.
+func (in *Input) tree() session.HostPath {
+	switch {
+	case in.Plan != nil:
+		return in.Plan.Tree
+	case in.Chroot != nil:
+		return in.Chroot.Path
+	}
+	return ""
+}
+
+// name is what commands call the chroot, "" if unknown.
+func (in *Input) name() string {
+	if in.Chroot == nil {
+		return ""
+	}
+	return in.Chroot.Name
 }

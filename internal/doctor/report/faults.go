@@ -15,7 +15,7 @@ type Fault struct {
 	Sees, Why string
 	// Command mends it. It may contain {chrun}, the command line up to COMMAND;
 	// {root}, the same as root inside; {install:PACKAGE}, the command that installs a
-	// package of Packages; and the values of a Check. A person reads it in the
+	// package of Packages, {host-install:PACKAGE} the same on the host; and the values of a Check. A person reads it in the
 	// documentation with these names in capitals.
 	Command string
 }
@@ -40,6 +40,8 @@ type Context struct {
 	// Distribution is the ID of the chroot's os-release, or one of its ID_LIKE that
 	// Packages knows; "" if unknown.
 	Distribution string
+	// Host is the same of the host.
+	Host string
 }
 
 // Fill writes the command of a check that has a fault.
@@ -71,6 +73,12 @@ func (c *Context) expand(command string, values map[string]string) string {
 			if value, known = c.installLine(what); !known {
 				return ""
 			}
+		case strings.HasPrefix(name, "host-install:"):
+			what = strings.TrimPrefix(name, "host-install:")
+			if value = packages[what][c.Host]; value == "" {
+				return ""
+			}
+			value = "sudo " + installers[c.Host] + " " + value
 		case name == "chrun":
 			value = c.Chrun
 		case name == "root":

@@ -4,4 +4,5 @@ package report
 var packages = map[string]map[string]string{
 	"fonts":    {"debian": "fonts-dejavu", "fedora": "dejavu-sans-fonts", "arch": "ttf-dejavu", "gentoo": "media-fonts/dejavu", "alpine": "font-dejavu", "opensuse": "dejavu-fonts", "void": "dejavu-fonts-ttf"},
 	"terminfo": {"debian": "ncurses-term", "fedora": "ncurses-term", "arch": "ncurses", "gentoo": "sys-libs/ncurses", "alpine": "ncurses-terminfo", "opensuse": "terminfo", "void": "ncurses-term"},
+	"uidmap":   {"debian": "uidmap", "fedora": "shadow-utils", "arch": "shadow", "gentoo": "sys-apps/shadow", "alpine": "shadow-subids", "opensuse": "shadow", "void": "shadow"},
 }

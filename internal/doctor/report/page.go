@@ -46,7 +46,7 @@ func (f *Fault) write(b *strings.Builder) {
 
 // example is the command with names in capitals for what only the doctor knows.
 func (f *Fault) example() string {
-	c := Context{Chrun: "chrun -c NAME", Root: "sudo chrun -c NAME -u root", Distribution: "debian"}
+	c := Context{Chrun: "chrun -c NAME", Root: "sudo chrun -c NAME -u root", Distribution: "debian", Host: "debian"}
 	line := c.expand(f.Command, nil)
 	for {
 		before, rest, found := strings.Cut(line, "{")

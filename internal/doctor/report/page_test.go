@@ -81,7 +81,7 @@ func checkCommand(t *testing.T, id, line string) {
 // Every package that a fault names is known for every distribution.
 func TestPackages(t *testing.T) {
 	for _, f := range Faults {
-		_, rest, ok := strings.Cut(f.Command, "{install:")
+		_, rest, ok := strings.Cut(f.Command, "install:")
 		name, _, _ := strings.Cut(rest, "}")
 		for id := range installers {
 			if ok && packages[name][id] == "" {

@@ -1,0 +1,141 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chrun/desktop"
+	"chrun/internal/cli"
+	"chrun/internal/doctor/report"
+	"chrun/session/rootfs"
+)
+
+// checkMounts looks for mounts whose later mounts do not appear in running programs.
+func checkMounts(_ context.Context, in *Input) (checks []report.Check) {
+	table, err := rootfs.ReadHost(in.Caller.Host.Join("/proc/self/mountinfo"), 0, 0)
+	if err != nil {
+		return nil
+	}
+	var private []string
+	for _, dir := range []string{"/run/media", "/media", "/mnt"} {
+		if _, err := os.Lstat(dir); err != nil {
+			continue
+		}
+		if at := desktop.PrivateMount(string(table), dir); at != "" && !slices.Contains(private, at) {
+			private = append(private, at)
+			checks = append(checks, report.Notice("host", report.Found, "mounts-private", "media plugged in later do not appear in running programs ("+at+" is private)", "mount", at))
+		}
+	}
+	return checks
+}
+
+// checkTree looks at the file system on which the chroot is.
+func checkTree(_ context.Context, in *Input) []report.Check {
+	tree := string(in.tree())
+	var mount unix.Statfs_t
+	if tree == "" || unix.Statfs(tree, &mount) != nil || mount.Flags&unix.ST_NOEXEC == 0 {
+		return nil
+	}
+	table, _ := rootfs.ReadHost(in.Caller.Host.Join("/proc/self/mountinfo"), 0, 0)
+	real, err := filepath.EvalSymlinks(tree)
+	if err != nil {
+		real = tree
+	}
+	at := mountPoint(string(table), real)
+	return []report.Check{report.Bad("launch", report.Found, "noexec", at+" is mounted noexec: no program of the chroot can run", "mount", at)}
+}
+
+// mountPoint returns where the file system of an absolute path is mounted.
+func mountPoint(table, p string) (at string) {
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		point := unescape.Replace(f[4])
+		if len(point) >= len(at) && (point == "/" || p == point || strings.HasPrefix(p, point+"/")) {
+			at = point
+		}
+	}
+	return at
+}
+
+// unescape undoes what the kernel escapes in /proc/self/mountinfo.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// checkClock compares the clock with what it cannot be before.
+func checkClock(_ context.Context, in *Input) []report.Check {
+	now := time.Now()
+	var newest time.Time
+	for _, file := range []string{"/etc/passwd", "/etc/ld.so.cache", "/var/lib/dpkg/status"} {
+		if st, err := os.Lstat(string(in.tree()) + file); in.tree() != "" && err == nil && st.ModTime().After(newest) {
+			newest = st.ModTime()
+		}
+	}
+	return judgeClock(now, newest)
+}
+
+// judgeClock says whether the clock can be right if a file was changed at newest.
+func judgeClock(now, newest time.Time) []report.Check {
+	const day = 24 * time.Hour
+	switch {
+	case now.Year() < 2024 || now.Year() > 2100:
+		return []report.Check{report.Bad("host", report.Answers, "clock", "the clock says "+now.Format("2006-01-02"))}
+	case newest.Sub(now) > day:
+		return []report.Check{report.Notice("host", report.Answers, "clock", fmt.Sprintf("the clock says %s, but the chroot has a file of %s", now.Format("2006-01-02"), newest.Format("2006-01-02")))}
+	}
+	return nil
+}
+
+// checkPrograms asks every chrun on PATH for its version.
+func checkPrograms(ctx context.Context, in *Input) (checks []report.Check) {
+	seen := []os.FileInfo{}
+	if st, err := os.Stat(in.Chrun); err == nil {
+		seen = append(seen, st)
+	}
+	for _, dir := range filepath.SplitList(in.Caller.Env.Get("PATH")) {
+		file := filepath.Join(dir, "chrun")
+		st, err := os.Stat(file)
+		if !filepath.IsAbs(dir) || err != nil || !st.Mode().IsRegular() || unix.Access(file, unix.X_OK) != nil || len(seen) > 4 ||
+			slices.ContainsFunc(seen, func(o os.FileInfo) bool { return os.SameFile(o, st) }) {
+			continue
+		}
+		seen = append(seen, st)
+		if version, err := askVersion(ctx, file); err != nil || version != cli.Version() {
+			text := fmt.Sprintf("%s is chrun %s, this is %s", file, version, cli.Version())
+			if err != nil {
+				text = fmt.Sprintf("%s does not say its version: %v", file, err)
+			}
+			checks = append(checks, report.Notice("host", report.Found, "other-chrun", text, "new", in.Chrun, "old", file))
+		}
+	}
+	return checks
+}
+
+// askVersion runs a program with --version. It does not wait long.
+func askVersion(ctx context.Context, file string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, file, "--version")
+	cmd.WaitDelay = 100 * time.Millisecond
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		err = errors.New("no answer")
+	}
+	line, _, _ := bytes.Cut(out, []byte("\n"))
+	version, ok := strings.CutPrefix(string(line), "chrun ")
+	if err == nil && !ok {
+		err = errors.New("it is not chrun")
+	}
+	return version, err
+}
