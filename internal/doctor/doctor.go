@@ -224,7 +224,7 @@ func readEvents(out *limited) (checks []report.Check, begun bool) {
 
 // input is what the part inside is told.
 func (o *Options) input(plan *session.Plan) *inside.Input {
-	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME")}
+	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME"), Tree: string(plan.Tree)}
 	for _, row := range Order() {
 		if o.wants(row) {
 			in.Features = append(in.Features, row)

@@ -25,6 +25,7 @@ type Input struct {
 	Sound    bool     // play a tone
 	Net      bool     // ask a name server
 	Home     string   // inside
+	Tree     string   // the chroot, on the host
 	// Same are files that must be the same on the host and inside.
 	Same []SameFile
 	// NvidiaHost is the version of the host's NVIDIA driver, "" if there is none.

@@ -3,5 +3,6 @@ package inside
 // probes are all probes, a file for each.
 var probes = []probe{
 	{"wayland", probeWayland},
+	{"launch", probeProgram},
 	{"sandbox", probeSandbox},
 }
