@@ -224,13 +224,19 @@ func readEvents(out *limited) (checks []report.Check, begun bool) {
 
 // input is what the part inside is told.
 func (o *Options) input(plan *session.Plan) *inside.Input {
-	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME"), Tree: string(plan.Tree)}
+	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME"), Tree: string(plan.Tree), User: o.Caller.Account.Name}
 	for _, row := range Order() {
 		if o.wants(row) {
 			in.Features = append(in.Features, row)
 		}
 	}
 	for _, f := range plan.Features {
+		if f.Feature == "gpu" && !f.Denied {
+			in.GPU, in.NvidiaHost = host.ListGPU(o.Caller), host.NvidiaVersion(o.Caller)
+		}
+		if f.Feature == "devices" && !f.Denied {
+			in.Devices = host.ListDevices(o.Caller)
+		}
 		if f.Shared {
 			in.Shared = append(in.Shared, f.Feature)
 		}

@@ -26,6 +26,9 @@ type Input struct {
 	Net      bool     // ask a name server
 	Home     string   // inside
 	Tree     string   // the chroot, on the host
+	User     string   // on the host
+	GPU      []Node   // that the launch shares
+	Devices  []Node   // game controllers and cameras of the host
 	// Same are files that must be the same on the host and inside.
 	Same []SameFile
 	// NvidiaHost is the version of the host's NVIDIA driver, "" if there is none.
@@ -38,6 +41,12 @@ type Input struct {
 type SameFile struct {
 	Path          string // inside
 	Device, Inode uint64 // as stat(2) gives them
+}
+
+// Node is a device node.
+type Node struct {
+	Path  string
+	Group string // of the host that may open it, "" if it has no name
 }
 
 // shares reports whether the launch shares something of a feature.

@@ -4,5 +4,8 @@ package inside
 var probes = []probe{
 	{"wayland", probeWayland},
 	{"launch", probeProgram},
+	{"gpu", probeGPU},
+	{"devices", probeDevices},
+	{"network", probeNetwork},
 	{"sandbox", probeSandbox},
 }
