@@ -30,7 +30,7 @@ func TestClosedTree(t *testing.T) {
 		got := b.chrun("-c", tree, "ok")
 		hint := "you need search permission on every directory above it: namei -l " + tree
 		if !above {
-			hint = "only its owner may enter it; as root: sudo chrun -c " + tree + " -u root, or let everybody in: sudo chmod a+x " + tree
+			hint = "only its owner may enter it; as root: sudo chrun -c " + tree + " -u root, or let everybody in: sudo chmod a+rx " + tree
 		}
 		if want := "chrun: cannot enter \"" + tree + "\": permission denied\nchrun: hint: " + hint + "\n"; got.status != 125 || got.err != want {
 			t.Errorf("%+v, want %s", got, want)

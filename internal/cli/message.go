@@ -74,7 +74,7 @@ func (e *ChrootError) Hint() string {
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return "is it mounted? ls " + dir
 	case errors.Is(e.Err, fs.ErrPermission) && isReachable(e.Dir):
-		return fmt.Sprintf("only its owner may enter it; as root: sudo chrun -c %s -u root, or let everybody in: sudo chmod a+x %[1]s", dir)
+		return fmt.Sprintf("only its owner may enter it; as root: sudo chrun -c %s -u root, or let everybody in: sudo chmod a+rx %[1]s", dir)
 	case errors.Is(e.Err, fs.ErrPermission):
 		return "you need search permission on every directory above it: namei -l " + dir
 	}

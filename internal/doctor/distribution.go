@@ -19,6 +19,19 @@ func distribution(tree rootfs.HostPath) string {
 	if err != nil {
 		data, _ = root.Read("/usr/lib/os-release")
 	}
+	return knownDistribution(data)
+}
+
+// hostDistribution does the same for the host.
+func hostDistribution(host rootfs.HostPath) string {
+	data, err := rootfs.ReadHost(host.Join("/etc/os-release"), 0, 0)
+	if err != nil {
+		data, _ = rootfs.ReadHost(host.Join("/usr/lib/os-release"), 0, 0)
+	}
+	return knownDistribution(data)
+}
+
+func knownDistribution(data []byte) string {
 	ids := map[string]string{}
 	for line := range strings.Lines(string(data)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")

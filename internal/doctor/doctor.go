@@ -65,7 +65,7 @@ func Examine(o *Options) (*report.Report, error) {
 	hostLooked := make(chan looked, 1)
 	go func() {
 		chroot, _ := o.Config.Select(o.Flags.Chroot, o.Caller.Env.Get("CHRUN_CHROOT"))
-		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan, Chrun: o.Chrun, Command: strings.Join(o.Flags.Command[:min(1, len(o.Flags.Command))], "")})
+		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan, Chrun: o.Chrun, Identity: o.Flags.Identity, Command: strings.Join(o.Flags.Command[:min(1, len(o.Flags.Command))], "")})
 		hostLooked <- looked{checks, o.context(plan)}
 	}()
 	if failed != nil {
@@ -83,6 +83,7 @@ func Examine(o *Options) (*report.Report, error) {
 		r.Add(report.Bad("host", report.Answers, "hang", "a file system of the host does not answer"))
 	}
 	r.Checks = slices.DeleteFunc(r.Checks, func(c report.Check) bool { return !o.wants(c.Feature) })
+	preferCause(r)
 	for i := range r.Checks {
 		words.Fill(&r.Checks[i])
 	}
@@ -119,36 +120,6 @@ func (o *Options) plan(ctx context.Context) (_ *session.Plan, failed *report.Che
 		return nil, &c
 	}
 	return &plan, nil
-}
-
-// launchFailed makes a check of a launch that failed, from what chrun printed.
-func launchFailed(ctx context.Context, err error, printed string) report.Check {
-	if ctx.Err() != nil {
-		return report.Bad("launch", report.Reachable, "hang", "chrun had no answer from the chroot's file system or from a server: "+lastLine(printed))
-	}
-	text, hint := "", ""
-	for line := range strings.Lines(printed) {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "chrun: ")
-		if h, ok := strings.CutPrefix(line, "hint: "); ok {
-			if hint == "" {
-				hint = h
-			}
-		} else if strings.HasPrefix(line, "cannot ") {
-			text = line
-		}
-	}
-	if text == "" {
-		text = lastLine(printed)
-	}
-	if text == "" {
-		text = err.Error()
-	}
-	return report.Bad("launch", report.Reachable, "launch", text, "command", hint)
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.TrimPrefix(lines[len(lines)-1], "chrun: ")
 }
 
 // chain says for each feature how far it came before the program starts.
@@ -263,7 +234,7 @@ func (o *Options) context(plan *session.Plan) *report.Context {
 		root = append([]string{"sudo"}, root...)
 	}
 	c := &report.Context{Chrun: session.Quote(words...), Root: session.Quote(append(root, "-u", "root")...)}
-	c.Host = distribution("/")
+	c.Host = hostDistribution(o.Caller.Host)
 	if plan != nil {
 		c.Distribution = distribution(plan.Tree)
 	}

@@ -50,7 +50,7 @@ func (e *NoRangeError) Error() string {
 
 // Hint names the command that adds them.
 func (e *NoRangeError) Hint() string {
-	return account.SubIDCommand(session.Quote(e.User), "/")
+	return account.SubIDCommand(session.Quote(e.User), 0, "/")
 }
 
 // Descriptors of the process inside.

@@ -45,10 +45,19 @@ func parseSubIDs(file []byte, name string, uid int) (list []Range) {
 	return list
 }
 
-// SubIDCommand is the command that gives a user, in the words of a shell, IDs that
-// nobody has in the host's files.
-func SubIDCommand(user string, host rootfs.HostPath) string {
-	first := 100000
+// SubIDCommand is the command that gives a user, in the words of a shell, IDs from first
+// on; from 0 on means IDs that nobody has in the host's files.
+func SubIDCommand(user string, first int, host rootfs.HostPath) string {
+	if first == 0 {
+		first = nextFree(host)
+	}
+	ids := fmt.Sprintf("%d-%d", first, first+65535)
+	return "sudo usermod --add-subuids " + ids + " --add-subgids " + ids + " " + user
+}
+
+// nextFree returns the first ID after those that the host's files give to somebody.
+func nextFree(host rootfs.HostPath) int {
+	first := 100000 // useradd's SUB_UID_MIN
 	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
 		data, _ := rootfs.ReadHost(host.Join(file), 64<<20, 0)
 		for line := range splitLines(data) {
@@ -58,8 +67,7 @@ func SubIDCommand(user string, host rootfs.HostPath) string {
 			}
 		}
 	}
-	ids := fmt.Sprintf("%d-%d", first, first+65535)
-	return "sudo usermod --add-subuids " + ids + " --add-subgids " + ids + " " + user
+	return first
 }
 
 // IDMap is a uid_map or gid_map (user_namespaces(7)).

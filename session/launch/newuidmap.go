@@ -143,5 +143,5 @@ func (e *mapperError) Hint() string {
 	if os.IsNotExist(e.err) {
 		return "sudo apt-get install uidmap (on Debian; elsewhere it is in the package shadow)"
 	}
-	return "give yourself subordinate ids: " + account.SubIDCommand(`"$USER"`, "/")
+	return "give yourself subordinate ids: " + account.SubIDCommand(`"$USER"`, 0, "/")
 }

@@ -19,6 +19,8 @@ type Input struct {
 	Plan    *session.Plan  // of the launch; nil if it cannot be planned
 	Chrun   string         // the program
 	Command string         // COMMAND, "" if there is none
+	// Identity is what was asked for, "" for none.
+	Identity string
 }
 
 // Check makes all checks of the host.

@@ -17,6 +17,7 @@ import (
 	"chrun/desktop"
 	"chrun/internal/cli"
 	"chrun/internal/doctor/report"
+	"chrun/session"
 	"chrun/session/rootfs"
 )
 
@@ -27,7 +28,7 @@ func checkMounts(_ context.Context, in *Input) (checks []report.Check) {
 		return nil
 	}
 	var private []string
-	for _, dir := range []string{"/run/media", "/media", "/mnt"} {
+	for _, dir := range []string{"/run/media", "/media"} {
 		if _, err := os.Lstat(dir); err != nil {
 			continue
 		}
@@ -39,20 +40,63 @@ func checkMounts(_ context.Context, in *Input) (checks []report.Check) {
 	return checks
 }
 
-// checkTree looks at the file system on which the chroot is.
+// checkTree looks whether the caller may enter the chroot, and whether programs on its
+// file system can run.
 func checkTree(_ context.Context, in *Input) []report.Check {
 	tree := string(in.tree())
-	var mount unix.Statfs_t
-	if tree == "" || unix.Statfs(tree, &mount) != nil || mount.Flags&unix.ST_NOEXEC == 0 {
+	if tree == "" {
 		return nil
 	}
-	table, _ := rootfs.ReadHost(in.Caller.Host.Join("/proc/self/mountinfo"), 0, 0)
-	real, err := filepath.EvalSymlinks(tree)
-	if err != nil {
-		real = tree
+	if closed, above := findClosed(tree); closed != "" {
+		mode, why := "a+rx", "you may not enter the chroot "+closed
+		if above {
+			mode, why = "a+x", "you may not go through "+closed
+		}
+		return []report.Check{report.Bad("launch", report.Found, "tree-closed", why, "mode", mode, "directory", session.Quote(closed))}
 	}
-	at := mountPoint(string(table), real)
-	return []report.Check{report.Bad("launch", report.Found, "noexec", at+" is mounted noexec: no program of the chroot can run", "mount", at)}
+	table, _ := rootfs.ReadHost(in.Caller.Host.Join("/proc/self/mountinfo"), 0, 0)
+	if mountPoint(string(table), tree) != tree && listed(in.Caller.Host, tree) {
+		return []report.Check{report.Bad("launch", report.Found, "not-mounted", "the file system of "+tree+" is not mounted", "mount", session.Quote(tree))}
+	}
+	var mount unix.Statfs_t
+	if unix.Statfs(tree, &mount) != nil || mount.Flags&unix.ST_NOEXEC == 0 {
+		return nil
+	}
+	if real, err := filepath.EvalSymlinks(tree); err == nil {
+		tree = real
+	}
+	at := mountPoint(string(table), tree)
+	return []report.Check{report.Bad("launch", report.Found, "noexec", at+" is mounted noexec: no program of the chroot can run", "mount", session.Quote(at))}
+}
+
+// findClosed returns the first directory on the way to a tree that the caller may not
+// enter, "" if there is none. above reports that it is not the tree itself.
+func findClosed(tree string) (dir string, above bool) {
+	for i := 1; i <= len(tree); i++ {
+		if i < len(tree) && tree[i] != '/' {
+			continue
+		}
+		dir, above = tree[:i], i < len(tree)
+		mode := uint32(unix.X_OK)
+		if !above {
+			mode |= unix.R_OK
+		}
+		if unix.Access(dir, mode) == unix.EACCES {
+			return dir, above
+		}
+	}
+	return "", false
+}
+
+// listed reports whether fstab(5) has a file system for a directory.
+func listed(host rootfs.HostPath, dir string) bool {
+	data, _ := rootfs.ReadHost(host.Join("/etc/fstab"), 0, 0)
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 1 && !strings.HasPrefix(f[0], "#") && unescape.Replace(f[1]) == dir {
+			return true
+		}
+	}
+	return false
 }
 
 // mountPoint returns where the file system of an absolute path is mounted.

@@ -82,48 +82,49 @@ func checkMapper(ctx context.Context, in *Input) []report.Check {
 		return nil
 	}
 	uids, gids := account.ReadHostSubIDs(c.Host, "/etc/subuid", c.Account), account.ReadHostSubIDs(c.Host, "/etc/subgid", c.Account)
-	found := func(fault, text string, values ...string) []report.Check {
-		check := report.Bad("host", report.Answers, fault, text, values...)
-		switch {
-		case in.needsSubIDs():
-		case fault == "mapper-refused" || fault == "mapper-mode":
-			check.Status = report.Note
-		default:
-			check = report.Absent("host", report.Answers, text)
+	owner, needed := in.subIDOwner()
+	failed := func(fault, text string, values ...string) []report.Check {
+		if !needed { // chrunctl create says so where it matters
+			return []report.Check{report.Absent("host", report.Answers, text)}
 		}
-		return []report.Check{check}
+		return []report.Check{report.Bad("host", report.Answers, fault, text, values...)}
 	}
+	command := account.SubIDCommand(session.Quote(c.Account.Name), owner, c.Host)
 	m, err := trees.NewMap(c, uids, gids)
 	if err != nil {
-		return found("no-subids", "you have no subordinate IDs in /etc/subuid and /etc/subgid", "command", account.SubIDCommand(session.Quote(c.Account.Name), c.Host))
+		return failed("no-subids", "you have no subordinate IDs in /etc/subuid and /etc/subgid", "command", command)
+	}
+	if needed && owner != 0 && !account.InRanges(uids, owner) {
+		return failed("no-subids", fmt.Sprintf("the chroot belongs to %d, which is not among your subordinate IDs", owner), "command", command)
 	}
 	for _, name := range []string{"newuidmap", "newgidmap"} {
 		file := launch.FindMapper(name)
 		if file == "" {
-			return found("no-newuidmap", name+" is missing on the host")
+			return failed("no-newuidmap", name+" is missing on the host")
 		}
 		if !isPrivileged(file) {
-			return found("mapper-mode", file+" cannot become root: it is not setuid", "program", file)
+			return failed("mapper-mode", file+" cannot become root: it is not setuid", "program", file)
 		}
 	}
 	if err := tryMap(ctx, m); err != nil {
-		return found("mapper-refused", err.Error(), "command", account.SubIDCommand(session.Quote(c.Account.Name), c.Host))
+		return failed("mapper-refused", err.Error(), "command", command)
 	}
 	return []report.Check{report.Good("host", report.Answers, "user namespaces, overlays and subordinate IDs work")}
 }
 
-// needsSubIDs reports whether the tree belongs to subordinate IDs, or whether they are
-// asked for.
-func (in *Input) needsSubIDs() bool {
+// subIDOwner returns the owner of a tree that belongs to subordinate IDs of the caller's
+// or of nobody, else 0. needed reports whether this launch needs such IDs.
+func (in *Input) subIDOwner() (owner int, needed bool) {
 	const firstSubID = 100000 // useradd's SUB_UID_MIN
+	requested := in.Identity == string(session.Subid) || in.Plan != nil && in.Plan.Identity.Kind == session.Subid
 	var st unix.Stat_t
-	switch {
-	case in.Plan != nil && in.Plan.Identity.Kind == session.Subid:
-		return true
-	case in.tree() == "" || unix.Stat(string(in.tree()), &st) != nil:
-		return false
+	if in.tree() == "" || unix.Stat(string(in.tree()), &st) != nil || st.Uid < firstSubID || int(st.Uid) == in.Caller.UID {
+		return 0, requested
 	}
-	return st.Uid >= firstSubID && int(st.Uid) != in.Caller.UID
+	if _, held := account.HolderOfUID(int(st.Uid), in.Caller.Account, in.Caller.Host); held {
+		return 0, requested
+	}
+	return int(st.Uid), true
 }
 
 // isPrivileged reports whether a program has root's rights or file capabilities, on a

@@ -21,4 +21,8 @@ var launchFaults = []Fault{
 		Why: "The chroot was made for another kind of machine. An emulator on the host can run it, slowly.", Command: "{host-install:qemu}"},
 	{ID: "noexec", Topic: launchTopic, Sees: "\"Permission denied\" for every program of a chroot.",
 		Why: "The chroot is on a file system that is mounted noexec. To keep the change, remove noexec from /etc/fstab.", Command: "sudo mount -o remount,exec {mount}"},
+	{ID: "tree-closed", Topic: launchTopic, Sees: "chrun cannot enter the chroot: permission denied.",
+		Why: "A directory, or one above it, is closed to you. This opens it to everybody; root can enter as it is.", Command: "sudo chmod {mode} {directory}"},
+	{ID: "not-mounted", Topic: launchTopic, Sees: "chrun cannot enter the chroot: no such file or directory.",
+		Why: "The chroot has a file system of its own, and that is not mounted.", Command: "sudo mount {mount}"},
 }
