@@ -65,7 +65,7 @@ func Examine(o *Options) (*report.Report, error) {
 	hostLooked := make(chan looked, 1)
 	go func() {
 		chroot, _ := o.Config.Select(o.Flags.Chroot, o.Caller.Env.Get("CHRUN_CHROOT"))
-		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan, Chrun: o.Chrun, Identity: o.Flags.Identity, Command: strings.Join(o.Flags.Command[:min(1, len(o.Flags.Command))], "")})
+		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan, Chrun: o.Chrun, Self: o.Self, Identity: o.Flags.Identity, Command: strings.Join(o.Flags.Command[:min(1, len(o.Flags.Command))], "")})
 		hostLooked <- looked{checks, o.context(plan)}
 	}()
 	if failed != nil {

@@ -18,6 +18,7 @@ type Input struct {
 	Chroot  *config.Chroot // that is asked about; nil if it cannot be chosen
 	Plan    *session.Plan  // of the launch; nil if it cannot be planned
 	Chrun   string         // the program
+	Self    string         // the program chrunctl
 	Command string         // COMMAND, "" if there is none
 	// Identity is what was asked for, "" for none.
 	Identity string

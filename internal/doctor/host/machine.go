@@ -58,6 +58,9 @@ func checkTree(_ context.Context, in *Input) []report.Check {
 	if mountPoint(string(table), tree) != tree && listed(in.Caller.Host, tree) {
 		return []report.Check{report.Bad("launch", report.Found, "not-mounted", "the file system of "+tree+" is not mounted", "mount", session.Quote(tree))}
 	}
+	if st, err := os.Lstat(tree + "/usr"); err == nil && st.IsDir() {
+		tree += "/usr" // the programs are there, perhaps on a file system of its own
+	}
 	var mount unix.Statfs_t
 	if unix.Statfs(tree, &mount) != nil || mount.Flags&unix.ST_NOEXEC == 0 {
 		return nil

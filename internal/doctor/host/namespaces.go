@@ -31,7 +31,10 @@ func checkNamespaces(_ context.Context, in *Input) []report.Check {
 		return []report.Check{report.Good("host", report.Answers, "user namespaces work")}
 	}
 	fault := suggest.NamespaceSwitch(err)
-	if fault == "" {
+	switch {
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.E2BIG):
+		fault = "no-clone3"
+	case fault == "":
 		fault = "userns-refused"
 	}
 	if in.Plan != nil && !in.Plan.Identity.HasUserNamespace() {

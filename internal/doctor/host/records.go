@@ -39,7 +39,11 @@ func checkExports(_ context.Context, in *Input) (checks []report.Check) {
 	if in.Caller.UID == 0 {
 		return nil // the menu is a user's
 	}
-	h := export.NewHost(in.Caller, in.Chrun)
+	launcher, err := export.FindLauncher(in.Self, in.Caller.Env.Get("PATH"))
+	if err != nil {
+		return nil
+	}
+	h := export.NewHost(in.Caller, launcher)
 	h.BusNameOwned = func(name string) bool { return desktop.OwnsBusName(in.Caller, name, 300*time.Millisecond) }
 	exported := h.ListExports()
 	names, err := in.Config.Names()
