@@ -79,9 +79,13 @@ func (r *room) run(asRoot bool, words ...string) result {
 	return runCommand(cmd)
 }
 
-// doctor runs chrunctl doctor as the user; sudo runs it as root.
+// doctor runs chrunctl doctor as the user. TREE and $D in words are replaced.
 func (r *room) doctor(words ...string) report.Report {
 	r.t.Helper()
+	words = slices.Clone(words)
+	for i := range words {
+		words[i] = strings.NewReplacer("TREE", r.tree, "$D", r.dir).Replace(words[i])
+	}
 	return readReport(r.t, r.run(false, append([]string{chrunctlProgram, "doctor", "--json"}, words...)...))
 }
 
@@ -136,11 +140,7 @@ type roomCase struct {
 // row to be good then.
 func (c *roomCase) check(t *testing.T, d *desk) {
 	r := d.openRoom(t, c.setup)
-	words := slices.Clone(c.words)
-	for i := range words {
-		words[i] = strings.NewReplacer("TREE", r.tree, "$D", r.dir).Replace(words[i])
-	}
-	rep := r.doctor(words...)
+	rep := r.doctor(c.words...)
 	command := wantFault(t, rep, c.row, c.fault, c.also...)
 	want := strings.NewReplacer("$D", r.dir, "USERNAME", d.User.Name).Replace(c.command)
 	if start, end, any := strings.Cut(want, "*"); command != want && (!any || !strings.HasPrefix(command, start) || !strings.HasSuffix(command, end)) {
@@ -150,7 +150,37 @@ func (c *roomCase) check(t *testing.T, d *desk) {
 		command = "sudo sh -ec " + session.Quote(c.mend)
 	}
 	r.typeLine(command)
-	if rep := r.doctor(words...); len(failures(rep)) > 0 {
+	if rep := r.doctor(c.words...); len(failures(rep)) > 0 {
 		t.Errorf("after %s:\n%s", command, strings.Join(failures(rep), "\n"))
+	}
+}
+
+// noteCase is something that a person should know, though all works.
+type noteCase struct {
+	name, setup string
+	row, fault  string
+	command     string
+	mend        string
+}
+
+// check makes what should be known, types what the doctor says, and wants it to be gone.
+func (c *noteCase) check(t *testing.T, d *desk) {
+	r := d.openRoom(t, c.setup)
+	r.env = append(slices.Clone(r.env), "PATH="+r.dir+"/bin:"+d.Getenv("PATH"))
+	words := []string{r.tree}
+	if c.fault == "export-stale" {
+		words = []string{"box"}
+	}
+	command := wantNote(t, r.doctor(words...), c.row, c.fault)
+	want := strings.ReplaceAll(c.command, "$D", r.dir)
+	if start, end, _ := strings.Cut(want, "*"); !strings.HasPrefix(command, start) || !strings.HasSuffix(command, end) {
+		t.Errorf("the command is %q, want %q", command, want)
+	}
+	if c.mend != "" {
+		command = "sudo sh -ec " + session.Quote(c.mend)
+	}
+	r.typeLine(command)
+	if check, still := find(r.doctor(words...), c.row, c.fault); still {
+		t.Errorf("after %s: %+v", command, check)
 	}
 }
