@@ -81,7 +81,7 @@ func TestInstallList(t *testing.T) {
 		}
 	}
 	profile, _ := os.ReadFile(dir + "/etc/apparmor.d/chrun")
-	if text := string(profile); !strings.Contains(text, "profile chrun /usr/bin/chrun ") || !strings.Contains(text, "userns,") || strings.Contains(text, "@PREFIX@") {
+	if text := string(profile); !strings.Contains(text, "profile chrun /usr/bin/chrun{,ctl} ") || !strings.Contains(text, "userns,") || strings.Contains(text, "@PREFIX@") {
 		t.Errorf("profile: %s", text)
 	}
 	runMake(t, "uninstall", "DESTDIR="+dir, "PREFIX=/usr")

@@ -84,6 +84,9 @@ func Examine(o *Options) (*report.Report, error) {
 	}
 	r.Checks = slices.DeleteFunc(r.Checks, func(c report.Check) bool { return !o.wants(c.Feature) })
 	preferCause(r)
+	if plan != nil && plan.Identity.HasUserNamespace() {
+		excuseNamespaces(r)
+	}
 	for i := range r.Checks {
 		words.Fill(&r.Checks[i])
 	}

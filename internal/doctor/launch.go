@@ -84,3 +84,16 @@ func preferCause(r *report.Report) {
 		r.Checks = slices.DeleteFunc(r.Checks, func(c report.Check) bool { return c.Fault == "launch" })
 	}
 }
+
+// excuseNamespaces makes a note of a user namespace that chrunctl could not make, if the
+// launch has made one: a profile of AppArmor may be for chrun only.
+func excuseNamespaces(r *report.Report) {
+	if slices.ContainsFunc(r.Checks, func(c report.Check) bool { return c.Feature == "launch" && (c.Fault == "launch" || c.Fault == "hang") }) {
+		return
+	}
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.Feature == "host" && c.Status == report.Failed && report.IsNamespaceFault(c.Fault) {
+			c.Status, c.Text = report.Note, "for chrunctl: "+c.Text+"; chrun can"
+		}
+	}
+}

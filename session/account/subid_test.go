@@ -1,6 +1,11 @@
 package account
 
-import "testing"
+import (
+	"os"
+	"testing"
+
+	"chrun/session/rootfs"
+)
 
 func TestSubIDs(t *testing.T) {
 	const file = "alice:100000:65536\nbob:200000:65536\n1500:300000:10\n\nalice:x:1\nalice:0:5\nalice:4294967290:100\nalice:1:0\nalice:500000:65536:x\n alice:400000:1 \n"
@@ -39,5 +44,28 @@ func TestIDMaps(t *testing.T) {
 		if got := m.ToInside(outside); got != inside {
 			t.Errorf("%d is %d inside, want %d", outside, got, inside)
 		}
+	}
+}
+
+// The command gives IDs that neither file gives to anybody.
+func TestSubIDCommand(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(root+"/etc", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const none, used = "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 me", "sudo usermod --add-subuids 231072-296607 --add-subgids 231072-296607 me"
+	if got := SubIDCommand("me", 0, rootfs.HostPath(root)); got != none {
+		t.Error(got)
+	}
+	for file, text := range map[string]string{"subuid": "a:100000:65536\nnonsense\n", "subgid": "a:100000:65536\n7:165536:65536\n"} {
+		if err := os.WriteFile(root+"/etc/"+file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := SubIDCommand("me", 0, rootfs.HostPath(root)); got != used {
+		t.Error(got)
+	}
+	if got := SubIDCommand("me", 100000, rootfs.HostPath(root)); got != none {
+		t.Error(got)
 	}
 }

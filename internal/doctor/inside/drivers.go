@@ -10,6 +10,8 @@ import (
 
 // drivers are those of a chroot.
 type drivers struct {
+	libraries *libraries
+
 	mesa     map[elf.Class][]string // names of DRI drivers
 	gallium  map[elf.Class]bool     // Mesa 24.2 and newer: all of them in one library
 	vulkan   []string
@@ -33,7 +35,7 @@ func (l nvidiaLibrary) bits() string {
 
 // findDrivers looks where the loaders of OpenGL and Vulkan look.
 func findDrivers(l *libraries) *drivers {
-	d := &drivers{mesa: map[elf.Class][]string{}, gallium: map[elf.Class]bool{}}
+	d := &drivers{libraries: l, mesa: map[elf.Class][]string{}, gallium: map[elf.Class]bool{}}
 	class := elf.ELFCLASS64
 	if f, err := readELF("/lib/ld-linux.so.2"); err == nil && f.class == elf.ELFCLASS32 {
 		d.loader32 = readsELF("/lib64/ld-linux-x86-64.so.2")
@@ -47,14 +49,14 @@ func findDrivers(l *libraries) *drivers {
 		d.findNvidia(path.Join(dir, "nvidia/current"))
 	}
 	for _, dir := range []string{"/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"} {
-		for _, library := range d.readNames(dir, l, class) {
+		for _, library := range d.readNames(dir, class) {
 			if name := strings.TrimPrefix(strings.TrimSuffix(path.Base(library), ".so"), "libvulkan_"); name != "lvp" {
 				d.vulkan = append(d.vulkan, name)
 			}
 		}
 	}
 	for _, dir := range []string{"/etc/glvnd/egl_vendor.d", "/usr/share/glvnd/egl_vendor.d"} {
-		d.readNames(dir, l, class)
+		d.readNames(dir, class)
 	}
 	return d
 }
@@ -63,16 +65,16 @@ func readsELF(file string) bool { _, err := readELF(file); return err == nil }
 
 // findMesa looks for Mesa's drivers in a directory of libraries.
 func (d *drivers) findMesa(dir string) {
-	for _, name := range listDirectory(path.Join(dir, "dri"), 200) {
+	for _, name := range d.libraries.list(path.Join(dir, "dri")) {
 		if driver, ok := strings.CutSuffix(name, "_dri.so"); ok {
-			if f, err := readELF(path.Join(dir, "dri", name)); err == nil && !slices.Contains(d.mesa[f.class], driver) {
+			if f, err := d.libraries.read(path.Join(dir, "dri", name)); err == nil && !slices.Contains(d.mesa[f.class], driver) {
 				d.mesa[f.class] = append(d.mesa[f.class], driver)
 			}
 		}
 	}
-	for _, name := range listDirectory(dir, 20000) {
+	for _, name := range d.libraries.list(dir) {
 		if strings.HasPrefix(name, "libgallium-") && strings.HasSuffix(name, ".so") {
-			if f, err := readELF(path.Join(dir, name)); err == nil {
+			if f, err := d.libraries.read(path.Join(dir, name)); err == nil {
 				d.gallium[f.class] = true
 			}
 		}
@@ -81,12 +83,12 @@ func (d *drivers) findMesa(dir string) {
 
 // findNvidia looks for NVIDIA's libraries, which have the version in their names.
 func (d *drivers) findNvidia(dir string) {
-	for _, name := range listDirectory(dir, 20000) {
+	for _, name := range d.libraries.list(dir) {
 		version, ok := strings.CutPrefix(name, "libnvidia-glcore.so.")
 		if !ok || !strings.Contains(version, ".") || len(version) > 30 {
 			continue
 		}
-		if f, err := readELF(path.Join(dir, name)); err == nil {
+		if f, err := d.libraries.read(path.Join(dir, name)); err == nil {
 			l := nvidiaLibrary{version, f.class == elf.ELFCLASS32}
 			if !slices.Contains(d.nvidia, l) {
 				d.nvidia = append(d.nvidia, l)
@@ -97,7 +99,7 @@ func (d *drivers) findNvidia(dir string) {
 
 // readNames returns the libraries that the files of a directory name, as the loaders of
 // Vulkan and of EGL read them. What is missing is noted.
-func (d *drivers) readNames(dir string, l *libraries, class elf.Class) (found []string) {
+func (d *drivers) readNames(dir string, class elf.Class) (found []string) {
 	for _, name := range listDirectory(dir, 100) {
 		var file struct {
 			ICD struct {
@@ -113,9 +115,9 @@ func (d *drivers) readNames(dir string, l *libraries, class elf.Class) (found []
 			library = path.Join(dir, library)
 		}
 		switch {
-		case l.has(library, class):
+		case d.libraries.has(library, class):
 			found = append(found, library)
-		case !l.has(library, elf.ELFCLASS32):
+		case !d.libraries.has(library, elf.ELFCLASS32):
 			d.broken = append(d.broken, path.Join(dir, name))
 		}
 	}

@@ -12,11 +12,30 @@ import (
 type libraries struct {
 	dirs   []string
 	cache  []byte // ld.so.cache
-	opened int
+	opened int    // files
+	listed int    // names
 }
 
-// maxLibraries is how many files are looked at; a hostile chroot could have more.
-const maxLibraries = 2000
+// Limits of what is looked at; a hostile chroot could have more.
+const (
+	maxOpened = 10000
+	maxListed = 100000
+)
+
+// read reads an ELF file.
+func (l *libraries) read(file string) (*elfFile, error) {
+	if l.opened++; l.opened > maxOpened {
+		return nil, errNotELF
+	}
+	return readELF(file)
+}
+
+// list returns the names in a directory.
+func (l *libraries) list(dir string) []string {
+	names := listDirectory(dir, max(maxListed-l.listed, 1))
+	l.listed += len(names)
+	return names
+}
 
 func newLibraries(in *Input) *libraries {
 	l := &libraries{}
@@ -36,15 +55,18 @@ func newLibraries(in *Input) *libraries {
 }
 
 func (l *libraries) addDir(dir string) {
-	if path.IsAbs(dir) && !slices.Contains(l.dirs, dir) && len(l.dirs) < 200 && listDirectory(dir, 1) != nil {
+	if path.IsAbs(dir) && !slices.Contains(l.dirs, dir) && len(l.dirs) < 64 && listDirectory(dir, 1) != nil {
 		l.dirs = append(l.dirs, dir)
 	}
 }
 
 // readConfig reads the directories in ld.so.conf and the files that it includes.
 func (l *libraries) readConfig(file string, depth int) {
+	if l.opened++; l.opened > 200 || depth > 2 {
+		return
+	}
 	data, err := readRegular(file, 64<<10)
-	if err != nil || depth > 2 {
+	if err != nil {
 		return
 	}
 	for line := range strings.Lines(string(data)) {
@@ -75,11 +97,8 @@ func (l *libraries) find(name string, class elf.Class, first []string) (string, 
 		first, name = []string{path.Dir(name)}, path.Base(name)
 	}
 	for _, dir := range slices.Concat(first, l.dirs) {
-		if l.opened++; l.opened > maxLibraries*20 {
-			break
-		}
 		file := path.Join(dir, name)
-		if f, err := readELF(file); err == nil && f.class == class {
+		if f, err := l.read(file); err == nil && f.class == class {
 			return file, f
 		}
 	}
@@ -100,7 +119,7 @@ func (l *libraries) missing(f *elfFile) (missing []string, count int) {
 		next := pending[0]
 		pending = pending[1:]
 		for _, name := range next.needed {
-			if seen[name] || len(seen) > maxLibraries {
+			if seen[name] || len(seen) > 2000 {
 				continue
 			}
 			seen[name] = true

@@ -6,6 +6,12 @@ const (
 	recordsTopic    = "Menus and what was left behind"
 )
 
+// IsNamespaceFault reports whether a fault says that user namespaces cannot be made.
+func IsNamespaceFault(id string) bool {
+	f, ok := FindFault(id)
+	return ok && f.Topic == namespacesTopic
+}
+
 var hostFaults = []Fault{
 	{ID: "kernel.unprivileged_userns_clone", Topic: namespacesTopic, Sees: "chrun cannot make a user namespace, or a browser says \"No usable sandbox\".",
 		Why:     "A switch of this kernel keeps users from making user namespaces. To keep the change, write it to a file in /etc/sysctl.d.",
