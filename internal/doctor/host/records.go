@@ -62,7 +62,7 @@ func checkExports(_ context.Context, in *Input) (checks []report.Check) {
 	case err != nil:
 		return append(checks, report.Bad("records", report.Found, "export-broken", err.Error(), "name", session.Quote(in.name())))
 	case changes > 0:
-		return append(checks, report.Notice("records", report.Found, "export-stale", fmt.Sprintf("the menu no longer matches the chroot: %d files differ", changes), "name", session.Quote(in.name())))
+		return append(checks, report.Notice("records", report.Found, "export-stale", fmt.Sprintf("the menu no longer matches the chroot (files to change: %d)", changes), "name", session.Quote(in.name())))
 	}
 	return append(checks, report.Good("records", report.Found, "the menu matches the chroot"))
 }

@@ -30,7 +30,7 @@ func FindFault(id string) (Fault, bool) {
 }
 
 // Faults is the table of all faults, by topic.
-var Faults = slices.Concat(launchFaults, windowFaults, soundFaults, busFaults, graphicsFaults, textFaults, fileFaults, hostFaults)
+var Faults = slices.Concat(launchFaults, menuFaults, windowFaults, soundFaults, busFaults, graphicsFaults, textFaults, fileFaults, hostFaults)
 
 // Context is what commands are made of.
 type Context struct {
