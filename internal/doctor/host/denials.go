@@ -79,7 +79,10 @@ func checkDenials(ctx context.Context, in *Input) []report.Check {
 	case last.module == "AppArmor" && last.profile == "unprivileged_userns":
 		return nil // the check of user namespaces names the switch
 	}
-	text := fmt.Sprintf("%s has refused %s %d times since the start, last %s %s", last.module, last.program, count, last.target, last.name)
+	text := fmt.Sprintf("%s refuses %s: %s %s", last.module, last.program, last.target, last.name)
+	if count > 1 {
+		text += fmt.Sprintf(" (%d refusals since the start)", count)
+	}
 	if last.module == "AppArmor" {
 		return []report.Check{report.Notice("host", report.Allowed, "apparmor-denied", strings.TrimSpace(text), "profile", session.Quote(last.profile))}
 	}

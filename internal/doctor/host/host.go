@@ -5,6 +5,7 @@ package host
 
 import (
 	"context"
+	"slices"
 
 	"chrun/internal/doctor/report"
 	"chrun/session"
@@ -34,6 +35,9 @@ func Check(ctx context.Context, in *Input) (checks []report.Check) {
 			break
 		}
 		checks = append(checks, check(ctx, in)...)
+	}
+	if !slices.ContainsFunc(checks, func(c report.Check) bool { return c.Feature == "records" }) {
+		checks = append(checks, report.Good("records", report.Found, "nothing was left behind"))
 	}
 	return checks
 }

@@ -106,7 +106,7 @@ func checkMapper(ctx context.Context, in *Input) []report.Check {
 			return failed("no-newuidmap", name+" is missing on the host")
 		}
 		if !isPrivileged(file) {
-			return failed("mapper-mode", file+" cannot become root: it is not setuid", "program", file)
+			return failed("mapper-mode", file+" cannot become root: it is not setuid", "program", session.Quote(file))
 		}
 	}
 	if err := tryMap(ctx, m); err != nil {

@@ -26,13 +26,25 @@ func probeGPU(_ context.Context, in *Input, add func(...report.Check)) {
 		add(report.Notice("gpu", report.Answers, "gpu-software", "LIBGL_ALWAYS_SOFTWARE="+value+" turns the hardware off"))
 	}
 	drivers := findDrivers(newLibraries(in))
+	var good []string // one line for all
 	for _, node := range in.GPU {
-		add(checkNode(node, in, drivers)...)
+		if c := checkNode(node, in, drivers); c.Status == report.OK {
+			good = append(good, c.Text)
+		} else {
+			add(c)
+		}
 	}
 	if in.NvidiaHost != "" {
-		add(checkNvidia(in.NvidiaHost, drivers)...)
+		if bad := checkNvidia(in.NvidiaHost, drivers); len(bad) > 0 {
+			add(bad...)
+		} else {
+			good = append(good, "NVIDIA "+in.NvidiaHost+" on both sides")
+		}
 	}
-	for _, name := range drivers.broken {
+	if len(good) > 0 {
+		add(report.Good("gpu", report.Answers, strings.Join(good, "; ")))
+	}
+	for _, name := range drivers.broken[:min(len(drivers.broken), 3)] {
 		add(report.Notice("gpu", report.Answers, "gpu-broken", name+" names a library that is not in the chroot"))
 	}
 	if drivers.loader32 && drivers.has64() && !drivers.has32() {
@@ -41,42 +53,42 @@ func probeGPU(_ context.Context, in *Input, add func(...report.Check)) {
 }
 
 // checkNode opens one node and says who draws with it.
-func checkNode(node Node, in *Input, drivers *drivers) []report.Check {
+func checkNode(node Node, in *Input, drivers *drivers) report.Check {
 	name := path.Base(node.Path)
 	sys := "/sys/class/drm/" + name + "/device"
 	driver := linkName(sys + "/driver")
 	if state, err := readRegular(sys+"/power/runtime_status", 64); err == nil && strings.TrimSpace(string(state)) == "suspended" {
-		return []report.Check{report.Good("gpu", report.Reachable, name+" sleeps ("+driver+"); it was not woken")}
+		return report.Good("gpu", report.Reachable, name+" sleeps ("+driver+"); it was not woken")
 	}
 	if path.Dir(node.Path) != "/dev/dri" { // NVIDIA's: opening it may wake the hardware
 		if err := unix.Access(node.Path, unix.R_OK|unix.W_OK); err != nil {
-			return []report.Check{explainNode(node, in, err)}
+			return explainNode(node, in, err)
 		}
-		return nil
+		return report.Good("gpu", report.Reachable, name+" can be used")
 	}
 	fd, err := unix.Open(node.Path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if err != nil {
-		return []report.Check{explainNode(node, in, err)}
+		return explainNode(node, in, err)
 	}
 	defer unix.Close(fd)
 	if name := driverOf(fd); name != "" {
 		driver = name
 	}
 	if driver == "" {
-		return []report.Check{report.Good("gpu", report.Reachable, name+" can be opened")}
+		return report.Good("gpu", report.Reachable, name+" can be opened")
 	}
 	if driver == "nvidia" || driver == "nvidia-drm" {
-		return []report.Check{report.Good("gpu", report.Reachable, name+" can be opened (NVIDIA)")}
+		return report.Good("gpu", report.Reachable, name+" can be opened (NVIDIA)")
 	}
 	mesa := drivers.mesaFor(driver)
 	if mesa == "" {
-		return []report.Check{report.Notice("gpu", report.Answers, "gpu-no-driver", fmt.Sprintf("the chroot has no driver for %s (%s): the processor draws", name, driver))}
+		return report.Notice("gpu", report.Answers, "gpu-no-driver", fmt.Sprintf("the chroot has no driver for %s (%s): the processor draws", name, driver))
 	}
 	text := fmt.Sprintf("%s (%s): %s", name, driver, mesa)
 	if v := drivers.vulkanFor(driver); v != "" {
 		text += ", Vulkan " + v
 	}
-	return []report.Check{report.Good("gpu", report.Answers, text)}
+	return report.Good("gpu", report.Answers, text)
 }
 
 // explainNode says why a node cannot be opened.
@@ -142,9 +154,6 @@ func checkNvidia(version string, d *drivers) (checks []report.Check) {
 	}
 	if d.loader32 && !slices.ContainsFunc(d.nvidia, func(l nvidiaLibrary) bool { return l.is32 }) {
 		checks = append(checks, report.Notice("gpu", report.Answers, "nvidia-32bit", "32-bit programs have no NVIDIA libraries", "version", version))
-	}
-	if len(checks) == 0 {
-		checks = append(checks, report.Good("gpu", report.Answers, "NVIDIA "+version+" on both sides"))
 	}
 	return checks
 }
