@@ -157,6 +157,19 @@ func (a address) socket() (session.HostPath, bool) {
 	return "", false
 }
 
+// SocketIn returns the first socket in a list of addresses: a path, or "@" and an
+// abstract name. It returns "" if there is none.
+func SocketIn(list string) string {
+	for _, a := range parseAddresses(list) {
+		if p := a.get("path"); p != "" {
+			return p
+		} else if name := a.get("abstract"); name != "" {
+			return "@" + name
+		}
+	}
+	return ""
+}
+
 // joinAddresses formats addresses as a list.
 func joinAddresses(addresses []address) string {
 	list := make([]string, len(addresses))

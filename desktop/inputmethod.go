@@ -102,10 +102,17 @@ var inputToolkits = []inputToolkit{
 
 var qtVariables = []string{"QT_IM_MODULES", "QT_IM_MODULE"}
 
-// findMissingModules lists the toolkits of the chroot that have no module for the
+// MissingModule is a toolkit of the chroot without a module for the input method.
+type MissingModule struct {
+	Toolkit string // "GTK 3"
+	Method  string // "ibus" or "fcitx"
+	Package string // of Debian, that has the module
+}
+
+// FindMissingModules lists the toolkits of the chroot that have no module for the
 // person's input method, and the packages to install: without a module nobody can
 // type Chinese there. It reads the tree only if a variable names an input method.
-func findMissingModules(root *rootfs.Root, env session.Environ) (notes []string) {
+func FindMissingModules(root *rootfs.Root, env session.Environ) (missing []MissingModule) {
 	for _, tk := range inputToolkits {
 		var method string
 		for _, v := range tk.variables {
@@ -119,8 +126,15 @@ func findMissingModules(root *rootfs.Root, env session.Environ) (notes []string)
 			continue
 		}
 		if !(plugin{dirs: []session.Path{tk.dir}}).hasLibrary(root, method) {
-			notes = append(notes, fmt.Sprintf("the chroot's %s has no module for the input method %s: install it in the chroot (on Debian: %s)", tk.name, method, tk.packages[method]))
+			missing = append(missing, MissingModule{tk.name, method, tk.packages[method]})
 		}
+	}
+	return missing
+}
+
+func findMissingModules(root *rootfs.Root, env session.Environ) (notes []string) {
+	for _, m := range FindMissingModules(root, env) {
+		notes = append(notes, fmt.Sprintf("the chroot's %s has no module for the input method %s: install it in the chroot (on Debian: %s)", m.Toolkit, m.Method, m.Package))
 	}
 	return notes
 }

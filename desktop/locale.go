@@ -100,10 +100,15 @@ func chooseLocales(root *rootfs.Root, env session.Environ) (vars []session.Var, 
 	return vars, chosen, missing
 }
 
-// localeCommand returns the command that makes a missing locale, as the end of a
-// message, if the chroot has localedef of glibc and the source of the locale,
-// which is in a separate package in Debian.
-func localeCommand(root *rootfs.Root, name string) string {
+// MissingLocales lists the locales that variables name and the chroot does not have.
+func MissingLocales(root *rootfs.Root, env session.Environ) []string {
+	_, _, missing := chooseLocales(root, env)
+	return missing
+}
+
+// LocaleSource returns the source of which localedef of the chroot can make a locale,
+// or "". In Debian it is in a separate package.
+func LocaleSource(root *rootfs.Root, name string) string {
 	source, codeset, _ := strings.Cut(name, ".")
 	codeset, modifier, ok := strings.Cut(codeset, "@")
 	if ok {
@@ -111,6 +116,16 @@ func localeCommand(root *rootfs.Root, name string) string {
 	}
 	if strings.ToLower(strings.ReplaceAll(codeset, "-", "")) != "utf8" || strings.Contains(name, "/") ||
 		!root.Exists("/usr/bin/localedef") || !root.Exists(session.Path("/usr/share/i18n/locales").Join(source)) {
+		return ""
+	}
+	return source
+}
+
+// localeCommand returns the command that makes a missing locale, as the end of a
+// message, if that is possible.
+func localeCommand(root *rootfs.Root, name string) string {
+	source := LocaleSource(root, name)
+	if source == "" {
 		return ""
 	}
 	command := []string{"sudo", "chrun", "-c", string(root.Dir()), "-u", "root", "localedef", "-i", source, "-f", "UTF-8", name}

@@ -73,12 +73,8 @@ func OwnsBusName(c *session.Caller, name string, limit time.Duration) bool {
 func BusSocket(c *session.Caller) string {
 	share := detectSessionBus(&session.Facts{Caller: c, Allowed: func(string) bool { return true }})
 	for _, v := range share.Env {
-		for _, a := range parseAddresses(v.Value) {
-			if p := a.get("path"); p != "" {
-				return p
-			} else if name := a.get("abstract"); name != "" {
-				return "@" + name
-			}
+		if socket := SocketIn(v.Value); socket != "" {
+			return socket
 		}
 	}
 	return ""

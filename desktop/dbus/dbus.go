@@ -31,6 +31,9 @@ type (
 	Variant    = dbus.Variant
 )
 
+// NoAutoStart is the flag of a call that must not start the service it is for.
+const NoAutoStart = dbus.FlagNoAutoStart
+
 // MakeVariant wraps a value for an argument of the type "v".
 func MakeVariant(v any) Variant { return dbus.MakeVariant(v) }
 

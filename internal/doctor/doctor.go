@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -198,7 +199,8 @@ func readEvents(out *limited) (checks []report.Check, begun bool) {
 
 // input is what the part inside is told.
 func (o *Options) input(plan *session.Plan) *inside.Input {
-	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME"), Tree: string(plan.Tree), User: o.Caller.Account.Name}
+	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME"), Tree: string(plan.Tree), User: o.Caller.Account.Name,
+		MachineID: o.Caller.MachineID(), HomeHost: homeOnHost(plan), Caller: chosenVariables(o.Caller.Env)}
 	for _, row := range Order() {
 		if o.wants(row) {
 			in.Features = append(in.Features, row)
@@ -210,6 +212,9 @@ func (o *Options) input(plan *session.Plan) *inside.Input {
 		}
 		if f.Feature == "devices" && !f.Denied {
 			in.Devices = host.ListDevices(o.Caller)
+		}
+		if f.Denied {
+			in.Denied = append(in.Denied, f.Feature)
 		}
 		if f.Shared {
 			in.Shared = append(in.Shared, f.Feature)
@@ -229,6 +234,39 @@ func (o *Options) input(plan *session.Plan) *inside.Input {
 		}
 	}
 	return in
+}
+
+// chosenVariables are the variables of the caller that chrun may have changed, and that
+// the part inside looks at.
+func chosenVariables(env session.Environ) (chosen session.Environ) {
+	for _, kv := range env {
+		switch name, _, _ := strings.Cut(kv, "="); name {
+		case "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK", "GTK_IM_MODULE", "QT_IM_MODULE", "QT_IM_MODULES", "XMODIFIERS", "LANG", "LANGUAGE", "TZ", "TERM":
+			chosen = append(chosen, kv)
+		default:
+			if strings.HasPrefix(name, "LC_") {
+				chosen = append(chosen, kv)
+			}
+		}
+	}
+	return chosen
+}
+
+// homeOnHost returns where the host has the home of the program, "" if it has none.
+func homeOnHost(plan *session.Plan) (host string) {
+	home, at := session.Path(plan.Env.Get("HOME")), ""
+	for _, m := range plan.Mounts {
+		if dest := string(m.Dest); home.IsBelow(m.Dest) && len(dest) >= len(at) {
+			at, host = dest, ""
+			switch rest := strings.TrimPrefix(string(home), dest); m.Kind {
+			case session.FromHost:
+				host = path.Join(m.Source, rest)
+			case session.FromTree:
+				host = path.Join(string(plan.Tree), m.Source, rest)
+			}
+		}
+	}
+	return host
 }
 
 // context is what the commands that mend something are made of.

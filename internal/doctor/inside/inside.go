@@ -35,6 +35,11 @@ type Input struct {
 	// NvidiaHost is the version of the host's NVIDIA driver, "" if there is none.
 	NvidiaHost string
 
+	Denied    []string        // the features that the person does not want
+	Caller    session.Environ // some variables outside
+	MachineID string          // the host's, "" if it has none
+	HomeHost  string          // Home on the host, "" if the host has none
+
 	Env session.Environ `json:"-"` // of the program
 }
 
@@ -52,6 +57,9 @@ type Node struct {
 
 // shares reports whether the launch shares something of a feature.
 func (in *Input) shares(feature string) bool { return slices.Contains(in.Shared, feature) }
+
+// denies reports whether the person does not want a feature.
+func (in *Input) denies(feature string) bool { return slices.Contains(in.Denied, feature) }
 
 // Event is one line of the answer. Probe begins, with Check nil; makes checks; ends.
 type Event struct {

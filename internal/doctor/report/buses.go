@@ -1,3 +1,65 @@
 package report
 
-var busFaults = []Fault{}
+const (
+	busTopic    = "Notifications, portals and the tray"
+	filesTopic  = "Files and media" // also of hostFaults
+	agentsTopic = "Keys, smart cards and printers"
+)
+
+var busFaults = []Fault{
+	{ID: "bus-stale", Topic: busTopic, Sees: "No notifications, no tray icon, no dark style; programs warn \"Failed to connect to the bus\".",
+		Why: "DBUS_SESSION_BUS_ADDRESS names a session bus that does not run any more, as in an old tmux. Log in again, or start a bus for one command.", Command: "dbus-run-session {chrun}"},
+	{ID: "bus-moved", Topic: busTopic, Sees: "Programs of the host say \"Failed to connect to the bus\"; those of the chroot work.",
+		Why: "DBUS_SESSION_BUS_ADDRESS is stale. chrun has found the bus itself; programs of the host may not.", Command: "export DBUS_SESSION_BUS_ADDRESS={address}"},
+	{ID: "bus-foreign", Topic: busTopic, Sees: "Programs warn \"Failed to connect to the bus: Operation not permitted\", after su or sudo.",
+		Why: "DBUS_SESSION_BUS_ADDRESS is another user's. A session bus accepts only programs of its own user.", Command: "export DBUS_SESSION_BUS_ADDRESS=unix:path=$XDG_RUNTIME_DIR/bus"},
+	{ID: "bus-gone", Topic: busTopic, Sees: "Programs warn \"Failed to connect to the bus: No such file or directory\".",
+		Why: "The session bus has ended, or its socket was removed. Log out and in again, or start a bus for one command.", Command: "dbus-run-session {chrun}"},
+	{ID: "bus-hang", Topic: busTopic, Sees: "Every graphical program takes half a minute to start, or never does.",
+		Why: "The session bus accepts connections and does not answer. Log out and in again; until then, this starts a bus for one command.", Command: "dbus-run-session {chrun}"},
+	{ID: "bus-refused", Topic: busTopic, Sees: "Programs warn \"Failed to connect to the bus\".",
+		Why: "The session bus closes the connection, as when it has too many already. Log out and in again.", Command: "dbus-run-session {chrun}"},
+	{ID: "system-bus-gone", Topic: busTopic, Sees: "Programs do not know whether the machine is online or on battery.",
+		Why: "The system bus of the host does not run.", Command: "sudo systemctl start dbus"},
+	{ID: "system-bus-hang", Topic: busTopic, Sees: "Programs start late, and do not know whether the machine is online.",
+		Why: "The system bus of the host accepts connections and does not answer. Restarting it ends the session, so restart the machine.", Command: "sudo systemctl reboot"},
+	{ID: "system-bus-refused", Topic: busTopic, Sees: "Programs do not know whether the machine is online or on battery.",
+		Why: "The system bus of the host refuses the connection. Its log says why.", Command: "sudo journalctl -b -u dbus"},
+	{ID: "portal-hang", Topic: busTopic, Sees: "GTK programs take 25 seconds to start.",
+		Why: "The desktop's portal runs and does not answer. This starts it again.", Command: "systemctl --user restart xdg-desktop-portal"},
+	{ID: "portal-empty", Topic: busTopic, Sees: "A program opens no file dialog, or does not follow the dark style.",
+		Why: "The desktop's portal runs, but has no backend for that.", Command: "{host-install:portal}"},
+	{ID: "portal-path", Topic: busTopic, Sees: "A file dialog shows folders that the program then cannot open.",
+		Why: "The dialog is the host's portal and shows the host's folders. Those that are not shared can be added for a launch; GTK_USE_PORTAL=0 gives the program's own dialog.", Command: "{chrun} --bind=/mnt"},
+	{ID: "notifications-hang", Topic: busTopic, Sees: "A program hangs when it wants to show a notification.",
+		Why: "The program of the desktop that shows notifications does not answer. This ends it; the next notification starts it again.", Command: "kill {pid}"},
+	{ID: "no-tray", Topic: busTopic, Sees: "A program has no icon in the tray.",
+		Why: "The desktop has no tray: GNOME needs an extension for it, sway and others a bar with a tray. This says whether one runs.", Command: "busctl --user status org.kde.StatusNotifierWatcher"},
+	{ID: "notification-icon", Topic: busTopic, Sees: "Notifications of a program have no icon or no name.",
+		Why: "The desktop looks for the program's menu entry, which must be exported.", Command: "chrunctl export {name} {app}"},
+	{ID: "accessibility-hang", Topic: busTopic, Sees: "Programs warn \"Couldn't connect to accessibility bus\", or start late.",
+		Why: "The bus of screen readers was started and does not answer. Without a screen reader, programs need none.", Command: "{chrun} --deny=accessibility"},
+	{ID: "no-opener", Topic: busTopic, Sees: "A link that you click in a program of the chroot does not open.",
+		Why: "The opener of this launch cannot be run, often because chrun was updated while the program ran. Start the program again.", Command: "{chrun}"},
+	{ID: "host-link", Topic: busTopic, Sees: "A link on the host does not open in the browser of the chroot.",
+		Why: "The host knows no menu entry of the chroot for links. This makes the browser the default.", Command: "xdg-settings set default-web-browser {entry}"},
+	{ID: "pkexec", Topic: busTopic, Sees: "pkexec and administration tools fail: \"Not authorized\", or no question for the password.",
+		Why: "polkit on the host decides about programs of the host. Inside, become root before.", Command: "{root}"},
+
+	{ID: "ssh-agent-stale", Topic: agentsTopic, Sees: "ssh and git ask for the passphrase again and again.",
+		Why: "SSH_AUTH_SOCK names an agent that does not run any more. This starts one for this terminal.", Command: "eval \"$(ssh-agent)\""},
+	{ID: "ssh-agent-failed", Topic: agentsTopic, Sees: "ssh and git hang, or say \"communication with agent failed\".",
+		Why: "The agent at SSH_AUTH_SOCK does not answer. This starts another for this terminal.", Command: "eval \"$(ssh-agent)\""},
+	{ID: "gpg-agent-failed", Topic: agentsTopic, Sees: "gpg hangs, or says \"no gpg-agent running in this session\".",
+		Why: "The host's gpg-agent does not answer. gpg starts it again.", Command: "gpgconf --kill gpg-agent"},
+	{ID: "gpg-version", Topic: agentsTopic, Sees: "gpg warns \"server 'gpg-agent' is older than us\".",
+		Why: "The chroot's gpg is newer than the host's gpg-agent, which it uses. It works; without the warning it starts its own.", Command: "{chrun} --deny=agents"},
+	{ID: "cups-failed", Topic: agentsTopic, Sees: "The print dialog shows no printers, or opens late.",
+		Why: "The print server does not answer. CUPS_SERVER or client.conf may name an old one.", Command: "sudo systemctl restart cups"},
+	{ID: "pcscd-failed", Topic: agentsTopic, Sees: "Smart cards and security keys are not found: \"Access denied\" or \"No service\".",
+		Why: "The host's pcscd refuses you or hangs: polkit allows only the session on the screen, not ssh. This starts it again.", Command: "sudo systemctl restart pcscd"},
+	{ID: "pcscd-version", Topic: agentsTopic, Sees: "Smart cards are not found, though they are on the host: \"Service not available\".",
+		Why: "The host's pcscd speaks another protocol than the library in the chroot. Update the host's.", Command: "{host-install:pcscd}"},
+	{ID: "no-pcsclite", Topic: agentsTopic, Sees: "Smart cards are not found inside, though they are on the host.",
+		Why: "The chroot lacks the library that speaks to pcscd.", Command: "{install:pcsclite}"},
+}

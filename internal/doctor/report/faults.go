@@ -15,7 +15,8 @@ type Fault struct {
 	Sees, Why string
 	// Command mends it. It may contain {chrun}, the command line up to COMMAND;
 	// {root}, the same as root inside; {install:PACKAGE}, the command that installs a
-	// package of Packages, {host-install:PACKAGE} the same on the host; and the values of a Check. A person reads it in the
+	// package of Packages, {host-install:PACKAGE} the same on the host; {install-all},
+	// the same for the packages that a Check names; and the values of a Check. A person reads it in the
 	// documentation with these names in capitals.
 	Command string
 }
@@ -79,6 +80,10 @@ func (c *Context) expand(command string, values map[string]string) string {
 				return ""
 			}
 			value = "sudo " + installers[c.Host] + " " + value
+		case name == "install-all":
+			if value, known = c.installAll(values["packages"]); !known {
+				return ""
+			}
 		case name == "chrun":
 			value = c.Chrun
 		case name == "root":
@@ -98,6 +103,22 @@ func (c *Context) installLine(what string) (string, bool) {
 		return "", false
 	}
 	return fmt.Sprintf("%s %s %s", c.Root, install, name), true
+}
+
+// installAll is the command that installs several packages in the chroot. Their names,
+// of Packages, are separated by blanks.
+func (c *Context) installAll(names string) (string, bool) {
+	var list []string
+	for _, what := range strings.Fields(names) {
+		if name := packages[what][c.Distribution]; name != "" && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	if names == "" {
+		list = []string{"PACKAGE"} // in the documentation
+	}
+	install := installers[c.Distribution]
+	return fmt.Sprintf("%s %s %s", c.Root, install, strings.Join(list, " ")), install != "" && len(list) > 0
 }
 
 // installers are the package managers by distribution (os-release(5), ID).

@@ -1,3 +1,45 @@
 package report
 
-var fileFaults = []Fault{}
+var fileFaults = []Fault{
+	{ID: "no-home", Topic: filesTopic, Sees: "\"Could not create directory\", or a program forgets its settings.",
+		Why: "The account has no home directory in the chroot. This makes it.", Command: "sudo install -d -o {user} {home}"},
+	{ID: "home-full", Topic: filesTopic, Sees: "\"No space left on device\", a program forgets its settings, or a browser loses its tabs.",
+		Why: "The disk with your home is full. This shows what is large; ~/.cache may be emptied.", Command: "du -xh -d 1 {home} | sort -h"},
+	{ID: "home-read-only", Topic: filesTopic, Sees: "\"Read-only file system\" when a program saves something.",
+		Why: "The file system with the home cannot be written: it was mounted so, or has errors.", Command: "sudo mount -o remount,rw \"$(findmnt -n -o TARGET -T {home})\""},
+	{ID: "home-mode", Topic: filesTopic, Sees: "\"Permission denied\" when a program saves its settings.",
+		Why: "The mode of your home directory keeps you from writing to it.", Command: "chmod u+rwx {home}"},
+	{ID: "home-closed", Topic: filesTopic, Sees: "\"Permission denied\" when a program saves its settings.",
+		Why: "The home directory belongs to somebody else, often to root after sudo.", Command: "sudo chown {user} {home}"},
+	{ID: "profile", Topic: filesTopic, Sees: "A browser says that its profile is of a newer version, or that it runs already.",
+		Why: "Two versions of the program share one home. With a home of its own, each chroot has its own settings.", Command: "{chrun} --home=private"},
+	{ID: "documents-differ", Topic: filesTopic, Sees: "A file that a program saves is not found on the host.",
+		Why: "A folder was replaced while the doctor looked, or the chroot has another at its place. This lists what is shared.", Command: "{chrun} --dry-run"},
+	{ID: "documents-closed", Topic: filesTopic, Sees: "\"Permission denied\" for a folder of your home.",
+		Why: "The account inside is not yours and has no access to the folder. Other accounts have a home of their own.", Command: "{chrun} --home=private"},
+	{ID: "tmp-full", Topic: filesTopic, Sees: "\"No space left on device\", though the disk with your home has room.",
+		Why: "/tmp is full. This shows what is large.", Command: "du -xh -d 1 {tmp} | sort -h"},
+	{ID: "tmp-closed", Topic: filesTopic, Sees: "Programs say that they cannot make a temporary file.",
+		Why: "/tmp must be open to all.", Command: "sudo chmod 1777 {tmp}"},
+	{ID: "no-shm", Topic: filesTopic, Sees: "Browsers and JACK say that shared memory cannot be made.",
+		Why: "The host has no /dev/shm.", Command: "sudo mount -t tmpfs tmpfs /dev/shm"},
+	{ID: "shm-closed", Topic: filesTopic, Sees: "Browsers crash at the start: \"Creating shared memory failed: Permission denied\".",
+		Why: "/dev/shm must be open to all.", Command: "sudo chmod 1777 /dev/shm"},
+
+	{ID: "no-resolv-conf", Topic: nameTopic, Sees: "\"Temporary failure in name resolution\" inside only.",
+		Why: "The chroot has no /etc/resolv.conf, and chrun could not bring the host's.", Command: "sudo install -m 644 /etc/resolv.conf {file}"},
+	{ID: "no-name-server", Topic: nameTopic, Sees: "Names are found only while a name server runs on this machine.",
+		Why: "The host's /etc/resolv.conf names no server, as before the network is connected.", Command: "sudo systemctl restart NetworkManager"},
+	{ID: "no-dns-in-nsswitch", Topic: nameTopic, Sees: "\"Name or service not known\" inside, though the network works.",
+		Why: "The chroot's /etc/nsswitch.conf does not let programs ask a name server.", Command: "{root} sed -i \"s/^hosts:.*/hosts: files dns/\" /etc/nsswitch.conf"},
+	{ID: "dns-dead", Topic: nameTopic, Sees: "Pages load late or not at all, often after a suspend or when a VPN has ended.",
+		Why: "The first server in /etc/resolv.conf does not answer. Connecting again writes the file anew; chrun follows it in programs that run.", Command: "sudo systemctl restart NetworkManager"},
+	{ID: "dns-local-dead", Topic: nameTopic, Sees: "\"Temporary failure in name resolution\", on the host too.",
+		Why: "/etc/resolv.conf names a server on this machine, and that does not run.", Command: "sudo systemctl restart systemd-resolved"},
+	{ID: "no-machine-id", Topic: nameTopic, Sees: "\"D-Bus library appears to be incorrectly set up: see the manual page for dbus-uuidgen\".",
+		Why: "The host has no machine ID, which D-Bus, sound and IBus compare.", Command: "sudo dbus-uuidgen --ensure=/etc/machine-id"},
+	{ID: "wrong-machine-id", Topic: nameTopic, Sees: "IBus and sound do not work inside, or a second bus is started.",
+		Why: "The chroot is yours to write, so it keeps its own machine ID, which is not the host's.", Command: "sudo install -m 444 /etc/machine-id {file}"},
+}
+
+const nameTopic = "Names on the network and the machine's ID"
