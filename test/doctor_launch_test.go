@@ -45,11 +45,3 @@ echo "$D/tree $D/box none bind 0 0" >>/etc/fstab`, []string{"$D/box"},
 		t.Run(c.name, func(t *testing.T) { c.check(t, d) })
 	}
 }
-
-// A missing login shell matters only without COMMAND.
-func TestDoctorShell(t *testing.T) {
-	headless.Root(t)
-	d := openDesktop(t, headless.Options{})
-	c := noteCase{"no shell", "rm $D/tree/usr/bin/bash", "launch", "no-shell", "chrun --chroot=$D/tree /bin/sh", "cp -p $CHROOT/usr/bin/bash $D/tree/usr/bin/bash"}
-	c.check(t, d)
-}

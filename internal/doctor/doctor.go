@@ -224,8 +224,6 @@ func (o *Options) input(plan *session.Plan) *inside.Input {
 		for _, p := range plan.Programs {
 			in.Programs = append(in.Programs, string(p))
 		}
-	} else if len(plan.Programs) > 0 {
-		in.Shell = string(plan.Programs[0])
 	}
 	for _, m := range plan.Mounts {
 		var st unix.Stat_t

@@ -22,7 +22,6 @@ type Input struct {
 	Features []string // the rows that are wanted
 	Shared   []string // the features of which the launch shares something
 	Programs []string // the candidates for COMMAND
-	Shell    string   // the account's, if there is no COMMAND
 	Sound    bool     // play a tone
 	Net      bool     // ask a name server
 	Home     string   // inside

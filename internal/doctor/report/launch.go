@@ -11,8 +11,6 @@ var launchFaults = []Fault{
 		Why: "The chroot has no such program on its PATH. Install it as root inside.", Command: "{root}"},
 	{ID: "not-executable", Topic: launchTopic, Sees: "chrun ends with 126: permission denied.",
 		Why: "The file is there, but your account inside may not execute it.", Command: "{root} chmod a+rx {program}"},
-	{ID: "no-shell", Topic: launchTopic, Sees: "chrun without a command says that the shell is not found.",
-		Why: "The account in the chroot has a login shell that is not installed there. Name a program.", Command: "{chrun} /bin/sh"},
 	{ID: "no-interpreter", Topic: launchTopic, Sees: "\"No such file or directory\" for a program that is there, or its interpreter is not in the chroot.",
 		Why: "The file names the program or loader that runs it, and the chroot lacks that. Install it as root inside.", Command: "{root}"},
 	{ID: "no-library", Topic: launchTopic, Sees: "\"error while loading shared libraries: cannot open shared object file\".",
