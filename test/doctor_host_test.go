@@ -81,6 +81,23 @@ func TestDoctorNamespaces(t *testing.T) {
 		r := d.openRoom(t, "")
 		wantFault(t, r.behindFilter(unix.ENOSYS, true), "host", "no-clone3", "launch")
 	})
+	t.Run("in a chroot", func(t *testing.T) {
+		r := d.openRoom(t, `mkdir -p $D/outer/inner $D/outer/proc $D/outer/etc $D/outer/tmp
+mount --bind $D/tree $D/outer/inner
+mount -t proc proc $D/outer/proc
+cp /etc/passwd /etc/group $D/outer/etc
+install -d -o $USERNAME $D/outer$HOME
+cp `+chrunProgram+` `+chrunctlProgram+` $D/outer`)
+		ids := fmt.Sprintf("--userspec=%d:%d", d.User.UID, d.User.GID)
+		rep := readReport(t, r.run(true, "chroot", ids, "--groups=", r.dir+"/outer", "/chrunctl", "doctor", "--json", "/inner"))
+		wantFault(t, rep, "host", "in-chroot", "launch")
+		for _, words := range [][]string{{ids, "--groups="}, nil} { // and so says chrun, also to root
+			res := r.run(true, append(append([]string{"chroot"}, words...), r.dir+"/outer", "/chrun", "-c", "/inner", "true")...)
+			if res.code != 125 || !strings.Contains(res.stderr, "hint: this is a chroot already") || strings.Contains(res.stderr, "sudo") {
+				t.Errorf("%+v", res)
+			}
+		}
+	})
 	t.Run("nested", func(t *testing.T) {
 		r := d.openRoom(t, "")
 		rep := r.behindFilter(unix.EPERM, false)

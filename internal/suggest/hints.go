@@ -44,6 +44,8 @@ func Hints(c *Context, err error) []string {
 	switch {
 	case errors.As(err, &flag) && flagHints(flag) != nil && slices.Equal(cli.Hints(err), []string{"chrun --help"}):
 		return flagHints(flag)
+	case (errors.As(err, &space) || errors.As(err, &setup)) && InChroot():
+		return []string{"this is a chroot already, in which the kernel allows no other: leave it, and run chrun on the host"}
 	case errors.As(err, &space):
 		hints := namespaceHints(space)
 		if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.E2BIG) {

@@ -51,6 +51,23 @@ func NamespaceSwitch(err error) string {
 	return ""
 }
 
+// InChroot reports whether this process was started in a directory that somebody has
+// made its root with chroot(2): the table of mounts has no root then
+// (proc_pid_mountinfo(5)), except where that directory is a mount point. The kernel lets
+// nobody make user namespaces there, and not even root change the mounts.
+func InChroot() bool {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); len(f) > 4 && f[4] == "/" {
+			return false
+		}
+	}
+	return true
+}
+
 // namespaceHints says how user namespaces can be allowed on this host.
 func namespaceHints(e *launch.NamespaceError) []string {
 	if errors.Is(e.Err, unix.ENOSYS) || errors.Is(e.Err, unix.E2BIG) {

@@ -32,6 +32,8 @@ func checkNamespaces(_ context.Context, in *Input) []report.Check {
 	}
 	fault := suggest.NamespaceSwitch(err)
 	switch {
+	case suggest.InChroot():
+		return []report.Check{report.Bad("host", report.Found, "in-chroot", "the doctor runs in a chroot, in which the kernel allows no other")}
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.E2BIG):
 		fault = "no-clone3"
 	case fault == "":

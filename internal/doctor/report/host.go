@@ -29,6 +29,8 @@ var hostFaults = []Fault{
 		Why: "chrun runs in a container, a sandbox or another chroot that does not allow it. The outer one must allow user namespaces; root needs none.", Command: "sudo {chrun}"},
 	{ID: "no-clone3", Topic: namespacesTopic, Sees: "chrun says \"function not implemented\".",
 		Why: "If this prints 2, a container's filter of system calls (seccomp) refuses what chrun needs, and the container must be started without it; else the kernel is older than Linux 5.12.", Command: "grep Seccomp: /proc/self/status"},
+	{ID: "in-chroot", Topic: namespacesTopic, Sees: "chrun cannot make a user namespace, or stop mounts from propagating, in another chroot.",
+		Why: "The kernel allows neither after chroot(8). Leave the outer chroot and run chrun on the host; or enter the outer one with chrun, too.", Command: "exit"},
 	{ID: "sandbox-refused", Topic: namespacesTopic, Sees: "A browser says \"No usable sandbox\" or \"Failed to move to new namespace\".",
 		Why: "chrun runs in a container or a sandbox whose filter of system calls (seccomp) refuses more user namespaces. The outer one must allow them; do not type --no-sandbox for pages that you do not trust."},
 	{ID: "no-new-privileges", Topic: namespacesTopic, Sees: "sudo and su say that they must be owned by uid 0 and have the setuid bit set.",
