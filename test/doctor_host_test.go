@@ -81,6 +81,21 @@ func TestDoctorNamespaces(t *testing.T) {
 		r := d.openRoom(t, "")
 		wantFault(t, r.behindFilter(unix.ENOSYS, true), "host", "no-clone3", "launch")
 	})
+	for name, value := range map[string]string{"kernel.unprivileged_userns_clone": "0", "kernel.apparmor_restrict_unprivileged_userns": "1"} {
+		t.Run(name, func(t *testing.T) { // this kernel need not have the switch
+			file := "/proc/sys/" + strings.ReplaceAll(name, ".", "/")
+			r := d.openRoom(t, "cp -r /proc/sys/kernel $D/kernel 2>/dev/null || true; chmod -R a+rX $D/kernel; mount --bind $D/kernel /proc/sys/kernel; echo "+value+" >"+file)
+			command := wantFault(t, r.behindFilter(unix.EPERM, true), "host", name, "launch")
+			if again := wantFault(t, r.behindFilter(unix.EPERM, false), "sandbox", name); again != command {
+				t.Errorf("%q and %q", command, again)
+			}
+			r.typeLine(command)
+			if res := r.run(true, "cat", file); res.stdout == value {
+				t.Errorf("%s is still %s after %s", name, value, command)
+			}
+			wantFault(t, r.behindFilter(unix.EPERM, true), "host", "userns-refused", "launch")
+		})
+	}
 	t.Run("in a chroot", func(t *testing.T) {
 		r := d.openRoom(t, `mkdir -p $D/outer/inner $D/outer/proc $D/outer/etc $D/outer/tmp
 mount --bind $D/tree $D/outer/inner
