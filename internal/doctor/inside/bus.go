@@ -183,7 +183,7 @@ func (b *bus) askPortal(ctx context.Context, add func(...report.Check)) string {
 		}
 	}
 	if found == nil {
-		add(report.Bad(b.row, report.Answers, "portal-empty", "the portal has no backend: no file dialogs, no dark style"))
+		add(report.Notice(b.row, report.Answers, "portal-empty", "the portal has no backend: no file dialogs, no dark style"))
 		return ""
 	}
 	add(report.Good(b.row, report.Answers, "portal: "+strings.Join(found, ", ")))
