@@ -45,7 +45,7 @@ var hostFaults = []Fault{
 		Why: "The lines of /etc/subuid and /etc/subgid do not give you the numbers that the chroot has.", Command: "{command}"},
 	{ID: "idmap-refused", Topic: subidTopic, Sees: "--identity=idmap says that the kernel or the file system refuses it.",
 		Why: "The file system of the chroot has no idmapped mounts, or the kernel is older than Linux 5.12. --identity=remap needs none.", Command: "{chrun} --identity=remap"},
-	{ID: "mounts-private", Topic: "Files and media", Sees: "A stick that you plug in appears on the host, but not in a program that runs already.",
+	{ID: "mounts-private", Topic: filesTopic, Sees: "A stick that you plug in appears on the host, but not in a program that runs already.",
 		Why: "The host's mounts are private, as without systemd. Programs started later see it.", Command: "sudo mount --make-shared {mount}"},
 	{ID: "clock", Topic: "The machine", Sees: "Web pages have invalid certificates; make and package managers complain of files in the future.",
 		Why: "The machine's clock is wrong.", Command: "sudo timedatectl set-ntp true"},
