@@ -33,6 +33,9 @@ func (d *desk) openRoom(t *testing.T, setup string) *room {
 	t.Helper()
 	dir := headless.Dir(t, d.User)
 	r := &room{d: d, t: t, dir: dir, tree: filepath.Join(dir, "tree"), env: append(slices.Clone(d.Env), "D="+dir, "CHROOT="+d.chroot, "USERNAME="+d.User.Name)}
+	for i := range r.env {
+		r.env[i] = strings.ReplaceAll(r.env[i], "$D", dir)
+	}
 	const prepare = `set -e
 mount -t tmpfs -o mode=755 tmpfs $D
 mkdir $D/tree $D/up $D/work

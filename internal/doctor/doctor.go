@@ -85,6 +85,11 @@ func Examine(o *Options) (*report.Report, error) {
 	}
 	r.Checks = slices.DeleteFunc(r.Checks, func(c report.Check) bool { return !o.wants(c.Feature) })
 	preferCause(r)
+	for i, c := range r.Checks {
+		if c.Fault == "launch" {
+			r.Checks[i] = o.explainHome(c)
+		}
+	}
 	if plan != nil && plan.Identity.HasUserNamespace() {
 		excuseNamespaces(r)
 	}

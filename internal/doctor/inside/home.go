@@ -51,27 +51,36 @@ func tryWriting(dir string) error {
 func probeHome(_ context.Context, in *Input, add func(...report.Check)) {
 	const row = "home"
 	home := in.Env.Get("HOME")
-	on := session.Quote(cmp.Or(in.HomeHost, in.Tree+home))
 	var st unix.Stat_t
 	if err := unix.Stat(home, &st); home == "" || err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		add(report.Bad(row, report.Reachable, "no-home", "there is no home directory "+home+" inside"))
+		add(report.Bad(row, report.Reachable, "no-home", "there is no home directory "+home+" inside",
+			"home", session.Quote(cmp.Or(in.HomeHost, in.Tree+home)), "user", session.Quote(in.User)))
 		return
 	}
-	r, measured := measure(home)
-	switch err := tryWriting(home); {
+	add(CheckHome(home, cmp.Or(in.HomeHost, in.Tree+home), in.User))
+}
+
+// CheckHome looks whether programs can save something in a directory. host is where the
+// host has it, and user the host's account of the person.
+func CheckHome(dir, host, user string) report.Check {
+	const row = "home"
+	var st unix.Stat_t
+	_ = unix.Stat(dir, &st) // the answer is below
+	r, measured := measure(dir)
+	host = session.Quote(host)
+	switch err := tryWriting(dir); {
 	case err == unix.ENOSPC || err == unix.EDQUOT || err == nil && measured && r.free < leastFree:
-		add(report.Bad(row, report.Answers, "home-full", "the disk with "+home+" is full", "home", on))
+		return report.Bad(row, report.Answers, "home-full", "the disk with "+dir+" is full", "home", host)
 	case err == unix.EROFS:
-		add(report.Bad(row, report.Answers, "home-read-only", home+" is on a file system that cannot be written", "home", on))
+		return report.Bad(row, report.Answers, "home-read-only", dir+" is on a file system that cannot be written", "home", host)
 	case err != nil && int(st.Uid) == os.Getuid() && st.Mode&0o300 != 0o300:
-		add(report.Bad(row, report.Answers, "home-mode", home+" cannot be written: its mode forbids it", "home", on))
+		return report.Bad(row, report.Answers, "home-mode", dir+" cannot be written: its mode forbids it", "home", host)
 	case err != nil:
-		add(report.Bad(row, report.Answers, "home-closed", home+" cannot be written: "+err.Error(), "home", on, "user", session.Quote(in.User)))
+		return report.Bad(row, report.Answers, "home-closed", dir+" cannot be written: "+err.Error(), "home", host, "user", session.Quote(user))
 	case measured && r.free < fewFree:
-		add(report.Notice(row, report.Answers, "home-full", fmt.Sprintf("only %d MB are free in %s", r.free>>20, home), "home", on))
-	default:
-		add(report.Good(row, report.Answers, home+" can be written"))
+		return report.Notice(row, report.Answers, "home-full", fmt.Sprintf("only %d MB are free in %s", r.free>>20, dir), "home", host)
 	}
+	return report.Good(row, report.Answers, dir+" can be written")
 }
 
 // probeDocuments looks whether documents are the same files as on the host.

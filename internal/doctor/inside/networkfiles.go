@@ -121,14 +121,14 @@ func askNameServer(ctx context.Context, server string) error {
 // probeMachineID looks whether programs see the host's machine ID.
 func probeMachineID(_ context.Context, in *Input, add func(...report.Check)) {
 	const row = "machine-id"
-	if in.denies(row) {
-		return
-	}
-	if os.Getuid() == 0 {
+	wrong := report.Bad
+	switch {
+	case in.denies(row):
+		wrong = report.Notice // but the session bus compares it all the same
+	case os.Getuid() == 0:
 		add(report.Good(row, report.Reachable, "the chroot's own, as root inside may change it"))
 		return
-	}
-	if in.MachineID == "" {
+	case in.MachineID == "":
 		add(report.Bad(row, report.Found, "no-machine-id", "the host has no machine ID: D-Bus and sound need it"))
 		return
 	}
@@ -136,12 +136,12 @@ func probeMachineID(_ context.Context, in *Input, add func(...report.Check)) {
 		data, err := readRegular(file, 64)
 		if err != nil {
 			if file == "/etc/machine-id" {
-				add(report.Bad(row, report.Reachable, "wrong-machine-id", "the chroot has no machine ID", "file", session.Quote(in.Tree+file)))
+				add(wrong(row, report.Reachable, "wrong-machine-id", "the chroot has no machine ID", "file", session.Quote(in.Tree+file)))
 			}
 			continue
 		}
 		if strings.TrimSpace(string(data)) != in.MachineID {
-			add(report.Bad(row, report.Reachable, "wrong-machine-id", file+" is not the host's", "file", session.Quote(in.Tree+file)))
+			add(wrong(row, report.Reachable, "wrong-machine-id", file+" is not the host's", "file", session.Quote(in.Tree+file)))
 			return
 		}
 	}

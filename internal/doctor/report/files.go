@@ -37,9 +37,9 @@ var fileFaults = []Fault{
 	{ID: "dns-local-dead", Topic: nameTopic, Sees: "\"Temporary failure in name resolution\", on the host too.",
 		Why: "/etc/resolv.conf names a server on this machine, and that does not run.", Command: "sudo systemctl restart systemd-resolved"},
 	{ID: "no-machine-id", Topic: nameTopic, Sees: "\"D-Bus library appears to be incorrectly set up: see the manual page for dbus-uuidgen\".",
-		Why: "The host has no machine ID, which D-Bus, sound and IBus compare.", Command: "sudo dbus-uuidgen --ensure=/etc/machine-id"},
+		Why: "The host has no machine ID, which D-Bus, sound and IBus compare.", Command: "sudo sh -c \"rm -f /etc/machine-id; dbus-uuidgen --ensure=/etc/machine-id\""},
 	{ID: "wrong-machine-id", Topic: nameTopic, Sees: "IBus and sound do not work inside, or a second bus is started.",
-		Why: "The chroot is yours to write, so it keeps its own machine ID, which is not the host's.", Command: "sudo install -m 444 /etc/machine-id {file}"},
+		Why: "The chroot has its own machine ID, as with --deny=machine-id or in a chroot whose /etc chrun cannot cover.", Command: "sudo install -m 444 /etc/machine-id {file}"},
 }
 
 const nameTopic = "Names on the network and the machine's ID"
