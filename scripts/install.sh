@@ -35,6 +35,8 @@ needs() {
 		bwrap bubblewrap
 		xdpyinfo x11-utils
 		newuidmap uidmap
+		mkfs.vfat dosfstools
+		fusefat fusefat
 		ip iproute2
 		strace strace
 		ssh-agent openssh-client

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -19,6 +20,11 @@ func TestCreateRefused(t *testing.T) {
 	if r := w.root("sh", "-c", places, w.home); r.err != nil {
 		t.Fatalf("%+v", r)
 	}
+	// FAT has no owners. The kernel's may be missing.
+	fat := fmt.Sprintf(`mkdir "$HOME/fat"; truncate -s 4M "$HOME/../fat"; mkfs.vfat "$HOME/../fat" >/dev/null
+mount -o loop,uid=%[1]d,gid=%[2]d,umask=077 "$HOME/../fat" "$HOME/fat" 2>/dev/null ||
+	fusefat -o rw+,allow_other,uid=%[1]d,gid=%[2]d "$HOME/../fat" "$HOME/fat" >/dev/null 2>&1
+trap 'umount "$HOME/fat"; rmdir "$HOME/fat"; rm "$HOME/../fat"' EXIT`, w.user.UID, w.user.GID)
 	for _, c := range []struct {
 		setup string // root runs it in a mount namespace of its own
 		words []string
@@ -40,6 +46,8 @@ func TestCreateRefused(t *testing.T) {
 		{"", []string{"box", "--from", system, "--verify"}, 1, []string{"no good signature was found"}},
 		{"", []string{"box", w.home + "/noexec/box", "--from", system}, 1, []string{"noexec"}},
 		{"", []string{"box", w.home + "/sticky/box", "--from", system}, 1, []string{"sticky"}},
+		{fat, []string{"box", w.home + "/fat/box", "--from", system}, 1, []string{"does not let files belong to your subordinate IDs", "chrunctl create NAME DIR"}},
+		{fat, []string{"box", w.home + "/fat/box", "--from", "debian:bookworm"}, 1, []string{"does not let files belong to your subordinate IDs"}},
 		{"echo >/etc/subuid", []string{"box", "--from", system}, 1, []string{w.user.Name + " has no subordinate IDs", w.user.Name + ":100000:65536", "hint: sudo usermod --add-subuids"}},
 		{"rm -r /etc/subgid", []string{"box", "--from", system}, 1, []string{"has no subordinate IDs"}},
 		{"mount -t tmpfs tmpfs /usr/share/keyrings", []string{"box", "--from", "debian:bookworm"}, 1, []string{"debian-archive-keyring.gpg, is missing", "hint: sudo apt-get install debian-archive-keyring"}},

@@ -162,9 +162,9 @@ func (c *command) newKill() *cobra.Command {
 		case ended.Asked+ended.Killed == 0:
 			fmt.Fprintf(c.out, "nothing was seen to run in %s\n", nameOrPath(list[0]))
 		case ended.Killed > 0:
-			fmt.Fprintf(c.out, "%d of %d processes had to be killed; none is seen any more\n", ended.Killed, max(ended.Asked, ended.Killed))
+			fmt.Fprintf(c.out, "processes that had to be killed: %d of %d; none is seen any more\n", ended.Killed, max(ended.Asked, ended.Killed))
 		default:
-			fmt.Fprintf(c.out, "%d processes have ended; none is seen any more\n", ended.Asked)
+			fmt.Fprintf(c.out, "processes that have ended: %d; none is seen any more\n", ended.Asked)
 		}
 		return nil
 	}

@@ -51,7 +51,7 @@ func TestFifoBesideArchive(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() {
-			_, err := (&checker{file: file}).check(newSums())
+			_, err := (&checker{file: file}).check(&sums{})
 			done <- err
 		}()
 		select {

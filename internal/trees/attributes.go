@@ -151,3 +151,13 @@ func parseACL(text string, ids map[string]uint32) (list acl.List, err error) {
 	slices.SortFunc(list, func(a, b acl.Entry) int { return cmp.Or(cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.ID, b.ID)) })
 	return acl.Parse(list.Format())
 }
+
+// removeACLs removes the ACLs of a directory, if its file system has any.
+func removeACLs(dir string) error {
+	for _, name := range []string{"system.posix_acl_default", "system.posix_acl_access"} {
+		if err := unix.Removexattr(dir, name); err != nil && err != unix.ENODATA && err != unix.ENOTSUP {
+			return pathError("remove the ACL of", dir, err)
+		}
+	}
+	return nil
+}

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"chrun/session"
@@ -27,14 +28,54 @@ const (
 	Genuine   Trust = "genuine" // a good signature
 )
 
-// sums computes the checksums of what is written to it.
+// sums computes checksums of what is written to it: those that are not nil.
 type sums struct{ sha256, sha512 hash.Hash }
 
-func newSums() *sums { return &sums{sha256.New(), sha512.New()} }
-
 func (s *sums) Write(p []byte) (int, error) {
-	s.sha256.Write(p)
-	return s.sha512.Write(p)
+	if s.sha256 != nil {
+		s.sha256.Write(p)
+	}
+	if s.sha512 != nil {
+		s.sha512.Write(p)
+	}
+	return len(p), nil
+}
+
+// encode returns the checksums as files of checksums have them.
+func (s *sums) encode() (list []string) {
+	for _, h := range []hash.Hash{s.sha256, s.sha512} {
+		if h != nil {
+			list = append(list, hex.EncodeToString(h.Sum(nil)))
+		}
+	}
+	return list
+}
+
+// sumFiles lists the files that may hold checksums of an archive.
+func sumFiles(file string) []string {
+	dir := path.Dir(file)
+	return []string{file + ".sha256", file + ".sha512", file + ".DIGESTS", file + ".DIGESTS.asc",
+		path.Join(dir, "SHA256SUMS"), path.Join(dir, "SHA512SUMS"), path.Join(dir, "sha256sums.txt")}
+}
+
+// findNeeded returns the kinds of checksums that the files beside an archive have. To
+// compute the others would only take time.
+func findNeeded(file string) (*sums, error) {
+	s := &sums{}
+	for _, name := range sumFiles(file) {
+		data, err := readSmall(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		for _, sum := range parseSums(data, path.Base(file)) {
+			if len(sum) == 2*sha256.Size {
+				s.sha256 = sha256.New()
+			} else {
+				s.sha512 = sha512.New()
+			}
+		}
+	}
+	return s, nil
 }
 
 // checker compares an archive with the files beside it: checksums in FILE.sha256,
@@ -49,9 +90,7 @@ type checker struct {
 
 // check returns an error if something does not match.
 func (c *checker) check(s *sums) (trust Trust, err error) {
-	dir := path.Dir(c.file)
-	for _, name := range []string{c.file + ".sha256", c.file + ".sha512", c.file + ".DIGESTS", c.file + ".DIGESTS.asc",
-		path.Join(dir, "SHA256SUMS"), path.Join(dir, "SHA512SUMS"), path.Join(dir, "sha256sums.txt")} {
+	for _, name := range sumFiles(c.file) {
 		data, err := readSmall(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -108,10 +147,13 @@ func (c *checker) checkSums(name string, data []byte, s *sums) (signed bool, err
 			return false, err
 		}
 	}
-	want := map[string]bool{hex.EncodeToString(s.sha256.Sum(nil)): true, hex.EncodeToString(s.sha512.Sum(nil)): true}
+	want := s.encode()
 	found := parseSums(data, path.Base(c.file))
 	for _, sum := range found {
-		if !want[sum] {
+		if !slices.ContainsFunc(want, func(w string) bool { return len(w) == len(sum) }) {
+			return false, fmt.Errorf("%s was written while the archive was unpacked: run the command again", name)
+		}
+		if !slices.Contains(want, sum) {
 			return false, fmt.Errorf("the archive is damaged, or another one: its checksum is not the one in %s", name)
 		}
 	}

@@ -22,7 +22,7 @@ type archiveFile struct {
 
 func newArchive(t *testing.T) *archiveFile {
 	data := []byte("an archive\n")
-	a := &archiveFile{t: t, dir: t.TempDir(), sums: newSums()}
+	a := &archiveFile{t: t, dir: t.TempDir(), sums: &sums{sha256.New(), sha512.New()}}
 	a.file = filepath.Join(a.dir, "stage3.tar.xz")
 	a.write("stage3.tar.xz", string(data))
 	a.sums.Write(data)
@@ -171,4 +171,30 @@ func TestSignatures(t *testing.T) {
 	a.write("stage3.tar.xz.DIGESTS", good)
 	t.Setenv("PATH", t.TempDir())
 	want("without gpg", "", Intact, "gpg is not installed", "")
+}
+
+// Only checksums that a file beside the archive has are computed.
+func TestNeededSums(t *testing.T) {
+	a := newArchive(t)
+	for _, c := range []struct {
+		name, text               string
+		needsSHA256, needsSHA512 bool
+	}{
+		{"other.tar.sha256", a.sha256, false, false},
+		{"stage3.tar.xz.sha256", a.sha256, true, false},
+		{"SHA512SUMS", a.sha512 + "  other.tar\n", true, false},
+		{"stage3.tar.xz.DIGESTS", "# SHA512 HASH\n" + a.sha512 + "  stage3.tar.xz\n", true, true},
+	} {
+		a.write(c.name, c.text)
+		s, err := findNeeded(a.file)
+		if err != nil || (s.sha256 != nil) != c.needsSHA256 || (s.sha512 != nil) != c.needsSHA512 {
+			t.Errorf("%s: %+v, %v", c.name, s, err)
+		}
+	}
+	a = newArchive(t)
+	a.write("SHA256SUMS", a.sha256+"  stage3.tar.xz\n")
+	a.sums = &sums{} // the file came later
+	if _, _, err := a.check(""); err == nil || !strings.Contains(err.Error(), "run the command again") {
+		t.Error(err)
+	}
 }

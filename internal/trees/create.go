@@ -71,13 +71,28 @@ func (c *Creation) Create(ctx context.Context) (Created, error) {
 	return created, nil
 }
 
+// findNeeded returns the checksums to compute of the source, a file.
+func (c *Creation) findNeeded() (*sums, error) {
+	file, err := absolute(c.Source.file)
+	if err != nil {
+		return nil, err
+	}
+	return findNeeded(file)
+}
+
 func (c *Creation) fill(ctx context.Context, place *Place) (created Created, err error) {
 	a, err := c.open(ctx, place.Temp)
 	if err != nil {
 		return created, err
 	}
 	c.size.Store(a.size)
-	s := newSums()
+	s := &sums{}
+	if c.Source.Distribution == "" && c.Source.file != "-" {
+		if s, err = c.findNeeded(); err != nil {
+			a.close()
+			return created, err
+		}
+	}
 	counted := &countingReader{in: a, sum: s, count: &c.read}
 	created.Report, err = Unpack(ctx, c.Map, place.Growing, counted, c.Account)
 	if err == nil {

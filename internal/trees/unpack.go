@@ -26,6 +26,8 @@ type unpacking struct {
 	report Report
 	dirs   []*tar.Header // whose times and modes are set at the end
 	named  []namedACL
+	parent string // a directory that exists, since nothing was removed
+	buffer []byte
 }
 
 // Report says what an archive has that the tree has not.
@@ -71,10 +73,12 @@ const (
 
 // run unpacks the archive into the root directory.
 func (u *unpacking) run(archive io.Reader) error {
-	// Many archives have no member for it.
-	if err := errors.Join(unix.Chown("/", 0, 0), unix.Chmod("/", 0o755)); err != nil {
+	// Many archives have no member for it. An ACL of the directory above would be
+	// inherited by all files.
+	if err := errors.Join(unix.Chown("/", 0, 0), removeACLs("/"), unix.Chmod("/", 0o755)); err != nil {
 		return fmt.Errorf("cannot own the root directory: %w", err)
 	}
+	u.buffer = make([]byte, 1<<18)
 	content := &endReader{in: bufio.NewReaderSize(archive, 1<<18)} // a header is 512 bytes
 	members := tar.NewReader(content)
 	for {
@@ -165,9 +169,7 @@ func (u *unpacking) extract(h *tar.Header, content io.Reader) error {
 		u.report.leave(leftOutside, h.Name)
 		return nil
 	}
-	if err := os.MkdirAll(path.Dir(p), 0o755); errors.Is(err, os.ErrExist) {
-		return errors.New("a symlink above it leads nowhere in the tree")
-	} else if err != nil {
+	if err := u.makeParent(path.Dir(p)); err != nil {
 		return err
 	}
 	switch h.Typeflag {
@@ -182,7 +184,7 @@ func (u *unpacking) extract(h *tar.Header, content io.Reader) error {
 	if h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeGNUSparse {
 		return u.makeFile(p, h, content)
 	}
-	if err := removeExisting(p); err != nil {
+	if err := u.removeExisting(p); err != nil {
 		return err
 	}
 	switch h.Typeflag {
@@ -208,8 +210,24 @@ func (u *unpacking) extract(h *tar.Header, content io.Reader) error {
 	return u.setAttributes(p, h)
 }
 
+// makeParent makes the directory of a member. Most members have the one of the member
+// before.
+func (u *unpacking) makeParent(dir string) error {
+	if dir == u.parent {
+		return nil
+	}
+	err := os.MkdirAll(dir, 0o755)
+	if errors.Is(err, os.ErrExist) {
+		return errors.New("a symlink above it leads nowhere in the tree")
+	}
+	if err == nil {
+		u.parent = dir
+	}
+	return err
+}
+
 // removeExisting removes what an earlier member has made under the same name.
-func removeExisting(p string) error {
+func (u *unpacking) removeExisting(p string) error {
 	err := unix.Unlink(p)
 	if err == unix.EISDIR {
 		err = unix.Rmdir(p)
@@ -217,6 +235,7 @@ func removeExisting(p string) error {
 	if err == unix.ENOENT {
 		return nil
 	}
+	u.parent = ""
 	if err != nil {
 		return &os.PathError{Op: "replace", Path: p, Err: err}
 	}
@@ -225,7 +244,7 @@ func removeExisting(p string) error {
 
 func (u *unpacking) makeDir(p string, h *tar.Header) error {
 	if st, err := os.Lstat(p); err != nil || !st.IsDir() {
-		if err := removeExisting(p); err != nil {
+		if err := u.removeExisting(p); err != nil {
 			return err
 		}
 		if err := os.Mkdir(p, 0o700); err != nil {
@@ -241,10 +260,12 @@ func (u *unpacking) makeDir(p string, h *tar.Header) error {
 // finishDirs sets the attributes of the directories, the deepest first: to make
 // files in them changes their times.
 func (u *unpacking) finishDirs() error {
+	done := map[string]bool{}
 	for _, h := range slices.Backward(u.dirs) {
-		if st, err := os.Lstat(h.Name); err != nil || !st.IsDir() {
+		if st, err := os.Lstat(h.Name); err != nil || !st.IsDir() || done[h.Name] {
 			continue // a later member has replaced it
 		}
+		done[h.Name] = true
 		if err := u.setAttributes(h.Name, h); err != nil {
 			return fmt.Errorf("cannot make %s: %w", session.Printable(h.Name), cause(err))
 		}
@@ -254,10 +275,11 @@ func (u *unpacking) finishDirs() error {
 
 func (u *unpacking) makeFile(p string, h *tar.Header, content io.Reader) error {
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL | unix.O_NOFOLLOW
-	f, err := os.OpenFile(p, flags, 0o600)
+	mode := os.FileMode(h.Mode & 0o777) // there is no umask
+	f, err := os.OpenFile(p, flags, mode)
 	if errors.Is(err, os.ErrExist) {
-		if err = removeExisting(p); err == nil {
-			f, err = os.OpenFile(p, flags, 0o600)
+		if err = u.removeExisting(p); err == nil {
+			f, err = os.OpenFile(p, flags, mode)
 		}
 	}
 	if err != nil {
@@ -267,7 +289,8 @@ func (u *unpacking) makeFile(p string, h *tar.Header, content io.Reader) error {
 	if isSparse(h) {
 		err = copySparse(f, content, h.Size)
 	} else {
-		_, err = io.Copy(f, content)
+		// In larger pieces than io.Copy takes.
+		_, err = io.CopyBuffer(struct{ io.Writer }{f}, content, u.buffer)
 	}
 	if err == nil {
 		err = f.Close()
@@ -316,7 +339,8 @@ func (u *unpacking) setAttributes(p string, h *tar.Header) error {
 	if err := u.setOwner(p, h); err != nil {
 		return err
 	}
-	if h.Typeflag != tar.TypeSymlink {
+	isSet := h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeReg && h.Mode&0o7000 == 0 // see makeFile
+	if !isSet {
 		if err := unix.Chmod(p, uint32(h.Mode)&0o7777); err != nil {
 			return &os.PathError{Op: "chmod", Path: p, Err: err}
 		}
@@ -342,6 +366,9 @@ func timespec(t time.Time) unix.Timespec {
 // setOwner gives files of IDs that are not mapped to root inside.
 func (u *unpacking) setOwner(p string, h *tar.Header) error {
 	uid, gid := h.Uid, h.Gid
+	if uid == 0 && gid == 0 {
+		return nil // root has made it, and the directory has no setgid bit until the end
+	}
 	err := unix.Lchown(p, uid, gid)
 	if err != unix.EINVAL {
 		return pathError("chown", p, err)
