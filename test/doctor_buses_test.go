@@ -119,9 +119,17 @@ func TestDoctorBus(t *testing.T) {
 			wantGood(t, d.typeAndLook(m, command), "session-bus", "answers")
 		})
 	}
+	never := fakeServer(t, d.User, nil)
+	m := setting("AT_SPI_BUS_ADDRESS=unix:path=" + never)
+	command := wantFault(t, d.doctor(m, d.chroot), "accessibility", "accessibility-hang")
+	if !strings.HasSuffix(command, " --deny=accessibility") {
+		t.Errorf("%q", command)
+	}
+	wantGood(t, d.doctor(m, "--", "-c", d.chroot, "--deny=accessibility"), "session-bus", "answers")
+	wantFault(t, d.doctor(setting("DBUS_SYSTEM_BUS_ADDRESS=unix:path="+never), d.chroot), "system-bus", "system-bus-hang")
 	// chrun finds the bus itself: a note for programs of the host.
-	m := setting(variable + "=unix:path=/tmp/chrun-test-no-bus")
-	command := wantNote(t, d.doctor(m, d.chroot), "session-bus", "bus-moved")
+	m = setting(variable + "=unix:path=/tmp/chrun-test-no-bus")
+	command = wantNote(t, d.doctor(m, d.chroot), "session-bus", "bus-moved")
 	rep := d.typeAndLook(m, command)
 	wantGood(t, rep, "session-bus", "answers")
 	if _, ok := find(rep, "session-bus", "bus-moved"); ok {
@@ -227,7 +235,7 @@ func TestDoctorAgents(t *testing.T) {
 		{"cups never answers", "CUPS_SERVER", nil, "printing", "cups-failed", ""},
 		{"no cups", "CUPS_SERVER", reply("SSH-2.0-x\n"), "printing", "cups-failed", ""},
 		{"cups endless", "CUPS_SERVER", reply(strings.Repeat("x", 1<<20)), "printing", "cups-failed", ""},
-		{"pcscd", "PCSCLITE_CSOCK_NAME", card(4, 5, 0), "smartcard", "", "protocol 4:5"},
+		{"pcscd", "PCSCLITE_CSOCK_NAME", card(4, 5, 0), "smartcard", "", "pcscd answers"},
 		{"pcscd refuses", "PCSCLITE_CSOCK_NAME", card(3, 0, 0x8010001d), "smartcard", "pcscd-version", ""},
 		{"pcscd by polkit", "PCSCLITE_CSOCK_NAME", card(), "smartcard", "pcscd-failed", ""},
 		{"pcscd never answers", "PCSCLITE_CSOCK_NAME", nil, "smartcard", "pcscd-failed", ""},
@@ -241,7 +249,6 @@ func TestDoctorAgents(t *testing.T) {
 			switch {
 			case c.fault != "":
 				wantFault(t, rep, c.row, c.fault)
-			case c.row == "smartcard" && hasNote(rep, "no-pcsclite"):
 			default:
 				wantGood(t, rep, c.row, c.text)
 			}
@@ -284,4 +291,23 @@ func TestDoctorBusText(t *testing.T) {
 	if r := runCommand(cmd); r.code != 1 || strings.ContainsAny(r.stdout, "\x1b\x07") {
 		t.Errorf("%+v", r)
 	}
+}
+
+// An input method that is set up and does not run is a note, and what the doctor says
+// starts it.
+func TestDoctorInputMethod(t *testing.T) {
+	d := openDesktop(t, headless.Options{X11: true, Bus: true, Home: makeHome(t, nil), Private: true})
+	m := setting("XMODIFIERS=@im=ibus")
+	command := wantNote(t, d.doctor(m, d.chroot), "input-method", "ibus-not-running")
+	if rep := d.typeAndLook(m, command+"; sleep 2"); hasNote(rep, "ibus-not-running") {
+		t.Errorf("%s has changed nothing: %+v", command, rep.Checks)
+	} else {
+		wantGood(t, rep, "input-method", "ibus runs")
+	}
+	m = setting("XMODIFIERS=@im=fcitx")
+	if command = wantNote(t, d.doctor(m, d.chroot), "input-method", "ibus-not-set"); !strings.HasPrefix(command, "export ") {
+		t.Errorf("%q", command)
+	}
+	// Programs then need modules, of which the chroot has none.
+	wantFault(t, d.typeAndLook(m, command), "input-method", "no-input-module")
 }

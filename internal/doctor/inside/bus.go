@@ -99,7 +99,7 @@ func openBus(ctx context.Context, row, socket string, add func(...report.Check))
 		add(report.Bad(row, report.Answers, prefix+"-hang", what+" accepts connections, but does not answer"))
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
 		add(report.Bad(row, report.Reachable, prefix+"-gone", what+" cannot be reached: "+err.Error()))
-	case prefix == "bus" && serverUID(socket) != os.Getuid():
+	case prefix == "bus" && !session.Path(socket).IsBelow(session.PrivateDir) && serverUID(socket) != os.Getuid(): // not chrun's relay
 		add(report.Bad(row, report.Answers, "bus-foreign", fmt.Sprintf("the bus at %s belongs to another user and refuses you", socket)))
 	default:
 		add(report.Bad(row, report.Answers, prefix+"-refused", what+" refuses the program: "+err.Error()))
@@ -200,7 +200,7 @@ func (b *bus) askNotifications(ctx context.Context, add func(...report.Check)) s
 		return "no notifications"
 	}
 	body, err := b.call(ctx, name, "/org/freedesktop/Notifications", name+".GetServerInformation")
-	if err != nil {
+	if errors.Is(err, context.DeadlineExceeded) {
 		var pid uint32
 		owner := b.conn.Object(busName, "/org/freedesktop/DBus").CallWithContext(ctx, busName+".GetConnectionUnixProcessID", 0, name)
 		_ = owner.Store(&pid) // 0 if it has just ended

@@ -19,7 +19,7 @@ func probeLocaleTime(_ context.Context, in *Input, add func(...report.Check)) {
 	if in.denies(row) {
 		return
 	}
-	if root := openTree(); root != nil {
+	if root := openTree(); root != nil && hasLibrary("libc.so.6") { // other C libraries need no locales
 		defer root.Close()
 		for _, name := range desktop.MissingLocales(root, in.Caller) {
 			shown := name[:min(len(name), 40)]
@@ -34,7 +34,11 @@ func probeLocaleTime(_ context.Context, in *Input, add func(...report.Check)) {
 	}
 	zone, ok := checkZone(in)
 	if !ok {
-		add(report.Notice(row, report.Reachable, "no-zone", "no time zone "+zone+" in the chroot: programs show UTC"))
+		fault := "no-zone"
+		if in.Env.Get("TZ") != "" { // chrun would have shared it if the host had it
+			fault = "wrong-zone"
+		}
+		add(report.Notice(row, report.Reachable, fault, "no time zone "+zone+" in the chroot: programs show UTC"))
 		return
 	}
 	locale := cmp.Or(in.Env.Get("LC_ALL"), in.Env.Get("LC_MESSAGES"), in.Env.Get("LANG"), "C")

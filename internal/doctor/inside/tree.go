@@ -1,6 +1,8 @@
 package inside
 
 import (
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
@@ -24,7 +26,11 @@ func openTree() *rootfs.Root {
 
 // hasLibrary reports whether the chroot has one of the libraries.
 func hasLibrary(names ...session.Path) bool {
-	for _, dir := range append([]session.Path{"/lib", "/lib64"}, rootfs.LibDirs...) {
+	dirs := []session.Path{"/lib64"}
+	for _, dir := range rootfs.LibDirs {
+		dirs = append(dirs, dir, session.Path(strings.TrimPrefix(string(dir), "/usr")))
+	}
+	for _, dir := range dirs {
 		for _, name := range names {
 			if exists(string(dir.Join(string(name)))) {
 				return true
