@@ -105,9 +105,9 @@ func TestDoctorBus(t *testing.T) {
 	const variable = "DBUS_SESSION_BUS_ADDRESS"
 	closing := fakeServer(t, d.User, func(net.Conn) {})
 	for _, c := range []struct{ name, address, fault, command string }{
-		{"of another user", foreign, "bus-foreign", "export " + variable + "=unix:path=$XDG_RUNTIME_DIR/bus"},
+		{"of another user", foreign, "bus-foreign", "export " + variable + "=unix:path=" + d.RuntimeDir + "/bus"},
 		{"never answers", fakeServer(t, d.User, nil), "bus-hang", "dbus-run-session chrun --chroot=" + d.chroot},
-		{"closes", closing, "bus-foreign", "export " + variable + "=unix:path=$XDG_RUNTIME_DIR/bus"},
+		{"closes", closing, "bus-foreign", "export " + variable + "=unix:path=" + d.RuntimeDir + "/bus"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := setting(variable + "=unix:path=" + c.address)

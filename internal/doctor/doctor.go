@@ -8,13 +8,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"path"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"chrun/desktop"
 	"chrun/internal/cli"
@@ -206,6 +205,8 @@ func readEvents(out *limited) (checks []report.Check, begun bool) {
 func (o *Options) input(plan *session.Plan) *inside.Input {
 	in := &inside.Input{Sound: o.Sound, Net: o.Net, Home: plan.Env.Get("HOME"), Tree: string(plan.Tree), User: o.Caller.Account.Name,
 		MachineID: o.Caller.MachineID(), HomeHost: homeOnHost(plan), Caller: chosenVariables(o.Caller.Env)}
+	_, err := os.Stat(string(o.Caller.Host.Join("/etc/resolv.conf")))
+	in.HostResolv = err == nil
 	for _, row := range Order() {
 		if o.wants(row) {
 			in.Features = append(in.Features, row)
@@ -231,9 +232,11 @@ func (o *Options) input(plan *session.Plan) *inside.Input {
 		}
 	}
 	for _, m := range plan.Mounts {
-		var st unix.Stat_t
-		if m.Kind == session.FromHost && m.Feature == "documents" && unix.Stat(m.Source, &st) == nil {
-			in.Same = append(in.Same, inside.SameFile{Path: string(m.Dest), Device: st.Dev, Inode: st.Ino})
+		if m.Kind == session.FromHost && m.Feature == "documents" {
+			if same, err := inside.Identify(m.Source); err == nil {
+				same.Path = string(m.Dest)
+				in.Same = append(in.Same, same)
+			}
 		}
 	}
 	return in

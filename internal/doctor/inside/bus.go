@@ -41,7 +41,12 @@ func probeSessionBus(ctx context.Context, in *Input, add func(...report.Check)) 
 		add(report.Notice(row, report.Found, "bus-moved", "chrun has found the bus, but "+sessionBus+" is stale",
 			"address", session.Quote(in.Env.Get(sessionBus))))
 	}
-	b, ok := openBus(ctx, row, socket, add)
+	b, ok := openBus(ctx, row, socket, func(checks ...report.Check) {
+		for i := range checks {
+			checks[i].Values = map[string]string{"address": session.Quote("unix:path=" + in.Env.Get("XDG_RUNTIME_DIR") + "/bus")}
+		}
+		add(checks...)
+	})
 	if !ok {
 		return
 	}

@@ -39,13 +39,15 @@ type Input struct {
 	MachineID string          // the host's, "" if it has none
 	HomeHost  string          // Home on the host, "" if the host has none
 
+	HostResolv bool // the host has an /etc/resolv.conf
+
 	Env session.Environ `json:"-"` // of the program
 }
 
 // SameFile is a file that is shared, with its identity on the host.
 type SameFile struct {
 	Path          string // inside
-	Device, Inode uint64 // as stat(2) gives them
+	Device, Inode uint64 // as statx(2) gives them
 }
 
 // Node is a device node.

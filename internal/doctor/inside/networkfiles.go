@@ -21,9 +21,12 @@ func probeNetworkFiles(ctx context.Context, in *Input, add func(...report.Check)
 	if in.denies(row) {
 		return
 	}
+	if !in.HostResolv {
+		add(report.Notice(row, report.Found, "no-host-resolv-conf", "the host's "+file+" is missing or leads nowhere"))
+	}
 	data, err := readRegular(file, 64<<10)
 	if err != nil {
-		if in.shares("network") || !in.denies("network") {
+		if in.HostResolv && !in.denies("network") {
 			add(report.Bad(row, report.Reachable, "no-resolv-conf", file+": "+plain(err).Error(), "file", session.Quote(in.Tree+file)))
 		}
 		return

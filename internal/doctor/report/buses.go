@@ -12,7 +12,7 @@ var busFaults = []Fault{
 	{ID: "bus-moved", Topic: busTopic, Sees: "Programs of the host say \"Failed to connect to the bus\"; those of the chroot work.",
 		Why: "DBUS_SESSION_BUS_ADDRESS is stale. chrun has found the bus itself; programs of the host may not.", Command: "export DBUS_SESSION_BUS_ADDRESS={address}"},
 	{ID: "bus-foreign", Topic: busTopic, Sees: "Programs warn \"Failed to connect to the bus: Operation not permitted\", after su or sudo.",
-		Why: "DBUS_SESSION_BUS_ADDRESS is another user's. A session bus accepts only programs of its own user.", Command: "export DBUS_SESSION_BUS_ADDRESS=unix:path=$XDG_RUNTIME_DIR/bus"},
+		Why: "DBUS_SESSION_BUS_ADDRESS is another user's. A session bus accepts only programs of its own user.", Command: "export DBUS_SESSION_BUS_ADDRESS={address}"},
 	{ID: "bus-gone", Topic: busTopic, Sees: "Programs warn \"Failed to connect to the bus: No such file or directory\".",
 		Why: "The session bus has ended, or its socket was removed. Log out and in again, or start a bus for one command.", Command: "dbus-run-session {chrun}"},
 	{ID: "bus-hang", Topic: busTopic, Sees: "Every graphical program takes half a minute to start, or never does.",
