@@ -36,6 +36,7 @@ needs() {
 		xdpyinfo x11-utils
 		newuidmap uidmap
 		mkfs.vfat dosfstools
+		setfacl acl
 		fusefat fusefat
 		ip iproute2
 		strace strace

@@ -105,8 +105,8 @@ func TestCreateFails(t *testing.T) {
 		want    string
 	}{
 		"disk full":     {compressed("gzip", bomb), "no space left on device"},
-		"cut tar":       {small, "unexpected EOF"},
-		"cut at member": {whole[:512*3], "unexpected EOF"},
+		"cut tar":       {small, "the archive is incomplete: it ends too early"},
+		"cut at member": {whole[:512*3], "the archive is incomplete: it ends too early"},
 		"cut header":    {whole[:100], "it is not a tar archive"},
 		"empty":         {nil, "the archive is empty"},
 		"no archive":    {bytes.Repeat([]byte("text\n"), 1000), "it is not a tar archive"},
@@ -116,7 +116,7 @@ func TestCreateFails(t *testing.T) {
 		cases["cut "+program] = struct {
 			archive []byte
 			want    string
-		}{data[:len(data)-5], "cannot read the archive: "}
+		}{data[:len(data)-5], "the archive is incomplete: it ends too early"}
 		broken := bytes.Clone(data)
 		for i := len(broken) / 2; i < len(broken)/2+4; i++ {
 			broken[i] ^= 0x55

@@ -119,3 +119,25 @@ func TestCreateAsRoot(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A tree does not inherit ACLs of the directory that it is in. The hint of a name that
+// is used already does not leave a tree without a name.
+func TestCreateInherited(t *testing.T) {
+	w := openWorkshop(t)
+	system := w.makeSystem()
+	if r := w.as("sh", "-c", `mkdir -m 700 "$HOME/dir" && setfacl -m d:u:1:rwx,d:o::- "$HOME/dir"`); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	tree := w.home + "/dir/box"
+	if r := w.chrunctl("create", "box", tree, "--from", system); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	r := w.root("getfacl", "-cnp", tree, tree+"/etc", tree+"/etc/passwd")
+	if r.err != nil || strings.Contains(r.stdout, "user:1:") || strings.Contains(r.stdout, "default:") {
+		t.Errorf("%+v", r)
+	}
+	r = w.chrunctl("create", "box", "--from", system)
+	if r.code != 1 || !strings.Contains(r.stderr, "hint: choose another name, or first: chrunctl remove box") {
+		t.Errorf("%+v", r)
+	}
+}

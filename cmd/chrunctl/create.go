@@ -82,7 +82,7 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 	if err != nil {
 		return err
 	}
-	if err := conf.CheckNew(name); err != nil {
+	if err := c.checkName(conf, name); err != nil {
 		return err
 	}
 	job, err := c.newCreation(name, dir, source, f)
@@ -118,6 +118,21 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 		return fmt.Errorf("cannot create %s from %s: %w", name, session.Printable(source.String()), err)
 	}
 	return c.register(conf, name, job, created, f)
+}
+
+// checkName refuses a name that is used. To forget a chroot that create has made would
+// leave its files without a name.
+func (c *command) checkName(conf *config.Config, name string) error {
+	err := conf.CheckNew(name)
+	var exists *config.ExistsError
+	if !errors.As(err, &exists) || exists.Existing.Name != name {
+		return err
+	}
+	tree := string(exists.Existing.Path)
+	if id, failed := trees.Identify(tree); failed != nil || trees.FindMark(c.createdDir(), tree, id) == "" {
+		return err
+	}
+	return cli.WithHint(fmt.Errorf("cannot create %s: it exists already, in %s", name, session.Printable(tree)), "choose another name, or first: chrunctl remove "+name)
 }
 
 // Directories of root's trees.

@@ -90,7 +90,12 @@ func runDecompressor(in io.Reader, program string) (io.ReadCloser, error) {
 
 func (r *running) Close() error {
 	if err := r.cmd.Wait(); err != nil {
-		if text := bytes.TrimSpace(r.stderr.Bytes()); len(text) > 0 {
+		text := bytes.TrimSpace(r.stderr.Bytes())
+		// xz; bzip2
+		if bytes.Contains(text, []byte("Unexpected end of input")) || bytes.Contains(text, []byte("file ends unexpectedly")) {
+			return io.ErrUnexpectedEOF
+		}
+		if len(text) > 0 {
 			return errors.New(string(text))
 		}
 		return err

@@ -118,7 +118,9 @@ func CheckPlace(m Map, p string) error {
 	}
 	parent := path.Dir(p)
 	var st unix.Stat_t
-	if err := unix.Stat(parent, &st); err != nil {
+	if err := unix.Stat(parent, &st); err == unix.ENOENT {
+		return &noParentError{parent}
+	} else if err != nil {
 		return &os.PathError{Op: "use", Path: parent, Err: err}
 	}
 	var fs unix.Statfs_t
@@ -136,6 +138,12 @@ func CheckPlace(m Map, p string) error {
 	}
 	return nil
 }
+
+// noParentError says that the directory for a tree is missing.
+type noParentError struct{ dir string }
+
+func (e *noParentError) Error() string { return e.dir + ": no such file or directory" }
+func (e *noParentError) Hint() string  { return "mkdir -p -m 700 " + session.Quote(e.dir) }
 
 // PublicError says that other users can enter the directory of a tree.
 type PublicError struct{ Dir string }

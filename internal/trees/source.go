@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session"
 )
 
 // Source is where the files of a new tree come from: a file, standard input, or a
@@ -71,7 +73,9 @@ func (c *Creation) open(ctx context.Context, temp string) (*archive, error) {
 	f := c.Stdin
 	if s.file != "-" {
 		var err error
-		if f, err = os.Open(s.file); err != nil {
+		if f, err = os.Open(s.file); errors.Is(err, os.ErrNotExist) && strings.Contains(s.file, ":") {
+			return nil, fmt.Errorf("%w, and the distributions are debian:SUITE and ubuntu:SUITE", err)
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -80,9 +84,17 @@ func (c *Creation) open(ctx context.Context, temp string) (*archive, error) {
 		a.size = st.Size()
 	} else if err == nil && st.IsDir() {
 		f.Close()
-		return nil, &os.PathError{Op: "open", Path: s.file, Err: unix.EISDIR}
+		return nil, &directoryError{s.file}
 	}
 	return a, nil
+}
+
+// directoryError says that a source is a directory.
+type directoryError struct{ dir string }
+
+func (e *directoryError) Error() string { return e.dir + ": is a directory, not an archive" }
+func (e *directoryError) Hint() string {
+	return "to use a chroot that exists: chrunctl add NAME " + session.Quote(e.dir)
 }
 
 // waitingReader reads a file that may be a pipe or a terminal, until ctx is done.
@@ -167,7 +179,7 @@ func (c *Creation) bootstrap(ctx context.Context, temp string) (*archive, error)
 	return &archive{Reader: out, close: func() error {
 		io.Copy(io.Discard, out)
 		if err := cmd.Wait(); err != nil {
-			return fmt.Errorf("mmdebstrap failed: %w:\n%s", err, log)
+			return fmt.Errorf("mmdebstrap failed: %w:\n%s", err, findErrors(log.String()))
 		}
 		return nil
 	}}, nil
@@ -185,6 +197,21 @@ func hostAptSettings(ctx context.Context) (settings []byte, err error) {
 		}
 	}
 	return settings, nil
+}
+
+// findErrors returns the lines of apt that tell what is wrong, or all.
+func findErrors(log string) string {
+	var found []string
+	for line := range strings.Lines(log) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "E: ") && !strings.HasPrefix(line, "E: mmdebstrap") && !strings.Contains(line, "Status-Fd") {
+			found = append(found, line)
+		}
+	}
+	if len(found) == 0 {
+		return log
+	}
+	return strings.Join(found, "\n")
 }
 
 // tail keeps the last lines of what a program prints.

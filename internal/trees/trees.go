@@ -59,7 +59,7 @@ func Unpack(ctx context.Context, m Map, dir string, archive io.Reader, a *Accoun
 	case ctx.Err() != nil:
 		return report, context.Cause(ctx)
 	case copied != nil && !errors.Is(copied, syscall.EPIPE):
-		return report, fmt.Errorf("cannot read the archive: %w", copied)
+		return report, readError(copied)
 	}
 	return report, failed
 }

@@ -90,10 +90,12 @@ func (u *unpacking) run(archive io.Reader) error {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("cannot read the archive: %w", err)
+			return readError(err)
 		}
 		u.report.Members++
-		if err := u.extract(h, members); err != nil {
+		if err := u.extract(h, members); errors.Is(err, io.ErrUnexpectedEOF) {
+			return readError(err)
+		} else if err != nil {
 			return fmt.Errorf("cannot make %s: %w", session.Printable(h.Name), cause(err))
 		}
 	}
@@ -103,7 +105,7 @@ func (u *unpacking) run(archive io.Reader) error {
 	// What follows the end of the archive belongs to the stream: its checksum may
 	// cover it.
 	if _, err := io.Copy(io.Discard, content); err != nil {
-		return fmt.Errorf("cannot read the archive: %w", err)
+		return readError(err)
 	}
 	if err := errors.Join(u.finishDirs(), u.setNamedACLs()); err != nil {
 		return err
@@ -118,6 +120,14 @@ func (u *unpacking) run(archive io.Reader) error {
 		return u.Account.add()
 	}
 	return nil
+}
+
+// readError describes an error of reading an archive.
+func readError(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the archive is incomplete: it ends too early")
+	}
+	return fmt.Errorf("cannot read the archive: %w", err)
 }
 
 // blockSize is the unit of tar archives. They end with blocks of zeros.
