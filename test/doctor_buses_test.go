@@ -272,6 +272,23 @@ func TestDoctorAgents(t *testing.T) {
 	wantGood(t, d.doctor(both, d.chroot), "agents", "gpg-agent answers")
 }
 
+// If nothing answers, each server is named, and the doctor still ends in time.
+func TestDoctorNothingAnswers(t *testing.T) {
+	d := openDesktop(t, headless.Options{Home: makeHome(t, nil)})
+	never := fakeServer(t, d.User, nil)
+	rep := d.doctor(setting("DBUS_SESSION_BUS_ADDRESS=unix:path="+never, "DBUS_SYSTEM_BUS_ADDRESS=unix:path="+never, "AT_SPI_BUS_ADDRESS=unix:path="+never,
+		"SSH_AUTH_SOCK="+never, "CUPS_SERVER="+never, "PCSCLITE_CSOCK_NAME="+never), d.chroot)
+	for row, fault := range map[string]string{"session-bus": "bus-hang", "system-bus": "system-bus-hang", "accessibility": "accessibility-hang",
+		"agents": "ssh-agent-failed", "printing": "cups-failed", "smartcard": "pcscd-failed"} {
+		if c, ok := find(rep, row, fault); !ok || c.Status != report.Failed {
+			t.Errorf("%s does not name %s: %s", row, fault, strings.Join(failures(rep), "\n"))
+		}
+	}
+	if rep.Millis > 2500 {
+		t.Errorf("%d ms", rep.Millis)
+	}
+}
+
 func hasNote(rep report.Report, fault string) bool {
 	return slices.ContainsFunc(rep.Checks, func(c report.Check) bool { return c.Fault == fault && c.Status == report.Note })
 }

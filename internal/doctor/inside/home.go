@@ -136,18 +136,14 @@ func probeShm(_ context.Context, in *Input, add func(...report.Check)) {
 }
 
 // probeTmp looks whether programs can make temporary files.
-func probeTmp(_ context.Context, in *Input, add func(...report.Check)) {
+func probeTmp(_ context.Context, _ *Input, add func(...report.Check)) {
 	const row, dir = "tmp", "/tmp"
 	r, measured := measure(dir)
-	on := session.Quote(in.Tree + dir)
-	if !in.denies(row) {
-		on = dir
-	}
 	switch err := tryWriting(dir); {
 	case err == unix.ENOSPC || err == unix.EDQUOT || err == nil && measured && r.free < leastFree:
-		add(report.Bad(row, report.Answers, "tmp-full", "/tmp is full", "tmp", on))
+		add(report.Bad(row, report.Answers, "tmp-full", "/tmp is full"))
 	case err != nil:
-		add(report.Bad(row, report.Answers, "tmp-closed", "/tmp cannot be written: "+err.Error(), "tmp", on))
+		add(report.Bad(row, report.Answers, "tmp-closed", "/tmp cannot be written: "+err.Error()))
 	default:
 		add(report.Good(row, report.Answers, "/tmp can be written"))
 	}
