@@ -35,14 +35,22 @@ func (o *Options) explainHome(failed report.Check) report.Check {
 // homeDirs are those directories in which a launch makes files that exist.
 func (o *Options) homeDirs() (dirs []string) {
 	home := o.Caller.Account.Home
-	candidates := []string{path.Join(home, ".local/share/chrun/homes"), path.Join(home, ".local/state/chrun"), o.Caller.Env.Get("XDG_DATA_HOME"), o.Caller.Env.Get("XDG_STATE_HOME"), o.Flags.Home}
+	candidates := []string{path.Join(home, ".local/share/chrun/homes"), path.Join(home, ".local/state/chrun"), o.Caller.Env.Get("XDG_DATA_HOME"), o.Caller.Env.Get("XDG_STATE_HOME")}
+	if isDirectory(o.Flags.Home) { // one that is missing is not made
+		dirs = append(dirs, o.Flags.Home)
+	}
 	for _, dir := range candidates {
 		for ; path.IsAbs(dir) && dir != "/"; dir = path.Dir(dir) {
-			if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			if isDirectory(dir) {
 				dirs = append(dirs, dir)
 				break
 			}
 		}
 	}
 	return dirs
+}
+
+func isDirectory(name string) bool {
+	st, err := os.Stat(name)
+	return path.IsAbs(name) && err == nil && st.IsDir()
 }
