@@ -327,4 +327,10 @@ func TestDoctorInputMethod(t *testing.T) {
 	}
 	// Programs then need modules, of which the chroot has none.
 	wantFault(t, d.typeAndLook(m, command), "input-method", "no-input-module")
+	// A compositor may do without.
+	w := openDesktop(t, headless.Options{Compositor: "weston", Bus: true, Home: makeHome(t, nil), Private: true})
+	rep := w.doctor(setting("GTK_IM_MODULE=ibus"), w.chroot)
+	if c, ok := find(rep, "input-method", "no-input-module"); !ok || c.Status != report.Note {
+		t.Errorf("%+v", c)
+	}
 }

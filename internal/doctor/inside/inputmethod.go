@@ -36,13 +36,19 @@ func probeInputMethod(ctx context.Context, in *Input, add func(...report.Check))
 		return
 	}
 	defer root.Close()
+	missing := report.Notice
 	var toolkits, packages []string
 	for _, m := range desktop.FindMissingModules(root, in.Caller) {
+		// The others ask the compositor, which most forward to the input method
+		// (Wayland protocols, text-input-unstable-v3).
+		if in.Env.Get("WAYLAND_DISPLAY") == "" || m.Toolkit == "GTK 2" || m.Toolkit == "Qt 5" {
+			missing = report.Bad
+		}
 		toolkits = append(toolkits, m.Toolkit)
 		packages = append(packages, m.Method+"-"+strings.ToLower(strings.ReplaceAll(m.Toolkit, " ", "")))
 	}
 	if toolkits != nil {
-		add(report.Bad(row, report.Reachable, "no-input-module", "the chroot's "+strings.Join(toolkits, ", ")+" lacks a module for "+method,
+		add(missing(row, report.Reachable, "no-input-module", "the chroot's "+strings.Join(toolkits, ", ")+" lacks a module for "+method,
 			"packages", strings.Join(packages, " ")))
 		return
 	}
