@@ -247,7 +247,7 @@ func (o *Options) input(plan *session.Plan) *inside.Input {
 func chosenVariables(env session.Environ) (chosen session.Environ) {
 	for _, kv := range env {
 		switch name, _, _ := strings.Cut(kv, "="); name {
-		case "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK", "GTK_IM_MODULE", "QT_IM_MODULE", "QT_IM_MODULES", "XMODIFIERS", "LANG", "LANGUAGE", "TZ", "TERM":
+		case "DBUS_SESSION_BUS_ADDRESS", "WAYLAND_DISPLAY", "DISPLAY", "PULSE_SERVER", "PIPEWIRE_REMOTE", "SSH_AUTH_SOCK", "GTK_IM_MODULE", "QT_IM_MODULE", "QT_IM_MODULES", "XMODIFIERS", "LANG", "LANGUAGE", "TZ", "TERM":
 			chosen = append(chosen, kv)
 		default:
 			if strings.HasPrefix(name, "LC_") {

@@ -3,6 +3,10 @@ package inside
 // probes are all probes, a file for each.
 var probes = []probe{
 	{"wayland", probeWayland},
+	{"x11", probeX11},
+	{"pipewire", probePipewire},
+	{"pulseaudio", probePulseaudio},
+	{"alsa", probeAlsa},
 	{"launch", probeProgram},
 	{"session-bus", probeSessionBus},
 	{"system-bus", probeSystemBus},

@@ -2,18 +2,19 @@ package report
 
 // packages are what is installed in a chroot to mend a fault, by distribution.
 var packages = map[string]map[string]string{
-	"fonts":      {"debian": "fonts-dejavu", "fedora": "dejavu-sans-fonts", "arch": "ttf-dejavu", "gentoo": "media-fonts/dejavu", "alpine": "font-dejavu", "opensuse": "dejavu-fonts", "void": "dejavu-fonts-ttf"},
-	"terminfo":   {"debian": "ncurses-term", "fedora": "ncurses-term", "arch": "ncurses", "gentoo": "sys-libs/ncurses", "alpine": "ncurses-terminfo", "opensuse": "terminfo", "void": "ncurses-term"},
-	"mesa":       {"debian": "libgl1-mesa-dri", "fedora": "mesa-dri-drivers", "arch": "mesa", "gentoo": "media-libs/mesa", "alpine": "mesa-dri-gallium", "opensuse": "Mesa-dri", "void": "mesa-dri"},
-	"mesa-32":    {"debian": "libgl1-mesa-dri:i386", "fedora": "mesa-dri-drivers.i686", "arch": "lib32-mesa", "gentoo": "media-libs/mesa", "alpine": "mesa-dri-gallium", "opensuse": "Mesa-dri-32bit", "void": "mesa-dri-32bit"},
-	"qemu":       {"debian": "qemu-user-static", "fedora": "qemu-user-static", "arch": "qemu-user-static-binfmt", "gentoo": "app-emulation/qemu", "alpine": "qemu-openrc", "opensuse": "qemu-linux-user", "void": "qemu-user-static"},
-	"uidmap":     {"debian": "uidmap", "fedora": "shadow-utils", "arch": "shadow", "gentoo": "sys-apps/shadow", "alpine": "shadow-subids", "opensuse": "shadow", "void": "shadow"},
-	"fontconfig": {"debian": "fontconfig-config", "fedora": "fontconfig", "arch": "fontconfig", "gentoo": "media-libs/fontconfig", "alpine": "fontconfig", "opensuse": "fontconfig", "void": "fontconfig"},
-	"locales":    {"debian": "locales-all", "fedora": "glibc-all-langpacks", "arch": "glibc-locales", "gentoo": "sys-libs/glibc", "alpine": "musl-locales", "opensuse": "glibc-locale", "void": "glibc-locales"},
-	"tzdata":     {"debian": "tzdata", "fedora": "tzdata", "arch": "tzdata", "gentoo": "sys-libs/timezone-data", "alpine": "tzdata", "opensuse": "timezone", "void": "tzdata"},
-	"pcsclite":   {"debian": "libpcsclite1", "fedora": "pcsc-lite-libs", "arch": "pcsclite", "gentoo": "sys-apps/pcsc-lite", "alpine": "pcsc-lite-libs", "opensuse": "libpcsclite1", "void": "pcsclite"},
-	"pcscd":      {"debian": "pcscd", "fedora": "pcsc-lite", "arch": "pcsclite", "gentoo": "sys-apps/pcsc-lite", "alpine": "pcsc-lite", "opensuse": "pcsc-lite", "void": "pcsclite"},
-	"portal":     {"debian": "xdg-desktop-portal-gtk", "fedora": "xdg-desktop-portal-gtk", "arch": "xdg-desktop-portal-gtk", "gentoo": "sys-apps/xdg-desktop-portal-gtk", "alpine": "xdg-desktop-portal-gtk", "opensuse": "xdg-desktop-portal-gtk", "void": "xdg-desktop-portal-gtk"},
+	"fonts":       {"debian": "fonts-dejavu", "fedora": "dejavu-sans-fonts", "arch": "ttf-dejavu", "gentoo": "media-fonts/dejavu", "alpine": "font-dejavu", "opensuse": "dejavu-fonts", "void": "dejavu-fonts-ttf"},
+	"alsa-plugin": {"debian": "libasound2-plugins", "fedora": "alsa-plugins-pulseaudio", "arch": "pipewire-alsa", "gentoo": "media-plugins/alsa-plugins", "alpine": "alsa-plugins-pulse", "opensuse": "alsa-plugins-pulse", "void": "alsa-plugins-pulseaudio"},
+	"terminfo":    {"debian": "ncurses-term", "fedora": "ncurses-term", "arch": "ncurses", "gentoo": "sys-libs/ncurses", "alpine": "ncurses-terminfo", "opensuse": "terminfo", "void": "ncurses-term"},
+	"mesa":        {"debian": "libgl1-mesa-dri", "fedora": "mesa-dri-drivers", "arch": "mesa", "gentoo": "media-libs/mesa", "alpine": "mesa-dri-gallium", "opensuse": "Mesa-dri", "void": "mesa-dri"},
+	"mesa-32":     {"debian": "libgl1-mesa-dri:i386", "fedora": "mesa-dri-drivers.i686", "arch": "lib32-mesa", "gentoo": "media-libs/mesa", "alpine": "mesa-dri-gallium", "opensuse": "Mesa-dri-32bit", "void": "mesa-dri-32bit"},
+	"qemu":        {"debian": "qemu-user-static", "fedora": "qemu-user-static", "arch": "qemu-user-static-binfmt", "gentoo": "app-emulation/qemu", "alpine": "qemu-openrc", "opensuse": "qemu-linux-user", "void": "qemu-user-static"},
+	"uidmap":      {"debian": "uidmap", "fedora": "shadow-utils", "arch": "shadow", "gentoo": "sys-apps/shadow", "alpine": "shadow-subids", "opensuse": "shadow", "void": "shadow"},
+	"fontconfig":  {"debian": "fontconfig-config", "fedora": "fontconfig", "arch": "fontconfig", "gentoo": "media-libs/fontconfig", "alpine": "fontconfig", "opensuse": "fontconfig", "void": "fontconfig"},
+	"locales":     {"debian": "locales-all", "fedora": "glibc-all-langpacks", "arch": "glibc-locales", "gentoo": "sys-libs/glibc", "alpine": "musl-locales", "opensuse": "glibc-locale", "void": "glibc-locales"},
+	"tzdata":      {"debian": "tzdata", "fedora": "tzdata", "arch": "tzdata", "gentoo": "sys-libs/timezone-data", "alpine": "tzdata", "opensuse": "timezone", "void": "tzdata"},
+	"pcsclite":    {"debian": "libpcsclite1", "fedora": "pcsc-lite-libs", "arch": "pcsclite", "gentoo": "sys-apps/pcsc-lite", "alpine": "pcsc-lite-libs", "opensuse": "libpcsclite1", "void": "pcsclite"},
+	"pcscd":       {"debian": "pcscd", "fedora": "pcsc-lite", "arch": "pcsclite", "gentoo": "sys-apps/pcsc-lite", "alpine": "pcsc-lite", "opensuse": "pcsc-lite", "void": "pcsclite"},
+	"portal":      {"debian": "xdg-desktop-portal-gtk", "fedora": "xdg-desktop-portal-gtk", "arch": "xdg-desktop-portal-gtk", "gentoo": "sys-apps/xdg-desktop-portal-gtk", "alpine": "xdg-desktop-portal-gtk", "opensuse": "xdg-desktop-portal-gtk", "void": "xdg-desktop-portal-gtk"},
 
 	// The modules of input methods, by toolkit.
 	"ibus-gtk2":  {"debian": "ibus-gtk", "fedora": "ibus-gtk2", "arch": "ibus", "gentoo": "app-i18n/ibus", "alpine": "ibus", "opensuse": "ibus-gtk", "void": "ibus"},
