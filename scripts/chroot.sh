@@ -23,7 +23,7 @@ packages="
 	dbus-bin libglib2.0-bin at-spi2-core libnotify-bin
 	fontconfig dconf-gsettings-backend gsettings-desktop-schemas adwaita-icon-theme
 	openssh-client gpgconf gpg-agent cups-client
-	firefox-esr-l10n-ja feh zsh fish sudo qdbus-qt5
+	firefox-esr-l10n-ja feh zsh fish sudo qdbus-qt5 openrc uidmap
 "
 
 name=$suite cost="about 450 MB to download, 1.6 GB on disk"

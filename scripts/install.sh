@@ -36,6 +36,8 @@ needs() {
 		xdpyinfo x11-utils
 		newuidmap uidmap
 		mkfs.vfat dosfstools
+		mkfs.ext4 e2fsprogs
+		pgrep procps
 		setfacl acl
 		fusefat fusefat
 		ip iproute2

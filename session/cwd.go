@@ -31,7 +31,10 @@ func (b *builder) chooseCwd() error {
 		return &CwdError{Dir: c, Argv: b.req.Argv, Name: b.f.Name, Inside: b.findInAlias(c)}
 	default:
 		b.plan.Cwd = b.f.Home
-		b.warn("%s: starting in %s", describeHidden(c, b.f.Name), b.f.Home)
+		// From the caller's home root starts in its own, as su - does.
+		if !b.req.RootInside || string(c) != b.f.Caller.Account.Home || b.namesFileOf(c) {
+			b.warn("%s: starting in %s", describeHidden(c, b.f.Name), b.f.Home)
+		}
 	}
 	return nil
 }

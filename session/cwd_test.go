@@ -81,3 +81,25 @@ func TestCwd(t *testing.T) {
 		}
 	}
 }
+
+// Root inside starts in its own home. From the caller's home nothing is said, unless
+// the command line names a file there.
+func TestCwdOfRoot(t *testing.T) {
+	for _, x := range []struct {
+		cwd, argv string
+		warned    bool
+	}{
+		{"HOME", "", false},
+		{"HOME", "emerge firefox-bin", false},
+		{"HOME", "apt-get install ./a.deb", true},
+		{"HOME/work", "emerge firefox-bin", true},
+	} {
+		w := newWorld(t, "tree/root/", "home/work/", "home/a.deb")
+		w.req.RootInside, w.req.Argv, w.f.Home = true, strings.Fields(x.argv), "/root"
+		w.f.Caller.Cwd = HostPath(strings.Replace(x.cwd, "HOME", w.home, 1))
+		plan, err := w.decide()
+		if err != nil || plan.Cwd != "/root" || strings.Contains(strings.Join(plan.Warnings, "\n"), "starting in /root") != x.warned {
+			t.Errorf("%q in %s: %v, %v", x.argv, x.cwd, plan, err)
+		}
+	}
+}

@@ -186,7 +186,7 @@ func TestCreatePrivate(t *testing.T) {
 		public + "/box":       "other users can enter " + public,
 		"/var/tmp/box":        "it is sticky",
 		public + "/none/box":  "no such file or directory",
-		w.home + "/public":    "exists already",
+		"/usr":                "/usr exists already and is not empty",
 		"/proc/self/none/box": "no such file or directory",
 	} {
 		if r := w.chrunctl("create", "box", dir, "--from", archive); r.code != 1 || !strings.Contains(r.stderr, want) {

@@ -141,3 +141,58 @@ func TestCreateInherited(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A tree may replace an empty directory, but not a mount point. What the user's programs
+// save is not in the tree, and root inside has a home of its own.
+func TestCreateHome(t *testing.T) {
+	w := openWorkshop(t)
+	system := w.makeSystem()
+	dir := w.home + "/empty"
+	if r := w.as("mkdir", "-m", "700", dir); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	w.root("mount", "-t", "tmpfs", "tmpfs", dir)
+	if r := w.chrunctl("create", "box", dir, "--from", system); r.code != 1 || !strings.Contains(r.stderr, dir+" is a mount point") || !strings.Contains(r.stderr, "such as "+dir+"/root") {
+		t.Errorf("%+v", r)
+	}
+	w.root("umount", dir)
+	if r := w.chrunctl("create", "box", dir, "--from", system); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	for user, want := range map[string]string{"": w.home + "/.local/share/chrun/homes/box/saved", "root": dir + "/root/saved"} {
+		words := []string{chrunProgram, "-q", "-c", "box", "sh", "-c", `cd && echo >saved`}
+		if user != "" {
+			words = append([]string{chrunProgram, "-u", user}, words[1:]...)
+		}
+		if r := w.as(words...); r.err != nil || !w.exists(want) {
+			t.Errorf("%s: %+v", want, r)
+		}
+	}
+	r := w.chrunctl("remove", "box", "--yes")
+	r.wantAll(t, "its home stays: "+w.home+"/.local/share/chrun/homes/box")
+	if w.exists(dir) || !w.exists(w.home+"/.local/share/chrun/homes/box/saved") {
+		t.Error("the tree is left, or the home is not")
+	}
+}
+
+// Root does not read the names that a user has given: the hint says what to type.
+func TestRemoveOfRoot(t *testing.T) {
+	w := openWorkshop(t)
+	tree := "/var/lib/box"
+	if r := w.root("sh", "-c", `mkdir "$0" && tar -xf "$1" -C "$0" && mkdir -p "$0/home/me"`, tree, w.makeSystem()); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	if r := w.chrunctl("add", "box", tree); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	hint := "sudo chrunctl add box /var/lib/box && sudo chrunctl remove --tree box && chrunctl forget box"
+	if r := w.chrunctl("remove", "--tree", "box"); r.code != 1 || !strings.HasSuffix(r.stderr, "hint: "+hint) {
+		t.Errorf("%+v", r)
+	}
+	byRoot, _ := strings.CutSuffix(hint, " && chrunctl forget box")
+	script := strings.NewReplacer("sudo chrunctl", chrunctlProgram, "remove", "remove --yes").Replace(byRoot)
+	w.root("sh", "-c", script).wantAll(t, "the homes in it, with what programs have saved there: /home/me", "box is removed")
+	if r := w.chrunctl("forget", "box"); r.err != nil || w.exists(tree) {
+		t.Errorf("%+v", r)
+	}
+}

@@ -235,7 +235,9 @@ func (c *command) register(conf *config.Config, name string, job *trees.Creation
 		return err
 	}
 	if job.Map.UIDs != nil {
-		edits := []config.Edit{{Key: []string{"identity"}, Value: string(session.Subid)}, {Key: []string{"map"}, Value: fmt.Sprint(c.caller.UID)}}
+		// A home in the tree would be removed with it.
+		edits := []config.Edit{{Key: []string{"identity"}, Value: string(session.Subid)}, {Key: []string{"map"}, Value: fmt.Sprint(c.caller.UID)},
+			{Key: []string{"home"}, Value: string(session.HomePrivate)}}
 		if err := c.change(name, edits); err != nil {
 			return err
 		}

@@ -73,6 +73,10 @@ func (c *command) remove(name string, f *removeFlags) error {
 	uids, gids := c.subIDs()
 	m, err := trees.MapOf(c.caller, string(ch.Path), uids, gids)
 	if err != nil {
+		var owner *trees.OwnerError
+		if errors.As(err, &owner) && path.Dir(path.Dir(ch.File)) != c.src.System {
+			owner.Name = name
+		}
 		return err
 	}
 	real, err := rootfs.ResolveHost(ch.Path)
@@ -134,11 +138,25 @@ func (c *command) printRemoval(r *removal, f *removeFlags) {
 	if r.hasExports {
 		fmt.Fprintln(c.out, "its programs in the menu")
 	}
+	if homes := findHomes(r.tree); len(homes) > 0 && (r.chroot.Home == "" || r.chroot.Home == string(session.HomeAuto)) {
+		fmt.Fprintf(c.out, "the homes in it, with what programs have saved there: %s\n", session.Printable(strings.Join(homes, ", ")))
+	}
 	if r.home != "" && f.home {
 		fmt.Fprintf(c.out, "its home: %s\n", r.home)
 	} else if r.home != "" {
 		fmt.Fprintf(c.out, "its home stays: %s (--home removes it too)\n", r.home)
 	}
+}
+
+// findHomes lists the homes of the accounts of a tree.
+func findHomes(tree string) (homes []string) {
+	entries, _ := os.ReadDir(path.Join(tree, "home"))
+	for _, e := range entries {
+		if e.IsDir() {
+			homes = append(homes, "/home/"+e.Name())
+		}
+	}
+	return homes
 }
 
 // confirm asks the person, twice for files that create has not made.

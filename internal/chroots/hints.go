@@ -2,6 +2,7 @@ package chroots
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 
@@ -39,6 +40,8 @@ func (c *Call) Hints(err error) []string {
 		return []string{"chrunctl list"}
 	case errors.As(err, &write) && errors.Is(err, fs.ErrPermission) && c.isSystem(write.File) && c.UID != 0:
 		return []string{"sudo chrunctl " + session.Quote(c.Args...)}
+	case errors.As(err, &owner) && owner.Name != "":
+		return []string{fmt.Sprintf("sudo chrunctl add %s %s && sudo chrunctl remove --tree %[1]s && chrunctl forget %[1]s", owner.Name, session.Quote(owner.Tree))}
 	case errors.As(err, &owner):
 		return []string{"sudo chrunctl " + session.Quote(c.Args...)}
 	case errors.As(err, &edit) && edit.Op == config.Unset && edit.Key == "path":

@@ -73,6 +73,9 @@ func Build(in Input) (*Launch, error) {
 	if err != nil {
 		return nil, cli.Locate(err, l.User.Origin.String())
 	}
+	if l.Request.RootInside && !l.Home.FromFlag {
+		l.Home = Setting{} // what is configured is for the caller's programs; root has its own home
+	}
 	if l.Request.Home, l.Request.HomeDirectory, err = resolveHome(in.Caller, l.Facts.Identity.Kind, l.Home); err != nil {
 		return nil, err
 	}

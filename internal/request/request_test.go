@@ -204,6 +204,19 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// The home that is configured is that of the caller's programs: root has its own, unless
+// the command line says otherwise.
+func TestHomeOfRoot(t *testing.T) {
+	w := newWorld(t)
+	w.file("config/chrun/chroots/mine.toml", "path = \""+w.at("tree")+"\"\nhome = \"private\"\n")
+	for args, want := range map[string]session.HomeMode{"": session.HomePrivate, "-u root": "", "-u root --home=private": session.HomePrivate} {
+		w.role = Role{Tree: -1, Bare: args != ""}
+		if l := w.must(strings.Fields("-c mine " + args + " ls")...); l.Request.Home != want && (want != "" || l.Request.Home != session.HomeAuto) {
+			t.Errorf("%q: %s", args, l.Request.Home)
+		}
+	}
+}
+
 // What root decides is not decided again, and root without a user is only root.
 func TestRoles(t *testing.T) {
 	w := newWorld(t)

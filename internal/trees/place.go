@@ -113,8 +113,8 @@ func probe(m Map, dir string) error {
 // CheckPlace refuses a place where a tree could not be used, or would harm its
 // owner.
 func CheckPlace(m Map, p string) error {
-	if _, err := os.Lstat(p); err == nil {
-		return fmt.Errorf("%s exists already", p)
+	if err := checkFree(p); err != nil {
+		return err
 	}
 	parent := path.Dir(p)
 	var st unix.Stat_t
@@ -137,6 +137,33 @@ func CheckPlace(m Map, p string) error {
 		return &PublicError{Dir: parent}
 	}
 	return nil
+}
+
+// checkFree returns an error if a tree cannot get the path p: there is something else
+// than an empty directory.
+func checkFree(p string) error {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, p, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, &st)
+	entries, _ := os.ReadDir(p)
+	switch {
+	case err != nil:
+		return nil // CheckPlace looks at the parent
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return fmt.Errorf("%s exists already", p)
+	case st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
+		return &takenError{p, "is a mount point, which a tree cannot replace"}
+	case len(entries) > 0:
+		return &takenError{p, "exists already and is not empty"}
+	}
+	return nil
+}
+
+// takenError says that a directory cannot become a tree.
+type takenError struct{ dir, why string }
+
+func (e *takenError) Error() string { return e.dir + " " + e.why }
+func (e *takenError) Hint() string {
+	return "name a directory that does not exist, such as " + session.Quote(path.Join(e.dir, "root"))
 }
 
 // noParentError says that the directory for a tree is missing.
@@ -202,6 +229,7 @@ func (p *Place) Publish() error {
 	if err := remove(p.m, p.Temp); err != nil {
 		return err
 	}
+	unix.Rmdir(p.Path) // if it is an empty directory
 	if err := unix.Renameat2(unix.AT_FDCWD, p.Growing, unix.AT_FDCWD, p.Path, unix.RENAME_NOREPLACE); err != nil {
 		return &os.LinkError{Op: "rename", Old: p.Growing, New: p.Path, Err: err}
 	}

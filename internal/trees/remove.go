@@ -80,6 +80,9 @@ func MapOf(c *session.Caller, tree string, uids, gids []account.Range) (Map, err
 type OwnerError struct {
 	Tree string
 	UID  int
+	// Name is the tree's, if only the caller's configuration has it, which root's
+	// chrunctl does not read.
+	Name string
 }
 
 func (e *OwnerError) Error() string {
