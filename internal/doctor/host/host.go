@@ -29,7 +29,7 @@ type Input struct {
 func Check(ctx context.Context, in *Input) (checks []report.Check) {
 	for _, check := range []func(context.Context, *Input) []report.Check{
 		checkNamespaces, checkOverlay, checkIdmap, checkMapper, checkMounts, checkTree, checkClock, checkDenials, checkPrograms,
-		checkJournal, checkExports, checkLeft,
+		checkRuntimeDir, checkJournal, checkExports, checkLeft,
 	} {
 		if ctx.Err() != nil {
 			break

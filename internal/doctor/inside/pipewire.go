@@ -38,8 +38,10 @@ func probePipewire(ctx context.Context, in *Input, add func(...report.Check)) {
 		socket = path.Join(dir, name)
 	}
 	if outside := in.Caller.Get("PIPEWIRE_REMOTE"); outside != "" && !exists(socket) {
-		add(report.Bad(row, report.Found, "pipewire-gone", "PIPEWIRE_REMOTE="+outside+": no server listens"))
+		add(report.Bad(row, report.Found, "pipewire-stale", "PIPEWIRE_REMOTE="+outside+": no server listens"))
 		return
+	} else if outside != "" && in.Env.Get("PIPEWIRE_REMOTE") == "" {
+		add(report.Notice(row, report.Found, "pipewire-stale", "PIPEWIRE_REMOTE="+outside+" is not used: no server listens there"))
 	}
 	if !exists(socket) {
 		return // there is none: PulseAudio or ALSA has the sound

@@ -181,8 +181,8 @@ func (p *pulse) hello(cookie []byte) (info pulseServer, err error) {
 // played.
 func (p *pulse) playTone() error {
 	const rate = 44100
-	request := []byte{'a', 3, 1, 0, 0, 0xac, 0x44, 'm', 1, 0} // 16 bits little-endian, mono, 44100 Hz
-	request = append(request, number(math.MaxUint32)...)      // the default sink
+	request := append(text("test tone"), 'a', 3, 1, 0, 0, 0xac, 0x44, 'm', 1, 0) // 16 bits little-endian, mono, 44100 Hz
+	request = append(request, number(math.MaxUint32)...)                         // the default sink
 	request = append(request, 'N')
 	request = append(request, number(2*rate)...)
 	request = append(request, '0') // not corked

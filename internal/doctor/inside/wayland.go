@@ -37,17 +37,24 @@ func probeWayland(ctx context.Context, in *Input, add func(...report.Check)) {
 		if outside == "" {
 			return
 		}
-		if live := in.findCompositor(); live != "" {
+		socket := in.waylandSocket(outside)
+		if conn, err := dial(ctx, "unix", socket); err == nil {
+			conn.Close()
+		} else if errors.Is(err, unix.EACCES) {
+			add(waylandRefused(err, outside, socket))
+			return
+		}
+		if live := in.findCompositor(); live == outside {
+			dir := in.Env.Get("XDG_RUNTIME_DIR")
+			add(report.Bad(row, report.Found, "runtime-dir", outside+" is in "+dir+", which XDG_RUNTIME_DIR does not name", "uid", path.Base(dir)))
+		} else if live != "" {
 			add(report.Bad(row, report.Found, "wayland-stale", outside+" is not running: "+live+" is", "display", live))
 		} else {
 			add(report.Bad(row, report.Found, "wayland-gone", "no compositor listens at "+session.Printable(outside)))
 		}
 		return
 	}
-	socket := name
-	if !path.IsAbs(socket) {
-		socket = path.Join(in.Env.Get("XDG_RUNTIME_DIR"), name)
-	}
+	socket := in.waylandSocket(name)
 	conn, err := dial(ctx, "unix", socket)
 	if err != nil {
 		add(waylandRefused(err, name, socket))
@@ -63,6 +70,14 @@ func probeWayland(ctx context.Context, in *Input, add func(...report.Check)) {
 	default:
 		addGlobals(add, serverName(conn, "the compositor"), globals)
 	}
+}
+
+// waylandSocket is the socket that a value of WAYLAND_DISPLAY names.
+func (in *Input) waylandSocket(name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(in.Env.Get("XDG_RUNTIME_DIR"), name)
 }
 
 // waylandRefused is the check for a socket that cannot be connected to.

@@ -31,6 +31,14 @@ func probeX11(ctx context.Context, in *Input, add func(...report.Check)) {
 		if outside == "" {
 			return
 		}
+		if d, err := parseDisplay(outside); err == nil {
+			if conn, err := dialX11(ctx, d); err == nil {
+				conn.Close()
+			} else if errors.Is(err, unix.EACCES) {
+				add(xUnreachable(d, outside, err))
+				return
+			}
+		}
 		if live := findXServer(); live != "" {
 			add(report.Bad(row, report.Found, "x11-stale", outside+" is not running: "+live+" is", "display", live))
 		} else {
@@ -38,19 +46,14 @@ func probeX11(ctx context.Context, in *Input, add func(...report.Check)) {
 		}
 		return
 	}
-	d, err := x11.ParseDisplay(name, func(p session.HostPath) bool { return exists(string(p)) })
+	d, err := parseDisplay(name)
 	if err != nil {
 		add(report.Bad(row, report.Reachable, "x11-gone", "DISPLAY="+name+": "+err.Error()))
 		return
 	}
 	conn, err := dialX11(ctx, d)
 	if err != nil {
-		fault := "x11-gone"
-		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-			fault = "x11-permission"
-		}
-		add(report.Bad(row, report.Reachable, fault, fmt.Sprintf("cannot connect to %s: %v", name, plain(err)),
-			"socket", session.Quote(xSocket(d))))
+		add(xUnreachable(d, name, err))
 		return
 	}
 	defer conn.Close()
@@ -71,6 +74,19 @@ func probeX11(ctx context.Context, in *Input, add func(...report.Check)) {
 		c.checkShm(add)
 		add(report.Good(row, report.Answers, fmt.Sprintf("%s answers at %s (%s), by %s", serverName(conn, "the X server"), name, c.vendor, how)))
 	}
+}
+
+func parseDisplay(name string) (x11.Display, error) {
+	return x11.ParseDisplay(name, func(p session.HostPath) bool { return exists(string(p)) })
+}
+
+// xUnreachable is the check for a server that cannot be connected to.
+func xUnreachable(d x11.Display, name string, err error) report.Check {
+	fault := "x11-gone"
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		fault = "x11-permission"
+	}
+	return report.Bad("x11", report.Reachable, fault, fmt.Sprintf("cannot connect to %s: %v", name, plain(err)), "socket", session.Quote(xSocket(d)))
 }
 
 func xSocket(d x11.Display) string {

@@ -4,7 +4,9 @@ const noSound = "No sound"
 
 var soundFaults = []Fault{
 	{ID: "pipewire-gone", Topic: noSound, Sees: "\"Host is down\", pw-play: \"connection refused\".",
-		Why: "PipeWire does not run, or not where PIPEWIRE_REMOTE says.", Command: "systemctl --user restart pipewire wireplumber"},
+		Why: "PipeWire does not run.", Command: "systemctl --user restart pipewire wireplumber"},
+	{ID: "pipewire-stale", Topic: noSound, Sees: "pw-play: \"Host is down\", but other programs have sound.",
+		Why: "PIPEWIRE_REMOTE names a server that does not run.", Command: "unset PIPEWIRE_REMOTE"},
 	{ID: "pipewire-permission", Topic: noSound, Sees: "pw-play: \"Permission denied\".",
 		Why: "The socket of PipeWire is closed to the program.", Command: "chmod u+rw {socket}"},
 	{ID: "pipewire-hang", Topic: noSound, Sees: "A player starts and waits.",
