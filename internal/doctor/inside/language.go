@@ -21,7 +21,8 @@ func probeLocaleTime(_ context.Context, in *Input, add func(...report.Check)) {
 	}
 	if root := openTree(); root != nil && hasLibrary("libc.so.6") { // other C libraries need no locales
 		defer root.Close()
-		for _, name := range desktop.MissingLocales(root, in.Caller) {
+		if names := desktop.MissingLocales(root, in.Caller); len(names) > 0 {
+			name := names[0] // all variables usually name the same one
 			shown := name[:min(len(name), 40)]
 			text := "no locale " + shown + " in the chroot: programs use English"
 			if source := desktop.LocaleSource(root, name); source != "" {
@@ -29,7 +30,6 @@ func probeLocaleTime(_ context.Context, in *Input, add func(...report.Check)) {
 			} else {
 				add(report.Notice(row, report.Reachable, "no-locale-source", text))
 			}
-			break // all variables usually name the same one
 		}
 	}
 	zone, ok := checkZone(in)
