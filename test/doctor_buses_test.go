@@ -106,7 +106,7 @@ func TestDoctorBus(t *testing.T) {
 	closing := fakeServer(t, d.User, func(net.Conn) {})
 	for _, c := range []struct{ name, address, fault, command string }{
 		{"of another user", foreign, "bus-foreign", "export " + variable + "=unix:path=" + d.RuntimeDir + "/bus"},
-		{"never answers", fakeServer(t, d.User, nil), "bus-hang", "dbus-run-session chrun --chroot=" + d.chroot},
+		{"never answers", fakeServer(t, d.User, nil), "bus-other", "export " + variable + "=unix:path=" + d.RuntimeDir + "/bus"},
 		{"closes", closing, "bus-foreign", "export " + variable + "=unix:path=" + d.RuntimeDir + "/bus"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -143,6 +143,11 @@ func TestDoctorNoBus(t *testing.T) {
 	m := setting("DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/chrun-test-no-bus,guid=0123456789abcdef0123456789abcdef")
 	command := wantFault(t, d.doctor(m, d.chroot), "session-bus", "bus-stale")
 	wantGood(t, d.typeAndLook(m, command), "session-bus", "answers")
+	deaf := setting("DBUS_SESSION_BUS_ADDRESS=unix:path=" + fakeServer(t, d.User, nil))
+	if command = wantFault(t, d.doctor(deaf, d.chroot), "session-bus", "bus-hang"); command != "dbus-run-session chrun --chroot="+d.chroot {
+		t.Errorf("%q", command)
+	}
+	wantGood(t, d.typeAndLook(deaf, command), "session-bus", "answers")
 	if f := failures(d.doctor(both, d.chroot)); len(f) > 0 {
 		t.Errorf("without a bus: %s", strings.Join(f, "\n"))
 	}

@@ -159,6 +159,61 @@ func TestDoctorX11Refuses(t *testing.T) {
 	}
 }
 
+// Servers that were stopped are continued by the doctor's line.
+func TestDoctorStoppedServers(t *testing.T) {
+	headless.Root(t)
+	d := openDesktop(t, headless.Options{Compositor: "weston", X11: true, Bus: true})
+	for _, c := range []struct{ name, row string }{{"weston", "wayland"}, {"Xvfb", "x11"}} {
+		d.signalServers("STOP", c.name)
+		line := wantFault(t, d.doctor(both, d.chroot), c.row, c.row+"-hang")
+		if f := failures(d.typeAndLook(both, line)); len(f) > 0 {
+			t.Errorf("after %q: %s", line, strings.Join(f, "\n"))
+			d.signalServers("CONT", c.name)
+		}
+	}
+}
+
+// A cookie that is filed under a former host name works inside; the doctor says why it
+// does not outside, and its line mends that.
+func TestDoctorX11Renamed(t *testing.T) {
+	d := openDesktop(t, headless.Options{X11: true, Private: true})
+	dir := headless.Dir(t, d.User)
+	_, cookie, _ := strings.Cut(mustOutput(t, d, "xauth", "list", d.Getenv("DISPLAY")), "MIT-MAGIC-COOKIE-1")
+	mustOutput(t, d, "xauth", "-q", "-f", filepath.Join(dir, "old"), "add", "oldhost/unix"+d.Getenv("DISPLAY"), ".", strings.TrimSpace(cookie))
+	m := setting("XAUTHORITY=" + filepath.Join(dir, "old"))
+	host := func(line string) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		cmd := d.Command(ctx, "sh", "-c", line)
+		cmd.Env = m.env(cmd.Env)
+		return runCommand(cmd).err
+	}
+	if host("xdpyinfo") == nil {
+		t.Error("the test shows nothing: programs of the host have a cookie")
+	}
+	rep := d.doctor(m, d.chroot)
+	line := wantNote(t, rep, "x11", "x11-renamed")
+	wantGood(t, rep, "x11", "by the cookie")
+	if err := host(line); err != nil {
+		t.Errorf("%s: %v", line, err)
+	}
+	if err := host("xdpyinfo"); err != nil {
+		t.Errorf("after %s: %v", line, err)
+	}
+	if hasFault(d.doctor(m, d.chroot), "x11-renamed") {
+		t.Errorf("%s has changed nothing", line)
+	}
+}
+
+func mustOutput(t *testing.T, d *desk, name string, args ...string) string {
+	t.Helper()
+	out, err := d.Output(name, args...)
+	if err != nil {
+		t.Fatal(out, err)
+	}
+	return out
+}
+
 // Servers that accept and never answer, or that speak another language, cost two
 // seconds together, and the doctor says which.
 func TestDoctorDeafServers(t *testing.T) {

@@ -133,7 +133,7 @@ func (c *command) style(verbose bool) report.Style {
 	}
 	s.Columns = 80
 	if size, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ); err == nil && size.Col > 0 {
-		s.Columns = int(size.Col)
+		s.Columns, s.Rows = int(size.Col), int(size.Row)
 	}
 	env := c.caller.Env
 	locale := cmp.Or(env.Get("LC_ALL"), env.Get("LC_CTYPE"), env.Get("LANG"))

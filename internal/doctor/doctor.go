@@ -84,6 +84,7 @@ func Examine(o *Options) (*report.Report, error) {
 	}
 	r.Checks = slices.DeleteFunc(r.Checks, func(c report.Check) bool { return !o.wants(c.Feature) })
 	preferCause(r)
+	preferPipewire(r)
 	for i, c := range r.Checks {
 		if c.Fault == "launch" {
 			r.Checks[i] = o.explainHome(c)
@@ -136,7 +137,9 @@ func chain(plan *session.Plan) (checks []report.Check) {
 		switch {
 		case f.Denied:
 			checks = append(checks, report.Absent(f.Feature, report.Allowed, f.State))
-		case f.Shared || slices.ContainsFunc(plan.Mounts, func(m session.Mount) bool { return m.Feature == f.Feature }):
+		case f.Shared || slices.ContainsFunc(plan.Mounts, func(m session.Mount) bool {
+			return m.Feature == f.Feature || f.Feature == "devices" && m.Kind == session.FromHost && m.Dest == "/dev" // whole
+		}):
 			checks = append(checks, report.Good(f.Feature, report.Brought, f.State))
 		default:
 			checks = append(checks, report.Absent(f.Feature, report.Found, f.State))
@@ -247,7 +250,7 @@ func (o *Options) input(plan *session.Plan) *inside.Input {
 func chosenVariables(env session.Environ) (chosen session.Environ) {
 	for _, kv := range env {
 		switch name, _, _ := strings.Cut(kv, "="); name {
-		case "DBUS_SESSION_BUS_ADDRESS", "WAYLAND_DISPLAY", "DISPLAY", "PULSE_SERVER", "PIPEWIRE_REMOTE", "SSH_AUTH_SOCK", "GTK_IM_MODULE", "QT_IM_MODULE", "QT_IM_MODULES", "XMODIFIERS", "LANG", "LANGUAGE", "TZ", "TERM":
+		case "DBUS_SESSION_BUS_ADDRESS", "WAYLAND_DISPLAY", "DISPLAY", "PULSE_SERVER", "PULSE_COOKIE", "PIPEWIRE_REMOTE", "SSH_AUTH_SOCK", "GTK_IM_MODULE", "QT_IM_MODULE", "QT_IM_MODULES", "XMODIFIERS", "LANG", "LANGUAGE", "TZ", "TERM":
 			chosen = append(chosen, kv)
 		default:
 			if strings.HasPrefix(name, "LC_") {
@@ -284,6 +287,7 @@ func (o *Options) context(plan *session.Plan) *report.Context {
 	}
 	c := &report.Context{Chrun: session.Quote(words...), Root: session.Quote(append(root, "-u", "root")...)}
 	c.Host = hostDistribution(o.Caller.Host)
+	c.Services = findServices(o.Caller)
 	if plan != nil {
 		c.Distribution = distribution(plan.Tree)
 	}

@@ -85,6 +85,18 @@ func preferCause(r *report.Report) {
 	}
 }
 
+// preferPipewire makes one fault of two: pipewire-pulse waits for a PipeWire that hangs.
+func preferPipewire(r *report.Report) {
+	cause := slices.IndexFunc(r.Checks, func(c report.Check) bool {
+		return c.Feature == "pipewire" && c.Status == report.Failed && (c.Fault == "pipewire-hang" || c.Fault == "pipewire-gone")
+	})
+	for i := range r.Checks {
+		if c := &r.Checks[i]; cause >= 0 && c.Fault == "pulseaudio-hang" && c.Values["units"] == "" {
+			c.Fault, c.Text = r.Checks[cause].Fault, c.Text+": it waits for PipeWire"
+		}
+	}
+}
+
 // excuseNamespaces makes a note of a user namespace that chrunctl could not make, if the
 // launch has made one: a profile of AppArmor may be for chrun only.
 func excuseNamespaces(r *report.Report) {

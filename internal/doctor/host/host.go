@@ -29,7 +29,7 @@ type Input struct {
 func Check(ctx context.Context, in *Input) (checks []report.Check) {
 	for _, check := range []func(context.Context, *Input) []report.Check{
 		checkNamespaces, checkOverlay, checkIdmap, checkMapper, checkMounts, checkTree, checkClock, checkDenials, checkPrograms,
-		checkRuntimeDir, checkJournal, checkExports, checkLeft,
+		checkRuntimeDir, checkCookie, checkSound, checkJournal, checkExports, checkLeft,
 	} {
 		if ctx.Err() != nil {
 			break

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,9 +42,10 @@ func probeSessionBus(ctx context.Context, in *Input, add func(...report.Check)) 
 		add(report.Notice(row, report.Found, "bus-moved", "chrun has found the bus, but "+sessionBus+" is stale",
 			"address", session.Quote(in.Env.Get(sessionBus))))
 	}
+	usual := tryBus(ctx, path.Join(in.Env.Get("XDG_RUNTIME_DIR"), "bus"), socket)
 	b, ok := openBus(ctx, row, socket, func(checks ...report.Check) {
 		for i := range checks {
-			checks[i].Values = map[string]string{"address": session.Quote("unix:path=" + in.Env.Get("XDG_RUNTIME_DIR") + "/bus")}
+			nameUsualBus(&checks[i], usual)
 		}
 		add(checks...)
 	})
@@ -55,6 +57,39 @@ func probeSessionBus(ctx context.Context, in *Input, add func(...report.Check)) 
 	parts := []string{"answers"}
 	parts = append(parts, b.askPortal(ctx, add), b.askNotifications(ctx, add), b.askTray(ctx))
 	add(report.Good(row, report.Answers, strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")))
+}
+
+// tryBus says hello to the bus at the usual place while another one is tried. The channel
+// gets its socket if it answers.
+func tryBus(ctx context.Context, usual, other string) <-chan string {
+	found := make(chan string, 1)
+	if usual == other {
+		return found
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, Limit/2)
+		defer cancel()
+		if conn, err := dbus.Connect(ctx, usual); err == nil {
+			conn.Close()
+			found <- usual
+		}
+	}()
+	return found
+}
+
+// nameUsualBus lets the command of a check name the bus at the usual place, if it answers.
+func nameUsualBus(c *report.Check, usual <-chan string) {
+	select {
+	case socket := <-usual:
+		c.Values = map[string]string{"address": session.Quote("unix:path=" + socket)}
+		if c.Fault != "bus-foreign" {
+			c.Fault = "bus-other"
+		}
+	case <-time.After(100 * time.Millisecond):
+		if c.Fault == "bus-foreign" {
+			c.Fault = "bus-refused"
+		}
+	}
 }
 
 // probeSystemBus says hello, and lists the well-known services that run.
@@ -138,6 +173,14 @@ func (b *bus) isOwned(ctx context.Context, name string) (owned bool) {
 	return call.Store(&owned) == nil && owned
 }
 
+// ownerPID returns the process that has a name, "0" if it has just ended.
+func (b *bus) ownerPID(ctx context.Context, name string) string {
+	var pid uint32
+	call := b.conn.Object(busName, "/org/freedesktop/DBus").CallWithContext(ctx, busName+".GetConnectionUnixProcessID", 0, name)
+	_ = call.Store(&pid)
+	return strconv.Itoa(int(pid))
+}
+
 // canStart reports whether the bus starts a program for a name when it is called.
 func (b *bus) canStart(ctx context.Context, name string) bool {
 	var names []string
@@ -180,7 +223,7 @@ func (b *bus) askPortal(ctx context.Context, add func(...report.Check)) string {
 	for _, iface := range []string{"FileChooser", "OpenURI", "Settings"} {
 		version, err := b.property(ctx, name, object, "org.freedesktop.portal."+iface, "version")
 		if errors.Is(err, context.DeadlineExceeded) {
-			add(report.Bad(b.row, report.Answers, "portal-hang", "the portal does not answer: programs start late"))
+			add(report.Bad(b.row, report.Answers, "portal-hang", "the portal does not answer: programs start late", "pid", b.ownerPID(ctx, name)))
 			return ""
 		}
 		if v, ok := version.(uint32); ok && err == nil {
@@ -206,10 +249,7 @@ func (b *bus) askNotifications(ctx context.Context, add func(...report.Check)) s
 	}
 	body, err := b.call(ctx, name, "/org/freedesktop/Notifications", name+".GetServerInformation")
 	if errors.Is(err, context.DeadlineExceeded) {
-		var pid uint32
-		owner := b.conn.Object(busName, "/org/freedesktop/DBus").CallWithContext(ctx, busName+".GetConnectionUnixProcessID", 0, name)
-		_ = owner.Store(&pid) // 0 if it has just ended
-		add(report.Bad(b.row, report.Answers, "notifications-hang", "the notification server does not answer", "pid", strconv.Itoa(int(pid))))
+		add(report.Bad(b.row, report.Answers, "notifications-hang", "the notification server does not answer", "pid", b.ownerPID(ctx, name)))
 		return ""
 	}
 	if len(body) > 0 {

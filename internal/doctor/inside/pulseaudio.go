@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chrun/internal/doctor/report"
+	"chrun/session"
 )
 
 // probePulseaudio authenticates, and asks for the server's name and its default sink
@@ -82,10 +83,18 @@ func (in *Input) askPulse(ctx context.Context, server, network, address string) 
 	info, err := p.hello(in.pulseCookie())
 	var refused *pulseError
 	switch {
+	case errors.As(err, &refused) && refused.code == connectionRefused:
+		return report.Bad(row, report.Answers, "pipewire-gone", serverName(conn, "the sound server")+" runs, but cannot reach PipeWire itself")
 	case errors.As(err, &refused):
-		return report.Bad(row, report.Answers, "pulseaudio-refused", fmt.Sprintf("the server at %s refuses the program (error %d)", server, refused.code))
+		fault, values := "pulseaudio-refused", []string(nil)
+		if host, _, err := net.SplitHostPort(address); in.Caller.Get("PULSE_COOKIE") != "" {
+			fault = "pulseaudio-cookie"
+		} else if err == nil && network != "unix" && host != "localhost" && !strings.HasPrefix(host, "127.") {
+			fault, values = "pulseaudio-remote", []string{"host", session.Quote(host)}
+		}
+		return report.Bad(row, report.Answers, fault, fmt.Sprintf("the server at %s refuses the program's cookie (error %d)", server, refused.code), values...)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return report.Bad(row, report.Answers, "pulseaudio-hang", serverName(conn, "the sound server")+" accepts connections and does not answer")
+		return report.Bad(row, report.Answers, "pulseaudio-hang", serverName(conn, "the sound server")+" accepts connections and does not answer", pulseUnits(serverName(conn, ""))...)
 	case err != nil:
 		return report.Bad(row, report.Answers, "pulseaudio-broken", fmt.Sprintf("what listens at %s is no PulseAudio: %v", server, plain(err)))
 	}
@@ -93,11 +102,19 @@ func (in *Input) askPulse(ctx context.Context, server, network, address string) 
 	if in.Sound {
 		conn.SetDeadline(time.Now().Add(SoundLimit))
 		if err := p.playTone(); err != nil {
-			return report.Bad(row, report.Answers, "pulseaudio-silent", fmt.Sprintf("%s does not play: %v", info.name, plain(err)))
+			return report.Bad(row, report.Answers, "pulseaudio-silent", fmt.Sprintf("%s does not play: %v", info.name, plain(err)), pulseUnits(info.name)...)
 		}
 		text += "; it took a tone of a second"
 	}
 	return report.Good(row, report.Answers, text)
+}
+
+// pulseUnits returns the value "units" for a command, if the server is PulseAudio itself.
+func pulseUnits(server string) []string {
+	if server != "pulseaudio" {
+		return nil
+	}
+	return []string{"units", server}
 }
 
 func orNone(s string) string {
@@ -135,6 +152,10 @@ type pulse struct {
 	net.Conn
 	tag uint32
 }
+
+// connectionRefused is the error of pipewire-pulse without PipeWire
+// (PA_ERR_CONNECTIONREFUSED, pulse/def.h).
+const connectionRefused = 6
 
 // pulseError is the server's answer that it does not want something.
 type pulseError struct{ code uint32 }

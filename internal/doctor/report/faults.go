@@ -16,7 +16,8 @@ type Fault struct {
 	// Command mends it. It may contain {chrun}, the command line up to COMMAND;
 	// {root}, the same as root inside; {install:PACKAGE}, the command that installs a
 	// package of Packages, {host-install:PACKAGE} the same on the host; {install-all},
-	// the same for the packages that a Check names; and the values of a Check. A person reads it in the
+	// the same for the packages that a Check names; what Services knows, such as
+	// {restart:SERVICE}; and the values of a Check. A person reads it in the
 	// documentation with these names in capitals.
 	Command string
 }
@@ -43,6 +44,8 @@ type Context struct {
 	Distribution string
 	// Host is the same of the host.
 	Host string
+	// Services is how the host's services are started.
+	Services Services
 }
 
 // Fill writes the command of a check that has a fault.
@@ -89,7 +92,9 @@ func (c *Context) expand(command string, values map[string]string) string {
 		case name == "root":
 			value = c.Root
 		default:
-			value = "{" + name + "}"
+			if value, known = c.Services.expand(name, values); !known {
+				value = "{" + name + "}"
+			}
 		}
 		b.WriteString(value)
 	}

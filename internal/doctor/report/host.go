@@ -48,7 +48,7 @@ var hostFaults = []Fault{
 	{ID: "mounts-private", Topic: filesTopic, Sees: "A stick that you plug in appears on the host, but not in a program that runs already.",
 		Why: "The host's mounts are private, as without systemd. Programs started later see it.", Command: "sudo mount --make-shared {mount}"},
 	{ID: "clock", Topic: "The machine", Sees: "Web pages have invalid certificates; make and package managers complain of files in the future.",
-		Why: "The machine's clock is wrong.", Command: "sudo timedatectl set-ntp true"},
+		Why: "The machine's clock is wrong.", Command: "{set-clock}"},
 	{ID: "other-chrun", Topic: "The machine", Sees: "A flag is unknown, or chrun does something else from the menu than in the terminal.",
 		Why: "Another version of chrun is installed too, and PATH decides which one runs.", Command: "sudo install -m 755 {new} {old}"},
 	{ID: "apparmor-denied", Topic: "The machine", Sees: "A program gets \"Permission denied\" for a socket or a file that you may use.",

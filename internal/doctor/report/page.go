@@ -8,7 +8,7 @@ import (
 
 const pageHead = `# When something does not work
 
-Put ` + "`--doctor`" + ` before the command that does not work: ` + "`chrun --doctor -c NAME firefox`" + `. It tries everything from inside, in a second, changes nothing, and says what to type. ` + "`chrunctl doctor NAME`" + ` does the same for no particular program. This page is made of the doctor's own table. NAME is your chroot; the packages are those of Debian.
+Put ` + "`--doctor`" + ` before the command that does not work: ` + "`chrun --doctor -c NAME firefox`" + `. It tries everything from inside, in a second, changes nothing, and says what to type. ` + "`chrunctl doctor NAME`" + ` does the same for no particular program. This page is made of the doctor's own table. NAME is your chroot; the packages are those of Debian, and services are started by systemd: the doctor writes what your systems have.
 
 `
 
@@ -46,7 +46,7 @@ func (f *Fault) write(b *strings.Builder) {
 
 // example is the command with names in capitals for what only the doctor knows.
 func (f *Fault) example() string {
-	c := Context{Chrun: "chrun -c NAME", Root: "sudo chrun -c NAME -u root", Distribution: "debian", Host: "debian"}
+	c := Context{Chrun: "chrun -c NAME", Root: "sudo chrun -c NAME -u root", Distribution: "debian", Host: "debian", Services: documented}
 	line := c.expand(f.Command, nil)
 	for {
 		before, rest, found := strings.Cut(line, "{")

@@ -13,6 +13,7 @@ type Style struct {
 	Symbols bool // ✓ ✗ –, where they can be shown; else words, which programs for the blind read well
 	Color   bool
 	Columns int  // of the terminal, 0 if unknown
+	Rows    int  // the same
 	Verbose bool // every check, with how far it went
 }
 
@@ -27,22 +28,32 @@ var marks = map[Status]struct{ symbol, word, color string }{
 const endColor = "\x1b[0m" // ECMA-48, SGR 0
 
 // Print writes the verdict and the table. order are the names of the rows; print makes
-// text from a chroot printable.
+// text from a chroot printable. What failed comes again at the end if the terminal
+// does not show all.
 func (r *Report) Print(out io.Writer, order []string, s Style, print func(string) string) {
-	fmt.Fprintf(out, "%s\n\n", print(r.Verdict()))
-	width := 0
+	var b strings.Builder
+	t := &table{&b, s, print, 0, map[string]bool{}}
 	for _, c := range r.Checks {
-		width = max(width, len(c.Feature))
+		t.width = max(t.width, len(c.Feature))
 	}
+	t.verdict(r.Verdict(order))
+	r.printRows(t, order, func(checks []Check, i int) bool { return s.Verbose || isWorthALine(checks, i) })
+	if s.Rows > 0 && strings.Count(b.String(), "\n") >= s.Rows && r.HasFailed() {
+		b.WriteString("\n")
+		t.verdict(r.Verdict(order))
+		clear(t.said)
+		r.printRows(t, order, func(checks []Check, i int) bool { return checks[i].Status == Failed })
+	}
+	io.WriteString(out, b.String())
+}
+
+// printRows writes the checks that are wanted.
+func (r *Report) printRows(t *table, order []string, wanted func(checks []Check, i int) bool) {
 	for _, name := range r.rows(order) {
 		checks := r.of(name)
 		for i, c := range checks {
-			if !s.Verbose && !isWorthALine(checks, i) {
-				continue
-			}
-			r.printCheck(out, c, width, s, print)
-			if s.Verbose {
-				continue
+			if wanted(checks, i) {
+				t.check(c)
 			}
 		}
 	}
@@ -88,26 +99,61 @@ func isWorthALine(checks []Check, i int) bool {
 	return !slices.ContainsFunc(checks, func(o Check) bool { return o.Status == OK || o.Status == Note }) && i == len(checks)-1
 }
 
-// printCheck writes one line, folded, and the command below it.
-func (r *Report) printCheck(out io.Writer, c Check, width int, s Style, print func(string) string) {
+// table is what is being printed.
+type table struct {
+	out *strings.Builder
+	Style
+	print func(string) string
+	width int             // of the names of the rows
+	said  map[string]bool // the commands that were written
+}
+
+// bold writes text so that it can be found at a glance.
+func (t *table) bold(text string) string {
+	if !t.Color {
+		return text
+	}
+	return "\x1b[1m" + text + endColor
+}
+
+func (t *table) verdict(text string) {
+	for line := range strings.SplitSeq(fold(t.print(text), 0, t.Columns), "\n") {
+		fmt.Fprintln(t.out, t.bold(line))
+	}
+	fmt.Fprintln(t.out)
+}
+
+// check writes one line, folded, and the command below it, which is not folded, so that
+// it can be copied.
+func (t *table) check(c Check) {
 	m := marks[c.Status]
 	mark, markWidth := m.word, len("failed")
-	if s.Symbols {
+	if t.Symbols {
 		mark, markWidth = m.symbol, 1
 	}
 	pad := strings.Repeat(" ", markWidth-len([]rune(mark)))
-	if s.Color {
+	if t.Color {
 		mark = m.color + mark + endColor
 	}
 	text := c.Text
-	if s.Verbose && c.Step != "" {
+	if t.Verbose && c.Step != "" {
 		text = string(c.Step) + ": " + text
 	}
-	indent := markWidth + 1 + width + 2
-	fmt.Fprintf(out, "%s%s %-*s  %s\n", mark, pad, width, print(c.Feature), fold(print(text), indent, s.Columns))
-	if c.Command != "" && c.Status != OK {
-		fmt.Fprintf(out, "%s%s\n", strings.Repeat(" ", indent), "type: "+print(c.Command))
+	indent := markWidth + 1 + t.width + 2
+	fmt.Fprintf(t.out, "%s%s %-*s  %s\n", mark, pad, t.width, t.print(c.Feature), fold(t.print(text), indent, t.Columns))
+	switch margin := strings.Repeat(" ", indent); {
+	case c.Command == "" || c.Status == OK:
+	case t.said[c.Command]:
+		fmt.Fprintf(t.out, "%sthe command above mends this, too\n", margin)
+	default:
+		line := t.print(c.Command)
+		end := " "
+		if t.Columns > 0 && indent+len("type: ")+len([]rune(line)) > t.Columns {
+			end = "\n" // it has the whole width, so that it can be copied
+		}
+		fmt.Fprintf(t.out, "%stype:%s%s\n", margin, end, t.bold(line))
 	}
+	t.said[c.Command] = true
 }
 
 // fold breaks a text at blanks so that no line is longer than columns, where that is
@@ -136,15 +182,18 @@ func fold(text string, indent, columns int) string {
 	return b.String()
 }
 
-// Verdict says in one sentence how it is.
-func (r *Report) Verdict() string {
+// Verdict says in one sentence how it is. order are the names of the rows.
+func (r *Report) Verdict(order []string) string {
 	var failed, notes []string
-	for _, c := range r.Checks {
-		switch {
-		case c.Status == Failed && !slices.Contains(failed, c.Feature):
-			failed = append(failed, c.Feature)
-		case c.Status == Note && !slices.Contains(notes, c.Feature):
-			notes = append(notes, c.Feature)
+	for _, name := range r.rows(order) {
+		has := func(s Status) bool {
+			return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Feature == name && c.Status == s })
+		}
+		if has(Failed) {
+			failed = append(failed, name)
+		}
+		if has(Note) {
+			notes = append(notes, name)
 		}
 	}
 	name := cmp.Or(r.Chroot, "the host")

@@ -23,6 +23,8 @@ var windowFaults = []Fault{
 		Why: "The socket of the X server is closed to you.", Command: "sudo chmod a+rw {socket}"},
 	{ID: "x11-refused", Topic: noWindow, Sees: "\"Authorization required, but no authorization protocol specified\", \"Invalid MIT-MAGIC-COOKIE-1 key\".",
 		Why: "The cookie is that of another session or host name, or there is none. Type the command in a terminal of the session on that display: it admits your programs, not everybody's, as \"xhost +\" would.", Command: "xhost +SI:localuser:{user}"},
+	{ID: "x11-renamed", Topic: noWindow, Sees: "Programs of the host cannot open a window on X11 any more, those of the chroot can.",
+		Why: "The host was renamed after the login, and the cookie is filed under the old name, where chrun looks, too. This files it under all names.", Command: "xauth nlist {entry} | sed 's/^..../ffff/' | xauth nmerge -"},
 	{ID: "x11-hang", Topic: noWindow, Sees: "A program of X11 starts and nothing happens.",
 		Why: "The X server accepts connections and does not answer: it is stopped or stuck.", Command: "kill -CONT {pid}"},
 	{ID: "x11-broken", Topic: noWindow, Sees: "\"Can't open display\", and the server says something strange.",
@@ -32,7 +34,7 @@ var windowFaults = []Fault{
 	{ID: "runtime-dir", Topic: noWindow, Sees: "No Wayland, no sound, no notifications at all; \"XDG_RUNTIME_DIR is invalid or not set\".",
 		Why: "XDG_RUNTIME_DIR names a directory that is missing or another user's: su and sudo keep that of the caller.", Command: "export XDG_RUNTIME_DIR=/run/user/{uid}"},
 	{ID: "no-runtime-dir", Topic: noWindow, Sees: "No Wayland, no sound, no notifications after a login by su, cron or ssh.",
-		Why: "You have no runtime directory, because no login has made one (pam_systemd, elogind).", Command: "sudo loginctl enable-linger {user}"},
+		Why: "You have no runtime directory, because no login has made one (pam_systemd, elogind).", Command: "{make-runtime-dir}"},
 	{ID: "long-lived-shell", Topic: noWindow, Sees: "Windows opened yesterday, but not after you have logged in again, from the same tmux or screen.",
 		Why: "The old shell keeps DISPLAY, WAYLAND_DISPLAY and XAUTHORITY of the session that has ended. chrun looks for a display at each launch if they are unset.", Command: "unset DISPLAY WAYLAND_DISPLAY XAUTHORITY"},
 }
