@@ -71,8 +71,12 @@ func Examine(o *Options) (*report.Report, error) {
 	if failed != nil {
 		r.Add(*failed)
 	} else {
-		r.Add(chain(plan)...)
-		r.Add(o.enter(ctx, plan)...)
+		checks, begun := o.enter(ctx, plan)
+		if begun { // else nothing of it was tried
+			r.Add(chain(plan)...)
+		}
+		r.Add(checks...)
+		r.Starts = begun
 	}
 	words := o.context(nil)
 	select {
@@ -148,24 +152,25 @@ func chain(plan *session.Plan) (checks []report.Check) {
 	return checks
 }
 
-// enter makes a launch whose program is the part inside, and returns its checks.
-func (o *Options) enter(ctx context.Context, plan *session.Plan) []report.Check {
+// enter makes a launch whose program is the part inside, and returns its checks. begun
+// reports whether that has started.
+func (o *Options) enter(ctx context.Context, plan *session.Plan) (checks []report.Check, begun bool) {
 	cmd := o.command(ctx, "--doctor="+o.Self)
 	data, err := json.Marshal(o.input(plan))
 	if err != nil {
-		return []report.Check{launchFailed(ctx, err, "")}
+		return []report.Check{launchFailed(ctx, err, "")}, false
 	}
 	var out, errs limited
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(data), &out, &errs
 	err = cmd.Run()
-	checks, begun := readEvents(&out)
+	checks, begun = readEvents(&out)
 	if !begun {
 		if err == nil {
 			err = errors.New("the doctor's part inside has printed nothing")
 		}
-		return append(checks, launchFailed(ctx, err, errs.String()))
+		return append(checks, launchFailed(ctx, err, errs.String())), false
 	}
-	return append(checks, report.Good("launch", report.Reachable, string(plan.Identity.Kind)+": "+plan.Identity.Why))
+	return append(checks, report.Good("launch", report.Reachable, string(plan.Identity.Kind)+": "+plan.Identity.Why)), true
 }
 
 // limited keeps the first megabyte of what a hostile chroot could print.

@@ -8,6 +8,7 @@ import (
 
 	"chrun/internal/doctor/inside"
 	"chrun/internal/doctor/report"
+	"chrun/session"
 )
 
 // explainHome returns a check that says why a launch failed, if the reason is a
@@ -18,6 +19,9 @@ func (o *Options) explainHome(failed report.Check) report.Check {
 		for _, dir := range o.homeDirs() {
 			c := inside.CheckHome(dir, dir, o.Caller.Account.Name)
 			if c.Status == report.Failed && strings.Contains(failed.Text, dir) {
+				if home := o.Caller.Account.Home; c.Fault == "home-full" && strings.HasPrefix(dir, home+"/") {
+					c.Values["home"] = session.Quote(home)
+				}
 				found <- c
 				return
 			}

@@ -30,8 +30,18 @@ func probeTerminal(_ context.Context, in *Input, add func(...report.Check)) {
 	case dir != "":
 		add(report.Good(row, report.Reachable, shown+" is known ("+dir+"); new terminals can be made"))
 	case hasLibrary("libtinfo.so.6", "libtinfo.so.5", "libncursesw.so.6", "libncurses.so.6", "libtinfow.so.6", "libncursesw.so.5"):
-		add(report.Bad(row, report.Reachable, "no-terminfo", "neither the chroot nor the host knows the terminal "+shown))
+		add(report.Bad(row, report.Reachable, "no-terminfo", "neither the chroot nor the host knows the terminal "+shown, "term", in.knownTerminal()))
 	}
+}
+
+// knownTerminal is a kind of terminal that nearly all others are like and that is known.
+func (in *Input) knownTerminal() string {
+	for _, name := range []string{"xterm-256color", "xterm", "vt100"} {
+		if findTerminfo(in, name) != "" {
+			return name
+		}
+	}
+	return "dumb"
 }
 
 // openTerminal makes a terminal and closes it (ptmx(4)).

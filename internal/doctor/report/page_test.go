@@ -94,7 +94,7 @@ func TestPackages(t *testing.T) {
 // What a chroot or a server says is printed as text, folded to the width of the
 // terminal, each command below its line.
 func TestPrint(t *testing.T) {
-	r := &Report{Chroot: "deb"}
+	r := &Report{Chroot: "deb", Starts: true}
 	r.Add(Good("wayland", Found, "wayland-1"), Good("wayland", Answers, "sway answers"),
 		Bad("x11", Answers, "x", "the server \x1b[2Jrefuses: "+strings.Repeat("long words ", 12)),
 		Absent("jack", Found, "no server"), Notice("fonts", Answers, "f", "few"), Absent("fonts", Found, "none"))

@@ -82,6 +82,7 @@ type Report struct {
 	Chroot   string  `json:"chroot"`   // its name or directory
 	Identity string  `json:"identity"` // of the launch
 	Millis   int64   `json:"milliseconds"`
+	Starts   bool    `json:"starts"` // a program could be started inside
 	Checks   []Check `json:"checks"`
 }
 

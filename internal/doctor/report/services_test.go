@@ -9,7 +9,7 @@ import (
 // knows.
 func TestServices(t *testing.T) {
 	for _, c := range []struct {
-		s         Services
+		s          Services
 		name, want string
 	}{
 		{Services{System: "systemd", User: true}, "restart:cups", "sudo systemctl restart cups"},

@@ -198,6 +198,8 @@ func (r *Report) Verdict(order []string) string {
 	}
 	name := cmp.Or(r.Chroot, "the host")
 	switch {
+	case len(failed) > 0 && !r.Starts:
+		return fmt.Sprintf("No program starts in %s. What failed: %s.", name, strings.Join(failed, ", "))
 	case len(failed) == 1:
 		return fmt.Sprintf("One thing does not work in %s: %s.", name, failed[0])
 	case len(failed) > 1:

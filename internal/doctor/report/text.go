@@ -18,7 +18,7 @@ var textFaults = []Fault{
 	{ID: "wrong-zone", Topic: textTopic, Sees: "Programs show the time in Greenwich (UTC).",
 		Why: "TZ names a time zone that neither the chroot nor the host has. Without TZ, the host's is used.", Command: "unset TZ"},
 	{ID: "no-terminfo", Topic: textTopic, Sees: "\"unknown terminal type\", or top and vim do not start.",
-		Why: "Neither the chroot nor the host has a description of your terminal.", Command: "{install:terminfo}"},
+		Why: "Neither the chroot nor the host has a description of your terminal. Most terminals are like xterm; the package ncurses-term in the chroot has more.", Command: "export TERM={term}"},
 	{ID: "no-pty", Topic: textTopic, Sees: "A terminal program opens no shell: \"Failed to open PTY\".",
 		Why: "You may not make new terminals on the host.", Command: "sudo chmod 666 /dev/ptmx"},
 
