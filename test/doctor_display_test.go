@@ -173,6 +173,18 @@ func TestDoctorStoppedServers(t *testing.T) {
 	}
 }
 
+// If chrun finds the right cookie without XAUTHORITY, that is what the doctor says.
+func TestDoctorX11OtherCookie(t *testing.T) {
+	d := openDesktop(t, headless.Options{X11: true})
+	file := filepath.Join(headless.Dir(t, d.User), "wrong")
+	mustOutput(t, d, "xauth", "-q", "-f", file, "add", d.Getenv("DISPLAY"), ".", strings.Repeat("cd", 16))
+	m := setting("XAUTHORITY=" + file)
+	line := wantFault(t, d.doctor(m, d.chroot), "x11", "x11-cookie")
+	if f := failures(d.typeAndLook(m, line)); len(f) > 0 {
+		t.Errorf("after %q: %s", line, strings.Join(f, "\n"))
+	}
+}
+
 // A cookie that is filed under a former host name works inside; the doctor says why it
 // does not outside, and its line mends that.
 func TestDoctorX11Renamed(t *testing.T) {

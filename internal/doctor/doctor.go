@@ -75,6 +75,7 @@ func Examine(o *Options) (*report.Report, error) {
 		if begun { // else nothing of it was tried
 			r.Add(chain(plan)...)
 		}
+		o.explainCookie(ctx, plan, checks)
 		r.Add(checks...)
 		r.Starts = begun
 	}

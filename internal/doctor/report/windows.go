@@ -23,6 +23,8 @@ var windowFaults = []Fault{
 		Why: "The socket of the X server is closed to you.", Command: "sudo chmod a+rw {socket}"},
 	{ID: "x11-refused", Topic: noWindow, Sees: "\"Authorization required, but no authorization protocol specified\", \"Invalid MIT-MAGIC-COOKIE-1 key\".",
 		Why: "The cookie is that of another session or host name, or there is none. Type the command in a terminal of the session on that display: it admits your programs, not everybody's, as \"xhost +\" would.", Command: "xhost +SI:localuser:{user}"},
+	{ID: "x11-cookie", Topic: noWindow, Sees: "\"Invalid MIT-MAGIC-COOKIE-1 key\" in one terminal, while others work.",
+		Why: "XAUTHORITY names the cookie of another session or time. Without that variable chrun finds the right one.", Command: "unset XAUTHORITY"},
 	{ID: "x11-renamed", Topic: noWindow, Sees: "Programs of the host cannot open a window on X11 any more, those of the chroot can.",
 		Why: "The host was renamed after the login, and the cookie is filed under the old name, where chrun looks, too. This files it under all names.", Command: "xauth nlist {entry} | sed 's/^..../ffff/' | xauth nmerge -"},
 	{ID: "x11-hang", Topic: noWindow, Sees: "A program of X11 starts and nothing happens.",
