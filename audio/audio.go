@@ -14,9 +14,9 @@ import (
 // group is the group of all features in this package.
 const group = "sound"
 
-// noServer is a socket on which nothing ever listens. It means none to libraries
+// NoServer is a socket on which nothing ever listens. It means none to libraries
 // that try other servers if their variable is unset.
-const noServer = "/dev/null"
+const NoServer = "/dev/null"
 
 // socketBinds shares the socket at p. If p is in the directory system, where a
 // system-wide server listens, it shares that directory, so that the socket is still

@@ -194,5 +194,5 @@ func hidePipewire(f *session.Facts) session.Share {
 		}
 	}
 	// Clients take any other daemon that they find if the variable is unset.
-	return session.Share{Cover: listSockets(paths), Env: []session.Var{{Name: "PIPEWIRE_REMOTE", Value: noServer}}}
+	return session.Share{Cover: listSockets(paths), Env: []session.Var{{Name: "PIPEWIRE_REMOTE", Value: NoServer}}}
 }

@@ -26,7 +26,7 @@ var Pulseaudio = session.Feature{
 
 // noPulse means that there is no server. Without the variable, libpulse looks for
 // one in several places, and in the end starts one inside.
-var noPulse = session.Var{Name: "PULSE_SERVER", Value: "unix:" + noServer}
+var noPulse = session.Var{Name: "PULSE_SERVER", Value: "unix:" + NoServer}
 
 // systemPulse is the directory in which a system-wide server listens.
 const systemPulse session.Path = "/run/pulse"

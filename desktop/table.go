@@ -57,12 +57,22 @@ func FeaturesNamed(name string) ([]session.Feature, error) {
 		}
 	}
 	if found == nil {
-		names := make([]string, len(Features))
-		for i, f := range Features {
-			names[i] = f.Name
-		}
-		return nil, fmt.Errorf("unknown feature %q: the features are %s; the groups are %s",
-			name, strings.Join(names, ", "), strings.Join(Groups(), ", "))
+		return nil, &UnknownFeatureError{name}
 	}
 	return found, nil
+}
+
+// UnknownFeatureError reports a name that is neither a feature's nor a group's.
+type UnknownFeatureError struct{ Name string }
+
+func (e *UnknownFeatureError) Error() string {
+	return fmt.Sprintf("unknown feature %q: the features are %s; the groups are %s", e.Name, strings.Join(Names(), ", "), strings.Join(Groups(), ", "))
+}
+
+// Names returns the names of all features.
+func Names() (names []string) {
+	for _, f := range Features {
+		names = append(names, f.Name)
+	}
+	return names
 }

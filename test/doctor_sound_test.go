@@ -86,8 +86,8 @@ func TestDoctorPulseRefuses(t *testing.T) {
 			return
 		}
 		io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head)))
-		// The command ERROR to tag 0: access denied (pulsecore/native-common.h).
-		body := []byte{'L', 0, 0, 0, 0, 'L', 0, 0, 0, 0, 'L', 0, 0, 0, 1}
+		// The answer ERROR to request 1: access denied (pulsecore/native-common.h).
+		body := []byte{'L', 0, 0, 0, 0, 'L', 0, 0, 0, 1, 'L', 0, 0, 0, 1}
 		c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), append([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, body...)...))
 	}
 	socket := fakeServer(t, d.User, refuse)

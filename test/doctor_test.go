@@ -145,6 +145,9 @@ func TestDoctorHandedOver(t *testing.T) {
 			t.Errorf("%q: %+v", words, r)
 		}
 	}
+	if r := runCommand(d.Command(ctx, chrunctlProgram, "doctor", "--feature", "fnts", d.chroot)); r.code != 2 || !strings.Contains(r.stderr, "did you mean fonts?") {
+		t.Errorf("%+v", r)
+	}
 	rep := d.doctor(empty, "/nowhere")
 	if command := wantFault(t, rep, "launch", "launch"); !strings.Contains(command, "/nowhere") {
 		t.Errorf("%q", command)

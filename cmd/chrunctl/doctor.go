@@ -16,6 +16,7 @@ import (
 	"chrun/internal/cli"
 	"chrun/internal/doctor"
 	"chrun/internal/doctor/report"
+	"chrun/internal/suggest"
 	"chrun/session"
 	"chrun/session/config"
 )
@@ -31,6 +32,7 @@ func (c *command) newDoctor() *cobra.Command {
 	}
 	o := &doctor.Options{Caller: c.caller}
 	flags := cmd.Flags()
+	chroot := flags.StringP("chroot", "c", "", "the same as NAME or DIR")
 	user := flags.StringP("user", "u", "", "account inside")
 	identity := flags.String("identity", "", "whose uid the program has")
 	features := flags.StringSlice("feature", nil, "only these features, groups or rows")
@@ -39,7 +41,7 @@ func (c *command) newDoctor() *cobra.Command {
 	verbose := flags.BoolP("verbose", "v", false, "every check, and how far each went")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		if o.Flags, err = doctorFlags(args, cmd.ArgsLenAtDash(), *user, *identity); err != nil {
+		if o.Flags, err = doctorFlags(args, cmd.ArgsLenAtDash(), *chroot, *user, *identity); err != nil {
 			return err
 		}
 		if o.Features, err = doctorRows(*features); err != nil {
@@ -49,6 +51,9 @@ func (c *command) newDoctor() *cobra.Command {
 			return &statusError{125, err}
 		}
 		if o.Config, err = config.Load(c.src); err != nil {
+			return &statusError{125, err}
+		}
+		if _, err = o.Config.Select(o.Flags.Chroot, c.caller.Env.Get("CHRUN_CHROOT")); err != nil {
 			return &statusError{125, err}
 		}
 		r, err := doctor.Examine(o)
@@ -70,16 +75,18 @@ func (c *command) newDoctor() *cobra.Command {
 
 // doctorFlags are the flags of the launch: what is after "--", and before it the name
 // of the chroot and the flags that doctor has itself.
-func doctorFlags(args []string, dash int, user, identity string) (*cli.Flags, error) {
+func doctorFlags(args []string, dash int, chroot, user, identity string) (*cli.Flags, error) {
 	if dash < 0 {
 		dash = len(args)
 	}
 	var words []string
 	switch {
-	case dash > 1:
-		return nil, &cli.UsageError{Command: "chrunctl doctor", Err: fmt.Errorf("one chroot only, not %q", args[1])}
+	case dash > 1 || dash == 1 && chroot != "":
+		return nil, &cli.UsageError{Command: "chrunctl doctor", Err: fmt.Errorf("one chroot only, not %q", args[dash-1])}
 	case dash == 1:
 		words = append(words, "--chroot="+args[0])
+	case chroot != "":
+		words = append(words, "--chroot="+chroot)
 	}
 	if user != "" {
 		words = append(words, "--user="+user)
@@ -99,8 +106,12 @@ func doctorRows(names []string) (rows []string, err error) {
 		}
 		found, err := desktop.FeaturesNamed(name)
 		if err != nil {
-			return nil, &cli.UsageError{Command: "chrunctl doctor", Err: fmt.Errorf("%w; other rows are %s",
-				err, strings.Join(append(slices.Clone(report.Rows.First), report.Rows.Last...), ", "))}
+			others := slices.Concat(report.Rows.First, report.Rows.Last)
+			err = fmt.Errorf("%w; other rows are %s", err, strings.Join(others, ", "))
+			if hint := suggest.FeatureHint(name, others...); hint != "" {
+				err = cli.WithHint(err, hint)
+			}
+			return nil, &cli.UsageError{Command: "chrunctl doctor", Err: err}
 		}
 		for _, f := range found {
 			rows = append(rows, f.Name)

@@ -34,6 +34,8 @@ func (c *Call) Hints(err error) []string {
 		return []string{"choose another name, or first: chrunctl forget " + exists.Name}
 	case errors.As(err, &exists):
 		return []string{"chrun -c " + exists.Existing.Name}
+	case errors.As(err, &unknown) && unknown.IsDir && len(c.Args) > 0 && c.Args[0] == "doctor":
+		return []string{"for the directory: chrunctl doctor " + session.Quote("./"+unknown.Name)}
 	case errors.As(err, &unknown) && len(unknown.Known) == 0:
 		return []string{"chrunctl add NAME DIR"}
 	case errors.As(err, &unknown):

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,10 @@ func TestHints(t *testing.T) {
 		if got := strings.Join(call.Hints(x.err), "; "); got != x.want {
 			t.Errorf("%v: %q, want %q", x.err, got, x.want)
 		}
+	}
+	doctor := &Call{Args: []string{"doctor", "my dir"}}
+	if got := doctor.Hints(&config.UnknownError{Name: "my dir", IsDir: true}); !slices.Equal(got, []string{"for the directory: chrunctl doctor './my dir'"}) {
+		t.Errorf("%q", got)
 	}
 	call.UID = 0
 	if got := call.Hints(&config.WriteError{File: "/etc/chrun/config.toml", Err: fs.ErrPermission}); got != nil {

@@ -5,6 +5,7 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,9 @@ func Examine(o *Options) (*report.Report, error) {
 	defer cancel()
 	r := &report.Report{Chroot: o.Flags.Chroot}
 	plan, failed := o.plan(ctx)
+	if ch, err := o.Config.Select(o.Flags.Chroot, o.Caller.Env.Get("CHRUN_CHROOT")); err == nil {
+		r.Chroot = cmp.Or(ch.Name, string(ch.Path))
+	}
 	if plan != nil {
 		r.Chroot, r.Identity = plan.Name, string(plan.Identity.Kind)
 	}
@@ -99,6 +103,7 @@ func Examine(o *Options) (*report.Report, error) {
 		excuseNamespaces(r)
 	}
 	for i := range r.Checks {
+		o.namePackage(&r.Checks[i], words.Distribution)
 		words.Fill(&r.Checks[i])
 	}
 	r.Millis = time.Since(begin).Milliseconds()

@@ -91,7 +91,7 @@ func preferPipewire(r *report.Report) {
 		return c.Feature == "pipewire" && c.Status == report.Failed && (c.Fault == "pipewire-hang" || c.Fault == "pipewire-gone")
 	})
 	for i := range r.Checks {
-		if c := &r.Checks[i]; cause >= 0 && c.Fault == "pulseaudio-hang" && c.Values["units"] == "" {
+		if c := &r.Checks[i]; cause >= 0 && c.Fault == "pulseaudio-hang" && c.Values["server"] == "pipewire-pulse" {
 			c.Fault, c.Text = r.Checks[cause].Fault, c.Text+": it waits for PipeWire"
 		}
 	}

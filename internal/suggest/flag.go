@@ -1,8 +1,10 @@
 package suggest
 
 import (
+	"slices"
 	"strings"
 
+	"chrun/desktop"
 	"chrun/internal/cli"
 )
 
@@ -40,4 +42,14 @@ func flagHints(e *cli.UnknownFlagError) []string {
 		return nil
 	}
 	return []string{"did you mean " + strings.Join(near, " or ") + "?"}
+}
+
+// FeatureHint says which feature, group or name in others a mistyped name may mean, ""
+// if it is like none.
+func FeatureHint(name string, others ...string) string {
+	near := nearest(name, slices.Concat(desktop.Names(), desktop.Groups(), others), true)
+	if len(near) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(near, " or ") + "?"
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/desktop"
 	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/config"
@@ -40,10 +41,13 @@ func Hints(c *Context, err error) []string {
 		none    *config.NoChoiceError
 		unknown *config.UnknownError
 		flag    *cli.UnknownFlagError
+		feature *desktop.UnknownFeatureError
 	)
 	switch {
 	case errors.As(err, &flag) && flagHints(flag) != nil && slices.Equal(cli.Hints(err), []string{"chrun --help"}):
 		return flagHints(flag)
+	case errors.As(err, &feature) && FeatureHint(feature.Name) != "":
+		return []string{FeatureHint(feature.Name)}
 	case (errors.As(err, &space) || errors.As(err, &setup)) && InChroot():
 		return []string{"this is a chroot already, in which the kernel allows no other: leave it, and run chrun on the host"}
 	case errors.As(err, &space):

@@ -81,6 +81,7 @@ func TestKernelHint(t *testing.T) {
 func TestFlagHints(t *testing.T) {
 	for word, want := range map[string]string{"--hlep": "did you mean --help?", "--rm": "leave it out: nothing is left behind", "--unset-evn": "did you mean --unset-env?",
 		"-e": "--env NAME=VALUE", "--no-gpu": "to turn a feature off: --deny gpu", "--zzz": "chrun --help",
+		"--deny=waylnd": "did you mean wayland?", "--allow=dispaly": "did you mean display?", "--deny=zzz": "chrun --help",
 		"--gpu": "gpu is shared by default: leave --gpu out; to turn it off: --deny gpu"} {
 		_, err := cli.ParseFlags([]string{word, "x"})
 		if got := Hints(&Context{}, err); len(got) != 1 || got[0] != want {

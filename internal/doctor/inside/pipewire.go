@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chrun/audio"
 	"chrun/internal/doctor/report"
 	"chrun/session"
 )
@@ -43,7 +44,7 @@ func probePipewire(ctx context.Context, in *Input, add func(...report.Check)) {
 	} else if outside != "" && in.Env.Get("PIPEWIRE_REMOTE") == "" {
 		add(report.Notice(row, report.Found, "pipewire-stale", "PIPEWIRE_REMOTE="+outside+" is not used: no server listens there"))
 	}
-	if !exists(socket) {
+	if !exists(socket) || socket == audio.NoServer {
 		return // there is none: PulseAudio or ALSA has the sound
 	}
 	conn, err := dial(ctx, "unix", socket)

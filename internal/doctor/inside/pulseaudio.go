@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"chrun/audio"
 	"chrun/internal/doctor/report"
 	"chrun/session"
 )
@@ -35,7 +36,7 @@ func probePulseaudio(ctx context.Context, in *Input, add func(...report.Check)) 
 	var failed []report.Check
 	for _, server := range servers {
 		network, address, ok := splitPulse(server)
-		if !ok || !in.shares(row) && (network == "unix" && !exists(address)) {
+		if address == audio.NoServer || !ok || !in.shares(row) && (network == "unix" && !exists(address)) {
 			continue
 		}
 		c := in.askPulse(ctx, server, network, address)
@@ -94,7 +95,7 @@ func (in *Input) askPulse(ctx context.Context, server, network, address string) 
 		}
 		return report.Bad(row, report.Answers, fault, fmt.Sprintf("the server at %s refuses the program's cookie (error %d)", server, refused.code), values...)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return report.Bad(row, report.Answers, "pulseaudio-hang", serverName(conn, "the sound server")+" accepts connections and does not answer", pulseUnits(serverName(conn, ""))...)
+		return report.Bad(row, report.Answers, "pulseaudio-hang", serverName(conn, "the sound server")+" accepts connections and does not answer", append(pulseUnits(serverName(conn, "")), "server", serverName(conn, ""))...)
 	case err != nil:
 		return report.Bad(row, report.Answers, "pulseaudio-broken", fmt.Sprintf("what listens at %s is no PulseAudio: %v", server, plain(err)))
 	}
@@ -111,10 +112,11 @@ func (in *Input) askPulse(ctx context.Context, server, network, address string) 
 
 // pulseUnits returns the value "units" for a command, if the server is PulseAudio itself.
 func pulseUnits(server string) []string {
-	if server != "pulseaudio" {
+	const name = "pulseaudio"
+	if !strings.HasPrefix(server, name) { // then comes the version
 		return nil
 	}
-	return []string{"units", server}
+	return []string{"units", name}
 }
 
 func orNone(s string) string {

@@ -9,6 +9,8 @@ var launchFaults = []Fault{
 		Why: "A file system or a server accepts requests and does not answer. Programs that need it wait, too."},
 	{ID: "not-found", Topic: launchTopic, Sees: "chrun ends with 127: the program is not found in the chroot.",
 		Why: "The chroot has no such program on its PATH. Install it as root inside.", Command: "{root}"},
+	{ID: "not-installed", Topic: launchTopic, Sees: "chrun ends with 127, and the program is one that most systems have.",
+		Why: "The chroot does not have it yet. This installs it.", Command: "{root} {installer} {package}"},
 	{ID: "not-executable", Topic: launchTopic, Sees: "chrun ends with 126: permission denied.",
 		Why: "The file is there, but your account inside may not execute it.", Command: "{root} chmod a+rx {program}"},
 	{ID: "no-interpreter", Topic: launchTopic, Sees: "\"No such file or directory\" for a program that is there, or its interpreter is not in the chroot.",

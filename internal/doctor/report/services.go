@@ -62,7 +62,11 @@ func (s *Services) restartUser(names string) string {
 		programs = []string{"pipewire", "wireplumber", "pipewire-pulse"}
 		start = "pipewire & sleep 1; wireplumber & pipewire-pulse"
 	}
-	return fmt.Sprintf("pkill -KILL -x -u %d '%s'; (%s &) >/dev/null 2>&1", s.UID, strings.Join(programs, "|"), start)
+	end := ""
+	for _, name := range programs { // pkill(1) takes 15 letters at most
+		end += fmt.Sprintf("pkill -KILL -x -u %d %s; ", s.UID, name)
+	}
+	return fmt.Sprintf("%s(%s &) >/dev/null 2>&1", end, start)
 }
 
 // log is the command that shows what a service of the system has written.

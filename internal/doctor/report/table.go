@@ -197,6 +197,9 @@ func (r *Report) Verdict(order []string) string {
 		}
 	}
 	name := cmp.Or(r.Chroot, "the host")
+	if r.hasNoDisplay() && r.Starts {
+		name += ", where no display was found"
+	}
 	switch {
 	case len(failed) > 0 && !r.Starts:
 		return fmt.Sprintf("No program starts in %s. What failed: %s.", name, strings.Join(failed, ", "))
@@ -208,4 +211,17 @@ func (r *Report) Verdict(order []string) string {
 		return fmt.Sprintf("All works in %s. To know: %s.", name, strings.Join(notes, ", "))
 	}
 	return fmt.Sprintf("All works in %s.", name)
+}
+
+// hasNoDisplay reports whether the program can open no window, which may be as it should
+// be: nobody has denied it, but nothing was found.
+func (r *Report) hasNoDisplay() bool {
+	for _, name := range []string{"wayland", "x11"} {
+		checks := r.of(name)
+		if !slices.ContainsFunc(checks, func(c Check) bool { return c.Step == Found }) ||
+			slices.ContainsFunc(checks, func(c Check) bool { return c.Status != Off }) {
+			return false
+		}
+	}
+	return true
 }
