@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"chrun/desktop/export"
+	"chrun/desktop/export/mime"
 	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/rootfs"
@@ -144,7 +145,8 @@ func TestApps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	h := &export.Host{Home: dir, StateDir: filepath.Join(dir, "state")}
+	h := &export.Host{Home: dir, StateDir: dir + "/state", BinDir: dir + "/bin",
+		Dirs: mime.Dirs{DataHome: dir + "/data", ConfigHome: dir + "/config"}}
 	set, err := export.Open(h, "a", false)
 	if err != nil {
 		t.Fatal(err)
