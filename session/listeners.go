@@ -50,7 +50,7 @@ func (l *Listeners) IsLive(p HostPath) bool {
 		return l.isLiveByName(p)
 	}
 	var st unix.Stat_t
-	if unix.Lstat(string(p), &st) != nil {
+	if unix.Lstat(string(p), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return false
 	}
 	dev := uint32(unix.Major(st.Dev)<<20 | unix.Minor(st.Dev)) // MKDEV of the kernel

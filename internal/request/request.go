@@ -158,7 +158,7 @@ func homePath(c *session.Caller, a account.Account) session.Path {
 
 // Plan asks every allowed feature what it offers, and decides.
 func (l *Launch) Plan() (*session.Plan, error) {
-	var offers []session.Offer
+	offers := make([]session.Offer, 0, len(desktop.Features))
 	for _, f := range desktop.Features {
 		o := session.Offer{Feature: f, Allowed: l.Facts.Allowed(f.Name)}
 		switch {
