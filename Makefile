@@ -45,7 +45,7 @@ test: build ## run every test, with real servers and programs in a real chroot
 	@scripts/install.sh chroot desktop demo clients
 	chroot=$$(scripts/chroot.sh) && chroot32=$$(scripts/chroot.sh i386) && \
 		CHRUN_TEST_CHROOT=$$chroot CHRUN_TEST_CHROOT32=$$chroot32 CHRUN_TEST_MUST=$(MUST) \
-		go test -p 1 -count 1 -timeout 20m ./...
+		go test -p 1 -count 1 -timeout 60m ./...
 
 check: ## check the format, vet, staticcheck, the module's rules, both architectures
 	@scripts/install.sh build

@@ -67,7 +67,7 @@ func TestDoctorGPU(t *testing.T) {
 		{"NVIDIA of another version", fakeNvidia + "mv $L/libnvidia-glcore.so.550.54.14 $L/libnvidia-glcore.so.535.183.01", []string{"TREE"},
 			"gpu", "nvidia-version", nil, "sudo chrun --chroot=$D/tree -u root sh NVIDIA-Linux-x86_64-550.54.14.run --no-kernel-module",
 			"mv $D/tree/usr/lib/x86_64-linux-gnu/libnvidia-glcore.so.535.183.01 $D/tree/usr/lib/x86_64-linux-gnu/libnvidia-glcore.so.550.54.14"},
-		{"NVIDIA of 32 bits", fakeNvidia + "cp " + headless.Chroot32(t) + "/lib/ld-linux.so.2 $D/tree/usr/lib/ld-linux.so.2; mkdir $D/tree/usr/lib/i386-linux-gnu; cp $D/tree/usr/lib/ld-linux.so.2 $D/tree/usr/lib/i386-linux-gnu/libnvidia-glcore.so.535.183.01", []string{"TREE"},
+		{"NVIDIA of 32 bits", fakeNvidia + "cp " + headless.Files32(t) + "/lib/ld-linux.so.2 $D/tree/usr/lib/ld-linux.so.2; mkdir $D/tree/usr/lib/i386-linux-gnu; cp $D/tree/usr/lib/ld-linux.so.2 $D/tree/usr/lib/i386-linux-gnu/libnvidia-glcore.so.535.183.01", []string{"TREE"},
 			"gpu", "nvidia-version", nil, "sudo chrun --chroot=$D/tree -u root sh NVIDIA-Linux-x86_64-550.54.14.run --no-kernel-module",
 			"mv $D/tree/usr/lib/i386-linux-gnu/libnvidia-glcore.so.535.183.01 $D/tree/usr/lib/i386-linux-gnu/libnvidia-glcore.so.550.54.14"},
 	} {
@@ -81,7 +81,7 @@ func TestDoctorGPUNotes(t *testing.T) {
 	d := openDesktop(t, headless.Options{Compositor: "weston", Bus: true})
 	for _, c := range []noteCase{
 		{"no driver", fakeGPU + "rm $L/dri/radeonsi_dri.so", "gpu", "gpu-no-driver", "sudo chrun --chroot=$D/tree -u root apt-get install libgl1-mesa-dri", "cp $CHROOT/usr/lib/x86_64-linux-gnu/dri/radeonsi_dri.so $D/tree/usr/lib/x86_64-linux-gnu/dri/"},
-		{"no 32-bit driver", fakeGPU + "cp " + headless.Chroot32(t) + "/lib/ld-linux.so.2 $D/tree/usr/lib/ld-linux.so.2", "gpu", "gpu-32bit", "sudo chrun --chroot=$D/tree -u root apt-get install libgl1-mesa-dri:i386",
+		{"no 32-bit driver", fakeGPU + "cp " + headless.Files32(t) + "/lib/ld-linux.so.2 $D/tree/usr/lib/ld-linux.so.2", "gpu", "gpu-32bit", "sudo chrun --chroot=$D/tree -u root apt-get install libgl1-mesa-dri:i386",
 			"mkdir -p $D/tree/usr/lib/i386-linux-gnu/dri; cp $D/tree/usr/lib/ld-linux.so.2 $D/tree/usr/lib/i386-linux-gnu/dri/radeonsi_dri.so"},
 		{"broken ICD", fakeGPU + `mkdir -p $D/tree/etc/vulkan/icd.d; echo '{"ICD": {"library_path": "libvulkan_gone.so"}}' >$D/tree/etc/vulkan/icd.d/gone.json`, "gpu", "gpu-broken", "", "rm $D/tree/etc/vulkan/icd.d/gone.json"},
 		{"NVIDIA without libraries", fakeNvidia + "rm $L/libnvidia*", "gpu", "nvidia-missing", "sudo chrun --chroot=$D/tree -u root sh NVIDIA-Linux-x86_64-550.54.14.run --no-kernel-module", "cp $CHROOT/usr/lib/x86_64-linux-gnu/libGL.so.1 $D/tree/usr/lib/x86_64-linux-gnu/libnvidia-glcore.so.550.54.14"},
