@@ -58,9 +58,9 @@ func mediaDirs(f *session.Facts) (dirs []string) {
 }
 
 // systemNames are the names of the system's directories at the top of a host.
-var systemNames = map[string]bool{"bin": true, "boot": true, "dev": true, "efi": true, "etc": true, "gnu": true, "home": true, "lost+found": true,
-	"media": true, "nix": true, "opt": true, "proc": true, "root": true, "run": true, "sbin": true, "snap": true, "sys": true, "sysroot": true, "tmp": true,
-	"usr": true, "var": true}
+var systemNames = []string{"bin", "boot", "dev", "efi", "etc", "gnu", "home", "lost+found",
+	"media", "nix", "opt", "proc", "root", "run", "sbin", "snap", "sys", "sysroot", "tmp",
+	"usr", "var"}
 
 // storageDirs lists directories with data of the host for which the chroot has
 // nothing of that name.
@@ -68,7 +68,7 @@ func storageDirs(f *session.Facts) (dirs []string) {
 	list, _ := os.ReadDir(string(f.Caller.Host.Join("/")))
 	for _, e := range list {
 		name, dir := e.Name(), "/"+e.Name()
-		if !e.IsDir() || name[0] == '.' || systemNames[name] || strings.HasPrefix(name, "lib") {
+		if !e.IsDir() || name[0] == '.' || slices.Contains(systemNames, name) || strings.HasPrefix(name, "lib") {
 			continue
 		}
 		source := f.Caller.Host.Join(dir)

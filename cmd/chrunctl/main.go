@@ -145,7 +145,7 @@ func checkVerb(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	err := fmt.Errorf("unknown command %q", args[0])
-	if next := cli.OtherVerbs[args[0]]; next != "" {
+	if next := cli.OtherVerbs()[args[0]]; next != "" {
 		return cli.WithHint(err, next)
 	}
 	near := slices.DeleteFunc(cmd.SuggestionsFor(args[0]), func(verb string) bool {

@@ -46,7 +46,7 @@ func TestVerbs(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
-	for word := range cli.OtherVerbs {
+	for word := range cli.OtherVerbs() {
 		if makers[word] != nil {
 			t.Errorf("%s is a command, but has a hint for people who know it from other programs", word)
 		}

@@ -1,11 +1,9 @@
 package bridge
 
-// refusedSchemes are the schemes of links that are not handed to the host, with the
+// refusedSchemes returns the schemes of links that are not handed to the host, with the
 // reason, which follows "SCHEME links". "file" is not among them: a file must be
 // reachable for the program that wants it opened.
-var refusedSchemes = makeRefusedSchemes()
-
-func makeRefusedSchemes() map[string]string {
+func refusedSchemes() map[string]string {
 	reasons := map[string]string{}
 	for _, r := range []struct {
 		reason  string

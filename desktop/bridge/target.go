@@ -102,8 +102,8 @@ func CheckURI(uri string) error {
 		return &RefusedError{shorten(uri), "it is too long"}
 	case !ok || !isScheme(scheme):
 		return &RefusedError{shorten(uri), "it has no scheme"}
-	case refusedSchemes[strings.ToLower(scheme)] != "":
-		return &RefusedError{shorten(uri), strings.ToLower(scheme) + " links " + refusedSchemes[strings.ToLower(scheme)]}
+	case refusedSchemes()[strings.ToLower(scheme)] != "":
+		return &RefusedError{shorten(uri), strings.ToLower(scheme) + " links " + refusedSchemes()[strings.ToLower(scheme)]}
 	case !isVisibleASCII(uri):
 		return &RefusedError{shorten(uri), "it has characters that are not allowed in a URI"}
 	case strings.Trim(rest, "/") == "" && slices.Contains(hostSchemes, strings.ToLower(scheme)):

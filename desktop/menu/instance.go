@@ -10,14 +10,16 @@ import (
 	"chrun/session/rootfs"
 )
 
-// instanceOptions are the options with which single-instance programs start a
+// instanceOptions returns the options with which single-instance programs start a
 // separate instance (their manual pages).
-var instanceOptions = map[string]string{
-	"firefox": "--new-instance", "firefox-esr": "--new-instance", "firefox-bin": "--new-instance", "thunderbird": "--new-instance",
-	"gedit": "--standalone", "gnome-text-editor": "--standalone", "eog": "--new-instance", "geany": "--new-instance",
-	"mousepad": "--disable-server", "xfce4-terminal": "--disable-server", "gimp": "--new-instance", "gimp-2.10": "--new-instance",
-	"chromium": "--user-data-dir=DIR", "google-chrome": "--user-data-dir=DIR", "code": "--user-data-dir=DIR",
-	"kate": "--new", "inkscape": "--app-id-tag=TAG", "vlc": "--no-one-instance",
+func instanceOptions() map[string]string {
+	return map[string]string{
+		"firefox": "--new-instance", "firefox-esr": "--new-instance", "firefox-bin": "--new-instance", "thunderbird": "--new-instance",
+		"gedit": "--standalone", "gnome-text-editor": "--standalone", "eog": "--new-instance", "geany": "--new-instance",
+		"mousepad": "--disable-server", "xfce4-terminal": "--disable-server", "gimp": "--new-instance", "gimp-2.10": "--new-instance",
+		"chromium": "--user-data-dir=DIR", "google-chrome": "--user-data-dir=DIR", "code": "--user-data-dir=DIR",
+		"kate": "--new", "inkscape": "--app-id-tag=TAG", "vlc": "--no-one-instance",
+	}
 }
 
 // busName returns the name that the program of an entry takes on the session bus.
@@ -36,7 +38,7 @@ func describeInstance(name string, pid int, l Launch) string {
 		return text
 	}
 	program := path.Base(l.Command[0])
-	if option := instanceOptions[program]; option != "" {
+	if option := instanceOptions()[program]; option != "" {
 		return text + "; to start a separate instance: " + program + " " + option
 	}
 	return text + "; to avoid that, quit it first, or see whether " + program + " --help lists an option for a separate instance"

@@ -11,18 +11,20 @@ import (
 	"chrun/session/rootfs"
 )
 
-// profileLocks are where programs that do not use the bus for it mark a profile as
+// profileLocks says where programs that do not use the bus for it mark a profile as
 // in use, below the home: a symlink whose target ends with the process ID (Mozilla:
 // nsProfileLock, Chromium: ProcessSingleton). Other programs made with Electron use
 // .config/PROGRAM.
-var profileLocks = map[string]string{
-	"firefox": ".mozilla/firefox/*/lock", "firefox-esr": ".mozilla/firefox/*/lock", "firefox-bin": ".mozilla/firefox/*/lock",
-	"thunderbird": ".thunderbird/*/lock", "thunderbird-bin": ".thunderbird/*/lock",
-	"chromium": ".config/chromium/SingletonLock", "chromium-browser": ".config/chromium/SingletonLock",
-	"google-chrome": ".config/google-chrome/SingletonLock", "google-chrome-stable": ".config/google-chrome/SingletonLock",
-	"brave-browser": ".config/BraveSoftware/Brave-Browser/SingletonLock", "microsoft-edge": ".config/microsoft-edge/SingletonLock",
-	"vivaldi-stable": ".config/vivaldi/SingletonLock", "code": ".config/Code/SingletonLock", "slack": ".config/Slack/SingletonLock",
-	"signal-desktop": ".config/Signal/SingletonLock", "element-desktop": ".config/Element/SingletonLock",
+func profileLocks() map[string]string {
+	return map[string]string{
+		"firefox": ".mozilla/firefox/*/lock", "firefox-esr": ".mozilla/firefox/*/lock", "firefox-bin": ".mozilla/firefox/*/lock",
+		"thunderbird": ".thunderbird/*/lock", "thunderbird-bin": ".thunderbird/*/lock",
+		"chromium": ".config/chromium/SingletonLock", "chromium-browser": ".config/chromium/SingletonLock",
+		"google-chrome": ".config/google-chrome/SingletonLock", "google-chrome-stable": ".config/google-chrome/SingletonLock",
+		"brave-browser": ".config/BraveSoftware/Brave-Browser/SingletonLock", "microsoft-edge": ".config/microsoft-edge/SingletonLock",
+		"vivaldi-stable": ".config/vivaldi/SingletonLock", "code": ".config/Code/SingletonLock", "slack": ".config/Slack/SingletonLock",
+		"signal-desktop": ".config/Signal/SingletonLock", "element-desktop": ".config/Element/SingletonLock",
+	}
 }
 
 // findProfileLock returns the warning about a process that uses the program's
@@ -32,7 +34,7 @@ func findProfileLock(l Launch) string {
 		return ""
 	}
 	program := path.Base(l.Command[0])
-	pattern := profileLocks[program]
+	pattern := profileLocks()[program]
 	if pattern == "" {
 		pattern = ".config/" + program + "/SingletonLock"
 	}

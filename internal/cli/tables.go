@@ -123,14 +123,16 @@ var Verbs = []Verb{
 	{"sync", "[NAME...]", "Bring the menu up to date with a chroot"},
 }
 
-// OtherVerbs are words that people know from other programs, and what to type for
+// OtherVerbs returns words that people know from other programs, and what to type for
 // them.
-var OtherVerbs = map[string]string{
-	"ls": "chrunctl list", "rm": "chrunctl remove NAME", "delete": "chrunctl remove NAME",
-	"enter": "chrun -c NAME", "shell": "chrun -c NAME", "login": "chrun -c NAME", "run": "chrun -c NAME COMMAND", "exec": "chrun -c NAME COMMAND",
-	"new": "chrunctl create NAME --from SOURCE", "import": "chrunctl create NAME --from ARCHIVE", "install": "sudo chrun -c NAME -u root, then the chroot's package manager",
-	"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "status": "chrunctl ps", "top": "chrunctl ps --watch", "stop": "chrunctl kill NAME",
-	"get": "chrunctl show NAME", "config": "chrunctl show NAME", "rename": "chrunctl forget NAME, then chrunctl add NAME DIR",
+func OtherVerbs() map[string]string {
+	return map[string]string{
+		"ls": "chrunctl list", "rm": "chrunctl remove NAME", "delete": "chrunctl remove NAME",
+		"enter": "chrun -c NAME", "shell": "chrun -c NAME", "login": "chrun -c NAME", "run": "chrun -c NAME COMMAND", "exec": "chrun -c NAME COMMAND",
+		"new": "chrunctl create NAME --from SOURCE", "import": "chrunctl create NAME --from ARCHIVE", "install": "sudo chrun -c NAME -u root, then the chroot's package manager",
+		"mount": "chrun needs no mounts: chrun -c NAME", "umount": "chrun leaves no mounts", "status": "chrunctl ps", "top": "chrunctl ps --watch", "stop": "chrunctl kill NAME",
+		"get": "chrunctl show NAME", "config": "chrunctl show NAME", "rename": "chrunctl forget NAME, then chrunctl add NAME DIR",
+	}
 }
 
 // FindVerb returns the subcommand called name.

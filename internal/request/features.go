@@ -1,6 +1,8 @@
 package request
 
 import (
+	"slices"
+
 	"chrun/desktop"
 	"chrun/internal/cli"
 	"chrun/session/config"
@@ -36,12 +38,12 @@ func configuredSwitches(ch *config.Chroot) (list []cli.Switch) {
 }
 
 // bareRootFeatures are what root gets without a desktop.
-var bareRootFeatures = map[string]bool{"files": true, "network-files": true, "network": true, "gpu": true, "devices": true, "shm": true, "terminal": true}
+var bareRootFeatures = []string{"files", "network-files", "network", "gpu", "devices", "shm", "terminal"}
 
 // rootFeatures are what root inside gets in addition from a desktop: what makes
 // windows and sound work, and none of the user's files.
-var rootFeatures = map[string]bool{"wayland": true, "x11": true, "pipewire": true, "pulseaudio": true, "alsa": true,
-	"session-bus": true, "system-bus": true, "accessibility": true, "locale-time": true, "machine-id": true, "host-open": true}
+var rootFeatures = []string{"wayland", "x11", "pipewire", "pulseaudio", "alsa",
+	"session-bus", "system-bus", "accessibility", "locale-time", "machine-id", "host-open"}
 
 // allowedFeatures applies the switches in their order, so the last one wins, and
 // returns a function that reports whether a feature is shared.
@@ -54,6 +56,6 @@ func allowedFeatures(switches []cli.Switch, root, bare bool) func(feature string
 		}
 	}
 	return func(name string) bool {
-		return !denied[name] && (!root || bareRootFeatures[name] || !bare && rootFeatures[name])
+		return !denied[name] && (!root || slices.Contains(bareRootFeatures, name) || !bare && slices.Contains(rootFeatures, name))
 	}
 }

@@ -164,7 +164,7 @@ func (l *Launch) Plan() (*session.Plan, error) {
 		switch {
 		case o.Allowed:
 			o.Share = f.Detect(l.Facts)
-		case f.Hide != nil && !l.Role.Bare && (!l.Request.RootInside || rootFeatures[f.Name]):
+		case f.Hide != nil && !l.Role.Bare && (!l.Request.RootInside || slices.Contains(rootFeatures, f.Name)):
 			o.Share = f.Hide(l.Facts)
 			if l.Request.RootInside || l.Facts.PrivateRuntimeDir() {
 				o.Share.Cover, o.Share.Notes = nil, nil // the sockets are not inside

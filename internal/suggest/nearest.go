@@ -23,8 +23,10 @@ func nearest(word string, names []string, mistyped bool) []string {
 	return near[:min(3, len(near))]
 }
 
-// builds are what distributions and projects append to the name of a program.
-var builds = strings.Fields("bin esr stable beta nightly browser gtk gtk2 gtk3 gtk4 qt qt5 qt6 gnome nox x11 wayland sdl basic tiny openbsd traditional")
+// builds returns what distributions and projects append to the name of a program.
+func builds() []string {
+	return strings.Fields("bin esr stable beta nightly browser gtk gtk2 gtk3 gtk4 qt qt5 qt6 gnome nox x11 wayland sdl basic tiny openbsd traditional")
+}
 
 // extends reports whether name is the word and a suffix: that of another build of
 // the same program, or any.
@@ -33,7 +35,7 @@ func extends(word, name string, any bool) bool {
 	if !ok || len(rest) < 2 || rest[0] != '-' && rest[0] != '.' {
 		return false
 	}
-	return any || slices.Contains(builds, rest[1:]) || rest[1] >= '0' && rest[1] <= '9'
+	return any || slices.Contains(builds(), rest[1:]) || rest[1] >= '0' && rest[1] <= '9'
 }
 
 // startsAlike reports whether two words begin with the same letter, or with the

@@ -87,7 +87,7 @@ func isVerb(w *word) string {
 	case w.onHost == nil || w.onHost(w.text): // it is the name of a program
 		return ""
 	}
-	return cli.OtherVerbs[w.text]
+	return cli.OtherVerbs()[w.text]
 }
 
 // isAssignment: chrun FOO=1 firefox

@@ -60,7 +60,7 @@ func (c *Config) Add(dir, name string, tree rootfs.HostPath) error {
 		return fmt.Errorf("cannot add a chroot: %w", errBadName(name))
 	}
 	e := Edit{Key: []string{"path"}, Value: string(tree)}
-	if err := checkEdit(&c.src, &e, chrootKeys); err != nil {
+	if err := checkEdit(&c.src, &e, chrootKeys()); err != nil {
 		return err
 	}
 	unlock, err := c.src.lock(dir)
@@ -137,7 +137,7 @@ func (c *Config) Change(name string, edits ...Edit) error {
 			return e.wrap(errors.New("a chroot must have a path"))
 		}
 	}
-	return changeFile(&c.src, path.Dir(path.Dir(file)), file, edits, chrootKeys, func(data []byte) error {
+	return changeFile(&c.src, path.Dir(path.Dir(file)), file, edits, chrootKeys(), func(data []byte) error {
 		_, err := c.src.parseChroot(name, file, data)
 		return err
 	})

@@ -221,11 +221,11 @@ func chrootFile(dir, name string) string { return path.Join(dir, "chroots", name
 // parseChroot parses the content of file.
 func (s *Source) parseChroot(name, file string, data []byte) (*Chroot, error) {
 	ch := &Chroot{Name: name, File: file, src: s, data: data}
-	if err := decode(s, file, data, chrootKeys, ch); err != nil {
+	if err := decode(s, file, data, chrootKeys(), ch); err != nil {
 		return nil, err
 	}
 	if ch.Path == "" {
-		return nil, &Error{File: file, Line: 1, Err: errors.New(`"path" is missing`), Allowed: keyNames(chrootKeys)}
+		return nil, &Error{File: file, Line: 1, Err: errors.New(`"path" is missing`), Allowed: keyNames(chrootKeys())}
 	}
 	return ch, nil
 }

@@ -86,7 +86,7 @@ var settingKeys = []key[Settings]{
 	}},
 }
 
-var chrootKeys = func() []key[Chroot] {
+func chrootKeys() []key[Chroot] {
 	keys := []key[Chroot]{{"path", textKind, func(s *Source, c *Chroot, v any) error {
 		p, err := parseText(v)
 		if err == nil {
@@ -105,7 +105,7 @@ var chrootKeys = func() []key[Chroot] {
 		return err
 	}})
 	return append(keys, key[Chroot]{"app", tableKind, func(s *Source, c *Chroot, v any) (err error) { c.Apps, err = parseApps(s, v); return err }})
-}()
+}
 
 // parseApps parses the tables app.COMMAND.
 func parseApps(s *Source, v any) (map[string]Settings, error) {

@@ -142,7 +142,7 @@ func parseKey(name string) (path []string, k kind, ok bool) {
 
 // typedKeys lists the keys in the form that ParseEdit reads.
 func typedKeys() []string {
-	list := keyNames(chrootKeys)
+	list := keyNames(chrootKeys())
 	for i, name := range list {
 		switch name {
 		case "env":

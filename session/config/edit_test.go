@@ -191,7 +191,7 @@ func FuzzEdit(f *testing.F) {
 				t.Fatalf("error %T %v", err, err)
 			}
 			// Every file that chrun accepts can be edited.
-			if strings.Contains(err.Error(), "edit the file") && decode(&Source{Home: func() string { return "/h" }}, "F", []byte(file), chrootKeys, &c) == nil {
+			if strings.Contains(err.Error(), "edit the file") && decode(&Source{Home: func() string { return "/h" }}, "F", []byte(file), chrootKeys(), &c) == nil {
 				t.Fatalf("%q cannot have %q: %v", file, change, err)
 			}
 			return

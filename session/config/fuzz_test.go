@@ -19,15 +19,15 @@ func FuzzConfig(f *testing.F) {
 	src := &Source{Home: func() string { return `/h:\` }}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var c Chroot
-		err := decode(src, "F", data, chrootKeys, &c)
+		err := decode(src, "F", data, chrootKeys(), &c)
 		if err != nil {
 			var e *Error
 			lines := 1 + strings.Count(string(data), "\n")
 			// The line of a syntax error at the end may be one too large.
-			if !errors.As(err, &e) || e.Line < 1 || e.Line > lines+1 || !slices.Equal(e.Allowed, keyNames(chrootKeys)) && !slices.Equal(e.Allowed, keyNames(settingKeys)) {
+			if !errors.As(err, &e) || e.Line < 1 || e.Line > lines+1 || !slices.Equal(e.Allowed, keyNames(chrootKeys())) && !slices.Equal(e.Allowed, keyNames(settingKeys)) {
 				t.Fatalf("error %#v in %d lines", err, lines)
 			}
-			if decode(src, "F", data, chrootKeys, new(Chroot)).Error() != err.Error() {
+			if decode(src, "F", data, chrootKeys(), new(Chroot)).Error() != err.Error() {
 				t.Fatalf("the error is not deterministic: %v", err)
 			}
 			return

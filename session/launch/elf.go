@@ -32,9 +32,11 @@ const (
 	ptInterp = 3
 )
 
-// machines maps common values of e_machine to names.
-var machines = map[uint16]string{3: "i386", 8: "MIPS", 20: "PowerPC", 21: "PowerPC 64", 22: "S/390", 40: "ARM", 62: "x86-64",
-	183: "ARM 64", 243: "RISC-V", 258: "LoongArch"}
+// machines returns the names of common values of e_machine.
+func machines() map[uint16]string {
+	return map[uint16]string{3: "i386", 8: "MIPS", 20: "PowerPC", 21: "PowerPC 64", 22: "S/390", 40: "ARM", 62: "x86-64",
+		183: "ARM 64", 243: "RISC-V", 258: "LoongArch"}
+}
 
 // programInterpreter returns the content of PT_INTERP, or "" if head does not
 // contain it (ELF specification, "Program Header").
@@ -85,7 +87,7 @@ func byteOrder(head []byte) binary.ByteOrder {
 func badFormat(path session.Path, head []byte) (Reason, string) {
 	if len(head) > 20 && string(head[:4]) == elfMagic {
 		n := byteOrder(head).Uint16(head[18:])
-		machine, ok := machines[n]
+		machine, ok := machines()[n]
 		if !ok {
 			machine = fmt.Sprintf("ELF machine %d", n)
 		}

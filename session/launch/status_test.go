@@ -51,7 +51,7 @@ func TestCannotRun(t *testing.T) {
 		tree := newTree(t)
 		machine, code := pause(t)
 		other := uint16(62 + 183 - machine)
-		name := machines[other]
+		name := machines()[other]
 		tree.file("bin/plain", "data", 0o644)
 		tree.mkdir("bin/directory")
 		tree.file("bin/elf", elf(machine, code, "/lib/ld-missing.so.1"), 0o755)

@@ -23,11 +23,13 @@ type callTable struct {
 	ioctl   []uint32 // the numbers of ioctl(2)
 }
 
-// callTables are by GOARCH. Before Linux 5.4, both numbers of amd64 worked with and
+// callTables returns them by GOARCH. Before Linux 5.4, both numbers of amd64 worked with and
 // without the bit of x32 (arch/x86/entry/syscalls/syscall_64.tbl).
-var callTables = map[string][]callTable{
-	"amd64": {{unix.AUDIT_ARCH_X86_64, 0x40000000, []uint32{16, 514}}, {unix.AUDIT_ARCH_I386, 0, []uint32{54}}},
-	"arm64": {{unix.AUDIT_ARCH_AARCH64, 0, []uint32{29}}, {unix.AUDIT_ARCH_ARM, 0, []uint32{54}}},
+func callTables() map[string][]callTable {
+	return map[string][]callTable{
+		"amd64": {{unix.AUDIT_ARCH_X86_64, 0x40000000, []uint32{16, 514}}, {unix.AUDIT_ARCH_I386, 0, []uint32{54}}},
+		"arm64": {{unix.AUDIT_ARCH_AARCH64, 0, []uint32{29}}, {unix.AUDIT_ARCH_ARM, 0, []uint32{54}}},
+	}
 }
 
 const tioclinux = 0x541c // <asm-generic/ioctls.h>
@@ -67,7 +69,7 @@ func typingFilter(tables []callTable) (f []unix.SockFilter) {
 // typingProgram returns the arguments of seccomp(2). SPEC_ALLOW keeps kernels before
 // 5.16 from slowing the program down (Linux, Documentation/admin-guide/hw-vuln/spectre.rst).
 func typingProgram() (args [3]uintptr, prog *unix.SockFprog) {
-	filter := typingFilter(callTables[runtime.GOARCH])
+	filter := typingFilter(callTables()[runtime.GOARCH])
 	prog = &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	return [3]uintptr{unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, uintptr(unsafe.Pointer(prog))}, prog
 }

@@ -42,7 +42,7 @@ func TestTypingFilter(t *testing.T) {
 		"arm64": {unix.AUDIT_ARCH_AARCH64: {29}, unix.AUDIT_ARCH_ARM: {54}},
 	}
 	const refused = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
-	for machine, tables := range callTables {
+	for machine, tables := range callTables() {
 		f := typingFilter(tables)
 		for arch, numbers := range ioctls[machine] {
 			for _, base := range []uint32{0, 0x40000000} {
