@@ -34,11 +34,11 @@ var installers = []struct {
 // PackageOf returns the package with a program in a distribution (os-release(5), ID), ""
 // if that is not known.
 func PackageOf(program, distribution string) string {
-	if slices.Contains(ownPackage, program) {
+	if slices.Contains(ownPackage(), program) {
 		return program
 	}
 	if distribution == "debian" || distribution == "ubuntu" {
-		return debianPackage[program]
+		return debianPackage()[program]
 	}
 	return ""
 }

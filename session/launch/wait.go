@@ -63,9 +63,6 @@ func pollSockets(signals int, sockets []int, timeout int) (signal, client bool) 
 // continued, it continues the program. It does nothing if the program has been
 // continued already, by fg immediately after bg.
 func stop(pid int, sig syscall.Signal) {
-	if hasChanged(pid) {
-		return
-	}
 	ownGroup := unix.Getpgrp()
 	programGroup, _ := unix.Getpgid(pid)
 	fg, terminal := foreground()
@@ -75,6 +72,9 @@ func stop(pid int, sig syscall.Signal) {
 	// The SIGCONT that continues us must not be forwarded: the program may have
 	// been stopped again.
 	defer setDefault(unix.SIGCONT)()
+	if hasChanged(pid) { // immediately before the stop: a SIGCONT in between would be lost
+		return
+	}
 	if terminal && fg == programGroup && programGroup != ownGroup {
 		setForeground(ownGroup)
 		raise(sig)
