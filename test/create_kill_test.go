@@ -86,12 +86,25 @@ func TestCreateKilled(t *testing.T) {
 	if !strings.Contains(files.String(), ".box.creating") {
 		t.Errorf("no kill has left anything: %s", files.String())
 	}
-	if r := w.chrunctl("gc"); r.err != nil {
+	left := w.owned()
+	if r := w.chrunctl("gc", "-n"); r.err != nil || r.stdout != "would remove "+w.tree(".box.creating") || w.owned() != left {
+		t.Errorf("%+v", r)
+	}
+	if r := w.chrunctl("gc"); r.err != nil || r.stdout != "removed "+w.tree(".box.creating") {
 		t.Errorf("%+v", r)
 	}
 	w.wantClean("after gc")
 	if list := w.owned(); list != "" {
 		t.Errorf("after gc: %s", list)
+	}
+	// Root's journal is not the user's to read.
+	if r := w.root("mkdir", "-p", "-m", "700", "/run/chrun"); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	for flag, want := range map[string]string{"--": "nothing of yours to clean up", "-n": ""} {
+		if r := w.chrunctl("gc", flag); r.err != nil || r.stdout != want {
+			t.Errorf("gc %s: %+v", flag, r)
+		}
 	}
 
 	// The next creation cleans up too, and does not touch one that lives.

@@ -52,6 +52,8 @@ trap 'umount "$HOME/fat"; rmdir "$HOME/fat"; rm "$HOME/../fat"' EXIT`, w.user.UI
 		{fat, []string{"box", w.home + "/fat/box", "--from", "debian:bookworm"}, 1, []string{"does not let files belong to your subordinate IDs"}},
 		{"echo >/etc/subuid", []string{"box", "--from", system}, 1, []string{w.user.Name + " has no subordinate IDs", w.user.Name + ":100000:65536", "hint: sudo usermod --add-subuids"}},
 		{"rm -r /etc/subgid", []string{"box", "--from", system}, 1, []string{"has no subordinate IDs"}},
+		{"mkdir -p /usr/share/distro-info && mount -t tmpfs tmpfs /usr/share/distro-info && printf 'series,release\nbookworm,2023-06-10\ntrixie,2025-08-09\n' >/usr/share/distro-info/debian.csv",
+			[]string{"box", "--from", "debian:bokworm"}, 1, []string{"mmdebstrap failed", "hint: debian:bokworm is not known here; the latest releases are bookworm, trixie"}},
 		{"mount -t tmpfs tmpfs /usr/share/keyrings", []string{"box", "--from", "debian:bookworm"}, 1, []string{"debian-archive-keyring.gpg, is missing", "hint: sudo apt-get install debian-archive-keyring"}},
 		{"mount --bind /dev/null /usr/bin/mmdebstrap", []string{"box", "--from", "ubuntu:noble"}, 1, []string{"mmdebstrap, which makes Debian and Ubuntu systems, is missing", "hint: sudo apt-get install mmdebstrap"}},
 	} {

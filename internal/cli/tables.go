@@ -116,7 +116,7 @@ var Verbs = []Verb{
 	{"doctor", "[NAME|DIR] [-- CHRUN-FLAGS...]", "Say why something does not work in a chroot, and what mends it"},
 	{"ps", "[NAME|DIR]", "List the processes that live in chroots"},
 	{"kill", "NAME|DIR", "End the processes that live in a chroot"},
-	{"gc", "", "Clean up after launches that were killed"},
+	{"gc", "", "Clean up after commands that were killed"},
 	{"apps", "NAME", "List the programs that a chroot offers to menus"},
 	{"export", "NAME [APP...]", "Put programs of a chroot into the menu"},
 	{"unexport", "NAME [APP...]", "Remove programs of a chroot from the menu"},

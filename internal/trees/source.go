@@ -179,7 +179,7 @@ func (c *Creation) bootstrap(ctx context.Context, temp string) (*archive, error)
 	return &archive{Reader: out, close: func() error {
 		io.Copy(io.Discard, out)
 		if err := cmd.Wait(); err != nil {
-			return fmt.Errorf("mmdebstrap failed: %w:\n%s", err, findErrors(log.String()))
+			return &bootstrapError{s, err, log.String()}
 		}
 		return nil
 	}}, nil
