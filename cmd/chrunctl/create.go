@@ -64,6 +64,12 @@ func (c *command) newCreate() *cobra.Command {
 		if err != nil {
 			return &cli.UsageError{Command: cmd.CommandPath(), Err: fmt.Errorf("--from %s: %w", f.from, err)}
 		}
+		if f.user != "" && c.caller.UID == 0 {
+			return &cli.UsageError{Command: cmd.CommandPath(), Err: errors.New("--user is not for root, whose chroots get no account of the caller's")}
+		}
+		if f.isPublic && c.caller.UID != 0 {
+			return &cli.UsageError{Command: cmd.CommandPath(), Err: errors.New("--public is for root: others can enter a tree of yours only if they can enter its directory")}
+		}
 		if len(f.packages) > 0 && source.Distribution == "" {
 			return &cli.UsageError{Command: cmd.CommandPath(), Err: errors.New("--packages needs --from debian:SUITE or ubuntu:SUITE")}
 		}
@@ -83,7 +89,7 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 		return err
 	}
 	if err := c.checkName(conf, name); err != nil {
-		return err
+		return fmt.Errorf("cannot create %s: %w", name, err)
 	}
 	job, err := c.newCreation(name, dir, source, f)
 	if err != nil {
@@ -91,6 +97,9 @@ func (c *command) create(name, dir string, source trees.Source, f *createFlags) 
 	}
 	if err := c.checkCreation(job, dir == ""); err != nil {
 		return fmt.Errorf("cannot create %s: %w", name, err)
+	}
+	if err := job.CheckSource(); err != nil {
+		return fmt.Errorf("cannot create %s from %s: %w", name, session.Printable(source.String()), err)
 	}
 	if f.dryRun {
 		fmt.Fprintf(c.out, "would make %s in %s, from %s\n", name, job.Path, session.Printable(source.String()))
@@ -129,10 +138,11 @@ func (c *command) checkName(conf *config.Config, name string) error {
 		return err
 	}
 	tree := string(exists.Existing.Path)
+	hint := "choose another name, or first: chrunctl "
 	if id, failed := trees.Identify(tree); failed != nil || trees.FindMark(c.createdDir(), tree, id) == "" {
-		return err
+		return cli.WithHint(fmt.Errorf("the name is used by %s in %s", session.Printable(tree), exists.Existing.File), hint+"forget "+name)
 	}
-	return cli.WithHint(fmt.Errorf("cannot create %s: it exists already, in %s", name, session.Printable(tree)), "choose another name, or first: chrunctl remove "+name)
+	return cli.WithHint(fmt.Errorf("it exists already, in %s", session.Printable(tree)), hint+"remove "+name)
 }
 
 // Directories of root's trees.
@@ -228,11 +238,11 @@ func (c *command) register(conf *config.Config, name string, job *trees.Creation
 	} else {
 		dir = c.src.User
 	}
-	if err := conf.Add(dir, name, rootfs.HostPath(job.Path)); err != nil {
-		return fmt.Errorf("%s was made, but cannot be given its name: %w", job.Path, err)
-	}
 	if err := trees.MarkCreated(c.createdDir(), job.Path); err != nil {
 		return err
+	}
+	if err := conf.Add(dir, name, rootfs.HostPath(job.Path)); err != nil {
+		return cli.WithHint(fmt.Errorf("%s was made, but cannot be given its name: %w", session.Printable(job.Path), err), "chrunctl add NAME "+session.Quote(job.Path))
 	}
 	if job.Map.UIDs != nil {
 		// A home in the tree would be removed with it.

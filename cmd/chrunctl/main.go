@@ -133,7 +133,7 @@ func (c *command) newRoot() *cobra.Command {
 			if check(cmd, args) != nil {
 				return fmt.Errorf("the form is %s", cmd.UseLine())
 			}
-			return nil
+			return checkEmpty(cmd, args)
 		})
 	}
 	return root
@@ -155,6 +155,18 @@ func checkVerb(cmd *cobra.Command, args []string) error {
 		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 	}
 	return err
+}
+
+// checkEmpty refuses empty arguments: with a variable that is not set, "kill $NAME" would
+// end what runs in the default chroot. Those after -- are chrun's.
+func checkEmpty(cmd *cobra.Command, args []string) error {
+	if n := cmd.ArgsLenAtDash(); n >= 0 {
+		args = args[:n]
+	}
+	if slices.Contains(args, "") {
+		return fmt.Errorf("an argument is empty; the form is %s", cmd.UseLine())
+	}
+	return nil
 }
 
 // newCompleteChrun makes the command that answers chrun's completion scripts. Its arguments are the words

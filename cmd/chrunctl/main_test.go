@@ -13,6 +13,17 @@ import (
 	"time"
 )
 
+// A variable that is not set does not mean the default chroot.
+func TestEmptyArgument(t *testing.T) {
+	b := newBox(t)
+	b.script(b.uid, "> add a a\na is @/mnt/a: chrun -c a")
+	for _, args := range [][]string{{"show", ""}, {"kill", ""}, {"ps", ""}, {"create", "b", "", "--from", "x"}, {"set", "", "home=private"}, {"remove", ""}} {
+		if got := b.run(b.uid, args...); !strings.Contains(got, "an argument is empty; the form is chrunctl "+args[0]) || !strings.HasSuffix(got, "[2]\n") {
+			t.Errorf("%q: %s", args, got)
+		}
+	}
+}
+
 // The commands print what is expected, in order.
 func TestCommands(t *testing.T) {
 	b := newBox(t)

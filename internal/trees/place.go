@@ -123,6 +123,9 @@ func CheckPlace(m Map, p string) error {
 	} else if err != nil {
 		return &os.PathError{Op: "use", Path: parent, Err: err}
 	}
+	if err := unix.Access(parent, unix.W_OK|unix.X_OK); err != nil {
+		return &os.PathError{Op: "write to", Path: parent, Err: err}
+	}
 	var fs unix.Statfs_t
 	if unix.Statfs(parent, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
 		return fmt.Errorf("programs cannot be run from %s: its file system is mounted with noexec", parent)
@@ -163,7 +166,7 @@ type takenError struct{ dir, why string }
 
 func (e *takenError) Error() string { return e.dir + " " + e.why }
 func (e *takenError) Hint() string {
-	return "name a directory that does not exist, such as " + session.Quote(path.Join(e.dir, "root"))
+	return "name a directory that does not exist, such as " + session.Quote(path.Join(e.dir, "chroot"))
 }
 
 // noParentError says that the directory for a tree is missing.
@@ -181,6 +184,10 @@ func (e *PublicError) Error() string {
 
 // Hint names the command that prevents it.
 func (e *PublicError) Hint() string {
+	var st unix.Stat_t
+	if unix.Stat(e.Dir, &st) != nil || int(st.Uid) != os.Getuid() {
+		return "leave out DIR"
+	}
 	return "leave out DIR, or only if nothing else in it is for others: chmod go-x " + session.Quote(e.Dir)
 }
 

@@ -73,20 +73,50 @@ func (c *Creation) open(ctx context.Context, temp string) (*archive, error) {
 	f := c.Stdin
 	if s.file != "-" {
 		var err error
-		if f, err = os.Open(s.file); errors.Is(err, os.ErrNotExist) && strings.Contains(s.file, ":") {
-			return nil, fmt.Errorf("%w, and the distributions are debian:SUITE and ubuntu:SUITE", err)
-		} else if err != nil {
+		if f, err = os.Open(s.file); err != nil {
 			return nil, err
 		}
 	}
 	a := &archive{Reader: &waitingReader{ctx, f}, close: f.Close}
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		a.size = st.Size()
-	} else if err == nil && st.IsDir() {
-		f.Close()
-		return nil, &directoryError{s.file}
 	}
 	return a, nil
+}
+
+// CheckSource returns an error if the source cannot be used: a file that cannot be read,
+// or a program or keyring that is missing.
+func (c *Creation) CheckSource() error {
+	s := c.Source
+	if c.Keyring != "" {
+		if _, err := os.Stat(c.Keyring); err != nil {
+			return err
+		}
+	}
+	switch {
+	case s.Distribution != "":
+		_, err := c.findKeyring()
+		return err
+	case s.file == "-":
+		return nil
+	}
+	st, err := os.Stat(s.file)
+	if errors.Is(err, os.ErrNotExist) && isLikeDistribution(s.file) {
+		return fmt.Errorf("%w, and the distributions are debian:SUITE and ubuntu:SUITE", err)
+	}
+	if err != nil {
+		return err
+	}
+	if st.IsDir() {
+		return &directoryError{s.file}
+	}
+	return pathError("open", s.file, unix.Access(s.file, unix.R_OK))
+}
+
+// isLikeDistribution reports whether the name of a file may be meant for a distribution.
+func isLikeDistribution(file string) bool {
+	name, _, _ := strings.Cut(strings.ToLower(file), "/")
+	return strings.Contains(file, ":") || name == "debian" || name == "ubuntu"
 }
 
 // directoryError says that a source is a directory.
@@ -125,17 +155,27 @@ type missingError struct{ what, pkg string }
 func (e *missingError) Error() string { return e.what + " is missing" }
 func (e *missingError) Hint() string  { return "sudo apt-get install " + e.pkg }
 
+// findKeyring returns the keys of a distribution. It is an error if mmdebstrap is missing.
+func (c *Creation) findKeyring() (file string, err error) {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		return "", &missingError{"mmdebstrap, which makes Debian and Ubuntu systems,", "mmdebstrap"}
+	}
+	if c.Keyring != "" {
+		return c.Keyring, nil
+	}
+	k := keyrings[c.Source.Distribution]
+	if _, err := os.Stat(k.file); err != nil {
+		return "", &missingError{"the keyring of " + c.Source.Distribution + ", " + k.file + ",", k.pkg}
+	}
+	return k.file, nil
+}
+
 // bootstrap starts mmdebstrap(1), which writes a tar archive.
 func (c *Creation) bootstrap(ctx context.Context, temp string) (*archive, error) {
-	s, keyring := c.Source, c.Keyring
-	if _, err := exec.LookPath("mmdebstrap"); err != nil {
-		return nil, &missingError{"mmdebstrap, which makes Debian and Ubuntu systems,", "mmdebstrap"}
-	}
-	if k := keyrings[s.Distribution]; keyring == "" {
-		if _, err := os.Stat(k.file); err != nil {
-			return nil, &missingError{"the keyring of " + s.Distribution + ", " + k.file + ",", k.pkg}
-		}
-		keyring = k.file
+	s := c.Source
+	keyring, err := c.findKeyring()
+	if err != nil {
+		return nil, err
 	}
 	mode := "unshare"
 	if c.Map.UIDs == nil {

@@ -30,7 +30,7 @@ func (e *ExistsError) Error() string {
 // CheckNew returns why a new chroot cannot have the name, or nil.
 func (c *Config) CheckNew(name string) error {
 	if !ValidName(name) {
-		return fmt.Errorf("cannot add a chroot: %w", errBadName(name))
+		return errBadName(name)
 	}
 	return c.checkUnused(name, "")
 }
