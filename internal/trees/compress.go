@@ -28,7 +28,8 @@ func decompress(stream io.Reader) (io.ReadCloser, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		return gzip.NewReader(in)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		r, err := zstd.NewReader(in)
+		// Several goroutines would take the processor time that the process inside needs.
+		r, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, err
 		}

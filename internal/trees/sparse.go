@@ -3,9 +3,25 @@ package trees
 import (
 	"archive/tar"
 	"io"
-	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
+
+// rawFile is a file that is being written. An *os.File would make five more system
+// calls, half as many again as each file needs.
+type rawFile int
+
+func (f rawFile) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		if m, err = unix.Write(int(f), p[n:]); err == unix.EINTR {
+			m, err = 0, nil
+		}
+		n += max(m, 0)
+	}
+	return n, err
+}
 
 func isSparse(h *tar.Header) bool {
 	if h.Typeflag == tar.TypeGNUSparse {
@@ -20,7 +36,7 @@ func isSparse(h *tar.Header) bool {
 }
 
 // copySparse leaves holes for blocks of zeros.
-func copySparse(f *os.File, content io.Reader, size int64) error {
+func copySparse(f rawFile, content io.Reader, size int64) error {
 	const block = 4096
 	buf := make([]byte, 64*block)
 	for offset := int64(0); offset < size; {
@@ -33,7 +49,10 @@ func copySparse(f *os.File, content io.Reader, size int64) error {
 			if isZero(piece) {
 				continue
 			}
-			if _, err := f.WriteAt(piece, offset+int64(i)); err != nil {
+			if _, err := unix.Seek(int(f), offset+int64(i), io.SeekStart); err != nil {
+				return err
+			}
+			if _, err := f.Write(piece); err != nil {
 				return err
 			}
 		}
@@ -42,7 +61,7 @@ func copySparse(f *os.File, content io.Reader, size int64) error {
 			return err
 		}
 	}
-	return f.Truncate(size)
+	return unix.Ftruncate(int(f), size)
 }
 
 func isZero(b []byte) bool {

@@ -284,26 +284,26 @@ func (u *unpacking) finishDirs() error {
 }
 
 func (u *unpacking) makeFile(p string, h *tar.Header, content io.Reader) error {
-	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL | unix.O_NOFOLLOW
-	mode := os.FileMode(h.Mode & 0o777) // there is no umask
-	f, err := os.OpenFile(p, flags, mode)
-	if errors.Is(err, os.ErrExist) {
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	mode := uint32(h.Mode & 0o777) // there is no umask
+	fd, err := unix.Open(p, flags, mode)
+	if err == unix.EEXIST {
 		if err = u.removeExisting(p); err == nil {
-			f, err = os.OpenFile(p, flags, mode)
+			fd, err = unix.Open(p, flags, mode)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	f := rawFile(fd)
 	if isSparse(h) {
 		err = copySparse(f, content, h.Size)
 	} else {
 		// In larger pieces than io.Copy takes.
-		_, err = io.CopyBuffer(struct{ io.Writer }{f}, content, u.buffer)
+		_, err = io.CopyBuffer(f, content, u.buffer)
 	}
-	if err == nil {
-		err = f.Close()
+	if closed := unix.Close(fd); err == nil {
+		err = closed
 	}
 	if err != nil {
 		return err
