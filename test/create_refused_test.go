@@ -50,7 +50,7 @@ trap 'umount "$HOME/fat"; rmdir "$HOME/fat"; rm "$HOME/../fat"' EXIT`, w.user.UI
 		{"", []string{"box", "--from", "debian"}, 1, []string{"no such file or directory, and the distributions are debian:SUITE"}},
 		{"", []string{"box", "--from", "Debian/bookworm", "-n"}, 1, []string{"no such file or directory, and the distributions are debian:SUITE"}},
 		{"", []string{"box", "--from", "/no/such.tar", "-n"}, 1, []string{"/no/such.tar: no such file"}},
-		{"mkdir -p $HOME/open && chmod 755 $HOME/.. $HOME && chmod 777 $HOME/open && trap 'chmod 700 $HOME; rmdir $HOME/open' EXIT", []string{"box", w.home + "/open/box", "--from", system}, 1, []string{"other users can enter", "hint: leave out DIR\n"}},
+		{"mkdir -p $HOME/open && chmod 755 $HOME/.. $HOME && chmod 777 $HOME/open && trap 'chmod 700 $HOME; rmdir $HOME/open' EXIT", []string{"box", w.home + "/open/box", "--from", system}, 1, []string{"other users can enter", "hint: leave out DIR"}},
 		{"", []string{"box", "--from", "/no/such.tar"}, 1, []string{"/no/such.tar: no such file"}},
 		{"", []string{"box", "--from", "/usr"}, 1, []string{"/usr: is a directory, not an archive", "hint: to use a chroot that exists: chrunctl add NAME /usr"}},
 		{"", []string{"box", "--from", "debain:bookworm"}, 1, []string{"debain:bookworm: no such file or directory, and the distributions are debian:SUITE"}},

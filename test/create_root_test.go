@@ -152,7 +152,7 @@ func TestCreateHome(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	w.root("mount", "-t", "tmpfs", "tmpfs", dir)
-	if r := w.chrunctl("create", "box", dir, "--from", system); r.code != 1 || !strings.Contains(r.stderr, dir+" is a mount point") || !strings.Contains(r.stderr, "such as "+dir+"/root") {
+	if r := w.chrunctl("create", "box", dir, "--from", system); r.code != 1 || !strings.Contains(r.stderr, dir+" is a mount point") || !strings.Contains(r.stderr, "such as "+dir+"/chroot") {
 		t.Errorf("%+v", r)
 	}
 	w.root("umount", dir)

@@ -242,7 +242,7 @@ func (c *command) register(conf *config.Config, name string, job *trees.Creation
 		return err
 	}
 	if err := conf.Add(dir, name, rootfs.HostPath(job.Path)); err != nil {
-		return cli.WithHint(fmt.Errorf("%s was made, but cannot be given its name: %w", session.Printable(job.Path), err), "chrunctl add NAME "+session.Quote(job.Path))
+		return cli.WithHint(fmt.Errorf("cannot name %s, which was made: %v", session.Printable(job.Path), err), "chrunctl add NAME "+session.Quote(job.Path))
 	}
 	if job.Map.UIDs != nil {
 		// A home in the tree would be removed with it.

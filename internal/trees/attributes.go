@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,64 @@ const (
 	recordACL        = "SCHILY.acl.access"
 	recordDefaultACL = "SCHILY.acl.default"
 )
+
+// setAttributes sets owner, mode, extended attributes and times, in this order: a
+// change of owner clears setuid and capabilities.
+func (u *unpacking) setAttributes(p string, h *tar.Header) error {
+	if err := u.setOwner(p, h); err != nil {
+		return err
+	}
+	isSet := h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeReg && h.Mode&0o7000 == 0 // see makeFile
+	if !isSet {
+		if err := unix.Chmod(p, uint32(h.Mode)&0o7777); err != nil {
+			return &os.PathError{Op: "chmod", Path: p, Err: err}
+		}
+	}
+	if err := u.setExtended(p, h); err != nil {
+		return err
+	}
+	accessed := h.AccessTime
+	if accessed.IsZero() {
+		accessed = h.ModTime
+	}
+	times := []unix.Timespec{timespec(accessed), timespec(h.ModTime)}
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, p, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "set the time of", Path: p, Err: err}
+	}
+	return nil
+}
+
+func timespec(t time.Time) unix.Timespec {
+	return unix.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
+}
+
+// setOwner gives files of IDs that are not mapped to root inside.
+func (u *unpacking) setOwner(p string, h *tar.Header) error {
+	uid, gid := h.Uid, h.Gid
+	if uid == 0 && gid == 0 {
+		return nil // root has made it, and the directory has no setgid bit until the end
+	}
+	if p == "/" && !u.Devices { // a launch tells by its owner whose subordinate IDs the tree has
+		u.report.leave(leftRoot, h.Name)
+		return nil
+	}
+	err := unix.Lchown(p, uid, gid)
+	if err != unix.EINVAL {
+		return pathError("chown", p, err)
+	}
+	u.report.leave(leftOwner, h.Name)
+	if unix.Lchown(p, uid, 0) == nil || unix.Lchown(p, 0, gid) == nil {
+		return nil
+	}
+	return pathError("chown", p, unix.Lchown(p, 0, 0))
+}
+
+func pathError(op, p string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: p, Err: err}
+}
 
 // setExtended sets extended attributes and ACLs. Those that only root of the host
 // or a security module may set are left out.

@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,6 +65,7 @@ const (
 	leftOwner    = "owners outside the map of IDs, which are root inside"
 	leftDevice   = "device nodes"
 	leftKind     = "members of an unknown kind"
+	leftRoot     = "the owner of the root directory, which is root inside"
 	leftOutside  = "members whose names lead out of the tree"
 	leftOther    = "other things"
 	leftNoTarget = "hard links to files that the archive does not have"
@@ -341,58 +341,4 @@ func (u *unpacking) makeDevice(p string, h *tar.Header) bool {
 		}
 	}
 	return false
-}
-
-// setAttributes sets owner, mode, extended attributes and times, in this order: a
-// change of owner clears setuid and capabilities.
-func (u *unpacking) setAttributes(p string, h *tar.Header) error {
-	if err := u.setOwner(p, h); err != nil {
-		return err
-	}
-	isSet := h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeReg && h.Mode&0o7000 == 0 // see makeFile
-	if !isSet {
-		if err := unix.Chmod(p, uint32(h.Mode)&0o7777); err != nil {
-			return &os.PathError{Op: "chmod", Path: p, Err: err}
-		}
-	}
-	if err := u.setExtended(p, h); err != nil {
-		return err
-	}
-	accessed := h.AccessTime
-	if accessed.IsZero() {
-		accessed = h.ModTime
-	}
-	times := []unix.Timespec{timespec(accessed), timespec(h.ModTime)}
-	if err := unix.UtimesNanoAt(unix.AT_FDCWD, p, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &os.PathError{Op: "set the time of", Path: p, Err: err}
-	}
-	return nil
-}
-
-func timespec(t time.Time) unix.Timespec {
-	return unix.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
-}
-
-// setOwner gives files of IDs that are not mapped to root inside.
-func (u *unpacking) setOwner(p string, h *tar.Header) error {
-	uid, gid := h.Uid, h.Gid
-	if uid == 0 && gid == 0 {
-		return nil // root has made it, and the directory has no setgid bit until the end
-	}
-	err := unix.Lchown(p, uid, gid)
-	if err != unix.EINVAL {
-		return pathError("chown", p, err)
-	}
-	u.report.leave(leftOwner, h.Name)
-	if unix.Lchown(p, uid, 0) == nil || unix.Lchown(p, 0, gid) == nil {
-		return nil
-	}
-	return pathError("chown", p, unix.Lchown(p, 0, 0))
-}
-
-func pathError(op, p string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &os.PathError{Op: op, Path: p, Err: err}
 }
