@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"chrun/internal/doctor/report"
-	"chrun/internal/suggest"
 	"chrun/session/rootfs"
 )
 
@@ -30,16 +29,6 @@ func hostDistribution(host rootfs.HostPath) string {
 		data, _ = rootfs.ReadHost(host.Join("/usr/lib/os-release"), 0, 0)
 	}
 	return knownDistribution(data)
-}
-
-// namePackage names the package of a program that was not found, if it is known.
-func (o *Options) namePackage(c *report.Check, distribution string) {
-	if c.Fault != "not-found" || len(o.Flags.Command) == 0 {
-		return
-	}
-	if name := suggest.PackageOf(o.Flags.Command[0], distribution); name != "" && report.KnowsDistribution(distribution) {
-		c.Fault, c.Values = "not-installed", map[string]string{"package": name}
-	}
 }
 
 func knownDistribution(data []byte) string {

@@ -103,7 +103,7 @@ func Examine(o *Options) (*report.Report, error) {
 		excuseNamespaces(r)
 	}
 	for i := range r.Checks {
-		o.namePackage(&r.Checks[i], words.Distribution)
+		o.suggestProgram(&r.Checks[i], plan)
 		words.Fill(&r.Checks[i])
 	}
 	r.Millis = time.Since(begin).Milliseconds()

@@ -31,18 +31,6 @@ var installers = []struct {
 	{"emerge", []string{"emerge", "--ask"}}, {"zypper", []string{"zypper", "install"}}, {"apk", []string{"apk", "add"}}, {"xbps-install", []string{"xbps-install"}},
 }
 
-// PackageOf returns the package with a program in a distribution (os-release(5), ID), ""
-// if that is not known.
-func PackageOf(program, distribution string) string {
-	if slices.Contains(ownPackage(), program) {
-		return program
-	}
-	if distribution == "debian" || distribution == "ubuntu" {
-		return debianPackage()[program]
-	}
-	return ""
-}
-
 // isKnownProgram reports whether a word is the name of a program, and so not
 // mistyped.
 func (w *word) isKnownProgram() bool {

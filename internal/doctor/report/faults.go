@@ -87,10 +87,6 @@ func (c *Context) expand(command string, values map[string]string) string {
 			if value, known = c.installAll(values["packages"]); !known {
 				return ""
 			}
-		case name == "installer":
-			if value = installers[c.Distribution]; value == "" {
-				return ""
-			}
 		case name == "chrun":
 			value = c.Chrun
 		case name == "root":
