@@ -108,6 +108,22 @@ func (d *desk) startXWith(authority string, args ...string) (display string) {
 	return ":" + number
 }
 
+// An X server of somebody else is not offered: it would refuse the program.
+func TestDoctorForeignXServer(t *testing.T) {
+	headless.Root(t)
+	d := openDesktop(t, headless.Options{})
+	auth := filepath.Join(t.TempDir(), "auth")
+	if out, err := exec.Command("xauth", "-q", "-f", auth, "add", ":0", ".", strings.Repeat("ab", 16)).CombinedOutput(); err != nil {
+		t.Fatal(string(out), err)
+	}
+	d.startXWith(auth)
+	m := setting("DISPLAY=:987")
+	line := wantFault(t, d.doctor(m, d.chroot), "x11", "x11-gone")
+	if f := failures(d.typeAndLook(m, line)); len(f) > 0 {
+		t.Errorf("after %q: %s", line, strings.Join(f, "\n"))
+	}
+}
+
 // A cookie that the server does not know, and a socket that is closed.
 func TestDoctorX11Refuses(t *testing.T) {
 	headless.Root(t)

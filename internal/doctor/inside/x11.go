@@ -42,7 +42,7 @@ func probeX11(ctx context.Context, in *Input, add func(...report.Check)) {
 		if live := findXServer(); live != "" {
 			add(report.Bad(row, report.Found, "x11-stale", outside+" is not running: "+live+" is", "display", live))
 		} else {
-			add(report.Bad(row, report.Found, "x11-gone", "no X server listens at "+outside))
+			add(report.Bad(row, report.Found, "x11-gone", "no X server listens at "+outside+"; without DISPLAY chrun looks for one"))
 		}
 		return
 	}
@@ -111,7 +111,8 @@ func dialX11(ctx context.Context, d x11.Display) (net.Conn, error) {
 	return conn, err
 }
 
-// findXServer returns the display of a server that listens, "" if there is none.
+// findXServer returns the display of a server of the same user that listens, "" if there
+// is none. One of another user, or of root's, may want a cookie that is elsewhere.
 func findXServer() string {
 	entries, _ := os.ReadDir(x11.SocketDir)
 	for _, e := range entries {
@@ -119,8 +120,7 @@ func findXServer() string {
 		if !ok || e.Type() != os.ModeSocket {
 			continue
 		}
-		if conn, err := net.Dial("unix", path.Join(x11.SocketDir, e.Name())); err == nil {
-			conn.Close()
+		if serverUID(path.Join(x11.SocketDir, e.Name())) == os.Getuid() {
 			return ":" + strconv.Itoa(number)
 		}
 	}

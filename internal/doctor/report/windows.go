@@ -26,7 +26,7 @@ var windowFaults = []Fault{
 	{ID: "x11-cookie", Topic: noWindow, Sees: "\"Invalid MIT-MAGIC-COOKIE-1 key\" in one terminal, while others work.",
 		Why: "XAUTHORITY names the cookie of another session or time. Without that variable chrun finds the right one.", Command: "unset XAUTHORITY"},
 	{ID: "x11-renamed", Topic: noWindow, Sees: "Programs of the host cannot open a window on X11 any more, those of the chroot can.",
-		Why: "The host was renamed after the login, and the cookie is filed under the old name, where chrun looks, too. This files it under all names.", Command: "xauth nlist {entry} | sed 's/^..../ffff/' | xauth nmerge -"},
+		Why: "The host was renamed after the login, and the cookie is filed under the old name, where chrun looks, too. This files it under all names.", Command: "xauth -i nlist {entry} | sed 's/^..../ffff/' | xauth nmerge -"},
 	{ID: "x11-hang", Topic: noWindow, Sees: "A program of X11 starts and nothing happens.",
 		Why: "The X server accepts connections and does not answer: it is stopped or stuck.", Command: "kill -CONT {pid}"},
 	{ID: "x11-broken", Topic: noWindow, Sees: "\"Can't open display\", and the server says something strange.",
