@@ -3,6 +3,7 @@ package doctor
 import (
 	"os"
 	"os/exec"
+	"slices"
 
 	"chrun/internal/doctor/report"
 	"chrun/session"
@@ -19,7 +20,8 @@ func findServices(c *session.Caller) report.Services {
 		}
 		return ""
 	}
-	s := report.Services{UID: c.UID}
+	isElevated := slices.ContainsFunc([]string{"SUDO_UID", "SUDO_USER", "DOAS_USER", "PKEXEC_UID"}, func(name string) bool { return c.Env.Get(name) != "" })
+	s := report.Services{UID: c.UID, AsRoot: c.UID == 0 && !isElevated}
 	s.System = first([][2]string{{"/run/systemd/system", "systemd"}, {"/run/openrc", "openrc"}, {"/run/runit", "runit"}})
 	s.Network = first([][2]string{
 		{"/run/NetworkManager", "NetworkManager"}, {"/run/systemd/netif/state", "systemd-networkd"}, {"/run/connman", "connman"},
@@ -36,6 +38,14 @@ func findServices(c *session.Caller) report.Services {
 		s.Launcher = "gentoo-pipewire-launcher"
 	}
 	s.Clock = findClock(s.System)
+	if _, err := exec.LookPath("sudo"); err != nil {
+		for _, name := range []string{"doas", "run0", "pkexec"} { // all of which chrun knows
+			if _, err := exec.LookPath(name); err == nil {
+				s.Sudo = name
+				break
+			}
+		}
+	}
 	return s
 }
 

@@ -54,7 +54,7 @@ func (c *Context) Fill(check *Check) {
 	if !ok || fault.Command == "" {
 		return
 	}
-	check.Command = c.expand(fault.Command, check.Values)
+	check.Command = c.Services.elevate(c.expand(fault.Command, check.Values))
 }
 
 // expand replaces the names in braces. It returns "" if the chroot's package manager

@@ -12,6 +12,8 @@ type Services struct {
 	System string // "systemd", "openrc", "runit", "" for others
 	User   bool   // the user has a systemd, too
 	UID    int
+	AsRoot bool   // the terminal is root's own: no sudo is needed
+	Sudo   string // a program like sudo(8), "" for sudo itself
 	// Launcher is a program of the distribution that starts PipeWire, "" for none.
 	Launcher string
 	// Network and Names are the services that connect to the network and that look up
@@ -29,9 +31,12 @@ var otherNames = map[string]string{"openrc cups": "cupsd", "runit cups": "cupsd"
 func (s *Services) control(action, name string) string {
 	switch name {
 	case "network":
-		name = cmp.Or(s.Network, documented.Network)
+		name = s.Network
 	case "names":
-		name = cmp.Or(s.Names, s.Network, documented.Names)
+		name = cmp.Or(s.Names, s.Network)
+	}
+	if name == "" {
+		return `sudo "${EDITOR:-vi}" /etc/resolv.conf` // somebody has written it by hand
 	}
 	name = cmp.Or(otherNames[s.System+" "+name], name)
 	switch s.System {
@@ -67,6 +72,18 @@ func (s *Services) restartUser(names string) string {
 		end += fmt.Sprintf("pkill -KILL -x -u %d %s; ", s.UID, name)
 	}
 	return fmt.Sprintf("%s(%s &) >/dev/null 2>&1", end, start)
+}
+
+// elevate replaces the sudo of a command by what the host has.
+func (s *Services) elevate(command string) string {
+	line, asRoot := strings.CutPrefix(command, "sudo ")
+	switch {
+	case !asRoot || !s.AsRoot && s.Sudo == "":
+		return command
+	case s.AsRoot:
+		return line
+	}
+	return s.Sudo + " " + line
 }
 
 // log is the command that shows what a service of the system has written.

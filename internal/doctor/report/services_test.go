@@ -18,6 +18,7 @@ func TestServices(t *testing.T) {
 		{Services{}, "start:dbus", "sudo service dbus start"},
 		{Services{System: "openrc", Network: "dhcpcd"}, "restart:network", "sudo rc-service dhcpcd restart"},
 		{Services{System: "openrc", Network: "dhcpcd"}, "restart:names", "sudo rc-service dhcpcd restart"},
+		{Services{System: "systemd"}, "restart:names", `sudo "${EDITOR:-vi}" /etc/resolv.conf`},
 		{Services{System: "openrc", Names: "unbound"}, "restart:names", "sudo rc-service unbound restart"},
 		{Services{System: "systemd", User: true}, "restart-user:pipewire", "systemctl --user restart pipewire"},
 		{Services{UID: 7}, "restart-user:pipewire", "pkill -KILL -x -u 7 pipewire; pkill -KILL -x -u 7 wireplumber; pkill -KILL -x -u 7 pipewire-pulse; (pipewire & sleep 1; wireplumber & pipewire-pulse &) >/dev/null 2>&1"},
@@ -35,6 +36,19 @@ func TestServices(t *testing.T) {
 		}
 		if out, err := exec.Command("sh", "-n", "-c", line).CombinedOutput(); err != nil {
 			t.Errorf("%s: %s", line, out)
+		}
+	}
+	for _, c := range []struct {
+		s          Services
+		line, want string
+	}{
+		{Services{UID: 7}, "sudo chrun -u root", "sudo chrun -u root"},
+		{Services{UID: 7, Sudo: "doas"}, "sudo chrun -u root", "doas chrun -u root"},
+		{Services{AsRoot: true}, "sudo chrun -u root", "chrun -u root"},
+		{Services{UID: 7, Sudo: "doas"}, "export A=sudo", "export A=sudo"},
+	} {
+		if line := c.s.elevate(c.line); line != c.want {
+			t.Errorf("%+v: %q, want %q", c.s, line, c.want)
 		}
 	}
 	s := Services{User: true}
