@@ -52,3 +52,18 @@ func TestCreateSameName(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// The path of a tree may be longer than the name of a file can be.
+func TestCreateDeep(t *testing.T) {
+	w := openWorkshop(t)
+	dir := w.home + strings.Repeat("/a directory", 30)
+	if r := w.as("mkdir", "-p", dir); r.err != nil {
+		t.Fatalf("%+v", r)
+	}
+	for _, words := range [][]string{{"create", "box", dir + "/box", "--from", w.makeSystem()}, {"remove", "box", "--yes"}} {
+		if r := w.chrunctl(words...); r.err != nil || w.exists(dir+"/box") != (words[0] == "create") {
+			t.Fatalf("%+v", r)
+		}
+	}
+	w.wantClean("after remove")
+}

@@ -37,7 +37,7 @@ var wikiBlocks = []wikiBlock{
 cd /mnt/mychroot
 mount --rbind /dev dev; mount --make-rslave dev; mount -t proc /proc proc; mount --rbind /sys sys; mount --make-rslave sys; mount --rbind /tmp tmp; mount --bind /run run`,
 		want: append(works, "emerge --ask firefox-bin by 0 with PATH=", ":/opt/bin\n", "@RESOLV.CONF", "I am @USER @UID"), after: "umount -l /mnt/mychroot/{dev,sys,tmp,proc,run}"},
-	{first: "chrunctl add mychroot /mnt/mychroot", want: []string{"mychroot is /mnt/mychroot", "I am @USER @UID"}},
+	{first: "sudo chrunctl add mychroot /mnt/mychroot", want: []string{"mychroot is /mnt/mychroot", "I am @USER @UID", "env-update by 0"}},
 	{first: "chrunctl create gentoo --from stage3-*.tar.xz", want: []string{"gentoo is ready"},
 		after: `test "$(find @HOME/.local/share/chrun/trees/gentoo -user @USER -not -path '*/home/*')" = ""`}, // what a quota counts
 	{first: "sudo chrunctl create shared --public --from stage3-*.tar.xz", want: append(works, "shared is ready: /var/lib/chrun/shared", "I am @USER @UID")},
@@ -68,7 +68,7 @@ done`,
 	{first: "chrunctl show gentoo", keys: []string{"[y/N]", "y"}, want: []string{"identity=subid", "its home stays: @HOME/.local/share/chrun/homes/gentoo", "gentoo is ready: /mnt/data/@USER/gentoo"},
 		after: `me chrun -q -c gentoo -u root stat -c 'owner %u' /usr/bin/firefox-bin /root | tr '\n' ' ' | grep 'owner 250 owner 0'; me chrun -q -c gentoo cat @HOME/bookmarks; me chrun -q -c gentoo firefox-bin | grep 'wayland works'`},
 	{first: "chrunctl remove gentoo", keys: []string{"[y/N]", "y"}, want: []string{"gentoo is removed"}, after: "test ! -e /mnt/data/@USER/gentoo -a -e @HOME/.local/share/chrun/homes/gentoo/bookmarks"},
-	{first: "sudo chrunctl add mychroot /mnt/mychroot", keys: []string{"[y/N]", "y", "type mychroot:", "mychroot"}, want: []string{"mychroot is removed", "mychroot is no longer configured"}, after: "test ! -e /mnt/mychroot"},
+	{first: "sudo chrunctl remove --tree mychroot", keys: []string{"[y/N]", "y", "type mychroot:", "mychroot"}, want: []string{"mychroot is removed"}, after: "test ! -e /mnt/mychroot"},
 }
 
 // wiki is a workshop with a desktop, where chrun is installed.

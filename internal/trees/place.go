@@ -2,6 +2,7 @@ package trees
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -70,7 +71,7 @@ const tempPrefix = "/var/tmp/chrunctl-"
 
 // lockRecord makes and locks the record of a place.
 func lockRecord(records string, p *Place) (*os.File, error) {
-	name := path.Join(records, strings.ReplaceAll(strings.ReplaceAll(p.Growing, "%", "%25"), "/", "%2F"))
+	name := path.Join(records, fmt.Sprintf("%x", sha256.Sum256([]byte(p.Growing)))) // a path can be longer than a name
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
