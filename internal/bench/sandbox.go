@@ -79,7 +79,13 @@ func (s *sandbox) write(uid, gid int) error {
 		case session.Symlink:
 			err = os.Symlink(n.Target, at)
 		case session.Regular:
-			err = os.WriteFile(at, n.Data, os.FileMode(n.Mode&0o777))
+			data := n.Data
+			if n.SecretFile != "" { // not printed in the plan
+				if data, err = os.ReadFile(string(n.SecretFile)); err != nil {
+					return err
+				}
+			}
+			err = os.WriteFile(at, data, os.FileMode(n.Mode&0o777))
 		}
 		if err = errors.Join(err, os.Lchown(at, uid, gid)); err != nil {
 			return err
