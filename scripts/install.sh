@@ -80,7 +80,11 @@ needs() {
 		qemu-system-aarch64 qemu-system-arm
 		cpio cpio
 		xz xz-utils" ;;
-	bench) echo "hyperfine hyperfine" ;;
+	bench) echo "hyperfine hyperfine
+		schroot schroot
+		systemd-nspawn systemd-container
+		arch-chroot arch-install-scripts
+		proot proot" ;;
 	race) echo "gcc gcc
 		/usr/include/stdlib.h libc6-dev" ;;
 	*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
