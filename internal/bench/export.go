@@ -21,14 +21,7 @@ var iconSizes = []int{16, 32, 48, 64, 128}
 // exports measures `chrunctl export --all` against cp -r of the same files, and a
 // second run, which has nothing to do, against the first.
 func (b *bench) exports(t *table) error {
-	ctl := filepath.Join(b.dir, "chrunctl")
-	data, err := os.ReadFile(filepath.Join(b.bin, "chrunctl"))
-	if err != nil {
-		return fmt.Errorf("%w: run make first", err)
-	}
-	if err := os.WriteFile(ctl, data, 0o755); err != nil {
-		return err
-	}
+	ctl := b.ctl
 	tree, copied := filepath.Join(b.dir, "entries"), filepath.Join(b.own, "copied")
 	if err := makeEntries(tree); err != nil {
 		return err

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"chrun/session"
 )
@@ -24,80 +21,63 @@ func (b *bench) growthCommands() (names []string, commands [][]string) {
 	return names, commands
 }
 
-// addMounts runs in its own mount namespace. $1 is a directory to mount on, $2 the
-// number of mounts to add, the rest a command.
-const addMounts = `set -e
-at=$1 count=$2; shift 2
-mount -t tmpfs tmpfs "$at"
-mkdir "$at/from"
-while [ $count -gt 1 ]; do # the tmpfs counts too
-	count=$((count - 1))
-	mkdir "$at/$count"
-	mount --no-mtab --bind "$at/from" "$at/$count"
-done
-exec "$@"
-`
-
 // mounts measures how the time of a launch grows with the host's mounts. They are
-// made in the measurement's own mount namespace, in a directory that no launch
-// shares, like those of containers and snaps.
+// made in the measurement's own mount namespace.
 func (b *bench) mounts(t *table) error {
-	at := ""
-	for _, dir := range []string{"/mnt", "/media", "/srv", "/opt"} {
-		if st, err := os.Stat(dir); err == nil && st.IsDir() && at == "" && !strings.HasPrefix(b.chroot+"/", dir+"/") {
-			at = dir
-		}
-	}
-	if at == "" {
-		return errors.New("no directory to mount on")
-	}
-	u := b.session.User
-	enter := []string{"unshare", "-m", "sh", "-c", addMounts, "sh", at}
-	leave := []string{"setpriv", fmt.Sprintf("--reuid=%d", u.UID), fmt.Sprintf("--regid=%d", u.GID), "--init-groups"}
-	if os.Getuid() != 0 {
-		enter = append([]string{"unshare", "-r"}, enter[1:]...)
-		leave = []string{"unshare", fmt.Sprintf("--map-user=%d", u.UID), fmt.Sprintf("--map-group=%d", u.GID)}
+	const most = 1000
+	at, err := mountPoint(b.chroot)
+	if err != nil {
+		return err
 	}
 	names, commands := b.growthCommands()
-	for _, count := range []int{0, 10, 100, 1000} {
-		start := b.asUser
-		if count > 0 {
-			start = func(words ...string) *exec.Cmd {
-				prefix := append(append([]string{}, enter...), strconv.Itoa(count))
-				return b.asRoot(append(append(prefix, leave...), words...)...)
-			}
+	for _, count := range []int{b.conditions.mounts, 100, 300, most} {
+		if count < b.conditions.mounts {
+			continue
 		}
-		times, err := b.hyperfine(start, max(turns, b.runs*2/5), commands...)
+		start := b.inNamespace(addMounts, at, strconv.Itoa(count-b.conditions.mounts))
+		times, err := b.hyperfine(start, max(fewest, b.runs*2/5), commands...)
 		if err != nil {
 			return fmt.Errorf("%d mounts: %w", count, err)
 		}
-		t.grow("mounts added on the host, one launch", count, names, times)
-		if b.ctx.Err() != nil {
-			return b.ctx.Err()
+		t.grow("mounts on the host, one launch", count, names, times)
+		if count == most && b.bwrap != nil {
+			t.ratio(fmt.Sprintf("the same with %d mounts on the host", most), "bwrap with the same binds", 0.2, times[0], times[1])
 		}
 	}
 	return nil
 }
 
+// launchTogether is a script that starts a command $1 times and waits for all.
+const launchTogether = `i=0
+while [ $i -lt $1 ]; do
+	i=$((i + 1))
+	%s &
+done
+wait
+`
+
 // parallelLaunches measures the time until the last of many launches that start
 // together has ended.
 func (b *bench) parallelLaunches(t *table) error {
+	const most = 100
 	names, commands := b.growthCommands()
-	for _, count := range []int{1, 10, 50} {
+	for _, count := range []int{1, 10, most} {
 		var scripts [][]string
 		for i, command := range commands {
-			file := filepath.Join(b.dir, fmt.Sprintf("%s-%d.sh", names[i], count))
-			line := session.Quote(command...) + " &\n"
-			if err := os.WriteFile(file, []byte(strings.Repeat(line, count)+"wait\n"), 0o644); err != nil {
+			file := filepath.Join(b.dir, names[i]+".sh")
+			if err := os.WriteFile(file, fmt.Appendf(nil, launchTogether, session.Quote(command...)), 0o644); err != nil {
 				return err
 			}
-			scripts = append(scripts, []string{"sh", file})
+			scripts = append(scripts, []string{"sh", file, strconv.Itoa(count)})
 		}
-		times, err := b.hyperfine(b.asUser, max(turns, b.runs/max(6, count/4)), scripts...)
+		times, err := b.hyperfine(b.asUser, max(fewest, b.runs/max(6, count/4)), scripts...)
 		if err != nil {
 			return err
 		}
 		t.grow("launches at once, until the last has ended", count, names, times)
+		if count == most && b.bwrap != nil {
+			t.ratio(fmt.Sprintf("%d launches at once", most), "bwrap with the same binds", 0.7, times[0], times[1])
+		}
 	}
 	return nil
 }

@@ -30,52 +30,78 @@ func (s samples) median() float64 {
 	return sorted[len(sorted)/2]
 }
 
-// turns is the number of rounds in which the commands of a measurement alternate.
-const turns = 10
+// fewest is the least number of runs of a command that takes long.
+const fewest = 10
 
 // hyperfine runs each command at least runs times and returns their times, in the
 // order of the commands. start makes hyperfine's own command, which determines the
 // user and the namespaces of the commands.
 func (b *bench) hyperfine(start func(words ...string) *exec.Cmd, runs int, commands ...[]string) ([]samples, error) {
-	each := (runs + turns - 1) / turns
-	words := []string{"--warmup", strconv.Itoa(max(1, each/10)), "--runs", strconv.Itoa(each)}
-	for range turns {
-		for _, command := range commands {
-			words = append(words, session.Quote(command...))
-		}
+	words := []string{"--runs", "1"}
+	for _, command := range thereAndBack(commands) {
+		words = append(words, session.Quote(command...))
 	}
-	results, err := b.runHyperfine(start, words)
+	// No command uses the parameter. hyperfine runs all commands for each value.
+	var turns []string
+	for i := range 1 + (runs+1)/2 { // the first is the warm-up
+		turns = append(turns, strconv.Itoa(i))
+	}
+	results, err := b.runHyperfine(start, append(words, "--parameter-list", "turn", strings.Join(turns, ",")))
 	if err != nil {
 		return nil, err
 	}
-	if len(results) != turns*len(commands) {
-		return nil, fmt.Errorf("hyperfine reports %d measurements of %d", len(results), turns*len(commands))
+	if len(results) != 2*len(turns)*len(commands) {
+		return nil, fmt.Errorf("hyperfine reports %d measurements of %d", len(results), 2*len(turns)*len(commands))
+	}
+	return merge(results[2*len(commands):], len(commands)), nil
+}
+
+// thereAndBack returns the commands of a turn: each once, and again in reverse order,
+// so that no command always runs after the same one.
+func thereAndBack(commands [][]string) [][]string {
+	back := slices.Clone(commands)
+	slices.Reverse(back)
+	return slices.Concat(commands, back)
+}
+
+// merge returns the samples of each command from the results of whole turns.
+func merge(results []samples, commands int) []samples {
+	times := make([]samples, commands)
+	for i, measured := range results {
+		n := i % (2 * commands)
+		if n >= commands {
+			n = 2*commands - 1 - n
+		}
+		times[n] = append(times[n], measured...)
+	}
+	return times
+}
+
+// hyperfineAfter runs the commands in turn, runs times, each after its line of shell.
+func (b *bench) hyperfineAfter(runs int, before []string, commands ...[]string) ([]samples, error) {
+	words := []string{"--runs", "1"}
+	for range 1 + runs { // the first is the warm-up
+		for i, command := range commands {
+			words = append(words, "--prepare", session.Quote("sh", "-c", before[i]), session.Quote(command...))
+		}
+	}
+	results, err := b.runHyperfine(b.asUser, words)
+	if err != nil {
+		return nil, err
 	}
 	times := make([]samples, len(commands))
-	for i, measured := range results {
-		n := i % len(commands)
-		times[n] = append(times[n], measured...)
+	for i, measured := range results[len(commands):] {
+		times[i%len(commands)] = append(times[i%len(commands)], measured...)
 	}
 	return times, nil
 }
 
-// hyperfineAfter runs each command runs times, each time after its line of shell.
-func (b *bench) hyperfineAfter(runs int, before []string, commands ...[]string) ([]samples, error) {
-	words := []string{"--warmup", "1", "--runs", strconv.Itoa(runs)}
-	for _, line := range before {
-		words = append(words, "--prepare", session.Quote("sh", "-c", line))
-	}
-	for _, command := range commands {
-		words = append(words, session.Quote(command...))
-	}
-	return b.runHyperfine(b.asUser, words)
-}
-
-// runHyperfine runs hyperfine with words and returns the times of each command.
+// runHyperfine runs hyperfine with words and returns the times of each command. They
+// have a short name, because hyperfine writes all results again after each command.
 func (b *bench) runHyperfine(start func(words ...string) *exec.Cmd, words []string) (times []samples, err error) {
-	file := filepath.Join(b.own, "times.json")
+	file := filepath.Join(b.results, "times.json")
 	defer os.Remove(file)
-	words = append([]string{"hyperfine", "-N", "--style", "none", "--export-json", file}, words...)
+	words = append([]string{"hyperfine", "-N", "--style", "none", "--command-name", "-", "--export-json", file}, words...)
 	var stderr bytes.Buffer
 	cmd := start(words...)
 	cmd.Stderr = &stderr
@@ -119,7 +145,11 @@ func (b *bench) asUser(words ...string) *exec.Cmd {
 // environment, so that the end of the session ends it too.
 func (b *bench) asRoot(words ...string) *exec.Cmd {
 	cmd := exec.CommandContext(b.ctx, words[0], words[1:]...)
-	cmd.Env, cmd.Dir = b.session.Env, "/"
+	// chrun run by root takes HOME from the account, and its directories from these.
+	cmd.Env, cmd.Dir = slices.Clone(b.session.Env), "/"
+	for name, dir := range map[string]string{"CONFIG": ".config", "DATA": ".local/share", "CACHE": ".cache", "STATE": ".local/state"} {
+		cmd.Env = append(cmd.Env, "XDG_"+name+"_HOME="+filepath.Join(b.home, dir))
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 3 * time.Second

@@ -58,7 +58,7 @@ func (b *bench) identities(t *table) error {
 			return fmt.Errorf("%v: %w: %s", c, err, out)
 		}
 	}
-	if times, err = b.hyperfine(b.asRoot, max(turns, b.runs/2), commands...); err != nil {
+	if times, err = b.hyperfine(b.asRoot, max(fewest, b.runs/2), commands...); err != nil {
 		return err
 	}
 	t.ratio("`idmap`, by root for the user", "`match`, where root becomes the user", 1.3, times[1], times[0])
@@ -114,7 +114,13 @@ func (b *bench) subordinate(t *table) error {
 		return err
 	}
 	t.ratio("`subid`", "`match` in the same tree", 0, times[0], times[1])
-	ours, theirs := times[0].median()-times[1].median(), times[2].median()-times[3].median()
-	t.add("what newuidmap and newgidmap add", "to `unshare`, by `--map-auto`", fmt.Sprintf("%.2f", ours/theirs), "", "", formatTime(ours), formatTime(theirs))
+	var adds [2][2]float64 // chrun's and unshare's, of medians and of minima
+	for i := range adds {
+		with, without := times[2*i], times[2*i+1]
+		adds[i] = [2]float64{with.median() - without.median(), with.min() - without.min()}
+	}
+	pair := func(a [2]float64) string { return fmt.Sprintf("%s (%s)", formatTime(a[0]), formatTime(a[1])) }
+	t.add("what newuidmap and newgidmap add", "to `unshare`, by `--map-auto`",
+		fmt.Sprintf("%.2f (%.2f)", adds[0][0]/adds[1][0], adds[0][1]/adds[1][1]), "", "", pair(adds[0]), pair(adds[1]))
 	return nil
 }

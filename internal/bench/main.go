@@ -1,9 +1,10 @@
 // Bench compares chrun's speed with that of other tools, in one run and as
 // ratios, and prints a table in Markdown. `make bench` runs it.
 //
-// An ordinary user makes every launch, in a headless desktop with all features.
-// hyperfine measures the times and alternates the commands, so that a busy machine
-// slows all of them. Tools that need root, such as arch-chroot, run in a private
+// An ordinary user makes every launch, in a headless desktop with all features, from
+// copies of the programs. hyperfine measures the times and alternates the commands,
+// so that a busy machine slows all of them. If the host has few mounts and root runs
+// it, it adds some in its own mount namespace, as a desktop has more. Tools that need root, such as arch-chroot, run in a private
 // mount namespace on an overlay, which leaves the chroot and the host unchanged.
 // This is not a test: nothing fails for being slow.
 package main
@@ -30,13 +31,16 @@ type bench struct {
 	ctx     context.Context
 	session *headless.Session
 	chroot  string
-	runs    int
+	conditions
 	dir     string // programs and scripts, readable by everybody
-	own     string // only for the session's user: homes, and the small files for bwrap
-	bin     string // directory of chrun and chrunctl
-	chrun   string // the launcher, where the session's user can run it
-	empty   string // a Go program that does nothing
+	own     string // only for the session's user, such as the small files for bwrap
+	home    string // HOME of all launches
+	results string // directory in memory for hyperfine's results
+	chrun   string // copies of the launcher,
+	ctl     string // of chrunctl,
+	empty   string // and of a Go program that does nothing
 	bwrap   *sandbox
+	made    []string // directories to remove at the end
 	notes   []string
 }
 
@@ -45,19 +49,21 @@ func main() {
 	chrun := flag.String("chrun", "bin/chrun", "the launcher")
 	runs := flag.Int("runs", 250, "runs of a short command; longer ones run less often")
 	write := flag.String("write", "", "file in which the table replaces the text between the bench markers")
+	added := flag.Int("added", 0, "set by this program: how many mounts it has added before it started itself again")
 	flag.Parse()
 	for _, dir := range []string{os.Getenv("CHROOT"), os.Getenv("CHRUN_TEST_CHROOT")} {
 		if *chroot == "" {
 			*chroot = dir
 		}
 	}
-	if err := run(*chroot, *chrun, *write, max(5, *runs)); err != nil {
+	if err := run(*chroot, *chrun, *write, conditions{runs: max(5, *runs), added: *added}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(chroot, chrun, write string, runs int) (err error) {
+func run(chroot, chrun, write string, c conditions) (err error) {
+	c.load = readLoad()
 	if chroot == "" {
 		return errors.New("no chroot: CHROOT=$(scripts/chroot.sh) go run ./internal/bench")
 	}
@@ -71,10 +77,14 @@ func run(chroot, chrun, write string, runs int) (err error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl", err)
 	}
-	b := &bench{ctx: ctx, runs: runs}
+	b := &bench{ctx: ctx, conditions: c}
 	if b.chroot, err = filepath.Abs(chroot); err != nil {
 		return err
 	}
+	if err := addLaunchMounts(b.chroot); err != nil {
+		return err
+	}
+	b.conditions.mounts = countMounts()
 	defer func() { err = errors.Join(err, b.close()) }()
 	if err := b.prepare(chrun); err != nil {
 		return err
@@ -105,6 +115,8 @@ func (b *bench) report() (string, error) {
 		name string
 		do   func(*table) error
 	}{
+		{"visible directories in the home", b.homes},
+		{"long passwd and group", b.accounts},
 		{"identities", b.identities},
 		{"arch-chroot, systemd-nspawn, schroot", b.rootTools},
 		{"time to the first window", b.windows},
@@ -121,7 +133,7 @@ func (b *bench) report() (string, error) {
 			return "", b.ctx.Err()
 		}
 	}
-	return t.markdown(describeMachine(b.session.User.UID, b.runs), b.notes), nil
+	return t.markdown(b.heading(), b.notes), nil
 }
 
 func progress(step string) { fmt.Fprintln(os.Stderr, "bench:", step) }
@@ -137,20 +149,11 @@ func (b *bench) prepare(chrun string) (err error) {
 	if b.dir, err = os.MkdirTemp("/tmp", "chrun-bench-"); err != nil {
 		return err
 	}
+	b.made = append(b.made, b.dir)
 	if err := os.Chmod(b.dir, 0o755); err != nil {
 		return err
 	}
-	// The checkout may be in root's home, which an ordinary user cannot enter.
-	b.bin = filepath.Dir(chrun)
-	b.chrun, b.empty = filepath.Join(b.dir, "chrun"), filepath.Join(b.dir, "empty")
-	data, err := os.ReadFile(chrun)
-	if err != nil {
-		return fmt.Errorf("%w: run make first", err)
-	}
-	if err := os.WriteFile(b.chrun, data, 0o755); err != nil {
-		return err
-	}
-	if err := b.buildEmpty(); err != nil {
+	if err := b.copyPrograms(chrun); err != nil {
 		return err
 	}
 	progress("starting a headless desktop")
@@ -158,30 +161,22 @@ func (b *bench) prepare(chrun string) (err error) {
 	if err != nil {
 		return err
 	}
+	b.uid = b.session.User.UID
 	b.own = filepath.Join(b.dir, "own")
 	if err := os.Mkdir(b.own, 0o700); err != nil {
 		return err
 	}
-	if err := os.Chown(b.own, b.session.User.UID, b.session.User.GID); err != nil {
+	if b.results, err = os.MkdirTemp("/dev/shm", "chrun-bench-"); err != nil {
 		return err
 	}
-	// Private homes and caches are not in the account's home, which stays unchanged.
-	for _, name := range []string{"CONFIG", "DATA", "CACHE", "STATE"} {
-		b.session.Env = append(b.session.Env, "XDG_"+name+"_HOME="+filepath.Join(b.own, strings.ToLower(name)))
-	}
-	return nil
-}
-
-func (b *bench) buildEmpty() error {
-	source := filepath.Join(b.dir, "empty.go")
-	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
+	b.made = append(b.made, b.results)
+	if err := b.giveAway(b.own, b.results); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.empty, source)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot build an empty program: %w: %s", err, out)
+	if b.home, err = b.makeHome(visibleDirs); err != nil {
+		return err
 	}
+	b.session.Env = append(b.session.Env, "HOME="+b.home) // the account's home stays unchanged
 	return nil
 }
 
@@ -190,8 +185,8 @@ func (b *bench) close() error {
 	for pid := 1; pid > 0; { // collect orphans
 		pid, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 	}
-	if b.dir != "" {
-		err = errors.Join(err, os.RemoveAll(b.dir))
+	for _, dir := range b.made {
+		err = errors.Join(err, os.RemoveAll(dir))
 	}
 	return err
 }

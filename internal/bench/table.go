@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // table collects the results.
@@ -28,27 +24,40 @@ type growth struct {
 // ratio adds a row that compares chrun's times with another tool's. A limit of 0
 // means that there is no target.
 func (t *table) ratio(what, other string, limit float64, ours, theirs samples) {
-	r := ours.median() / theirs.median()
-	t.add(what, other, fmt.Sprintf("%.2f", r), formatLimit("≤ %v", limit), met(r, limit), formatTimes(ours), formatTimes(theirs))
+	t.add(what, other, formatRatio(ours, theirs), formatLimit("≤ %v", limit), met(ours.median()/theirs.median(), limit), formatTimes(ours), formatTimes(theirs))
 }
+
+// later adds a row with the seconds that chrun's times are above others. limit is the
+// target for the difference.
+func (t *table) later(what, other string, limit float64, ours, theirs samples) {
+	more := ours.median() - theirs.median()
+	t.add(what, other, fmt.Sprintf("%+.2f (%+.2f)", more*1000, (ours.min()-theirs.min())*1000), formatLimit("≤ +%v ms", limit*1000),
+		met(more, limit), formatTimes(ours), formatTimes(theirs))
+}
+
+const mib = 1 << 20
 
 // difference adds a row that compares chrun's memory with another tool's. margin is
 // the target for the difference.
 func (t *table) difference(what, other string, margin float64, ours, theirs samples) {
-	const mib = 1 << 20
 	more := ours.median() - theirs.median()
-	t.add(what, other, fmt.Sprintf("%+.1f MiB", more/mib), formatLimit("≤ +%.0f MiB", margin/mib), met(more, margin),
-		fmt.Sprintf("%.1f MiB", ours.median()/mib), fmt.Sprintf("%.1f MiB", theirs.median()/mib))
+	t.add(what, other, fmt.Sprintf("%+.1f MiB", more/mib), formatLimit("≤ +%v MiB", margin/mib), met(more, margin), formatSizes(ours), formatSizes(theirs))
 }
 
-// skip adds a row without numbers.
-func (t *table) skip(what, other string, limit float64, err error) {
+// size adds a row with chrun's memory beside another tool's. limit is the target for
+// chrun's own.
+func (t *table) size(what, other string, limit float64, ours, theirs samples) {
+	t.add(what, other, fmt.Sprintf("%.1f MiB", ours.median()/mib), formatLimit("≤ %v MiB", limit/mib), met(ours.median(), limit), formatSizes(ours), formatSizes(theirs))
+}
+
+// skip adds a row without numbers. target is empty if there is none.
+func (t *table) skip(what, other, target string, err error) {
 	why, _, _ := strings.Cut(err.Error(), "\n")
-	t.add(what, other, "–", formatLimit("≤ %v", limit), "", "", why)
+	t.add(what, other, "–", target, "", "", why)
 }
 
-func (t *table) add(what, other, ratio, target, met, ours, theirs string) {
-	row := line(what, other, ratio, target, met, ours, theirs)
+func (t *table) add(what, other, result, target, met, ours, theirs string) {
+	row := line(what, other, result, target, met, ours, theirs)
 	if target == "" {
 		t.other = append(t.other, row)
 	} else {
@@ -58,7 +67,7 @@ func (t *table) add(what, other, ratio, target, met, ours, theirs string) {
 
 // part adds a row to the table of a launch's parts.
 func (t *table) part(what string, times samples) {
-	t.parts = append(t.parts, line(what, fmt.Sprintf("%.2f", times.median()/t.launch.median()), formatTimes(times)))
+	t.parts = append(t.parts, line(what, formatRatio(times, t.launch), formatTimes(times)))
 }
 
 // grow adds a row to the growth table with that title.
@@ -70,7 +79,7 @@ func (t *table) grow(what string, count int, names []string, times []samples) {
 	}
 	cells := []string{fmt.Sprint(count)}
 	for _, theirs := range times[1:] {
-		cells = append(cells, fmt.Sprintf("%.2f", times[0].median()/theirs.median()))
+		cells = append(cells, formatRatio(times[0], theirs))
 	}
 	for _, s := range times {
 		cells = append(cells, formatTimes(s))
@@ -95,6 +104,16 @@ func met(value, limit float64) string {
 	return "**missed**"
 }
 
+// formatRatio returns the ratio of the medians and that of the minima.
+func formatRatio(ours, theirs samples) string {
+	return fmt.Sprintf("%.2f (%.2f)", ours.median()/theirs.median(), ours.min()/theirs.min())
+}
+
+// formatSizes returns the median and the minimum in MiB.
+func formatSizes(s samples) string {
+	return fmt.Sprintf("%.1f MiB (%.1f)", s.median()/mib, s.min()/mib)
+}
+
 // formatTimes returns the median and the minimum in ms.
 func formatTimes(s samples) string {
 	return fmt.Sprintf("%s (%s)", formatTime(s.median()), formatTime(s.min()))
@@ -115,11 +134,11 @@ func line(cells ...string) string {
 	return "| " + strings.Join(cells, " | ") + " |\n"
 }
 
-// markdown returns all tables and notes, ratios first.
-func (t *table) markdown(machine string, notes []string) string {
+// markdown returns all tables and notes, rows with a target first.
+func (t *table) markdown(heading string, notes []string) string {
 	var b strings.Builder
-	b.WriteString(machine + "\n\n")
-	b.WriteString("| what | compared with | ratio | target | | chrun | the other |\n|---|---|---:|---:|---|---:|---:|\n")
+	b.WriteString(heading + "\n\n")
+	b.WriteString("| what | compared with | result | target | | chrun | the other |\n|---|---|---:|---:|---|---:|---:|\n")
 	b.WriteString(strings.Join(slices.Concat(t.promised, t.other), ""))
 	b.WriteString("\n| part of a launch | share | chrun |\n|---|---:|---:|\n" + strings.Join(t.parts, ""))
 	for _, g := range t.growth {
@@ -138,26 +157,6 @@ func (t *table) markdown(machine string, notes []string) string {
 		b.WriteString("* " + note + "\n")
 	}
 	return b.String()
-}
-
-// describeMachine names the machine and the conditions.
-func describeMachine(uid, runs int) string {
-	var uname unix.Utsname
-	unix.Uname(&uname)
-	return fmt.Sprintf("%s, %d cores, Linux %s, %s. In ms, median (fastest); %d alternating runs of each launch, by uid %d in a desktop with Wayland, X11, sound and a session bus.",
-		readField("/proc/cpuinfo", "model name", ":"), runtime.NumCPU(), unix.ByteSliceToString(uname.Release[:]),
-		readField("/etc/os-release", "PRETTY_NAME", "="), runs, uid)
-}
-
-// readField returns the value of a name in a file of lines NAME SEPARATOR VALUE.
-func readField(file, name, separator string) string {
-	data, _ := os.ReadFile(file)
-	for l := range bytes.Lines(data) {
-		if key, value, ok := strings.Cut(string(l), separator); ok && strings.TrimSpace(key) == name {
-			return strings.Trim(strings.TrimSpace(value), `"`)
-		}
-	}
-	return "unknown"
 }
 
 // -write replaces the text between these markers.

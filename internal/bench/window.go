@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -40,7 +41,7 @@ func (b *bench) windows(t *table) error {
 	} {
 		theirs := "the same on the host"
 		if same, err := b.isSameBuild(program.argv[0]); err != nil {
-			t.skip(program.what, theirs, 1.05, err)
+			t.skip(program.what, theirs, "≤ +3 ms", err)
 			continue
 		} else if !same {
 			theirs = "the host's own build"
@@ -51,10 +52,10 @@ func (b *bench) windows(t *table) error {
 		}
 		times, err := b.openAll(program.watch, commands)
 		if err != nil {
-			t.skip(program.what, theirs, 1.05, err)
+			t.skip(program.what, theirs, "≤ +3 ms", err)
 			continue
 		}
-		t.ratio(program.what, theirs, 1.05, times[0], times[1])
+		t.later(program.what, theirs, 3e-3, times[0], times[1])
 		if b.bwrap != nil {
 			t.ratio(program.what, "bwrap with the same binds", 0, times[0], times[2])
 		}
@@ -62,19 +63,23 @@ func (b *bench) windows(t *table) error {
 	return nil
 }
 
-// openAll opens the commands' windows in turn.
+// openAll opens the commands' windows in turn, in alternating order.
 func (b *bench) openAll(watch func(*headless.Session) (*watcher, error), commands [][]string) ([]samples, error) {
 	w, err := watch(b.session)
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	times := make([]samples, len(commands))
+	times, order := make([]samples, len(commands)), make([]int, len(commands))
+	for i := range order {
+		order[i] = i
+	}
 	for turn := range min(windowRuns, b.runs) + 1 {
-		for i, command := range commands {
-			took, err := b.open(w, command)
+		slices.Reverse(order)
+		for _, i := range order {
+			took, err := b.open(w, commands[i])
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", filepath.Base(command[0]), err)
+				return nil, fmt.Errorf("%s: %w", filepath.Base(commands[i][0]), err)
 			}
 			if turn > 0 { // the first is the warm-up
 				times[i] = append(times[i], took.Seconds())
