@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // Pipewire shares the host's PipeWire daemon: sound, MIDI, cameras, screen casts.
@@ -167,7 +168,7 @@ func cutQuoted(s string) (value, rest string) {
 // listPipewireSockets returns the sockets pipewire-* in dir: those of the daemon,
 // its manager, filters and other daemons.
 func listPipewireSockets(dir session.HostPath) (list []session.HostPath) {
-	entries, err := os.ReadDir(string(dir))
+	entries, err := rootfs.ListHost(dir)
 	if err != nil {
 		return nil
 	}

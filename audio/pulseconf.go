@@ -1,7 +1,6 @@
 package audio
 
 import (
-	"os"
 	"path"
 	"strings"
 
@@ -35,7 +34,7 @@ func readClientConf(c *session.Caller) (conf clientConf) {
 		if !path.IsAbs(string(file)) || !conf.read(file, &left) {
 			continue
 		}
-		list, _ := os.ReadDir(string(file) + ".d")
+		list, _ := rootfs.ListHost(file + ".d")
 		for _, e := range list {
 			if strings.HasSuffix(e.Name(), ".conf") {
 				conf.read(session.HostPath(string(file)+".d").Join(e.Name()), &left)

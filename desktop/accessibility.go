@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // Accessibility shares the bus of screen readers (AT-SPI). Usually programs ask
@@ -54,7 +55,7 @@ func accessibilitySockets(runtimeDir session.HostPath) (sockets []session.Path) 
 		return nil
 	}
 	dir := runtimeDir.Join("at-spi")
-	entries, _ := os.ReadDir(string(dir))
+	entries, _ := rootfs.ListHost(dir)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), "bus") && e.Type()&os.ModeSocket != 0 {
 			sockets = append(sockets, session.Path(dir.Join(e.Name())))

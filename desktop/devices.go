@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // Devices shares the rest of /dev. Which devices the program may open depends,
@@ -36,7 +37,7 @@ func selectDevices(f *session.Facts, class string) (binds []session.Bind) {
 		return nil
 	}
 	dev := f.Caller.Host.Join("/dev")
-	entries, err := os.ReadDir(string(dev))
+	entries, err := rootfs.ListHost(dev)
 	if err != nil {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -28,7 +27,7 @@ const linkTime = 200 * time.Millisecond
 // from reading the directory, because even lstat(2) can hang on a dead mount.
 func listHomeEntries(c *session.Caller) (entries []session.HomeEntry, notes []string) {
 	home := session.HostPath(c.Account.Home)
-	list, err := os.ReadDir(string(home))
+	list, err := rootfs.ListHost(home)
 	if err != nil {
 		return nil, []string{fmt.Sprintf("%s is not shared: %v", home, err)}
 	}

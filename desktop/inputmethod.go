@@ -2,7 +2,6 @@ package desktop
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -45,7 +44,7 @@ func shareIBus(f *session.Facts, s *session.Share) {
 // ibusSockets shares the sockets that the files with addresses name, except those
 // in the cache directory, which is shared.
 func ibusSockets(f *session.Facts, config session.HostPath, why string) (binds []session.Bind) {
-	list, _ := os.ReadDir(string(config))
+	list, _ := rootfs.ListHost(config)
 	for _, e := range list {
 		text, err := rootfs.ReadHost(config.Join(e.Name()), 4096, 0)
 		if err != nil {
@@ -72,7 +71,7 @@ func ibusSockets(f *session.Facts, config session.HostPath, why string) (binds [
 func hideIBus(f *session.Facts, s *session.Share) {
 	config, dest := ibusDir(f)
 	s.Cover = append(s.Cover, hideBus(f.Caller.Env.Get("IBUS_ADDRESS")).Cover...)
-	list, _ := os.ReadDir(string(config))
+	list, _ := rootfs.ListHost(config)
 	for _, e := range list {
 		s.Cover = append(s.Cover, dest.Join(e.Name()))
 	}

@@ -33,7 +33,7 @@ var stores = []session.HostPath{"/nix/store", "/gnu/store"}
 func listLinks(source session.HostPath, dest session.Path, depth int) (links []link) {
 	var add func(dir string, level int)
 	add = func(dir string, level int) {
-		list, _ := os.ReadDir(string(source.Join(dir)))
+		list, _ := rootfs.ListHost(source.Join(dir))
 		for _, e := range list {
 			name := path.Join(dir, e.Name())
 			switch {

@@ -3,7 +3,6 @@ package desktop
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -35,7 +34,9 @@ func detectStorage(f *session.Facts) session.Share {
 		s.State = "the host has no data outside your home"
 		return s
 	}
-	s.Notes = noteLaterMedia(f.Caller, dirs)
+	if f.Explain { // it reads the table of mounts
+		s.Notes = noteLaterMedia(f.Caller, dirs)
+	}
 	return s
 }
 
@@ -65,7 +66,7 @@ var systemNames = []string{"bin", "boot", "dev", "efi", "etc", "gnu", "home", "l
 // storageDirs lists directories with data of the host for which the chroot has
 // nothing of that name.
 func storageDirs(f *session.Facts) (dirs []string) {
-	list, _ := os.ReadDir(string(f.Caller.Host.Join("/")))
+	list, _ := rootfs.ListHost(f.Caller.Host.Join("/"))
 	for _, e := range list {
 		name, dir := e.Name(), "/"+e.Name()
 		if !e.IsDir() || name[0] == '.' || slices.Contains(systemNames, name) || strings.HasPrefix(name, "lib") {

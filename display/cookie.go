@@ -14,6 +14,7 @@ import (
 
 	"chrun/display/x11"
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // cookie admits a client to one display.
@@ -193,7 +194,7 @@ func listRuntimeCookies(dir session.HostPath) []session.HostPath {
 	if dir == "" {
 		return nil
 	}
-	entries, _ := os.ReadDir(string(dir))
+	entries, _ := rootfs.ListHost(dir)
 	var infos []os.FileInfo
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".mutter-Xwaylandauth.") || strings.HasPrefix(e.Name(), "xauth_") {

@@ -221,7 +221,7 @@ func (r route) share(f *session.Facts, d x11.Display, k cookie, details ...strin
 func hideX11(f *session.Facts) session.Share {
 	c := f.Caller
 	var s session.Share
-	entries, _ := os.ReadDir(string(c.Host.Join(x11.SocketDir)))
+	entries, _ := rootfs.ListHost(c.Host.Join(x11.SocketDir))
 	for _, e := range entries {
 		if n, ok := x11.ParseSocketName(e.Name()); ok && e.Type()&fs.ModeSocket != 0 {
 			s.Cover = append(s.Cover, session.Path(x11.Display{Number: n}.Socket()))

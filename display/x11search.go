@@ -10,6 +10,7 @@ import (
 
 	"chrun/display/x11"
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // candidate is a server that may be the caller's.
@@ -87,7 +88,7 @@ func listDisplays(c *session.Caller) []int {
 	// Servers in another mount namespace, and sockets behind symlinks, have other
 	// names in that table (WSLg).
 	dir := c.Host.Join(x11.SocketDir)
-	entries, _ := os.ReadDir(string(dir))
+	entries, _ := rootfs.ListHost(dir)
 	for _, e := range entries {
 		if n, ok := x11.ParseSocketName(e.Name()); ok && !numbers[n] && c.IsListening(dir.Join(e.Name())) {
 			numbers[n] = true

@@ -52,7 +52,6 @@ type Caller struct {
 	Listeners func() *Listeners
 
 	machineID *string
-	sockets   map[HostPath]Socket // by the path that was asked for
 }
 
 // MachineID returns the host's machine id, or "" (machine-id(5), else the older

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session/rootfs"
 )
 
 // HomeEntry is a visible entry at the top of the caller's home.
@@ -136,7 +138,7 @@ func (b *builder) openHomeInside(at Path) homeInside {
 	switch m.Kind {
 	case FromHost:
 		var err error
-		if list, err = os.ReadDir(source); err == nil {
+		if list, err = rootfs.ListHost(HostPath(source)); err == nil {
 			h.writable = unix.Access(source, unix.W_OK) == nil
 		}
 	case FromTree:

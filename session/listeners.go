@@ -23,6 +23,25 @@ type Listeners struct {
 	// another one. Sockets with a path ignore network namespaces (unix(7)), but each
 	// namespace has its own list: under "ip netns exec" they are in this one.
 	others func() map[string]bool
+	found  map[HostPath]HostPath // what find has returned, since several features ask for one socket
+}
+
+// find returns the socket without symlinks to which p leads, "" if no server listens
+// on it.
+func (l *Listeners) find(p HostPath) HostPath {
+	real, known := l.found[p]
+	if known {
+		return real
+	}
+	real, err := rootfs.ResolveHost(p)
+	if err != nil || !l.IsLive(real) || l.files == nil && !IsSocket(real) {
+		real = ""
+	}
+	if l.found == nil {
+		l.found = map[HostPath]HostPath{}
+	}
+	l.found[p] = real
+	return real
 }
 
 func (l *Listeners) isElsewhere(p HostPath) bool { return l.others != nil && l.others()[string(p)] }

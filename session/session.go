@@ -31,6 +31,9 @@ type Facts struct {
 	Argv []string
 	Base HostPath
 	App  string // the ID of the menu entry that started it, or ""
+	// Explain says that notes are printed. A note that is expensive to make may be
+	// left out otherwise.
+	Explain bool
 }
 
 // Feature is one thing of the host that a program in the chroot can use. The

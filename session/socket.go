@@ -18,37 +18,20 @@ type Socket struct {
 
 // FindSocket finds the socket that p leads to, through symlinks too: WSLg has
 // them, and people make runtime directories of them. All features find their
-// sockets with it, several of them the same one, which is looked up once. ok is
-// false if no server listens.
+// sockets with it. ok is false if no server listens.
 func (c *Caller) FindSocket(p HostPath) (s Socket, ok bool) {
-	s, known := c.sockets[p]
-	if !known {
-		if c.sockets == nil {
-			c.sockets = map[HostPath]Socket{}
-		}
-		s = c.lookUpSocket(p)
-		c.sockets[p] = s
-	}
-	return s, s.Real != ""
-}
-
-// lookUpSocket returns no Socket if no server listens.
-func (c *Caller) lookUpSocket(p HostPath) Socket {
 	if !path.IsAbs(string(p)) {
-		return Socket{}
+		return Socket{}, false
 	}
-	real, err := rootfs.ResolveHost(p)
-	if err != nil {
-		return Socket{}
+	real := c.Listeners().find(p)
+	if real == "" {
+		return Socket{}, false
 	}
-	if l := c.Listeners(); !l.IsLive(real) || l.files == nil && !IsSocket(real) {
-		return Socket{}
-	}
-	s := Socket{Real: real, Path: real}
+	s = Socket{Real: real, Path: real}
 	if p = HostPath(path.Clean(string(p))); c.isInRuntimeDir(p) {
 		s.Path = p
 	}
-	return s
+	return s, true
 }
 
 // IsListening reports whether a server listens on the socket that p leads to.

@@ -3,7 +3,6 @@ package x11
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -83,26 +82,31 @@ const AnyOwner = -1
 // ReadAuthority reads the Xauthority file p. It must be a regular file of the
 // user owner. ReadAuthority never blocks. flags may be unix.O_NOFOLLOW.
 func ReadAuthority(p session.HostPath, owner, flags int) ([]Entry, error) {
-	f, err := os.OpenFile(string(p), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC|flags, 0)
+	fd, err := unix.Open(string(p), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: string(p), Err: err}
 	}
-	defer f.Close()
-	st, err := f.Stat()
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
 	switch {
 	case err != nil:
-	case !st.Mode().IsRegular():
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		err = errors.New("it is not a regular file")
-	case owner != AnyOwner && session.Owner(st) != owner:
+	case owner != AnyOwner && int(st.Uid) != owner:
 		err = errors.New("it belongs to another user")
-	case st.Size() > MaxAuthority:
+	case st.Size > MaxAuthority:
 		err = errors.New("it is too large")
+	}
+	data := make([]byte, 0, max(st.Size, 0)+1)
+	for n := 1; err == nil && n > 0 && len(data) < cap(data); {
+		n, err = unix.Read(fd, data[len(data):cap(data)])
+		data = data[:len(data)+max(n, 0)]
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "read", Path: string(p), Err: err}
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxAuthority))
-	return ParseAuthority(data), err
+	return ParseAuthority(data), nil
 }
 
 // SelectEntries returns the entries that a client of d would use, for a file that

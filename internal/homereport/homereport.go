@@ -21,6 +21,7 @@ import (
 
 	"chrun/session"
 	"chrun/session/config"
+	"chrun/session/rootfs"
 )
 
 // Report compares the home of one launch before and after.
@@ -215,7 +216,7 @@ func (r *Report) movedLinks() map[string]string {
 		if err != nil || time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)).Before(r.begun.Add(-time.Second)) {
 			continue
 		}
-		entries, _ := os.ReadDir(m.Source)
+		entries, _ := rootfs.ListHost(rootfs.HostPath(m.Source))
 		for _, e := range entries {
 			p := path.Join(m.Source, e.Name())
 			if target, err := os.Readlink(p); e.Type()&fs.ModeSymlink != 0 && err == nil && strings.HasPrefix(target, alias) {

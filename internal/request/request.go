@@ -63,7 +63,8 @@ type Launch struct {
 // Build finds the account inside and reads what was asked for.
 func Build(in Input) (*Launch, error) {
 	l := &Launch{Input: in, Resolved: resolve(in.Flags, in.Choice)}
-	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command, App: in.Flags.App}
+	l.Facts = &session.Facts{Caller: in.Caller, Root: in.Root, Name: in.Choice.Label(), Argv: in.Flags.Command, App: in.Flags.App,
+		Explain: in.Flags.Verbose || in.Flags.DryRun != "" || in.Flags.Doctor != ""}
 	l.Request = session.Request{Argv: in.Flags.Command, Interactive: in.Terminal, NoDesktop: in.Role.Bare,
 		UnsetEnv: in.Flags.UnsetEnv, Doctor: session.HostPath(in.Flags.Doctor), FromMenu: in.Flags.App != "", AnyCwd: in.Flags.AnyCwd}
 	if in.Flags.Cwd == "" {

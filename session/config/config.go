@@ -237,7 +237,7 @@ func (c *Config) Names() ([]string, error) {
 	var errs []error
 	for _, dir := range c.dirs {
 		dir := path.Join(dir, "chroots")
-		entries, err := os.ReadDir(dir)
+		entries, err := rootfs.ListHost(rootfs.HostPath(dir))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, &Error{File: dir, Err: errors.Unwrap(err)})
 		}

@@ -7,11 +7,9 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
-	"sort"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -276,30 +274,6 @@ func (r *Root) CanAccess(p Path, mode uint32) bool {
 		return false
 	}
 	return true
-}
-
-// List returns the entries of the directory p, sorted by name. The error is
-// ErrTooLarge if there are more than MaxEntries.
-func (r *Root) List(p Path) ([]fs.DirEntry, error) {
-	// Without O_NONBLOCK, for which os would start its poller.
-	fd, err := r.open(p, unix.O_RDONLY|unix.O_DIRECTORY)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), string(p))
-	defer f.Close()
-	list, err := f.ReadDir(MaxEntries + 1)
-	if err == io.EOF {
-		err = nil
-	}
-	if IsFailure(err) {
-		err = r.failed("list", p, cause(err))
-	}
-	if err == nil && len(list) > MaxEntries {
-		err = &os.PathError{Op: "list", Path: string(p), Err: ErrTooLarge}
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Name() < list[j].Name() })
-	return list, err
 }
 
 // Glob returns the paths that match pattern, an absolute path whose components

@@ -224,6 +224,37 @@ func TestList(t *testing.T) {
 	}
 }
 
+// Info describes the tree's file, not the host's at the same path, and types are
+// those of os.ReadDir.
+func TestListInfo(t *testing.T) {
+	r, dir := newRoot(t, "usr/", "etc/")
+	if err := errors.Join(os.WriteFile(dir+"/tree/etc/passwd", []byte("x"), 0o600), os.Symlink("/etc/passwd", dir+"/tree/etc/link"),
+		unix.Mkfifo(dir+"/tree/etc/fifo", 0o600), os.Mkdir(dir+"/tree/etc/dir", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	inside, err := r.List("/etc")
+	onHost, err2 := ListHost(HostPath(dir + "/tree/etc"))
+	want, err3 := os.ReadDir(dir + "/tree/etc")
+	if err = errors.Join(err, err2, err3); err != nil || len(inside) != len(want) || len(onHost) != len(want) {
+		t.Fatal(inside, onHost, err)
+	}
+	for i, w := range want {
+		for _, e := range []os.DirEntry{inside[i], onHost[i]} {
+			st, err := e.Info()
+			wantSt, err2 := w.Info()
+			if errors.Join(err, err2) != nil || e.Name() != w.Name() || e.Type() != w.Type() || e.IsDir() != w.IsDir() || !os.SameFile(st, wantSt) {
+				t.Errorf("%v (%v), want %v: %v %v", e, st, w, err, err2)
+			}
+		}
+	}
+	if _, err := ListHost(HostPath(dir + "/tree/nothing")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := ListHost(HostPath(dir + "/tree/etc/passwd")); !errors.Is(err, unix.ENOTDIR) {
+		t.Error(err)
+	}
+}
+
 func TestGlob(t *testing.T) {
 	r, _ := newRoot(t, "usr/lib/x86_64/a.so", "usr/lib/arm/a.so", "usr/lib/arm/b.so", "out -> DIR", "usr/in -> lib")
 	for pattern, want := range map[string]string{
