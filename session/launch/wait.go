@@ -12,7 +12,7 @@ import (
 // continues the program when it is continued itself. It calls res.OnFirstClient when
 // the first client connects. The calling goroutine must be locked to its thread.
 func follow(pid, signals int, res *Resources) unix.WaitStatus {
-	onFirstClient, failures := res.OnFirstClient, 0
+	onFirstClient, failures, fresh := res.OnFirstClient, 0, true
 	for {
 		var status unix.WaitStatus
 		got, err := unix.Wait4(pid, &status, unix.WUNTRACED|unix.WNOHANG, nil)
@@ -31,6 +31,12 @@ func follow(pid, signals int, res *Resources) unix.WaitStatus {
 		case got == pid:
 			return status
 		}
+		if fresh { // a program that ends at once must not wait for pages that come back
+			if signal, client := pollSockets(signals, res.RelaySockets, 200); !signal && !client {
+				giveBackText()
+			}
+			fresh = false
+		}
 		if onFirstClient != nil {
 			signal, client := pollSockets(signals, res.RelaySockets, -1)
 			if client {
@@ -48,13 +54,17 @@ func follow(pid, signals int, res *Resources) unix.WaitStatus {
 }
 
 // pollSockets waits for signals and clients, and reports which have come. A
-// timeout of -1 is none.
+// timeout in milliseconds of -1 is none.
 func pollSockets(signals int, sockets []int, timeout int) (signal, client bool) {
 	fds := []unix.PollFd{{Fd: int32(signals), Events: unix.POLLIN}}
 	for _, s := range sockets {
 		fds = append(fds, unix.PollFd{Fd: int32(s), Events: unix.POLLIN})
 	}
-	unix.Poll(fds, timeout)
+	for {
+		if _, err := unix.Poll(fds, timeout); err != unix.EINTR { // a signal is then in the pipe
+			break
+		}
+	}
 	isReady := func(fd unix.PollFd) bool { return fd.Revents != 0 }
 	return isReady(fds[0]), slices.ContainsFunc(fds[1:], isReady)
 }
