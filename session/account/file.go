@@ -2,23 +2,29 @@ package account
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"iter"
 	"os"
 	"slices"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"chrun/session/rootfs"
 )
 
-// File is a passwd(5) or group(5) file of a tree. One that is too large for memory
-// is read in chunks, once for each question. The caller closes it.
+// File is a passwd(5) or group(5) file of a tree. A large one is read in chunks, once
+// for each question, since memory that is new to the process costs more than that. The
+// caller closes it.
 type File struct {
-	data  []byte
-	large *os.File // or nil
-	size  int64
+	data   []byte
+	large  *os.File // or nil
+	size   int64
+	buffer []byte // for chunks
 }
+
+// maxSmall is how many bytes of a file are kept in memory.
+const maxSmall = 64 << 10
 
 // MaxSize is how many bytes a file may have: it is copied for the launch.
 const MaxSize = 256 << 20
@@ -26,8 +32,9 @@ const MaxSize = 256 << 20
 // Open opens the file p of a tree. Errors are those of rootfs.Root.Read, and
 // rootfs.ErrTooLarge is for files of more than MaxSize bytes.
 func Open(root *rootfs.Root, p rootfs.Path) (*File, error) {
-	data, err := root.Read(p)
-	if !errors.Is(err, rootfs.ErrTooLarge) {
+	large := false
+	data, err := root.ReadIf(p, func(st *unix.Stat_t) bool { large = st.Size > maxSmall; return !large })
+	if !large {
 		return &File{data: data, size: int64(len(data))}, err
 	}
 	f, err := root.Open(p)
@@ -190,7 +197,10 @@ const maxLine = 256 << 10
 func (f *File) chunks() iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
 		r := io.NewSectionReader(f.large, 0, f.size)
-		buf := make([]byte, maxLine)
+		if f.buffer == nil {
+			f.buffer = make([]byte, maxLine)
+		}
+		buf := f.buffer
 		n, skipping := 0, false
 		for offset := int64(0); ; {
 			read, err := r.Read(buf[n:])

@@ -12,7 +12,8 @@ import (
 	"chrun/session/rootfs"
 )
 
-// openLarge opens content as a large file of a tree, and as a small one.
+// openLarge opens content as a large file of a tree, and as a small one, and checks
+// which of them Open returns.
 func openLarge(t *testing.T, content string) (large, small *File) {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,8 +31,13 @@ func openLarge(t *testing.T, content string) (large, small *File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	if small, err = Open(root, "/etc/passwd"); err != nil {
+	opened, err := Open(root, "/etc/passwd")
+	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(opened.Close)
+	if isLarge := opened.large != nil; isLarge != (len(content) > maxSmall) {
+		t.Errorf("%d bytes: large %v", len(content), isLarge)
 	}
 	f, err := os.Open(at)
 	if err != nil {
@@ -39,7 +45,7 @@ func openLarge(t *testing.T, content string) (large, small *File) {
 	}
 	large = &File{large: f, size: int64(len(content))}
 	t.Cleanup(large.Close)
-	return large, small
+	return large, &File{data: []byte(content), size: int64(len(content))}
 }
 
 // assemble returns the content of pieces of a file.
