@@ -30,6 +30,12 @@ type file struct {
 	path   rootfs.Path // what it is a copy of, or ""
 	source string      // that path with its stamp, or ""
 	packed *icon.Image // if it is unpacked, its image
+	sum    string      // of data, once it is read
+}
+
+// isAs reports, without reading it, whether the file is the one of a record.
+func (f *file) isAs(r record) bool {
+	return f.source != "" && f.source == r.source || f.source == "" && sum(f.data) == r.sums[0]
 }
 
 // read returns the content of the file.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -80,26 +81,8 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 		}
 		p.files, p.Notes, p.IDs = d.files, d.notes, d.ids
 	}
-	total := 0
-	for _, path := range slices.Sorted(maps.Keys(p.files)) {
-		f := p.files[path]
-		old, exported := s.previous.files[path]
-		state := compareFile(path, old, exported)
-		if state == unchanged && (f.source != "" && f.source == old.source || f.source == "" && sum(f.data) == old.sums[0]) {
-			p.records[path] = old
-			continue
-		}
-		data, err := f.read(root)
-		if err != nil {
-			p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("cannot read %s: %v", f.path, err)})
-			delete(p.files, path)
-			continue
-		}
-		if total += len(data); total > maxBytes {
-			return nil, fmt.Errorf("its icons are larger than %d MiB", maxBytes>>20)
-		}
-		f.data = data
-		p.addFile(path, f, old, state)
+	if err := p.compare(root, s.previous.files); err != nil {
+		return nil, err
 	}
 	if root != nil && root.Failure() != nil { // what could not be read is not missing: its entry must stay
 		return nil, root.Failure()
@@ -108,6 +91,42 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.Path, b.Path) })
 	p.tidySelection(s.host, &s.previous.selection)
 	return p, nil
+}
+
+// compare decides what to do for each file that should be on the host. It reads
+// those that may differ.
+func (p *Plan) compare(root *rootfs.Root, previous map[string]record) error {
+	paths := slices.Sorted(maps.Keys(p.files))
+	states, failures := make([]fileState, len(paths)), make([]error, len(paths))
+	var total atomic.Int64
+	inParallel(len(paths), func(i int) error {
+		f := p.files[paths[i]]
+		old, exported := previous[paths[i]]
+		states[i] = compareFile(paths[i], old, exported)
+		if states[i] == unchanged && f.isAs(old) || total.Load() > maxBytes {
+			return nil
+		}
+		f.data, failures[i] = f.read(root)
+		f.sum = sum(f.data)
+		total.Add(int64(len(f.data)))
+		return nil
+	})
+	if total.Load() > maxBytes {
+		return fmt.Errorf("its icons are larger than %d MiB", maxBytes>>20)
+	}
+	for i, path := range paths {
+		f, old := p.files[path], previous[path]
+		switch {
+		case failures[i] != nil:
+			p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("cannot read %s: %v", f.path, failures[i])})
+			delete(p.files, path)
+		case f.sum == "":
+			p.records[path] = old
+		default:
+			p.addFile(path, f, old, states[i])
+		}
+	}
+	return nil
 }
 
 // tidySelection takes out of the selection what is refused, unless it is also in the
@@ -143,7 +162,7 @@ func (p *Plan) tidySelection(h *Host, previous *Selection) {
 
 // addFile decides what to do for a file that may differ from what it should be.
 func (p *Plan) addFile(path string, f *file, old record, state fileState) {
-	r := record{sums: []string{sum(f.data)}, size: int64(len(f.data)), source: f.source}
+	r := record{sums: []string{f.sum}, size: int64(len(f.data)), source: f.source}
 	switch state {
 	case missing:
 		p.Steps = append(p.Steps, Step{Op: Write, Path: path})

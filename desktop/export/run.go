@@ -5,8 +5,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,24 +94,52 @@ func (m *manifest) begin(steps []Step) error {
 
 // apply carries out the steps and returns the files that it changed.
 func (p *Plan) apply() (changed []string, err error) {
-	for _, st := range p.Steps {
-		switch st.Op {
+	times := make([]int64, len(p.Steps))
+	err = inParallel(len(p.Steps), func(i int) (err error) {
+		switch st := p.Steps[i]; st.Op {
 		case Write, Replace:
-			r := p.records[st.Path]
-			if r.mtime, err = writeFile(st.Path, p.files[st.Path]); err != nil {
-				return nil, err
-			}
-			p.records[st.Path] = r
+			times[i], err = writeFile(st.Path, p.files[st.Path])
 		case Remove:
-			if err := ignoreNotExist(os.Remove(st.Path)); err != nil {
-				return nil, err
-			}
-		case Keep:
-			continue
+			err = ignoreNotExist(os.Remove(st.Path))
 		}
-		changed = append(changed, st.Path)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, st := range p.Steps {
+		if st.Op == Write || st.Op == Replace {
+			r := p.records[st.Path]
+			r.mtime = times[i]
+			p.records[st.Path] = r
+		}
+		if st.Op != Keep {
+			changed = append(changed, st.Path)
+		}
 	}
 	return changed, nil
+}
+
+// inParallel calls do with each number below n, on each processor, and returns the
+// first error. After an error it begins no further call.
+func inParallel(n int, do func(i int) error) error {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	var failed atomic.Pointer[error]
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && failed.Load() == nil; i = int(next.Add(1)) - 1 {
+				if err := do(i); err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // changedDirs returns the directories directly in $XDG_DATA_HOME that hold the
