@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -53,7 +54,7 @@ func (c *command) newDoctor() *cobra.Command {
 		if o.Config, err = config.Load(c.src); err != nil {
 			return &statusError{125, err}
 		}
-		if _, err = o.Config.Select(o.Flags.Chroot, c.caller.Env.Get("CHRUN_CHROOT")); err != nil {
+		if o.Chroot, err = c.selectChroot(o); err != nil {
 			return &statusError{125, err}
 		}
 		r, err := doctor.Examine(o)
@@ -71,6 +72,22 @@ func (c *command) newDoctor() *cobra.Command {
 		return err
 	}
 	return cmd
+}
+
+// selectChroot finds the chroot. It is nil if its file system does not answer, which
+// the launch will say.
+func (c *command) selectChroot(o *doctor.Options) (chroot *config.Chroot, err error) {
+	done := make(chan func(), 1)
+	go func() {
+		ch, e := o.Config.Select(o.Flags.Chroot, c.caller.Env.Get("CHRUN_CHROOT"))
+		done <- func() { chroot, err = ch, e }
+	}()
+	select {
+	case set := <-done:
+		set()
+	case <-time.After(time.Second):
+	}
+	return chroot, err
 }
 
 // doctorFlags are the flags of the launch: what is after "--", and before it the name

@@ -34,6 +34,7 @@ type Options struct {
 	Chrun, Self string
 	Caller      *session.Caller
 	Config      *config.Config
+	Chroot      *config.Chroot // nil if its file system does not answer
 }
 
 // Limit is how long the doctor waits for everything.
@@ -55,7 +56,7 @@ func Examine(o *Options) (*report.Report, error) {
 	defer cancel()
 	r := &report.Report{Chroot: o.Flags.Chroot}
 	plan, failed := o.plan(ctx)
-	if ch, err := o.Config.Select(o.Flags.Chroot, o.Caller.Env.Get("CHRUN_CHROOT")); err == nil {
+	if ch := o.Chroot; ch != nil {
 		r.Chroot = cmp.Or(ch.Name, string(ch.Path))
 	}
 	if plan != nil {
@@ -68,8 +69,7 @@ func Examine(o *Options) (*report.Report, error) {
 	}
 	hostLooked := make(chan looked, 1)
 	go func() {
-		chroot, _ := o.Config.Select(o.Flags.Chroot, o.Caller.Env.Get("CHRUN_CHROOT"))
-		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: chroot, Plan: plan, Chrun: o.Chrun, Self: o.Self, Identity: o.Flags.Identity, Command: strings.Join(o.Flags.Command[:min(1, len(o.Flags.Command))], "")})
+		checks := host.Check(ctx, &host.Input{Caller: o.Caller, Config: o.Config, Chroot: o.Chroot, Plan: plan, Chrun: o.Chrun, Self: o.Self, Identity: o.Flags.Identity, Command: strings.Join(o.Flags.Command[:min(1, len(o.Flags.Command))], "")})
 		hostLooked <- looked{checks, o.context(plan)}
 	}()
 	if failed != nil {
