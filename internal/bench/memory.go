@@ -71,7 +71,7 @@ func (b *bench) measureOthers(words []string) (peak, share float64, err error) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	time.Sleep(100 * time.Millisecond) // for work that goes on while the program starts
+	time.Sleep(500 * time.Millisecond) // chrun gives memory back when the program has run for a moment
 	for _, pid := range others {
 		peak += readKilobytes(pid, "status", "VmHWM")
 		share += readKilobytes(pid, "smaps_rollup", "Pss")
