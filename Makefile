@@ -57,7 +57,7 @@ check: ## check the format, vet, staticcheck, the module's rules, both architect
 	GOARCH=arm64 $(GO_BUILD) -o /dev/null ./...
 
 # Packages that start goroutines, and those that run them.
-RACE := ./cmd/chrun ./desktop/bridge/... ./desktop/dbus/... ./desktop/menu/... ./display/x11/... \
+RACE := ./cmd/chrun ./desktop/bridge/... ./desktop/export ./desktop/dbus/... ./desktop/menu/... ./display/x11/... \
 	./internal/grants ./internal/headless ./session/grant ./session/launch ./session/relay
 
 race: ## run the race detector over the packages with goroutines

@@ -120,44 +120,55 @@ func (x *iconExporter) addByPath(id, name string, i icon.Image) string {
 	return target
 }
 
-// readImages reads the images of an icon to find out where they go. It does not
-// read an image that has not changed since it was copied.
+// readImages reads the images of an icon to find out where they go.
 func (x *iconExporter) readImages(id, name string, found []icon.Image) []image {
+	if x.bytes > maxBytes {
+		x.note(id, "is exported without icons: those of the chroot are larger than %d MiB", maxBytes>>20)
+		return nil
+	}
+	found = slices.Clone(found) // a packed image gets another extension
+	files, sizes, errs := make([]*file, len(found)), make([]int, len(found)), make([]error, len(found))
+	inParallel(len(found), func(n int) error {
+		files[n], sizes[n], errs[n] = x.readImage(&found[n])
+		return nil
+	})
 	var images []image
-	for _, i := range found {
-		if x.bytes > maxBytes {
-			x.note(id, "is exported without icons: those of the chroot are larger than %d MiB", maxBytes>>20)
-			return nil
-		}
-		f := &file{mode: 0o644, path: i.Path}
-		data, err := x.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
-			f.source = string(i.Path) + " " + stamp(st)
-			return i.Dir.Size == 0 || !x.sources[f.source]
-		})
-		x.bytes += len(data)
-		size := i.Dir.Size * i.Dir.Scale
-		if i.Ext == "svgz" && err == nil {
-			packed := i
-			if f.packed, i.Ext = &packed, "svg"; data != nil {
-				unpacking := packed
-				data, err = unpacking.Unpack(data)
-			}
-		}
-		if f.data = data; err == nil && data != nil {
-			size, err = i.Measure(data)
-		}
-		if err != nil {
-			x.note(id, "is exported without one of its images: %v", err)
+	for n, i := range found {
+		x.bytes += len(files[n].data)
+		if errs[n] != nil {
+			x.note(id, "is exported without one of its images: %v", errs[n])
 			continue
 		}
 		base := name
 		if strings.HasSuffix(string(i.Path), "-symbolic."+i.Ext) && !strings.HasSuffix(name, "-symbolic") {
 			base += "-symbolic"
 		}
-		rel, isExact := x.theme.Place(i, base, size)
-		images = append(images, image{rel, isExact, f})
+		rel, isExact := x.theme.Place(i, base, sizes[n])
+		images = append(images, image{rel, isExact, files[n]})
 	}
 	return images
+}
+
+// readImage reads an image, unless it has not changed since it was copied, and returns
+// its size in pixels. A packed one gets the extension that it has on the host.
+func (x *iconExporter) readImage(i *icon.Image) (f *file, size int, err error) {
+	f = &file{mode: 0o644, path: i.Path}
+	data, err := x.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
+		f.source = string(i.Path) + " " + stamp(st)
+		return i.Dir.Size == 0 || !x.sources[f.source]
+	})
+	size = i.Dir.Size * i.Dir.Scale
+	if i.Ext == "svgz" && err == nil {
+		packed := *i
+		if f.packed, i.Ext = &packed, "svg"; data != nil {
+			unpacking := packed
+			data, err = unpacking.Unpack(data)
+		}
+	}
+	if f.data = data; err == nil && data != nil {
+		size, err = i.Measure(data)
+	}
+	return f, size, err
 }
 
 func (i *image) rename(from, to string) {

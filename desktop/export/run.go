@@ -170,7 +170,7 @@ var errChanged = errors.New("the file has changed in the meantime")
 // writeFile writes a file atomically and returns its modification time.
 func writeFile(path string, f *file, root *rootfs.Root) (mtime int64, err error) {
 	content, err := f.read(root)
-	if err == nil && f.path != "" && sum(content) != f.sum {
+	if err == nil && f.data == nil && sum(content) != f.sum {
 		err = errChanged
 	}
 	if err != nil {
