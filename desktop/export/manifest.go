@@ -59,12 +59,16 @@ var unescaper = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n")
 
 func (m *manifest) encode() []byte {
 	var b strings.Builder
+	b.Grow(256 * len(m.files))
 	line := func(words ...string) {
 		for i, w := range words {
 			if i > 0 {
 				b.WriteByte('\t')
 			}
-			escaper.WriteString(&b, w)
+			if strings.ContainsAny(w, "\\\t\n") { // rarely: a replacer for each word is slow
+				w = escaper.Replace(w)
+			}
+			b.WriteString(w)
 		}
 		b.WriteByte('\n')
 	}
