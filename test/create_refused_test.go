@@ -82,7 +82,7 @@ trap 'umount "$HOME/fat"; rmdir "$HOME/fat"; rm "$HOME/../fat"' EXIT`, w.user.UI
 				t.Errorf("%q: %q is not in\n%s", c.words, text, r.stderr)
 			}
 		}
-		w.wantClean(strings.Join(c.words, " "))
+		w.wantClean(strings.Join(c.words, " ") + ": " + r.stderr)
 	}
 	if r := w.chrunctl("list"); !strings.Contains(r.stdout, "Toy Linux 1, your subordinate IDs") {
 		t.Errorf("%+v", r)

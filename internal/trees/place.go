@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -244,9 +245,17 @@ func (p *Place) Publish() error {
 	return p.forget()
 }
 
+// patience is how long Discard waits for processes that end and still write.
+const patience = 2 * time.Second
+
 // Discard removes everything again.
-func (p *Place) Discard() error {
-	err := errors.Join(remove(p.m, p.Growing), remove(p.m, p.Temp))
+func (p *Place) Discard() (err error) {
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		err = errors.Join(remove(p.m, p.Growing), remove(p.m, p.Temp))
+		if err == nil || time.Since(begin) > patience {
+			break
+		}
+	}
 	if err != nil {
 		p.lock.Close()
 		return err
