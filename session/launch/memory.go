@@ -27,9 +27,10 @@ func giveBackText() {
 type mapping struct{ start, end uintptr }
 
 // textMappings returns the mappings of a file that cannot have been written to, from
-// the lines of /proc/PID/maps (proc(5)). If the program was relocated, its constants
-// have been: then only code counts.
+// the lines of /proc/PID/maps (proc(5)). If the program was relocated, or has
+// libraries, constants have been written to: then only code counts.
 func textMappings(maps string, relocated bool) (list []mapping) {
+	relocated = relocated || countPrograms(maps) > 1
 	for line := range strings.Lines(maps) {
 		f := strings.Fields(line) // start-end permissions offset device inode path
 		if len(f) < 6 || f[4] == "0" || f[1] != "r-xp" && (relocated || f[1] != "r--p") {
@@ -43,6 +44,17 @@ func textMappings(maps string, relocated bool) (list []mapping) {
 		}
 	}
 	return list
+}
+
+// countPrograms counts the files of which code is mapped.
+func countPrograms(maps string) int {
+	files := map[string]bool{}
+	for line := range strings.Lines(maps) {
+		if f := strings.Fields(line); len(f) >= 6 && f[1] == "r-xp" && f[4] != "0" {
+			files[f[4]] = true
+		}
+	}
+	return len(files)
 }
 
 const typeExec = 2 // ET_EXEC

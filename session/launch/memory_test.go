@@ -24,6 +24,10 @@ not a line
 	if got := textMappings(maps, true); !reflect.DeepEqual(got, []mapping{code}) {
 		t.Errorf("relocated: %x", got)
 	}
+	const library = "7f4c93700000-7f4c93800000 r-xp 00000000 fe:00 77 /usr/lib/libc.so.6\n7f4c93800000-7f4c93804000 r--p 00100000 fe:00 77 /usr/lib/libc.so.6\n"
+	if got := textMappings(maps+library, false); !reflect.DeepEqual(got, []mapping{code, {0x7f4c93700000, 0x7f4c93800000}}) {
+		t.Errorf("with a library: %x", got)
+	}
 }
 
 // The program goes on after its pages have gone.
