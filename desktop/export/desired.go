@@ -30,10 +30,7 @@ type file struct {
 	path   rootfs.Path // what it is a copy of, or ""
 	source string      // that path with its stamp, or ""
 	packed *icon.Image // if it is unpacked, its image
-	// sum and size are of the content, once it has been read. A copy is read again
-	// when it is written: a thousand icons need not be in memory.
-	sum  string
-	size int64
+	sum    string      // of data, once it has been compared
 }
 
 // isAs reports, without reading it, whether the file is the one of a record.

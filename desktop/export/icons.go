@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"chrun/desktop/export/icon"
+	"chrun/session/rootfs"
 )
 
 // iconExporter copies the icons of apps.
@@ -22,7 +24,7 @@ type iconExporter struct {
 	names   map[string]string // exported name of each icon, by its name in the chroot
 	taken   map[string]bool   // exported names
 	sources map[string]bool   // sources of the previous export's files
-	bytes   int               // read so far
+	bytes   atomic.Int64      // read so far
 }
 
 // image is one image of an icon, and where it goes on the host.
@@ -122,19 +124,21 @@ func (x *iconExporter) addByPath(id, name string, i icon.Image) string {
 
 // readImages reads the images of an icon to find out where they go.
 func (x *iconExporter) readImages(id, name string, found []icon.Image) []image {
-	if x.bytes > maxBytes {
-		x.note(id, "is exported without icons: those of the chroot are larger than %d MiB", maxBytes>>20)
-		return nil
-	}
 	found = slices.Clone(found) // a packed image gets another extension
 	files, sizes, errs := make([]*file, len(found)), make([]int, len(found)), make([]error, len(found))
-	inParallel(len(found), func(n int) error {
+	err := inParallel(len(found), func(n int) error {
+		if x.bytes.Load() > maxBytes {
+			return rootfs.ErrTooLarge
+		}
 		files[n], sizes[n], errs[n] = x.readImage(&found[n])
 		return nil
 	})
+	if err != nil {
+		x.note(id, "is exported without icons: those of the chroot are larger than %d MiB", maxBytes>>20)
+		return nil
+	}
 	var images []image
 	for n, i := range found {
-		x.bytes += len(files[n].data)
 		if errs[n] != nil {
 			x.note(id, "is exported without one of its images: %v", errs[n])
 			continue
@@ -157,6 +161,7 @@ func (x *iconExporter) readImage(i *icon.Image) (f *file, size int, err error) {
 		f.source = string(i.Path) + " " + stamp(st)
 		return i.Dir.Size == 0 || !x.sources[f.source]
 	})
+	x.bytes.Add(int64(len(data)))
 	size = i.Dir.Size * i.Dir.Scale
 	if i.Ext == "svgz" && err == nil {
 		packed := *i

@@ -59,17 +59,16 @@ type Plan struct {
 	records   map[string]record // of all files after the run
 	treeState string            // see Set.treeState; "" without a chroot
 	upToDate  bool              // nothing has changed since the last run
-	root      *rootfs.Root      // or nil
 }
 
 // maxBytes bounds what a plan reads.
 const maxBytes = 256 << 20
 
 // Plan decides how to bring the host up to date with the selection. root is the
-// chroot, or nil if it no longer exists: then the plan removes everything. It stays
-// open until the plan has been carried out. Plan only reads.
+// chroot, or nil if it no longer exists: then the plan removes everything. Plan
+// only reads.
 func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
-	p := &Plan{chroot: s.chroot, selection: selection, files: map[string]*file{}, records: map[string]record{}, root: root}
+	p := &Plan{chroot: s.chroot, selection: selection, files: map[string]*file{}, records: map[string]record{}}
 	if root != nil {
 		p.treeState = s.treeState(root, &selection)
 		if !s.Explain && s.isUpToDate(&selection, p.treeState) {
@@ -107,10 +106,9 @@ func (p *Plan) compare(root *rootfs.Root, previous map[string]record) error {
 		if states[i] == unchanged && f.isAs(old) || total.Load() > maxBytes {
 			return nil
 		}
-		data, err := f.read(root)
-		failures[i] = err
-		f.sum, f.size = sum(data), int64(len(data))
-		total.Add(f.size)
+		f.data, failures[i] = f.read(root)
+		f.sum = sum(f.data)
+		total.Add(int64(len(f.data)))
 		return nil
 	})
 	if total.Load() > maxBytes {
@@ -164,7 +162,7 @@ func (p *Plan) tidySelection(h *Host, previous *Selection) {
 
 // addFile decides what to do for a file that may differ from what it should be.
 func (p *Plan) addFile(path string, f *file, old record, state fileState) {
-	r := record{sums: []string{f.sum}, size: f.size, source: f.source}
+	r := record{sums: []string{f.sum}, size: int64(len(f.data)), source: f.source}
 	switch state {
 	case missing:
 		p.Steps = append(p.Steps, Step{Op: Write, Path: path})

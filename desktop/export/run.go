@@ -2,7 +2,6 @@ package export
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,8 +12,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"chrun/session/rootfs"
 )
 
 // Run carries out the plan. First the manifest lists every file that may exist
@@ -101,7 +98,7 @@ func (p *Plan) apply() (changed []string, err error) {
 	err = inParallel(len(p.Steps), func(i int) (err error) {
 		switch st := p.Steps[i]; st.Op {
 		case Write, Replace:
-			times[i], err = writeFile(st.Path, p.files[st.Path], p.root)
+			times[i], err = writeFile(st.Path, p.files[st.Path])
 		case Remove:
 			err = ignoreNotExist(os.Remove(st.Path))
 		}
@@ -164,24 +161,14 @@ func temporaryName(path string) string {
 	return dir + "." + base + "~chrun"
 }
 
-// errChanged means that the chroot has changed a file since the plan was made.
-var errChanged = errors.New("the file has changed in the meantime")
-
 // writeFile writes a file atomically and returns its modification time.
-func writeFile(path string, f *file, root *rootfs.Root) (mtime int64, err error) {
-	content, err := f.read(root)
-	if err == nil && f.data == nil && sum(content) != f.sum {
-		err = errChanged
-	}
-	if err != nil {
-		return 0, fmt.Errorf("cannot copy %s: %w", f.path, err)
-	}
+func writeFile(path string, f *file) (mtime int64, err error) {
 	temp := temporaryName(path)
 	fd, err := unix.Open(temp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(f.mode))
 	if err != nil {
 		return 0, &os.PathError{Op: "write", Path: path, Err: err}
 	}
-	for data := content; len(data) > 0 && err == nil; {
+	for data := f.data; len(data) > 0 && err == nil; {
 		var n int
 		n, err = unix.Write(fd, data)
 		data = data[max(n, 0):]
