@@ -76,18 +76,22 @@ func (c *command) newDoctor() *cobra.Command {
 
 // selectChroot finds the chroot. It is nil if its file system does not answer, which
 // the launch will say.
-func (c *command) selectChroot(o *doctor.Options) (chroot *config.Chroot, err error) {
-	done := make(chan func(), 1)
+func (c *command) selectChroot(o *doctor.Options) (*config.Chroot, error) {
+	type answer struct {
+		chroot *config.Chroot
+		err    error
+	}
+	selected := make(chan answer, 1)
 	go func() {
-		ch, e := o.Config.Select(o.Flags.Chroot, c.caller.Env.Get("CHRUN_CHROOT"))
-		done <- func() { chroot, err = ch, e }
+		chroot, err := o.Config.Select(o.Flags.Chroot, c.caller.Env.Get("CHRUN_CHROOT"))
+		selected <- answer{chroot, err}
 	}()
 	select {
-	case set := <-done:
-		set()
+	case a := <-selected:
+		return a.chroot, a.err
 	case <-time.After(time.Second):
+		return nil, nil
 	}
-	return chroot, err
 }
 
 // doctorFlags are the flags of the launch: what is after "--", and before it the name

@@ -150,7 +150,12 @@ func (c *command) printRemoval(r *removal, f *removeFlags) {
 
 // findHomes lists the homes of the accounts of a tree.
 func findHomes(tree string) (homes []string) {
-	entries, _ := os.ReadDir(path.Join(tree, "home"))
+	root, err := rootfs.Open(rootfs.HostPath(tree))
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	entries, _ := root.List("/home")
 	for _, e := range entries {
 		if e.IsDir() {
 			homes = append(homes, "/home/"+e.Name())

@@ -97,13 +97,14 @@ func encodeURI(s string) string {
 // and that the scheme may be handed to the host.
 func CheckURI(uri string) error {
 	scheme, rest, ok := strings.Cut(uri, ":")
+	refused := refusedSchemes()[strings.ToLower(scheme)]
 	switch {
 	case len(uri) > maxURI:
 		return &RefusedError{shorten(uri), "it is too long"}
 	case !ok || !isScheme(scheme):
 		return &RefusedError{shorten(uri), "it has no scheme"}
-	case refusedSchemes()[strings.ToLower(scheme)] != "":
-		return &RefusedError{shorten(uri), strings.ToLower(scheme) + " links " + refusedSchemes()[strings.ToLower(scheme)]}
+	case refused != "":
+		return &RefusedError{shorten(uri), strings.ToLower(scheme) + " links " + refused}
 	case !isVisibleASCII(uri):
 		return &RefusedError{shorten(uri), "it has characters that are not allowed in a URI"}
 	case strings.Trim(rest, "/") == "" && slices.Contains(hostSchemes, strings.ToLower(scheme)):

@@ -87,7 +87,12 @@ func parseEntry(fd int, data []byte) (e *dirEntry, rest []byte) {
 	)
 	size := binary.NativeEndian.Uint16(data[length:])
 	e = &dirEntry{name: unix.ByteSliceToString(data[start:size])}
-	switch data[kind] {
+	var st unix.Stat_t
+	format := data[kind]
+	if format == unix.DT_UNKNOWN && unix.Fstatat(fd, e.name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil { // the file system does not tell
+		format = byte(st.Mode & unix.S_IFMT >> 12)
+	}
+	switch format {
 	case unix.DT_REG:
 	case unix.DT_DIR:
 		e.mode = fs.ModeDir
@@ -101,29 +106,10 @@ func parseEntry(fd int, data []byte) (e *dirEntry, rest []byte) {
 		e.mode = fs.ModeDevice
 	case unix.DT_CHR:
 		e.mode = fs.ModeDevice | fs.ModeCharDevice
-	default: // the file system does not tell
-		e.mode = lookUpType(fd, e.name)
+	default:
+		e.mode = fs.ModeIrregular
 	}
 	return e, data[size:]
-}
-
-// lookUpType returns the type bits of an entry.
-func lookUpType(dir int, name string) fs.FileMode {
-	var st unix.Stat_t
-	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
-		return fs.ModeIrregular
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return 0
-	case unix.S_IFDIR:
-		return fs.ModeDir
-	case unix.S_IFLNK:
-		return fs.ModeSymlink
-	case unix.S_IFSOCK:
-		return fs.ModeSocket
-	}
-	return fs.ModeIrregular
 }
 
 // dirEntry is an entry as the directory tells it.
