@@ -49,7 +49,7 @@ func probePipewire(ctx context.Context, in *Input, add func(...report.Check)) {
 	}
 	conn, err := dial(ctx, "unix", socket)
 	if err != nil {
-		add(soundRefused(row, name, socket, err))
+		add(unreachable(row, name, socket, err))
 		return
 	}
 	defer conn.Close()
@@ -64,8 +64,8 @@ func probePipewire(ctx context.Context, in *Input, add func(...report.Check)) {
 	}
 }
 
-// soundRefused is the check for a sound server that cannot be connected to.
-func soundRefused(row, name, socket string, err error) report.Check {
+// unreachable is the check for a server that cannot be connected to.
+func unreachable(row, name, socket string, err error) report.Check {
 	fault := row + "-gone"
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		fault = row + "-permission"

@@ -77,7 +77,7 @@ func (in *Input) askPulse(ctx context.Context, server, network, address string) 
 	const row = "pulseaudio"
 	conn, err := dial(ctx, network, address)
 	if err != nil {
-		return soundRefused(row, server, address, err)
+		return unreachable(row, server, address, err)
 	}
 	defer conn.Close()
 	p := &pulse{Conn: conn}

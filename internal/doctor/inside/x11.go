@@ -35,7 +35,7 @@ func probeX11(ctx context.Context, in *Input, add func(...report.Check)) {
 			if conn, err := dialX11(ctx, d); err == nil {
 				conn.Close()
 			} else if errors.Is(err, unix.EACCES) {
-				add(xUnreachable(d, outside, err))
+				add(unreachable(row, outside, xSocket(d), err))
 				return
 			}
 		}
@@ -53,7 +53,7 @@ func probeX11(ctx context.Context, in *Input, add func(...report.Check)) {
 	}
 	conn, err := dialX11(ctx, d)
 	if err != nil {
-		add(xUnreachable(d, name, err))
+		add(unreachable(row, name, xSocket(d), err))
 		return
 	}
 	defer conn.Close()
@@ -78,15 +78,6 @@ func probeX11(ctx context.Context, in *Input, add func(...report.Check)) {
 
 func parseDisplay(name string) (x11.Display, error) {
 	return x11.ParseDisplay(name, func(p session.HostPath) bool { return exists(string(p)) })
-}
-
-// xUnreachable is the check for a server that cannot be connected to.
-func xUnreachable(d x11.Display, name string, err error) report.Check {
-	fault := "x11-gone"
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		fault = "x11-permission"
-	}
-	return report.Bad("x11", report.Reachable, fault, fmt.Sprintf("cannot connect to %s: %v", name, plain(err)), "socket", session.Quote(xSocket(d)))
 }
 
 func xSocket(d x11.Display) string {
