@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"time"
 
+	_ "chrun/cmd/chrun/internal/maxprocs"
 	"chrun/internal/cli"
 	"chrun/internal/elevate"
 	"chrun/internal/helper"
