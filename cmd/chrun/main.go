@@ -21,7 +21,7 @@ import (
 	"runtime"
 	"time"
 
-	_ "chrun/cmd/chrun/internal/maxprocs"
+	_ "chrun/cmd/chrun/internal/early"
 	"chrun/internal/cli"
 	"chrun/internal/elevate"
 	"chrun/internal/helper"

@@ -11,7 +11,7 @@ import (
 
 // One goroutine of chrun runs at a time, from before the packages are initialised
 // that allocate memory.
-func TestMaxProcs(t *testing.T) {
+func TestEarly(t *testing.T) {
 	if n := runtime.GOMAXPROCS(0); n != 1 {
 		t.Errorf("GOMAXPROCS is %d, want 1", n)
 	}
@@ -28,7 +28,7 @@ func TestMaxProcs(t *testing.T) {
 			order = append(order, f[1])
 		}
 	}
-	at := slices.Index(order, "chrun/cmd/chrun/internal/maxprocs")
+	at := slices.Index(order, "chrun/cmd/chrun/internal/early")
 	if before := slices.Index(order, "os"); at < 0 || before < 0 || at > before {
 		t.Errorf("maxprocs is not initialised before os: %s", order)
 	}
