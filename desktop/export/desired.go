@@ -23,14 +23,15 @@ type desired struct {
 	notes   []Note
 }
 
-// file is a file that an export should have on the host.
+// file is a file that an export should have on the host: one that is made, or a copy.
 type file struct {
 	mode   os.FileMode
-	data   []byte      // nil if it has not been read yet: then it is a copy of path
+	data   []byte      // of one that is made
 	path   rootfs.Path // what it is a copy of, or ""
 	source string      // that path with its stamp, or ""
 	packed *icon.Image // if it is unpacked, its image
-	sum    string      // of data, once it has been compared
+	sum    string      // of the content, once it has been read
+	size   int64       // likewise, in bytes
 }
 
 // isAs reports, without reading it, whether the file is the one of a record.
@@ -38,15 +39,25 @@ func (f *file) isAs(r record) bool {
 	return f.source != "" && f.source == r.source || f.source == "" && sum(f.data) == r.sums[0]
 }
 
-// read returns the content of the file.
+// setContent records what the content is. Copies do not keep it: the icons of a
+// chroot need more memory than all else.
+func (f *file) setContent(data []byte) {
+	f.sum, f.size = sum(data), int64(len(data))
+}
+
+// read returns the content of the file. It fails if a copy has changed since it was
+// read the first time.
 func (f *file) read(root *rootfs.Root) ([]byte, error) {
-	if f.data != nil || f.path == "" {
+	if f.path == "" {
 		return f.data, nil
 	}
 	data, err := root.Read(f.path)
 	if err == nil && f.packed != nil {
 		packed := *f.packed
-		return packed.Unpack(data)
+		data, err = packed.Unpack(data)
+	}
+	if err == nil && f.sum != "" && f.sum != sum(data) {
+		err = fmt.Errorf("%s has changed while it was copied", f.path)
 	}
 	return data, err
 }

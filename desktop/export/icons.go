@@ -111,7 +111,7 @@ func (x *iconExporter) addByPath(id, name string, i icon.Image) string {
 		return !x.sources[f.source]
 	})
 	if err == nil && data != nil {
-		f.data = data
+		f.setContent(data)
 		_, err = i.Measure(data)
 	}
 	if err != nil {
@@ -170,7 +170,8 @@ func (x *iconExporter) readImage(i *icon.Image) (f *file, size int, err error) {
 			data, err = unpacking.Unpack(data)
 		}
 	}
-	if f.data = data; err == nil && data != nil {
+	if err == nil && data != nil {
+		f.setContent(data)
 		size, err = i.Measure(data)
 	}
 	return f, size, err

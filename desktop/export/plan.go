@@ -54,6 +54,7 @@ type Plan struct {
 	Notes     []Note
 	IDs       map[string]string // exported IDs, by ID in the chroot
 	chroot    string            // its name
+	root      *rootfs.Root      // nil if it no longer exists
 	selection Selection
 	files     map[string]*file
 	records   map[string]record // of all files after the run
@@ -65,10 +66,10 @@ type Plan struct {
 const maxBytes = 256 << 20
 
 // Plan decides how to bring the host up to date with the selection. root is the
-// chroot, or nil if it no longer exists: then the plan removes everything. Plan
-// only reads.
+// chroot, or nil if it no longer exists: then the plan removes everything. It must
+// stay open until the plan was run. Plan only reads.
 func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
-	p := &Plan{chroot: s.chroot, selection: selection, files: map[string]*file{}, records: map[string]record{}}
+	p := &Plan{chroot: s.chroot, root: root, selection: selection, files: map[string]*file{}, records: map[string]record{}}
 	if root != nil {
 		p.treeState = s.treeState(root, &selection)
 		if !s.Explain && s.isUpToDate(&selection, p.treeState) {
@@ -81,7 +82,7 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 		}
 		p.files, p.Notes, p.IDs = d.files, d.notes, d.ids
 	}
-	if err := p.compare(root, s.previous.files); err != nil {
+	if err := p.compare(s.previous.files); err != nil {
 		return nil, err
 	}
 	if root != nil && root.Failure() != nil { // what could not be read is not missing: its entry must stay
@@ -95,7 +96,7 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 
 // compare decides what to do for each file that should be on the host. It reads
 // those that may differ.
-func (p *Plan) compare(root *rootfs.Root, previous map[string]record) error {
+func (p *Plan) compare(previous map[string]record) error {
 	paths := slices.Sorted(maps.Keys(p.files))
 	states, failures := make([]fileState, len(paths)), make([]error, len(paths))
 	var total atomic.Int64
@@ -106,9 +107,12 @@ func (p *Plan) compare(root *rootfs.Root, previous map[string]record) error {
 		if states[i] == unchanged && f.isAs(old) || total.Load() > maxBytes {
 			return nil
 		}
-		f.data, failures[i] = f.read(root)
-		f.sum = sum(f.data)
-		total.Add(int64(len(f.data)))
+		if f.sum == "" {
+			var data []byte
+			data, failures[i] = f.read(p.root)
+			f.setContent(data)
+		}
+		total.Add(f.size)
 		return nil
 	})
 	if total.Load() > maxBytes {
@@ -162,7 +166,7 @@ func (p *Plan) tidySelection(h *Host, previous *Selection) {
 
 // addFile decides what to do for a file that may differ from what it should be.
 func (p *Plan) addFile(path string, f *file, old record, state fileState) {
-	r := record{sums: []string{f.sum}, size: int64(len(f.data)), source: f.source}
+	r := record{sums: []string{f.sum}, size: f.size, source: f.source}
 	switch state {
 	case missing:
 		p.Steps = append(p.Steps, Step{Op: Write, Path: path})

@@ -98,7 +98,11 @@ func (p *Plan) apply() (changed []string, err error) {
 	err = inParallel(len(p.Steps), func(i int) (err error) {
 		switch st := p.Steps[i]; st.Op {
 		case Write, Replace:
-			times[i], err = writeFile(st.Path, p.files[st.Path])
+			f := p.files[st.Path]
+			var data []byte
+			if data, err = f.read(p.root); err == nil {
+				times[i], err = writeFile(st.Path, data, f.mode)
+			}
 		case Remove:
 			err = ignoreNotExist(os.Remove(st.Path))
 		}
@@ -162,13 +166,13 @@ func temporaryName(path string) string {
 }
 
 // writeFile writes a file atomically and returns its modification time.
-func writeFile(path string, f *file) (mtime int64, err error) {
+func writeFile(path string, data []byte, mode os.FileMode) (mtime int64, err error) {
 	temp := temporaryName(path)
-	fd, err := unix.Open(temp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(f.mode))
+	fd, err := unix.Open(temp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode))
 	if err != nil {
 		return 0, &os.PathError{Op: "write", Path: path, Err: err}
 	}
-	for data := f.data; len(data) > 0 && err == nil; {
+	for len(data) > 0 && err == nil {
 		var n int
 		n, err = unix.Write(fd, data)
 		data = data[max(n, 0):]

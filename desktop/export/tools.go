@@ -65,7 +65,7 @@ func (s *Set) updateCache(m *manifest) error {
 	if err := m.recordGenerated(cacheMade, path); err != nil {
 		return err
 	}
-	_, err = writeFile(path, &file{mode: 0o644, data: text})
+	_, err = writeFile(path, text, 0o644)
 	return err
 }
 
