@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"chrun/desktop/entry"
 	"chrun/desktop/export/icon"
@@ -39,19 +40,27 @@ func (f *file) isAs(r record) bool {
 	return f.source != "" && f.source == r.source || f.source == "" && sum(f.data) == r.sums[0]
 }
 
+// buffers hold contents while they are copied.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // setContent records what the content is. Copies do not keep it: the icons of a
 // chroot need more memory than all else.
 func (f *file) setContent(data []byte) {
 	f.sum, f.size = sum(data), int64(len(data))
 }
 
-// read returns the content of the file. It fails if a copy has changed since it was
-// read the first time.
-func (f *file) read(root *rootfs.Root) ([]byte, error) {
+// read calls do with the content of the file, which is valid until do returns. It
+// fails if a copy has changed since it was read the first time.
+func (f *file) read(root *rootfs.Root, do func(data []byte) error) error {
 	if f.path == "" {
-		return f.data, nil
+		return do(f.data)
 	}
-	data, err := root.Read(f.path)
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	data, err := root.ReadInto(*buffer, f.path, nil)
+	if data != nil {
+		*buffer = data
+	}
 	if err == nil && f.packed != nil {
 		packed := *f.packed
 		data, err = packed.Unpack(data)
@@ -59,7 +68,10 @@ func (f *file) read(root *rootfs.Root) ([]byte, error) {
 	if err == nil && f.sum != "" && f.sum != sum(data) {
 		err = fmt.Errorf("%s has changed while it was copied", f.path)
 	}
-	return data, err
+	if err != nil {
+		return err
+	}
+	return do(data)
 }
 
 // builder computes what should be on the host. The parts of an export share it.

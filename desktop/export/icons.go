@@ -157,10 +157,15 @@ func (x *iconExporter) readImages(id, name string, found []icon.Image) []image {
 // its size in pixels. A packed one gets the extension that it has on the host.
 func (x *iconExporter) readImage(i *icon.Image) (f *file, size int, err error) {
 	f = &file{mode: 0o644, path: i.Path}
-	data, err := x.root.ReadIf(i.Path, func(st *unix.Stat_t) bool {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	data, err := x.root.ReadInto(*buffer, i.Path, func(st *unix.Stat_t) bool {
 		f.source = string(i.Path) + " " + stamp(st)
 		return i.Dir.Size == 0 || !x.sources[f.source]
 	})
+	if data != nil {
+		*buffer = data
+	}
 	x.bytes.Add(int64(len(data)))
 	size = i.Dir.Size * i.Dir.Scale
 	if i.Ext == "svgz" && err == nil {
@@ -210,7 +215,9 @@ func (x *iconExporter) hasCopy(name string, images []image) bool {
 			continue
 		}
 		for _, i := range images {
-			if image, err := i.file.read(x.root); err == nil && bytes.Equal(image, data) {
+			isSame := false
+			_ = i.file.read(x.root, func(image []byte) error { isSame = bytes.Equal(image, data); return nil })
+			if isSame {
 				return true
 			}
 		}

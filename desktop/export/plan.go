@@ -108,9 +108,7 @@ func (p *Plan) compare(previous map[string]record) error {
 			return nil
 		}
 		if f.sum == "" {
-			var data []byte
-			data, failures[i] = f.read(p.root)
-			f.setContent(data)
+			failures[i] = f.read(p.root, func(data []byte) error { f.setContent(data); return nil })
 		}
 		total.Add(f.size)
 		return nil

@@ -99,10 +99,10 @@ func (p *Plan) apply() (changed []string, err error) {
 		switch st := p.Steps[i]; st.Op {
 		case Write, Replace:
 			f := p.files[st.Path]
-			var data []byte
-			if data, err = f.read(p.root); err == nil {
+			err = f.read(p.root, func(data []byte) error {
 				times[i], err = writeFile(st.Path, data, f.mode)
-			}
+				return err
+			})
 		case Remove:
 			err = ignoreNotExist(os.Remove(st.Path))
 		}

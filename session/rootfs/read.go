@@ -22,22 +22,27 @@ func ReadHost(p HostPath, limit int, flags int) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: string(p), Err: err}
 	}
 	defer unix.Close(fd)
-	return readRegular(fd, string(p), limit)
+	return readRegular(fd, string(p), limit, nil)
 }
 
 // Read reads the regular file p of the tree. The error is ErrTooLarge if it has
 // more than MaxFile bytes. Read never opens a FIFO or device.
-func (r *Root) Read(p Path) ([]byte, error) {
-	fd, err := r.openRegular(p, nil)
-	if err != nil {
-		return nil, err
-	}
-	return r.readAndClose(fd, p)
+func (r *Root) Read(p Path) ([]byte, error) { return r.ReadInto(nil, p, nil) }
+
+// ReadIf is like Read, but returns nil if accept rejects the file's status.
+func (r *Root) ReadIf(p Path, accept func(*unix.Stat_t) bool) ([]byte, error) {
+	return r.ReadInto(nil, p, accept)
 }
 
-func (r *Root) readAndClose(fd int, p Path) ([]byte, error) {
+// ReadInto is like ReadIf, and uses the memory of buffer if it is large enough.
+// accept may be nil.
+func (r *Root) ReadInto(buffer []byte, p Path, accept func(*unix.Stat_t) bool) ([]byte, error) {
+	fd, err := r.openRegular(p, accept)
+	if err != nil || fd < 0 {
+		return nil, err
+	}
 	defer unix.Close(fd)
-	data, err := readRegular(fd, string(p), 0)
+	data, err := readRegular(fd, string(p), 0, buffer)
 	if IsFailure(err) {
 		err = r.failed("read", p, cause(err))
 	}
@@ -51,15 +56,6 @@ func cause(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-// ReadIf is like Read, but returns nil if accept rejects the file's status.
-func (r *Root) ReadIf(p Path, accept func(*unix.Stat_t) bool) (data []byte, err error) {
-	fd, err := r.openRegular(p, accept)
-	if err != nil || fd < 0 {
-		return nil, err
-	}
-	return r.readAndClose(fd, p)
 }
 
 // Open opens the regular file p of the tree for reading. The caller closes it.
@@ -102,8 +98,8 @@ func (r *Root) openRegular(p Path, accept func(*unix.Stat_t) bool) (int, error) 
 	return fd, nil
 }
 
-// readRegular reads a regular file to its end.
-func readRegular(fd int, name string, limit int) ([]byte, error) {
+// readRegular reads a regular file to its end, into buffer if that is large enough.
+func readRegular(fd int, name string, limit int, buffer []byte) ([]byte, error) {
 	if limit == 0 {
 		limit = MaxFile
 	}
@@ -124,7 +120,10 @@ func readRegular(fd int, name string, limit int) ([]byte, error) {
 	if st.Size == 0 {
 		size = 4096 // probably a file in /proc
 	}
-	data := make([]byte, 0, size)
+	data := buffer[:0]
+	if cap(data) < size {
+		data = make([]byte, 0, size)
+	}
 	for {
 		n, err := retry(func() (int, error) { return unix.Read(fd, data[len(data):cap(data)]) })
 		if err != nil {
