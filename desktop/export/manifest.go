@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -58,8 +59,8 @@ var escaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
 var unescaper = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n")
 
 func (m *manifest) encode() []byte {
-	var b strings.Builder
-	b.Grow(256 * len(m.files))
+	var b bytes.Buffer
+	b.Grow(4096 + 400*len(m.files))
 	line := func(words ...string) {
 		for i, w := range words {
 			if i > 0 {
@@ -99,7 +100,7 @@ func (m *manifest) encode() []byte {
 		r := m.files[p]
 		line("file", p, strings.Join(r.sums, " "), strconv.FormatInt(r.size, 10), strconv.FormatInt(r.mtime, 10), r.source)
 	}
-	return []byte(b.String())
+	return b.Bytes()
 }
 
 type list struct {

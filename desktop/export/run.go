@@ -84,10 +84,16 @@ func (m *manifest) begin(steps []Step) error {
 	if err := m.write(); err != nil && (len(files) > 1 || !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT)) {
 		return err
 	}
+	made := map[string]bool{}
 	for _, f := range files {
-		if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
+		dir := filepath.Dir(f)
+		if made[dir] {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
+		made[dir] = true
 	}
 	return nil
 }
@@ -125,14 +131,22 @@ func (p *Plan) apply() (changed []string, err error) {
 }
 
 // inParallel calls do with each number below n, on each processor, and returns the
-// first error. After an error it begins no further call.
+// first error. After an error it begins no further call. The calls at one time are
+// for numbers far from each other: files are sorted by path, and those of one
+// directory can only be made one after the other.
 func inParallel(n int, do func(i int) error) error {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	var failed atomic.Pointer[error]
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	workers := min(n, runtime.GOMAXPROCS(0))
+	for range workers {
 		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && failed.Load() == nil; i = int(next.Add(1)) - 1 {
+			part := (n + workers - 1) / workers
+			for k := int(next.Add(1)) - 1; k < workers*part && failed.Load() == nil; k = int(next.Add(1)) - 1 {
+				i := k%workers*part + k/workers
+				if i >= n {
+					continue
+				}
 				if err := do(i); err != nil {
 					failed.CompareAndSwap(nil, &err)
 				}
