@@ -29,7 +29,10 @@ func serveRelays(words []string, env session.Environ) int {
 		return err == nil && on == 1
 	}
 	if !listens() { // root is not inside yet
-		unix.Poll([]unix.PollFd{{Fd: firstFile + 1}}, -1)
+		begins := []unix.PollFd{{Fd: firstFile + 1}}
+		for _, err := unix.Poll(begins, -1); err == unix.EINTR; {
+			_, err = unix.Poll(begins, -1)
+		}
 		if !listens() {
 			return 0
 		}

@@ -222,11 +222,18 @@ func enter(dir string) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return err
 	}
-	if n, err := unix.Poll([]unix.PollFd{{Fd: fdGo}}, 0); n != 0 {
-		return fmt.Errorf("chrunctl has ended: %v", err)
+	if isHungUp(fdGo) {
+		return errors.New("chrunctl has ended")
 	}
 	unix.Umask(0)
 	return pivot()
+}
+
+// isHungUp reports whether the other end of a pipe is closed. A signal, such as the
+// Go runtime's own, interrupts poll(2) even if that does not wait.
+func isHungUp(fd int) bool {
+	n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, 0)
+	return n > 0
 }
 
 // pivot makes the working directory the root directory. No other file has a name afterwards.
