@@ -98,13 +98,14 @@ func (s *Set) Plan(root *rootfs.Root, selection Selection) (*Plan, error) {
 // those that may differ.
 func (p *Plan) compare(previous map[string]record) error {
 	paths := slices.Sorted(maps.Keys(p.files))
-	states, failures := make([]fileState, len(paths)), make([]error, len(paths))
+	states, same, failures := make([]fileState, len(paths)), make([]bool, len(paths)), make([]error, len(paths))
 	var total atomic.Int64
 	inParallel(len(paths), func(i int) error {
 		f := p.files[paths[i]]
 		old, exported := previous[paths[i]]
 		states[i] = compareFile(paths[i], old, exported)
-		if states[i] == unchanged && f.isAs(old) || total.Load() > maxBytes {
+		same[i] = states[i] == unchanged && f.isAs(old)
+		if same[i] || total.Load() > maxBytes {
 			return nil
 		}
 		if f.sum == "" {
@@ -122,7 +123,7 @@ func (p *Plan) compare(previous map[string]record) error {
 		case failures[i] != nil:
 			p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("cannot read %s: %v", f.path, failures[i])})
 			delete(p.files, path)
-		case f.sum == "":
+		case same[i]:
 			p.records[path] = old
 		default:
 			p.addFile(path, f, old, states[i])
