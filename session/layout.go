@@ -43,7 +43,9 @@ type Tree interface {
 }
 
 func newLayout(tree Tree, writable func(Path) bool) *layout {
-	l := &layout{tree: tree, writable: writable, canMakeFile: writable, at: map[Path]int{}, node: map[string]int{}, known: map[Path]NodeKind{}}
+	const many = 80 // a launch on a desktop has 50 mounts and 70 nodes
+	l := &layout{tree: tree, writable: writable, canMakeFile: writable, known: map[Path]NodeKind{},
+		mounts: make([]Mount, 0, many), at: make(map[Path]int, many), nodes: make([]Node, 0, many), node: make(map[string]int, many)}
 	l.mount(Mount{Kind: FromTree, Source: "/", Dest: "/", Required: true, Feature: "root", Why: "the chroot itself"})
 	return l
 }

@@ -13,7 +13,7 @@ const PathMapFile = PrivateDir + "/path-map"
 // line with its path on the host, which is empty if there is none. Host paths
 // with a newline count as none, and mounts on a path with a newline are left out.
 func (b *builder) pathMapNode() Node {
-	var data strings.Builder
+	data := make([]byte, 0, 64*len(b.plan.Mounts))
 	for _, m := range b.plan.Mounts {
 		host := ""
 		switch m.Kind {
@@ -28,9 +28,9 @@ func (b *builder) pathMapNode() Node {
 		if strings.Contains(host, "\n") {
 			host = ""
 		}
-		data.WriteString(string(m.Dest) + "\n" + host + "\n")
+		data = append(append(append(append(data, m.Dest...), '\n'), host...), '\n')
 	}
-	return Node{Path: strings.TrimPrefix(string(PathMapFile), "/"), Kind: Regular, Mode: 0o444, Data: []byte(data.String())}
+	return Node{Path: strings.TrimPrefix(string(PathMapFile), "/"), Kind: Regular, Mode: 0o444, Data: data}
 }
 
 // PathMap is the content of PathMapFile: pairs of a path inside and one on the
