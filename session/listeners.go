@@ -186,7 +186,7 @@ func (l *Listeners) ask() error {
 		return err
 	}
 	l.Names, l.files = map[string]bool{}, map[fileID]bool{}
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, 8<<10) // a datagram is never larger (netlink(7): NLMSG_GOODSIZE)
 	for {
 		n, _, err := unix.Recvfrom(fd, buf, 0)
 		if err == unix.EINTR {
