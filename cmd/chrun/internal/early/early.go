@@ -10,6 +10,7 @@ import (
 )
 
 func init() {
+	growStack()
 	// Goroutines of chrun hardly ever run side by side, and the Go runtime keeps memory
 	// for each processor, whose pages are most of what a launch touches first. One that
 	// waits in a system call does not keep the others from running.
@@ -22,6 +23,10 @@ func init() {
 
 // MADV_POPULATE_READ and MADV_POPULATE_WRITE, of Linux 5.14.
 const populateRead, populateWrite = 22, 23
+
+// growStack lets the main goroutine have all the stack that a launch needs. Growing
+// step by step, each size takes another piece of memory, and all of that is touched.
+func growStack()
 
 // code and data return the first address and the one after the last.
 func code() (start, end uintptr)

@@ -1,3 +1,4 @@
+#include "funcdata.h"
 #include "textflag.h"
 
 TEXT ·code(SB),NOSPLIT,$0-16
@@ -12,4 +13,8 @@ TEXT ·data(SB),NOSPLIT,$0-16
 	MOVQ	AX, start+0(FP)
 	LEAQ	runtime·edata(SB), AX
 	MOVQ	AX, end+8(FP)
+	RET
+
+TEXT ·growStack(SB),0,$24576-0
+	NO_LOCAL_POINTERS
 	RET

@@ -1,3 +1,4 @@
+#include "funcdata.h"
 #include "textflag.h"
 
 TEXT ·code(SB),NOSPLIT,$0-16
@@ -12,4 +13,8 @@ TEXT ·data(SB),NOSPLIT,$0-16
 	MOVD	R0, start+0(FP)
 	MOVD	$runtime·edata(SB), R0
 	MOVD	R0, end+8(FP)
+	RET
+
+TEXT ·growStack(SB),0,$24576-0
+	NO_LOCAL_POINTERS
 	RET
