@@ -71,8 +71,8 @@ cover: ## print the test coverage of each package, without the processes that te
 fuzz: ## run each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
 
-# Continuous integration lets every tenth call fail.
-FAULTS := $(if $(CI),-every 10)
+# Continuous integration lets every twentieth call fail.
+FAULTS := $(if $(CI),-every 20)
 
 faults: build ## let each system call of a launch fail once, as root (FAULTS="-only match,grant")
 	@scripts/install.sh desktop clients
