@@ -58,12 +58,18 @@ func fakeServer(t *testing.T, u headless.User, serve func(net.Conn)) (socket str
 	}
 	t.Cleanup(func() { l.Close() })
 	go func() {
+		var held []net.Conn // the garbage collector would close them
 		for {
 			c, err := l.Accept()
-			if err != nil {
+			switch {
+			case err != nil:
+				for _, c := range held {
+					c.Close()
+				}
 				return
-			}
-			if serve != nil {
+			case serve == nil:
+				held = append(held, c)
+			default:
 				serve(c)
 				c.Close()
 			}
