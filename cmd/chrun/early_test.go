@@ -30,6 +30,6 @@ func TestEarly(t *testing.T) {
 	}
 	at := slices.Index(order, "chrun/cmd/chrun/internal/early")
 	if before := slices.Index(order, "os"); at < 0 || before < 0 || at > before {
-		t.Errorf("maxprocs is not initialised before os: %s", order)
+		t.Errorf("early is not initialised before os: %s", order)
 	}
 }

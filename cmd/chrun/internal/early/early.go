@@ -21,24 +21,25 @@ func init() {
 	populate(data, populateWrite)
 }
 
-// MADV_POPULATE_READ and MADV_POPULATE_WRITE, of Linux 5.14.
-const populateRead, populateWrite = 22, 23
-
 // growStack lets the main goroutine have all the stack that a launch needs. Growing
 // step by step, each size takes another piece of memory, and all of that is touched.
 func growStack()
 
-// code and data return the first address and the one after the last.
-func code() (start, end uintptr)
-func data() (start, end uintptr)
+// section is a part of the program in memory.
+type section struct{ start, end uintptr }
+
+// code and data are filled in by the linker.
+var code, data section
+
+// MADV_POPULATE_READ and MADV_POPULATE_WRITE, of Linux 5.14.
+const populateRead, populateWrite = 22, 23
+
+// populate lets a section have all its pages. If it cannot, they come one by one.
+func populate(s section, advice uintptr) {
+	const page = 4096 // if pages are larger, the call can fail
+	start := s.start &^ (page - 1)
+	rawSyscall6(sysMadvise, start, s.end-start, advice, 0, 0, 0)
+}
 
 //go:linkname rawSyscall6 syscall.RawSyscall6
 func rawSyscall6(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)
-
-// populate lets a section have all its pages. If it cannot, they come one by one.
-func populate(section func() (start, end uintptr), advice uintptr) {
-	const page = 4096 // if pages are larger, the call can fail
-	start, end := section()
-	start &^= page - 1
-	rawSyscall6(sysMadvise, start, end-start, advice, 0, 0, 0)
-}
