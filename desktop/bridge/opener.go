@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session/slack"
 )
 
 // openers are the host's programs that open what they are given; the first that
@@ -41,6 +44,9 @@ func (s *Server) runOpener(what, token string) error {
 	if home := s.Env.Get("HOME"); path.IsAbs(home) {
 		c.Dir = home
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	slack.Restore()
 	if err := c.Run(); err != nil {
 		text := make([]byte, maxOutput)
 		n, _ := output.ReadAt(text, 0)

@@ -1,7 +1,7 @@
 // Package early does what makes the start of chrun faster and must happen before
 // other packages are initialised. It imports only runtime and unsafe, so that it is
 // initialised among the first: since Go 1.21 that is in the order of the import
-// paths, each package as soon as its imports are.
+// paths, each package as soon as its imports are. (See also session/slack.)
 package early
 
 import (

@@ -1,0 +1,3 @@
+package slack
+
+const sysPrctl = 167
