@@ -66,7 +66,7 @@ func FindSelf(c *session.Caller, tree rootfs.HostPath) (*Self, error) {
 	}
 	passwd, _ := account.Open(root, "/etc/passwd") // without accounts if it cannot be read
 	defer passwd.Close()
-	accounts := passwd.Accounts(c.Account.Name, c.Account.UID)
+	accounts := passwd.Accounts(c.Account.Name, c.Account)
 	a, known := accounts.ByName(c.Account.Name)
 	if !known || a.UID == 0 {
 		a = c.Account

@@ -35,7 +35,7 @@ func (d *Decision) idmapTree(c Call, choice *request.Choice, trusted bool) (fd i
 		return -1, &cli.ChrootError{Verb: "enter", Dir: choice.Path, Err: err}
 	}
 	defer passwd.Close()
-	a, known, err := account.Choose(passwd.Accounts(user, u.UID), user, u, func(string) bool { return true })
+	a, known, err := account.Choose(passwd.Accounts(user, u), user, u, func(string) bool { return true })
 	if err != nil {
 		return -1, err
 	}

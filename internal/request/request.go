@@ -107,7 +107,7 @@ func (l *Launch) resolveAccount() error {
 	if shell := c.Env.Get("SHELL"); path.IsAbs(shell) {
 		host.Shell = shell
 	}
-	a, known, err := account.Choose(passwd.Accounts(l.User.Value, c.UID), l.User.Value, host, func(shell string) bool {
+	a, known, err := account.Choose(passwd.Accounts(l.User.Value, host), l.User.Value, host, func(shell string) bool {
 		return root.CanAccess(rootfs.Path(shell), unix.X_OK)
 	})
 	if err != nil {

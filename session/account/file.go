@@ -13,14 +13,21 @@ import (
 	"chrun/session/rootfs"
 )
 
-// File is a passwd(5) or group(5) file of a tree. A large one is read in chunks, once
-// for each question, since memory that is new to the process costs more than that. The
-// caller closes it.
+// File is a passwd(5) or group(5) file of a tree. A large one is read in chunks, since
+// memory that is new to the process costs more than that. The caller closes it.
 type File struct {
 	data   []byte
 	large  *os.File // or nil
 	size   int64
-	buffer []byte // for chunks
+	buffer []byte      // for chunks
+	hints  []string    // of the last search,
+	found  []foundLine // and what it has found
+}
+
+// foundLine is a line of a file, at an offset.
+type foundLine struct {
+	offset int64
+	text   []byte
 }
 
 // maxSmall is how many bytes of a file are kept in memory.
@@ -85,9 +92,9 @@ func (f *File) All() iter.Seq[Account] {
 	}
 }
 
-// Accounts returns a table in which the account user, a name or a number, and uid
-// are found as in the whole file.
-func (f *File) Accounts(user string, uid int) Table {
+// Accounts returns a table in which the account user, a name or a number, and the uid
+// of caller are found as in the whole file.
+func (f *File) Accounts(user string, caller Account) Table {
 	if f.large == nil {
 		return f.data
 	}
@@ -105,12 +112,15 @@ func (f *File) Accounts(user string, uid int) Table {
 		}
 		break
 	}
-	hints := []string{":" + strconv.Itoa(uid) + ":"}
+	hints := []string{":" + strconv.Itoa(caller.UID) + ":"}
+	if caller.Name != "" {
+		hints = append(hints, caller.Name+":") // for PatchPasswd
+	}
 	if user != "" {
 		hints = append(hints, user+":", ":"+user+":")
 	}
 	for _, line := range f.find(hints...) {
-		if a, ok := Parse(string(line)); ok && (a.Name == user || a.UID == uid || strconv.Itoa(a.UID) == user) {
+		if a, ok := Parse(string(line)); ok && (a.Name == user || a.UID == caller.UID || strconv.Itoa(a.UID) == user) {
 			table = append(append(table, line...), '\n')
 		}
 	}
@@ -167,29 +177,84 @@ func appendRange(pieces []Piece, from, to int64) []Piece {
 	return append(pieces, Piece{Offset: from, Length: to - from})
 }
 
-// find yields the lines that contain one of the hints, with their offsets. Most
-// chunks contain none, which one search finds out.
+// find yields the lines that contain one of the hints, with their offsets. It reads
+// the file only if the last search was for others.
 func (f *File) find(hints ...string) iter.Seq2[int64, []byte] {
-	contains := func(data []byte) bool {
-		return slices.ContainsFunc(hints, func(h string) bool { return bytes.Contains(data, []byte(h)) })
+	if slices.ContainsFunc(hints, func(h string) bool { return !slices.Contains(f.hints, h) }) {
+		f.search(hints)
 	}
 	return func(yield func(int64, []byte) bool) {
-		for offset, chunk := range f.chunks() {
-			if !contains(chunk) {
-				continue
-			}
-			for line := range splitLines(chunk) {
-				if contains(line) && !yield(offset, line) {
-					return
-				}
-				offset += int64(len(line)) + 1
+		for _, l := range f.found {
+			has := func(h string) bool { return bytes.Contains(l.text, []byte(h)) }
+			if slices.ContainsFunc(hints, has) && !yield(l.offset, l.text) {
+				return
 			}
 		}
 	}
 }
 
-// maxLine is the length of the longest line that is looked at.
-const maxLine = 256 << 10
+// search finds the lines that contain one of the hints. Most chunks contain none.
+func (f *File) search(hints []string) {
+	f.hints, f.found = hints, nil
+	var texts []rareText
+	isIn := func(data []byte) bool {
+		return slices.ContainsFunc(texts, func(t rareText) bool { return t.isIn(data) })
+	}
+	for offset, chunk := range f.chunks() {
+		if texts == nil {
+			for _, h := range hints {
+				texts = append(texts, newRareText(h, chunk))
+			}
+		}
+		if !isIn(chunk) {
+			continue
+		}
+		for line := range splitLines(chunk) {
+			if isIn(line) {
+				f.found = append(f.found, foundLine{offset, bytes.Clone(line)})
+			}
+			offset += int64(len(line)) + 1
+		}
+	}
+}
+
+// rareText is a text that is searched for by the byte in it that is rarest in the
+// file. bytes.Contains begins with the first byte, and all lines are full of colons
+// and digits.
+type rareText struct {
+	text []byte
+	rare int // index of that byte
+}
+
+// newRareText counts bytes in a sample of the file. text is not empty.
+func newRareText(text string, sample []byte) rareText {
+	sample = sample[max(0, len(sample)-4096):] // of people rather than of system accounts
+	t := rareText{text: []byte(text)}
+	fewest := len(sample) + 1
+	for i := range t.text {
+		if n := bytes.Count(sample, t.text[i:i+1]); n < fewest {
+			t.rare, fewest = i, n
+		}
+	}
+	return t
+}
+
+func (t rareText) isIn(data []byte) bool {
+	for i := t.rare; i < len(data); i++ {
+		n := bytes.IndexByte(data[i:], t.text[t.rare])
+		if n < 0 {
+			return false
+		}
+		if i += n; bytes.HasPrefix(data[i-t.rare:], t.text) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxLine is the length of the longest line that is looked at. Lines of usual length
+// need only usualBuffer.
+const maxLine, usualBuffer = 256 << 10, 32 << 10
 
 // chunks yields the file in chunks of whole lines, with their offsets. A chunk is
 // valid until the next. Longer lines than maxLine are left out, and what cannot be
@@ -198,7 +263,7 @@ func (f *File) chunks() iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
 		r := io.NewSectionReader(f.large, 0, f.size)
 		if f.buffer == nil {
-			f.buffer = make([]byte, maxLine)
+			f.buffer = make([]byte, usualBuffer)
 		}
 		buf := f.buffer
 		n, skipping := 0, false
@@ -208,6 +273,10 @@ func (f *File) chunks() iter.Seq2[int64, []byte] {
 			end := bytes.LastIndexByte(buf[:n], '\n') + 1
 			if err != nil {
 				end = n
+			}
+			if end == 0 && n == len(buf) && n < maxLine {
+				buf = append(buf, make([]byte, maxLine-n)...)
+				f.buffer = buf
 			}
 			if end == 0 && n < len(buf) && err == nil {
 				continue

@@ -81,8 +81,8 @@ func TestLargeFile(t *testing.T) {
 			for _, user := range []string{"", "alice", "user19999", "user0", "15000", "nobody"} {
 				accept := func(string) bool { return true }
 				host := Account{Name: "alice", UID: 1500, GID: 1501, Home: "/home/alice", Shell: "/bin/sh"}
-				a1, known1, err1 := Choose(large.Accounts(user, 1500), user, host, accept)
-				a2, known2, err2 := Choose(small.Accounts(user, 1500), user, host, accept)
+				a1, known1, err1 := Choose(large.Accounts(user, host), user, host, accept)
+				a2, known2, err2 := Choose(small.Accounts(user, host), user, host, accept)
 				if a1 != a2 || known1 != known2 || fmt.Sprint(err1) != fmt.Sprint(err2) {
 					t.Errorf("%q: %+v %v %v, want %+v %v %v", user, a1, known1, err1, a2, known2, err2)
 				}
@@ -122,14 +122,27 @@ func TestChunks(t *testing.T) {
 	if !bytes.Equal(all, []byte(content)) {
 		t.Error("the chunks are not the file")
 	}
-	var found []string
-	for offset, line := range large.find(":29999:", "user12:") {
-		if !strings.HasPrefix(content[offset:], string(line)+"\n") {
-			t.Errorf("%q is not at %d", line, offset)
+}
+
+// Lines are found at their offsets, also those that an earlier search has found.
+func TestFind(t *testing.T) {
+	content := numbered(30000)
+	large, _ := openLarge(t, content)
+	for _, c := range []struct{ hints, want []string }{
+		{[]string{":29999:", "user12:"}, []string{"user12", "user19999"}},
+		{[]string{"user12:"}, []string{"user12"}},
+		{[]string{":29999:", "user13:"}, []string{"user13", "user19999"}},
+		{[]string{"nobody:"}, nil},
+	} {
+		var found []string
+		for offset, line := range large.find(c.hints...) {
+			if !strings.HasPrefix(content[offset:], string(line)+"\n") {
+				t.Errorf("%q is not at %d", line, offset)
+			}
+			found = append(found, string(firstField(line)))
 		}
-		found = append(found, string(firstField(line)))
-	}
-	if !slices.Equal(found, []string{"user12", "user19999"}) {
-		t.Error(found)
+		if !slices.Equal(found, c.want) {
+			t.Errorf("%q: %q, want %q", c.hints, found, c.want)
+		}
 	}
 }
