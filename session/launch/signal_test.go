@@ -122,18 +122,21 @@ func TestStopByProcess(t *testing.T) {
 	term := newTerminal(t)
 	term.TypeLine("chrun /probe lines")
 	term.Expect("reading")
+	var chrun int // the leader of the job
+	term.Control(func(fd int) (err error) { chrun, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP); return err })
 	term.TypeLine("")
 	term.Send("\x1a")
 	term.Expect("Stopped")
 	term.TypeLine("bg")
-	term.Expect("$ ")
+	term.Expect(" &")
+	term.Expect("$ ") // the program reads, and is stopped again
+	// bash does not continue a job of which it does not know yet that it has stopped.
+	waitFor(t, "it stops", func() bool { return strings.HasPrefix(readTable(t, chrun, "status", ":")["State"], "T") })
 	for range 5 {
 		term.TypeLine("fg")
 		term.Send("x\n")
 		term.Expect("line <x>")
-		fg, err := 0, error(nil)
-		term.Control(func(fd int) error { fg, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP); return err })
-		term.check(unix.Kill(fg, unix.SIGTSTP)) // the leader of the job is chrun
+		term.check(unix.Kill(chrun, unix.SIGTSTP))
 		term.Expect("Stopped")
 		term.Expect("$ ")
 	}
