@@ -29,32 +29,32 @@ type mapping struct{ start, end uintptr }
 // textMappings returns the mappings of a file that cannot have been written to, from
 // the lines of /proc/PID/maps (proc(5)). If the program was relocated, or has
 // libraries, constants have been written to: then only code counts.
-func textMappings(maps string, relocated bool) (list []mapping) {
-	relocated = relocated || countPrograms(maps) > 1
+func textMappings(maps string, relocated bool) []mapping {
+	var code, constants []mapping
+	program := ""
 	for line := range strings.Lines(maps) {
 		f := strings.Fields(line) // start-end permissions offset device inode path
-		if len(f) < 6 || f[4] == "0" || f[1] != "r-xp" && (relocated || f[1] != "r--p") {
+		if len(f) < 6 || f[4] == "0" {
 			continue
 		}
 		from, to, _ := strings.Cut(f[0], "-")
 		start, err1 := strconv.ParseUint(from, 16, 64)
 		end, err2 := strconv.ParseUint(to, 16, 64)
-		if err1 == nil && err2 == nil {
-			list = append(list, mapping{uintptr(start), uintptr(end)})
+		m := mapping{uintptr(start), uintptr(end)}
+		switch {
+		case err1 != nil || err2 != nil:
+		case f[1] == "r-xp":
+			relocated = relocated || program != "" && program != f[4]
+			program = f[4]
+			code = append(code, m)
+		case f[1] == "r--p":
+			constants = append(constants, m)
 		}
 	}
-	return list
-}
-
-// countPrograms counts the files of which code is mapped.
-func countPrograms(maps string) int {
-	files := map[string]bool{}
-	for line := range strings.Lines(maps) {
-		if f := strings.Fields(line); len(f) >= 6 && f[1] == "r-xp" && f[4] != "0" {
-			files[f[4]] = true
-		}
+	if relocated {
+		return code
 	}
-	return len(files)
+	return append(code, constants...)
 }
 
 const typeExec = 2 // ET_EXEC
