@@ -6,7 +6,7 @@ package early
 
 import (
 	"runtime"
-	_ "unsafe" // for go:linkname
+	"unsafe"
 )
 
 func init() {
@@ -16,9 +16,12 @@ func init() {
 	// waits in a system call does not keep the others from running.
 	runtime.GOMAXPROCS(1)
 	// Nearly all of the code is needed, and half of the data is written to: a system
-	// call for all pages is faster than a fault for each 16 of code and each of data.
+	// call for all pages is faster than a fault for each 16 of code and each of others.
 	populate(code, populateRead)
 	populate(data, populateWrite)
+	// The stack is the newest piece of the heap, which grows upwards. A launch needs more.
+	stack := uintptr(unsafe.Pointer(new(int)))
+	populate(section{stack, stack + 384<<10}, populateWrite)
 }
 
 // growStack lets the main goroutine have all the stack that a launch needs. Growing
