@@ -8,9 +8,9 @@ export PATH := $(PATH):/usr/local/go/bin
 export GOTOOLCHAIN ?= auto
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -s -w $(if $(VERSION),-X chrun/internal/cli.linkedVersion=$(VERSION))
-# chrun begins in package session/slack, which makes its start faster.
+# chrun begins in package session/start, which makes its start faster.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' \
-	-ldflags 'chrun/cmd/chrun=$(LDFLAGS) -E chrun/session/slack.entry'
+	-ldflags 'chrun/cmd/chrun=$(LDFLAGS) -E chrun/session/start.entry'
 FUZZTIME := 1m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	if err == nil {
 		chrunProgram, chrunctlProgram = filepath.Join(dir, "chrun"), filepath.Join(dir, "chrunctl")
-		build := exec.Command("go", "build", "-ldflags", "chrun/cmd/chrun=-E chrun/session/slack.entry", "-o", dir, "chrun/cmd/...")
+		build := exec.Command("go", "build", "-ldflags", "chrun/cmd/chrun=-E chrun/session/start.entry", "-o", dir, "chrun/cmd/...")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		build.Stderr = os.Stderr
 		err = build.Run()

@@ -21,7 +21,6 @@ import (
 	"runtime"
 	"time"
 
-	_ "chrun/cmd/chrun/internal/early"
 	"chrun/internal/cli"
 	"chrun/internal/elevate"
 	"chrun/internal/helper"
@@ -34,6 +33,7 @@ import (
 	"chrun/session/config"
 	"chrun/session/launch"
 	"chrun/session/rootfs"
+	_ "chrun/session/start" // where the program begins
 )
 
 func main() {

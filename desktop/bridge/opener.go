@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chrun/session/slack"
+	"chrun/session/start"
 )
 
 // openers are the host's programs that open what they are given; the first that
@@ -46,7 +46,7 @@ func (s *Server) runOpener(what, token string) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	slack.Restore()
+	start.RestoreSlack()
 	if err := c.Run(); err != nil {
 		text := make([]byte, maxOutput)
 		n, _ := output.ReadAt(text, 0)

@@ -77,7 +77,7 @@ initramfs() { # DIR ARCH
 	cp "$1/overlay.ko" "$host/"
 	export CGO_ENABLED=0 GOARCH="$2"
 	go build -trimpath -ldflags '-s -w' -o "$work/initramfs/init" ./scripts/kernels/guest
-	go build -trimpath -ldflags '-s -w -E chrun/session/slack.entry' -o "$host/bin/chrun" ./cmd/chrun
+	go build -trimpath -ldflags '-s -w -E chrun/session/start.entry' -o "$host/bin/chrun" ./cmd/chrun
 	go build -trimpath -ldflags '-s -w' -o "$host/test/probe" ./session/launch/testdata/probe
 	for package in session/launch cmd/chrun; do
 		go test -c -trimpath -ldflags '-s -w' -o "$host/test/${package##*/}.test" "./$package"

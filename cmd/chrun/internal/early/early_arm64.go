@@ -1,3 +1,0 @@
-package early
-
-const sysMadvise = 233

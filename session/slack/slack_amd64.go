@@ -1,3 +1,0 @@
-package slack
-
-const sysPrctl = 157

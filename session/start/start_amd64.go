@@ -1,0 +1,3 @@
+package start
+
+const sysMadvise, sysPrctl = 28, 157

@@ -1,0 +1,3 @@
+package start
+
+const sysMadvise, sysPrctl = 233, 167
