@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,6 +137,8 @@ func TestStopByProcess(t *testing.T) {
 		term.TypeLine("fg")
 		term.Send("x\n")
 		term.Expect("line <x>")
+		// While it stops itself, chrun has no handlers: SIGTSTP would stop only chrun.
+		waitFor(t, "it has its handlers", func() bool { return catches(t, chrun, unix.SIGTSTP, unix.SIGCONT) })
 		term.check(unix.Kill(chrun, unix.SIGTSTP))
 		term.Expect("Stopped")
 		term.Expect("$ ")
@@ -143,6 +146,21 @@ func TestStopByProcess(t *testing.T) {
 	term.TypeLine("fg")
 	term.Send("end\n")
 	term.Expect("$ ")
+}
+
+// catches reports whether a process has handlers for all these signals.
+func catches(t *testing.T, pid int, signals ...syscall.Signal) bool {
+	t.Helper()
+	caught, err := strconv.ParseUint(readTable(t, pid, "status", ":")["SigCgt"], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range signals {
+		if caught&(1<<(s-1)) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // A program that stops its whole process group, as vim does, stops once.
