@@ -19,6 +19,8 @@ import (
 // It also lets timers be late by a millisecond (prctl(2), PR_SET_TIMERSLACK). Otherwise
 // the thread with which the runtime watches the others wakes up 60 times in a launch,
 // and interrupts them as often where it shares their processor.
+//
+//lint:ignore U1000 the linker uses it
 func entry()
 
 // slack is the caller's timer slack, in ns, if the program began at entry.
