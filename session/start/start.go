@@ -42,7 +42,7 @@ func init() {
 	// The stack is the newest piece of the heap, which grows upwards. A launch needs more.
 	const page, populateWrite = 4096, 23 // MADV_POPULATE_WRITE; if pages are larger, it can fail
 	stack := uintptr(unsafe.Pointer(new(int))) &^ (page - 1)
-	rawSyscall6(sysMadvise, stack, 384<<10, populateWrite, 0, 0, 0)
+	rawSyscall6(sysMadvise, stack, 256<<10, populateWrite, 0, 0, 0)
 }
 
 // RestoreSlack gives the calling thread the caller's timer slack. A goroutine that
