@@ -11,7 +11,7 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	$28, AX
 	LEAQ	runtime·noptrdata(SB), DI
 	ANDQ	$~4095, DI
-	LEAQ	runtime·enoptrbss(SB), SI
+	LEAQ	runtime·edata(SB), SI
 	SUBQ	DI, SI
 	MOVQ	$23, DX // MADV_POPULATE_WRITE
 	SYSCALL

@@ -11,7 +11,7 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 	MOVD	$233, R8
 	MOVD	$runtime·noptrdata(SB), R0
 	AND	$~4095, R0
-	MOVD	$runtime·enoptrbss(SB), R1
+	MOVD	$runtime·edata(SB), R1
 	SUB	R0, R1
 	MOVD	$23, R2 // MADV_POPULATE_WRITE
 	SVC
