@@ -1,6 +1,8 @@
 package test
 
 import (
+	"debug/elf"
+	"debug/gosym"
 	"fmt"
 	"io"
 	"io/fs"
@@ -30,6 +32,27 @@ func buildBin(t *testing.T) {
 	t.Helper()
 	if out, err := exec.Command("make", "-C", "..", "bin/chrunctl.fish").CombinedOutput(); err != nil {
 		t.Fatalf("make: %v: %s", err, out)
+	}
+}
+
+// chrun begins in session/start, which makes its start faster.
+func TestEntryPoint(t *testing.T) {
+	buildBin(t)
+	f, err := elf.Open("../bin/chrun")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines, err := f.Section(".gopclntab").Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := gosym.NewTable(nil, gosym.NewLineTable(lines, f.Section(".text").Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := table.PCToFunc(f.Entry); at == nil || at.Name != "chrun/session/start.entry" {
+		t.Errorf("chrun begins at %#x: %+v", f.Entry, at)
 	}
 }
 

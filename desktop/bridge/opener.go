@@ -44,7 +44,7 @@ func (s *Server) runOpener(what, token string) error {
 	if home := s.Env.Get("HOME"); path.IsAbs(home) {
 		c.Dir = home
 	}
-	runtime.LockOSThread()
+	runtime.LockOSThread() // the host's program inherits the timer slack of this thread
 	defer runtime.UnlockOSThread()
 	start.RestoreSlack()
 	if err := c.Run(); err != nil {

@@ -113,11 +113,10 @@ func (f *File) Accounts(user string, caller Account) Table {
 		break
 	}
 	hints := []string{":" + strconv.Itoa(caller.UID) + ":"}
-	if caller.Name != "" {
-		hints = append(hints, caller.Name+":") // for PatchPasswd
-	}
-	if user != "" {
-		hints = append(hints, user+":", ":"+user+":")
+	for _, name := range []string{user, caller.Name} { // the latter for PatchPasswd
+		if hint := name + ":"; name != "" && !slices.Contains(hints, hint) {
+			hints = append(hints, hint) // user can be a number, too
+		}
 	}
 	for _, line := range f.find(hints...) {
 		if a, ok := Parse(string(line)); ok && (a.Name == user || a.UID == caller.UID || strconv.Itoa(a.UID) == user) {
