@@ -59,16 +59,11 @@ func (c *Client) Open(t Target) error {
 // or path, the token, and the part of a file, each followed by a NUL byte; the
 // descriptor of a file is sent with it. The answer is a status byte and a text.
 func (c *Client) openByServer(t Target, host string) error {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := session.Connect(c.Socket, time.Now().Add(connectTime))
 	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
-	limit := unix.NsecToTimeval(connectTime.Nanoseconds())
-	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)
-	if unix.Connect(fd, &unix.SockaddrUnix{Name: c.Socket}) != nil {
 		return ErrNoOpener
 	}
+	defer unix.Close(fd)
 	kind, what, rights := kindURI, t.URI, []byte(nil)
 	if t.Path != "" {
 		kind, what = kindFile, host

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session"
 )
 
 const (
@@ -58,20 +60,15 @@ var ErrRefused = errors.New("the D-Bus server refuses the connection")
 // does not wait for the authentication, which claims uid; the first Reply or Wait
 // does. Every call fails once limit is over.
 func Dial(socket string, uid int, limit time.Duration) (*Conn, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	deadline := time.Now().Add(limit)
+	fd, err := session.Connect(socket, deadline)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
-	}
-	timeout := unix.NsecToTimeval(limit.Nanoseconds())
-	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout) // for connect(2), too
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: socket}); err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("connect", err)
+		return nil, err
 	}
 	// "Authentication Protocol": all lines at once, because no line depends on
 	// the server's answer to the one before.
 	id := hex.EncodeToString([]byte(strconv.Itoa(uid)))
-	return &Conn{fd: fd, deadline: time.Now().Add(limit),
+	return &Conn{fd: fd, deadline: deadline,
 		unsent: []byte("\x00AUTH EXTERNAL " + id + "\r\nBEGIN\r\n")}, nil
 }
 

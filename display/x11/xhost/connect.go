@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/display/x11"
+	"chrun/session"
 )
 
 // maxBytes is how much a helper process reads from a server in total. xgb reads
@@ -37,9 +38,6 @@ type connection struct {
 
 // connect connects to the abstract socket of d or, if no server listens there,
 // to the one in the file system, as libxcb does.
-//
-// The socket blocks, with SO_SNDTIMEO: net.Dial's does not, and connecting to a
-// server whose queue is full then fails at once, with EAGAIN.
 func connect(d x11.Display, deadline time.Time) (*connection, error) {
 	if d.Socket() == "" {
 		return nil, errors.New("it is not on this machine")
@@ -47,7 +45,7 @@ func connect(d x11.Display, deadline time.Time) (*connection, error) {
 	fd, err := -1, error(unix.ENOENT)
 	for _, name := range []string{d.AbstractName(), string(d.Socket())} {
 		if name != "" && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED)) {
-			fd, err = dial(name, deadline)
+			fd, err = session.Connect(name, deadline)
 		}
 	}
 	if err != nil {
@@ -61,24 +59,6 @@ func connect(d x11.Display, deadline time.Time) (*connection, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func dial(name string, deadline time.Time) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	// A zero timeout would mean none.
-	limit := unix.NsecToTimeval(max(time.Until(deadline), time.Millisecond).Nanoseconds())
-	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)
-	if err == nil {
-		err = unix.Connect(fd, &unix.SockaddrUnix{Name: name})
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
 }
 
 // setUp introduces us to the server (X11 protocol, section 8).

@@ -1,0 +1,34 @@
+package session
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Connect connects to the stream socket at name, a path or "@" and an abstract
+// name. The caller closes fd, which blocks. While the server's queue is full it
+// waits until deadline, and fails with EAGAIN after it: net.Dial's sockets do not
+// block, and fail at once. Errors are *os.SyscallErrors.
+func Connect(name string, deadline time.Time) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	// With a timeout, connect(2) is not continued after a signal (signal(7)), such
+	// as those of the Go runtime; the socket is then as it was before.
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		// A zero timeout would mean none.
+		limit := unix.NsecToTimeval(max(time.Until(deadline), time.Millisecond).Nanoseconds())
+		if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err == nil {
+			err = unix.Connect(fd, &unix.SockaddrUnix{Name: name})
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("connect", err)
+	}
+	return fd, nil
+}
