@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"os"
 	"time"
 
@@ -17,13 +16,20 @@ func Connect(name string, deadline time.Time) (fd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	// With a timeout, connect(2) is not continued after a signal (signal(7)), such
-	// as those of the Go runtime; the socket is then as it was before.
-	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+	for {
 		// A zero timeout would mean none.
-		limit := unix.NsecToTimeval(max(time.Until(deadline), time.Millisecond).Nanoseconds())
+		left := time.Until(deadline)
+		limit := unix.NsecToTimeval(max(left, time.Millisecond).Nanoseconds())
 		if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err == nil {
 			err = unix.Connect(fd, &unix.SockaddrUnix{Name: name})
+		}
+		// With a timeout, connect(2) is not continued after a signal (signal(7)), such
+		// as those of the Go runtime; the socket is then as it was before.
+		if err == unix.EINTR && left <= 0 {
+			err = unix.EAGAIN
+		}
+		if err != unix.EINTR {
+			break
 		}
 	}
 	if err != nil {
