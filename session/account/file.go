@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"iter"
 	"os"
@@ -217,34 +218,62 @@ func (f *File) search(hints []string) {
 	}
 }
 
-// rareText is a text that is searched for by the byte in it that is rarest in the
-// file. bytes.Contains begins with the first byte, and all lines are full of colons
-// and digits.
+// rareText is a text of at least two bytes that is searched for by what in it is
+// rarest in the file: a byte that seems not to occur, else two bytes. bytes.Contains
+// begins with the first byte, and all lines are full of colons and digits.
 type rareText struct {
-	text []byte
-	rare int // index of that byte
+	text  []byte
+	at    int  // the index of what is rarest
+	alone bool // whether that is one byte
 }
 
-// newRareText counts bytes in a sample of the file. text is not empty.
+// newRareText looks at a sample of the file.
 func newRareText(text string, sample []byte) rareText {
-	sample = sample[max(0, len(sample)-4096):] // of people rather than of system accounts
+	sample = sample[max(0, len(sample)-2048):] // of people rather than of system accounts
 	t := rareText{text: []byte(text)}
 	fewest := len(sample) + 1
-	for i := range t.text {
-		if n := bytes.Count(sample, t.text[i:i+1]); n < fewest {
-			t.rare, fewest = i, n
+	for i := range len(text) - 1 {
+		if n := bytes.Count(sample, t.text[i:i+2]); n < fewest {
+			t.at, fewest = i, n
+		}
+	}
+	for i, c := range t.text {
+		if bytes.IndexByte(sample, c) < 0 {
+			t.at, t.alone = i, true
 		}
 	}
 	return t
 }
 
 func (t rareText) isIn(data []byte) bool {
-	for i := t.rare; i < len(data); i++ {
-		n := bytes.IndexByte(data[i:], t.text[t.rare])
+	if t.alone {
+		return t.isInByByte(data)
+	}
+	// Sixteen bytes at once: in x is a zero byte where data has the first of the two
+	// bytes, in y where it has the second one, and m has the highest bit of each byte
+	// that is zero in both; or of a byte above one, which does not matter.
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	first, second := uint64(t.text[t.at])*ones, uint64(t.text[t.at+1])*ones
+	rest := data
+	for len(rest) > 16 {
+		x1, y1 := binary.LittleEndian.Uint64(rest)^first, binary.LittleEndian.Uint64(rest[1:])^second
+		x2, y2 := binary.LittleEndian.Uint64(rest[8:])^first, binary.LittleEndian.Uint64(rest[9:])^second
+		m := (x1-ones)&^x1&(y1-ones)&^y1 | (x2-ones)&^x2&(y2-ones)&^y2
+		if i := len(data) - len(rest); m&highest != 0 && bytes.Contains(data[max(0, i-t.at):min(len(data), i+16+len(t.text))], t.text) {
+			return true
+		}
+		rest = rest[16:]
+	}
+	return bytes.Contains(data[max(0, len(data)-len(rest)-len(t.text)):], t.text)
+}
+
+func (t rareText) isInByByte(data []byte) bool {
+	for i := t.at; i < len(data); i++ {
+		n := bytes.IndexByte(data[i:], t.text[t.at])
 		if n < 0 {
 			return false
 		}
-		if i += n; bytes.HasPrefix(data[i-t.rare:], t.text) {
+		if i += n; bytes.HasPrefix(data[i-t.at:], t.text) {
 			return true
 		}
 	}
@@ -253,7 +282,7 @@ func (t rareText) isIn(data []byte) bool {
 
 // maxLine is the length of the longest line that is looked at. Lines of usual length
 // need only usualBuffer.
-const maxLine, usualBuffer = 256 << 10, 32 << 10
+const maxLine, usualBuffer = 256 << 10, 64 << 10
 
 // chunks yields the file in chunks of whole lines, with their offsets. A chunk is
 // valid until the next. Longer lines than maxLine are left out, and what cannot be

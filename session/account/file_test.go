@@ -146,3 +146,21 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// A rare text is found exactly where bytes.Contains finds it.
+func FuzzRareText(f *testing.F) {
+	f.Add(":1234:", []byte("user1:x:1234:1234::/:/bin/sh\n"), []byte("123:4:12"))
+	f.Add(":12", []byte(":1:1:1::2:2:2:2:2\x81\x00:2:1:12"), []byte("12:1:12:1"))
+	f.Add("al", []byte(strings.Repeat("a", 40)+"l"), []byte("aaaa"))
+	f.Fuzz(func(t *testing.T, text string, data, sample []byte) {
+		if len(text) < 2 {
+			return
+		}
+		rare := newRareText(text, sample)
+		for end := range len(data) + 1 { // at all distances from the end
+			if got, want := rare.isIn(data[:end]), bytes.Contains(data[:end], []byte(text)); got != want {
+				t.Fatalf("%q in %q: %v, want %v (%+v)", text, data[:end], got, want, rare)
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -41,7 +42,8 @@ func (c *compiled) gather() int {
 		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_OPEN_TREE, reg(at), c.cstring(""),
 			num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(tree)
 	}
-	c.mountTmpfs(unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0755", tmpfs)
+	large := slices.ContainsFunc(c.plan.Tmpfs, func(n session.Node) bool { return n.Original != "" })
+	c.mountTmpfs(unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0755", large, tmpfs)
 	// Before Linux 6.15 the kernel does not clone from detached mounts, so both
 	// are attached.
 	c.attach("attach the tmpfs", tmpfs, at)
@@ -152,12 +154,19 @@ func (c *compiled) configure(fs int, cmd int, key, value string) {
 	c.add("configure a file system", unix.SYS_FSCONFIG, reg(fs), num(cmd), k, v, num(0))
 }
 
-// mountTmpfs makes a detached mount of a new tmpfs. mode is that of its root.
-func (c *compiled) mountTmpfs(attr int, mode string, out int) {
+// mountTmpfs makes a detached mount of a new tmpfs, whose root has mode, if it is not
+// "". large says that it will have large files.
+func (c *compiled) mountTmpfs(attr int, mode string, large bool, out int) {
 	fs := c.register()
 	c.add("make a tmpfs", unix.SYS_FSOPEN, c.cstring("tmpfs"), num(unix.FSOPEN_CLOEXEC)).into(fs)
 	if mode != "" {
 		c.configure(fs, unix.FSCONFIG_SET_STRING, "mode", mode)
+	}
+	if large {
+		// Fewer pages; not in kernels without transparent huge pages (tmpfs(5)).
+		c.optional(func() {
+			c.add("use huge pages", unix.SYS_FSCONFIG, reg(fs), num(unix.FSCONFIG_SET_STRING), c.cstring("huge"), c.cstring("within_size"), num(0))
+		})
 	}
 	c.configure(fs, unix.FSCONFIG_CMD_CREATE, "", "")
 	c.add("mount a tmpfs", unix.SYS_FSMOUNT, reg(fs), num(unix.FSMOUNT_CLOEXEC), num(attr)).into(out)
@@ -187,9 +196,18 @@ func (c *compiled) fill(tmpfs int) {
 	}
 }
 
-// copyPieces writes a file that consists of parts of one of the tree, which stays
-// incomplete if that has become shorter.
+// copyPieces writes a file that consists of parts of one of the tree, and ends early
+// if that has become shorter.
 func (c *compiled) copyPieces(n session.Node, file int) {
+	if len(n.Pieces) == 0 {
+		return
+	}
+	size := 0
+	for _, p := range n.Pieces {
+		size += int(p.Size())
+	}
+	// tmpfs takes huge pages only within the size.
+	c.add("resize "+n.Path, unix.SYS_FTRUNCATE, reg(file), num(size))
 	for _, p := range n.Pieces {
 		if p.Length == 0 {
 			c.write("write "+n.Path, reg(file), p.Data)
@@ -202,6 +220,9 @@ func (c *compiled) copyPieces(n session.Node, file int) {
 				word(uintptr(unsafe.Pointer(offset))), num(int(p.Length))).result = int(p.Length)
 		})
 	}
+	end := c.register()
+	c.add("find the end of "+n.Path, unix.SYS_LSEEK, reg(file), num(0), num(unix.SEEK_CUR)).into(end)
+	c.add("resize "+n.Path, unix.SYS_FTRUNCATE, reg(file), reg(end))
 }
 
 // openOriginals opens the files of the tree from which files are copied, with the
