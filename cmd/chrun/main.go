@@ -18,7 +18,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"time"
 
 	"chrun/internal/cli"
@@ -33,7 +32,7 @@ import (
 	"chrun/session/config"
 	"chrun/session/launch"
 	"chrun/session/rootfs"
-	_ "chrun/session/start" // where the program begins
+	"chrun/session/start" // where the program begins
 )
 
 func main() {
@@ -52,6 +51,7 @@ func main() {
 	case flags.Version:
 		io.WriteString(stdout, "chrun "+cli.Version()+"\n")
 	case flags.Doctor == "true":
+		start.LockOSThread()
 		err = c.execDoctor()
 	default:
 		launch.EndBySignals()
@@ -206,6 +206,7 @@ func openTree(choice *request.Choice, open func(dir rootfs.HostPath) (*rootfs.Ro
 // start carries out the plan and ends as the program ends. It returns only with
 // an error. A kernel that refuses the overlay over /etc gets another plan.
 func (c *command) start(l *request.Launch, plan *session.Plan) error {
+	start.LockOSThread() // for PR_SET_PDEATHSIG, too: the thread that starts the program must live as long as it does
 	services, err := helper.Prepare(plan, l.Root, l.Role.Tree, l.Caller.Env, c.warn)
 	if err != nil {
 		return err
@@ -216,7 +217,6 @@ func (c *command) start(l *request.Launch, plan *session.Plan) error {
 	services.Home, services.Inherited = report.HomeSockets(), c.inherited
 	syncMenu := c.watchMenu(l)
 	c.started()
-	runtime.LockOSThread() // the thread that starts the program must live as long as it does (PR_SET_PDEATHSIG)
 	status, err := launch.Run(plan, l.Root, &services.Resources, c.note)
 	if errors.Is(err, launch.ErrOverlay) && !l.Request.NoOverlay {
 		l.Request.NoOverlay = true

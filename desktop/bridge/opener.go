@@ -44,9 +44,8 @@ func (s *Server) runOpener(what, token string) error {
 	if home := s.Env.Get("HOME"); path.IsAbs(home) {
 		c.Dir = home
 	}
-	runtime.LockOSThread() // the host's program inherits the timer slack of this thread
+	start.LockOSThread()
 	defer runtime.UnlockOSThread()
-	start.RestoreSlack()
 	if err := c.Run(); err != nil {
 		text := make([]byte, maxOutput)
 		n, _ := output.ReadAt(text, 0)

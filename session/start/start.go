@@ -30,10 +30,7 @@ func init() {
 	if slack == 0 {
 		return
 	}
-	// A program inherits the timer slack of the thread that starts it: the main
-	// goroutine stays on the main thread, which has the caller's.
-	runtime.LockOSThread()
-	RestoreSlack()
+	restoreSlack()
 	growStack()
 	// Goroutines of chrun hardly ever run side by side, and the runtime keeps memory
 	// for each processor, whose pages are most of what a launch touches first. One that
@@ -45,9 +42,15 @@ func init() {
 	rawSyscall6(sysMadvise, stack, 256<<10, populateWrite, 0, 0, 0)
 }
 
-// RestoreSlack gives the calling thread the caller's timer slack. A goroutine that
-// starts a program and may not be the main one calls it after runtime.LockOSThread.
-func RestoreSlack() {
+// LockOSThread is runtime.LockOSThread, and gives the thread the caller's timer slack:
+// a program inherits that of the thread that starts it. The first call makes the
+// runtime start one more thread, so that what starts no program is faster without.
+func LockOSThread() {
+	runtime.LockOSThread()
+	restoreSlack()
+}
+
+func restoreSlack() {
 	const setTimerSlack = 29 // PR_SET_TIMERSLACK
 	if slack != 0 {
 		rawSyscall6(sysPrctl, setTimerSlack, slack, 0, 0, 0, 0)

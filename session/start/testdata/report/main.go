@@ -19,8 +19,7 @@ func main() {
 	fmt.Println("code", rssOf(string(text), "r-xp"))
 	done := make(chan string)
 	go func() {
-		runtime.LockOSThread()
-		start.RestoreSlack()
+		start.LockOSThread()
 		done <- slackOfThread()
 	}()
 	fmt.Println("other", <-done)
