@@ -39,7 +39,10 @@ func detectDocuments(f *session.Facts) session.Share {
 	data, err := rootfs.ReadHost(source.Join("user-dirs.dirs"), 0, 0)
 	dirs := parseUserDirs(data, home)
 	if err != nil {
-		isMissing := func(d userDir) bool { return !slices.ContainsFunc(s.HomeEntries, d.isEntry(home)) }
+		isMissing := func(d userDir) bool { // they are all at the top of the home
+			name := path.Base(string(d.dir))
+			return !slices.ContainsFunc(s.HomeEntries, func(e session.HomeEntry) bool { return e.Dir != "" && e.Name == name })
+		}
 		dirs = slices.DeleteFunc(parseUserDirs([]byte(defaultUserDirs), home), isMissing)
 	}
 	var notes []string
@@ -60,11 +63,6 @@ func detectDocuments(f *session.Facts) session.Share {
 type userDir struct {
 	name string
 	dir  session.HostPath
-}
-
-// isEntry returns a function that reports whether an entry of the home is d.
-func (d userDir) isEntry(home session.HostPath) func(session.HomeEntry) bool {
-	return func(e session.HomeEntry) bool { return e.Dir != "" && home.Join(e.Name) == d.dir }
 }
 
 var shellEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`")

@@ -31,6 +31,7 @@ func listHomeEntries(c *session.Caller) (entries []session.HomeEntry, notes []st
 	if err != nil {
 		return nil, []string{fmt.Sprintf("%s is not shared: %v", home, err)}
 	}
+	entries = make([]session.HomeEntry, 0, len(list))
 	var links []string
 	left := leftOut{}
 	files := 0

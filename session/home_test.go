@@ -12,7 +12,7 @@ import (
 
 // The first launch plans mount points in a private home that does not exist yet.
 func TestMountPointInNewHome(t *testing.T) {
-	l := newLayout(failing{}, func(Path) bool { return false })
+	l := newLayout(failing{}, func(Path) bool { return false }, 0)
 	store := filepath.Join(t.TempDir(), "homes/x")
 	l.mount(Mount{Kind: FromHost, Source: store, Dest: "/home", AllowMountPoints: true})
 	at, err := l.ensureMountPoint("/home/Pictures/new", Dir)
@@ -43,7 +43,7 @@ func TestHomeStays(t *testing.T) {
 		f := &Facts{Caller: &Caller{Host: "/"}, Root: root, Home: "/home/a", Allowed: func(string) bool { return true }}
 		f.Account.Home = "/home/a"
 		b := &builder{f: f, req: Request{HomeStore: HostPath(filepath.Join(dir, store))},
-			layout: newLayout(root, func(Path) bool { return true }), plan: &Plan{}}
+			layout: newLayout(root, func(Path) bool { return true }, 0), plan: &Plan{}}
 		if b.mountHome(); !strings.Contains(b.plan.Features[0].State, want) {
 			t.Errorf("%s: %s, want %q", store, b.plan.Features[0].State, want)
 		}

@@ -44,6 +44,7 @@ func (b *builder) addHomeEntries(feature string, entries []HomeEntry) {
 		return
 	}
 	home := b.openHomeInside(at.path)
+	defer home.close()
 	for _, e := range entries {
 		dest := at.path.Join(e.Name)
 		if _, taken := b.at[dest]; taken {
@@ -78,7 +79,7 @@ func (b *builder) findStaleEntries(h homeInside, entries []HomeEntry, inside Pat
 	if h.mount.Kind != FromHost || !h.writable {
 		return
 	}
-	needed := map[string]bool{}
+	needed := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		needed[e.Name] = true
 	}
@@ -94,7 +95,7 @@ func (b *builder) findStaleEntries(h homeInside, entries []HomeEntry, inside Pat
 				stale.Link = to
 				b.plan.Stale = append(b.plan.Stale, stale)
 			}
-		case e.IsDir() && hasPlaceholderMode(p):
+		case e.IsDir() && h.hasPlaceholderMode(name):
 			b.plan.Stale = append(b.plan.Stale, stale)
 		}
 	}
@@ -102,9 +103,9 @@ func (b *builder) findStaleEntries(h homeInside, entries []HomeEntry, inside Pat
 
 // hasPlaceholderMode reports whether a directory without subdirectories has the
 // mode of a placeholder.
-func hasPlaceholderMode(p string) bool {
+func (h *homeInside) hasPlaceholderMode(name string) bool {
 	var st unix.Stat_t
-	return unix.Lstat(p, &st) == nil && st.Mode == unix.S_IFDIR|PlaceholderMode && st.Nlink == 2
+	return unix.Fstatat(h.dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode == unix.S_IFDIR|PlaceholderMode && st.Nlink == 2
 }
 
 // shareHomeAlias binds the caller's whole home below /run/host.
@@ -123,6 +124,7 @@ func (b *builder) shareHomeAlias(feature string) {
 type homeInside struct {
 	mount    Mount
 	source   string // of HOME, in the source of mount
+	dir      int    // of source, if it is on the host; or -1
 	entries  map[string]fs.DirEntry
 	writable bool // mount points can be made in it
 	// takesLinks reports whether chrun made this home, so that it may contain
@@ -132,7 +134,7 @@ type homeInside struct {
 
 func (b *builder) openHomeInside(at Path) homeInside {
 	m, source := b.findMount(at)
-	h := homeInside{mount: m, source: source, entries: map[string]fs.DirEntry{}, writable: true,
+	h := homeInside{mount: m, source: source, dir: -1, writable: true,
 		takesLinks: b.plan.Home.Mode == HomePrivate || b.plan.Home.Mode == HomeTemporary}
 	var list []fs.DirEntry
 	switch m.Kind {
@@ -140,15 +142,23 @@ func (b *builder) openHomeInside(at Path) homeInside {
 		var err error
 		if list, err = rootfs.ListHost(HostPath(source)); err == nil {
 			h.writable = unix.Access(source, unix.W_OK) == nil
+			h.dir, _ = unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		}
 	case FromTree:
 		list, _ = b.f.Root.List(Path(source))
 		h.writable = b.writable(Path(source))
 	}
+	h.entries = make(map[string]fs.DirEntry, len(list))
 	for _, e := range list {
 		h.entries[e.Name()] = e
 	}
 	return h
+}
+
+func (h *homeInside) close() {
+	if h.dir >= 0 {
+		unix.Close(h.dir)
+	}
 }
 
 // addHomeDir binds one directory, unless the home inside has something else of
@@ -194,12 +204,14 @@ const PlaceholderMode = 0o555
 // isPlaceholder reports whether a directory of the home inside is an empty mount
 // point, or contains nothing but such. Newer ones are recognized by their mode.
 func (b *builder) isPlaceholder(h homeInside, name string) bool {
-	p := path.Join(h.source, name)
-	left := maxPlaceholders
+	if h.hasPlaceholderMode(name) {
+		return true
+	}
+	p, left := path.Join(h.source, name), maxPlaceholders
 	if h.mount.Kind == FromTree {
 		return isEmptyPlaceholder(p, &left, func(dir string) ([]fs.DirEntry, error) { return b.f.Root.List(Path(dir)) })
 	}
-	return hasPlaceholderMode(p) || isEmptyPlaceholder(p, &left, os.ReadDir)
+	return isEmptyPlaceholder(p, &left, os.ReadDir)
 }
 
 // addHomeLink links one loose file, unless the home inside has something else of

@@ -42,10 +42,12 @@ type Tree interface {
 	List(Path) ([]fs.DirEntry, error)
 }
 
-func newLayout(tree Tree, writable func(Path) bool) *layout {
-	const many = 80 // a launch on a desktop has 50 mounts and 70 nodes
-	l := &layout{tree: tree, writable: writable, canMakeFile: writable, known: map[Path]NodeKind{},
-		mounts: make([]Mount, 0, many), at: make(map[Path]int, many), nodes: make([]Node, 0, many), node: make(map[string]int, many)}
+// newLayout makes a layout with room for entries of the home and everything else.
+func newLayout(tree Tree, writable func(Path) bool, entries int) *layout {
+	const nodes = 80 // a launch on a desktop has 40 mounts and 70 nodes
+	mounts := 60 + entries
+	l := &layout{tree: tree, writable: writable, canMakeFile: writable, known: make(map[Path]NodeKind, entries),
+		mounts: make([]Mount, 0, mounts), at: make(map[Path]int, mounts), nodes: make([]Node, 0, nodes), node: make(map[string]int, nodes)}
 	l.mount(Mount{Kind: FromTree, Source: "/", Dest: "/", Required: true, Feature: "root", Why: "the chroot itself"})
 	return l
 }

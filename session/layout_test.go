@@ -28,7 +28,7 @@ func newTestLayout(t *testing.T, own string, entries ...string) (*layout, string
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	l := newLayout(root, func(p Path) bool { return own != "" && strings.Contains(" "+own+" ", " "+string(p)+" ") })
+	l := newLayout(root, func(p Path) bool { return own != "" && strings.Contains(" "+own+" ", " "+string(p)+" ") }, 0)
 	l.addNode(Node{Path: "run", Kind: Dir, Mode: 0o755})
 	l.addNode(Node{Path: "run/link", Kind: Symlink, Target: "/usr"})
 	l.mount(Mount{Kind: FromTmpfs, Source: "run", Dest: "/run"})
