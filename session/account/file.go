@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -17,12 +18,11 @@ import (
 // File is a passwd(5) or group(5) file of a tree. A large one is read in chunks, since
 // memory that is new to the process costs more than that. The caller closes it.
 type File struct {
-	data   []byte
-	large  *os.File // or nil
-	size   int64
-	buffer []byte      // for chunks
-	hints  []string    // of the last search,
-	found  []foundLine // and what it has found
+	data  []byte
+	large *os.File // or nil
+	size  int64
+	hints []string    // of the last search,
+	found []foundLine // and what it has found
 }
 
 // foundLine is a line of a file, at an offset.
@@ -284,16 +284,17 @@ func (t rareText) isInByByte(data []byte) bool {
 // need only usualBuffer.
 const maxLine, usualBuffer = 256 << 10, 64 << 10
 
+// buffers are for chunks. The next file needs no new memory.
+var buffers = sync.Pool{New: func() any { return new(make([]byte, usualBuffer)) }}
+
 // chunks yields the file in chunks of whole lines, with their offsets. A chunk is
 // valid until the next. Longer lines than maxLine are left out, and what cannot be
 // read.
 func (f *File) chunks() iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
 		r := io.NewSectionReader(f.large, 0, f.size)
-		if f.buffer == nil {
-			f.buffer = make([]byte, usualBuffer)
-		}
-		buf := f.buffer
+		buf := *buffers.Get().(*[]byte)
+		defer func() { buffers.Put(&buf) }()
 		n, skipping := 0, false
 		for offset := int64(0); ; {
 			read, err := r.Read(buf[n:])
@@ -304,7 +305,6 @@ func (f *File) chunks() iter.Seq2[int64, []byte] {
 			}
 			if end == 0 && n == len(buf) && n < maxLine {
 				buf = append(buf, make([]byte, maxLine-n)...)
-				f.buffer = buf
 			}
 			if end == 0 && n < len(buf) && err == nil {
 				continue
