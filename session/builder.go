@@ -22,11 +22,15 @@ type Offer struct {
 // Decide makes the plan from the facts, the request and what the features
 // offer. It changes nothing. The text of an error is for the person.
 func Decide(f *Facts, req Request, offers []Offer, env Environment) (*Plan, error) {
-	entries := 0
+	dirs := 0
 	for _, o := range offers {
-		entries += len(o.Share.HomeEntries)
+		for _, e := range o.Share.HomeEntries {
+			if e.Dir != "" {
+				dirs++
+			}
+		}
 	}
-	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable, entries), linked: map[Path]bool{}, hidden: map[string]HostPath{}, clicked: map[HostPath]bool{}, plan: &Plan{
+	b := &builder{f: f, req: req, layout: newLayout(f.Root, f.Writable, dirs), linked: map[Path]bool{}, hidden: map[string]HostPath{}, clicked: map[HostPath]bool{}, plan: &Plan{
 		Name: f.Name, Tree: f.Root.Dir(), Identity: f.Identity, User: f.Account.Name, Argv: req.Argv,
 		CallerUID: f.Caller.UID, CallerGID: f.Caller.GID, Groups: f.Caller.Groups,
 		NoTyping: f.Caller.ThroughRoot && f.Identity.Kind != AsRoot}}

@@ -8,9 +8,10 @@ import (
 )
 
 // Connect connects to the stream socket at name, a path or "@" and an abstract
-// name. The caller closes fd, which blocks. While the server's queue is full it
-// waits until deadline, and fails with EAGAIN after it: net.Dial's sockets do not
-// block, and fail at once. Errors are *os.SyscallErrors.
+// name. The caller closes fd, which blocks; sending to it fails with EAGAIN after as
+// much time as was left. While the server's queue is full Connect waits until
+// deadline, and fails with EAGAIN after it: net.Dial's sockets do not block, and fail
+// at once. Errors are *os.SyscallErrors.
 func Connect(name string, deadline time.Time) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -25,10 +26,11 @@ func Connect(name string, deadline time.Time) (fd int, err error) {
 		}
 		// With a timeout, connect(2) is not continued after a signal (signal(7)), such
 		// as those of the Go runtime; the socket is then as it was before.
-		if err == unix.EINTR && left <= 0 {
-			err = unix.EAGAIN
-		}
 		if err != unix.EINTR {
+			break
+		}
+		if left <= 0 {
+			err = unix.EAGAIN
 			break
 		}
 	}

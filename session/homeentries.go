@@ -124,7 +124,7 @@ func (b *builder) shareHomeAlias(feature string) {
 type homeInside struct {
 	mount    Mount
 	source   string // of HOME, in the source of mount
-	dir      int    // of source, if it is on the host; or -1
+	dir      int    // a descriptor of source, or -1 if that is not on the host or cannot be opened
 	entries  map[string]fs.DirEntry
 	writable bool // mount points can be made in it
 	// takesLinks reports whether chrun made this home, so that it may contain

@@ -42,11 +42,12 @@ type Tree interface {
 	List(Path) ([]fs.DirEntry, error)
 }
 
-// newLayout makes a layout with room for entries of the home and everything else.
-func newLayout(tree Tree, writable func(Path) bool, entries int) *layout {
-	const nodes = 80 // a launch on a desktop has 40 mounts and 70 nodes
-	mounts := 60 + entries
-	l := &layout{tree: tree, writable: writable, canMakeFile: writable, known: make(map[Path]NodeKind, entries),
+// newLayout makes a layout. It has room for the mounts of dirs directories of the home,
+// and for everything else.
+func newLayout(tree Tree, writable func(Path) bool, dirs int) *layout {
+	const nodes = 80    // a launch on a desktop has 70,
+	mounts := 60 + dirs // and 40 mounts besides
+	l := &layout{tree: tree, writable: writable, canMakeFile: writable, known: make(map[Path]NodeKind, dirs),
 		mounts: make([]Mount, 0, mounts), at: make(map[Path]int, mounts), nodes: make([]Node, 0, nodes), node: make(map[string]int, nodes)}
 	l.mount(Mount{Kind: FromTree, Source: "/", Dest: "/", Required: true, Feature: "root", Why: "the chroot itself"})
 	return l

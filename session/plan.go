@@ -154,8 +154,8 @@ type Node struct {
 // isSecret reports whether the content must not be printed.
 func (n *Node) isSecret() bool { return n.Kind == Regular && n.Mode&0o077 == 0 }
 
-// size returns the number of bytes of a file.
-func (n *Node) size() int64 {
+// Size returns the number of bytes of a file.
+func (n *Node) Size() int64 {
 	size := int64(len(n.Data))
 	for _, p := range n.Pieces {
 		size += p.Size()

@@ -26,7 +26,7 @@ func (p *Plan) Text() string {
 		case Symlink:
 			w.printf("  %s -> %s\n", n.Path, n.Target)
 		case Regular:
-			w.printf("  %s (%d bytes, %04o)\n", n.Path, n.size(), n.Mode)
+			w.printf("  %s (%d bytes, %04o)\n", n.Path, n.Size(), n.Mode)
 		}
 	}
 	w.head("environment")

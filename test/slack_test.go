@@ -1,10 +1,13 @@
 package test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -44,5 +47,22 @@ func TestTimerSlackOfOpened(t *testing.T) {
 	}
 	if data, err := os.ReadFile(d.log); err != nil || strings.TrimSpace(string(data)) != "123456" {
 		t.Errorf("%v: %s", err, data)
+	}
+}
+
+// Root's program gets the parent-death signal that root's process has, since it is that
+// process.
+func TestParentDeathSignal(t *testing.T) {
+	d := openSudo(t, headless.Options{})
+	runtime.LockOSThread() // the signal comes when this thread ends
+	defer runtime.UnlockOSThread()
+	show := fmt.Sprintf(`$b = pack("i", 0); syscall(%d, %d, $b); print unpack("i", $b)`, unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG)
+	for range 40 { // the Go runtime changes the thread now and then
+		cmd := d.asRoot(t.Context(), chrunProgram, "-q", "-c", d.chroot, "perl", "-e", show)
+		cmd.Env = without("SUDO_UID", "SUDO_USER")(cmd.Env) // nobody's desktop
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGUSR1}
+		if r := runCommand(cmd); r.stdout != strconv.Itoa(int(unix.SIGUSR1)) {
+			t.Fatalf("%v: %s%s", r.err, r.stdout, r.stderr)
+		}
 	}
 }

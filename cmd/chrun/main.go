@@ -54,6 +54,11 @@ func main() {
 		start.LockOSThread()
 		err = c.execDoctor()
 	default:
+		if os.Getuid() == 0 {
+			// Root's process can become the program. A parent-death signal, which a
+			// supervisor may have set, belongs to the main thread.
+			start.LockOSThread()
+		}
 		launch.EndBySignals()
 		c.started = stall.Watch(2*time.Second, func(file string) {
 			c.warn("still waiting for " + session.Printable(file) + ": its file system does not answer (Ctrl-C ends this)")
@@ -206,7 +211,7 @@ func openTree(choice *request.Choice, open func(dir rootfs.HostPath) (*rootfs.Ro
 // start carries out the plan and ends as the program ends. It returns only with
 // an error. A kernel that refuses the overlay over /etc gets another plan.
 func (c *command) start(l *request.Launch, plan *session.Plan) error {
-	start.LockOSThread() // for PR_SET_PDEATHSIG, too: the thread that starts the program must live as long as it does
+	start.LockOSThread() // the program gets PR_SET_PDEATHSIG, so that the thread that starts it must live as long
 	services, err := helper.Prepare(plan, l.Root, l.Role.Tree, l.Caller.Env, c.warn)
 	if err != nil {
 		return err

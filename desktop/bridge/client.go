@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func (c *Client) Open(t Target) error {
 func (c *Client) openByServer(t Target, host string) error {
 	fd, err := session.Connect(c.Socket, time.Now().Add(connectTime))
 	if err != nil {
-		return ErrNoOpener
+		return fmt.Errorf("%w (%v)", ErrNoOpener, err)
 	}
 	defer unix.Close(fd)
 	kind, what, rights := kindURI, t.URI, []byte(nil)

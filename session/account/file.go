@@ -218,8 +218,8 @@ func (f *File) search(hints []string) {
 	}
 }
 
-// rareText is a text of at least two bytes that is searched for by what in it is
-// rarest in the file: a byte that seems not to occur, else two bytes. bytes.Contains
+// rareText is a text, not empty, that is searched for by what in it is rarest in the
+// file: a byte that seems not to occur, else two bytes. bytes.Contains
 // begins with the first byte, and all lines are full of colons and digits.
 type rareText struct {
 	text  []byte
@@ -230,7 +230,7 @@ type rareText struct {
 // newRareText looks at a sample of the file.
 func newRareText(text string, sample []byte) rareText {
 	sample = sample[max(0, len(sample)-2048):] // of people rather than of system accounts
-	t := rareText{text: []byte(text)}
+	t := rareText{text: []byte(text), alone: len(text) == 1}
 	fewest := len(sample) + 1
 	for i := range len(text) - 1 {
 		if n := bytes.Count(sample, t.text[i:i+2]); n < fewest {

@@ -74,11 +74,12 @@ func (c *compiled) explain() error {
 	return &SetupError{Step: step, What: o.what(), Err: err}
 }
 
-// noteOmissions calls note for each optional operation that failed.
+// noteOmissions calls note for each optional operation that failed, except the setting
+// of a file system, which only makes it faster.
 func (c *compiled) noteOmissions(note func(string)) {
 	for i, o := range c.ops[:c.firstOf(StepExecute)] {
 		exists := (o.nr == unix.SYS_MKDIRAT || o.nr == unix.SYS_OPENAT) && c.errno(i) == unix.EEXIST
-		if o.rule == maySkip && c.errno(i) != 0 && !exists {
+		if o.rule == maySkip && c.errno(i) != 0 && !exists && o.nr != unix.SYS_FSCONFIG {
 			note(fmt.Sprintf("left out: cannot %s: %v", o.what(), c.errno(i)))
 		}
 	}

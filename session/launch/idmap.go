@@ -74,7 +74,7 @@ func userNamespace(uids, gids account.IDMap) (fd int, err error) {
 // is possible. It makes one with id maps, a mount namespace and a file system.
 // Errors are *NamespaceError.
 func Probe() error {
-	return probe(func(c *compiled) { c.mountTmpfs(0, "", false, c.register()) })
+	return probe(func(c *compiled) { c.mountTmpfs(0, "", c.register()) })
 }
 
 // ProbeOverlay finds out the same about a read-only overlay of two directories, whose

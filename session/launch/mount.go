@@ -42,12 +42,17 @@ func (c *compiled) gather() int {
 		c.add("take the chroot "+string(c.plan.Tree), unix.SYS_OPEN_TREE, reg(at), c.cstring(""),
 			num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)).into(tree)
 	}
-	large := slices.ContainsFunc(c.plan.Tmpfs, func(n session.Node) bool { return n.Original != "" })
-	c.mountTmpfs(unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0755", large, tmpfs)
+	fs := c.mountTmpfs(unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0755", tmpfs)
 	// Before Linux 6.15 the kernel does not clone from detached mounts, so both
 	// are attached.
 	c.attach("attach the tmpfs", tmpfs, at)
-	c.fill(tmpfs)
+	if slices.ContainsFunc(c.plan.Tmpfs, func(n session.Node) bool { return len(n.Pieces) > 0 }) {
+		c.setHuge(fs, "within_size")
+		c.fill(tmpfs)
+		c.setHuge(fs, "never") // programs may have sparse files in other parts of it
+	} else {
+		c.fill(tmpfs)
+	}
 	c.attach("attach the chroot", tree, at)
 	c.makeInTree(tree)
 	for i, m := range mounts {
@@ -154,22 +159,26 @@ func (c *compiled) configure(fs int, cmd int, key, value string) {
 	c.add("configure a file system", unix.SYS_FSCONFIG, reg(fs), num(cmd), k, v, num(0))
 }
 
-// mountTmpfs makes a detached mount of a new tmpfs, whose root has mode, if it is not
-// "". large says that it will have large files.
-func (c *compiled) mountTmpfs(attr int, mode string, large bool, out int) {
-	fs := c.register()
+// mountTmpfs makes a detached mount of a new tmpfs. mode is that of its root. It
+// returns the register of the file system's context.
+func (c *compiled) mountTmpfs(attr int, mode string, out int) (fs int) {
+	fs = c.register()
 	c.add("make a tmpfs", unix.SYS_FSOPEN, c.cstring("tmpfs"), num(unix.FSOPEN_CLOEXEC)).into(fs)
 	if mode != "" {
 		c.configure(fs, unix.FSCONFIG_SET_STRING, "mode", mode)
 	}
-	if large {
-		// Fewer pages; not in kernels without transparent huge pages (tmpfs(5)).
-		c.optional(func() {
-			c.add("use huge pages", unix.SYS_FSCONFIG, reg(fs), num(unix.FSCONFIG_SET_STRING), c.cstring("huge"), c.cstring("within_size"), num(0))
-		})
-	}
 	c.configure(fs, unix.FSCONFIG_CMD_CREATE, "", "")
 	c.add("mount a tmpfs", unix.SYS_FSMOUNT, reg(fs), num(unix.FSMOUNT_CLOEXEC), num(attr)).into(out)
+	return fs
+}
+
+// setHuge says which files of a tmpfs get huge pages from now on (tmpfs(5)), which is
+// faster for large ones. Kernels without transparent huge pages refuse it.
+func (c *compiled) setHuge(fs int, which string) {
+	c.optional(func() {
+		c.configure(fs, unix.FSCONFIG_SET_STRING, "huge", which)
+		c.optional(func() { c.configure(fs, unix.FSCONFIG_CMD_RECONFIGURE, "", "") })
+	})
 }
 
 // fill makes the files and directories of our tmpfs.
@@ -196,18 +205,14 @@ func (c *compiled) fill(tmpfs int) {
 	}
 }
 
-// copyPieces writes a file that consists of parts of one of the tree, and ends early
-// if that has become shorter.
+// copyPieces writes a file that consists of parts of one of the tree, without what that
+// has lost meanwhile.
 func (c *compiled) copyPieces(n session.Node, file int) {
 	if len(n.Pieces) == 0 {
 		return
 	}
-	size := 0
-	for _, p := range n.Pieces {
-		size += int(p.Size())
-	}
-	// tmpfs takes huge pages only within the size.
-	c.add("resize "+n.Path, unix.SYS_FTRUNCATE, reg(file), num(size))
+	// The size comes first, because tmpfs takes huge pages only within it.
+	c.add("resize "+n.Path, unix.SYS_FTRUNCATE, reg(file), num(int(n.Size())))
 	for _, p := range n.Pieces {
 		if p.Length == 0 {
 			c.write("write "+n.Path, reg(file), p.Data)

@@ -53,7 +53,7 @@ func (c *compiled) watchEnd() {
 	const at = endDir
 	mount := c.register()
 	c.add("make "+at, unix.SYS_MKDIRAT, num(cwd), c.cstring(at), num(0o755))
-	c.mountTmpfs(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0555", false, mount)
+	c.mountTmpfs(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "0555", mount)
 	c.add("mount on "+at, unix.SYS_MOVE_MOUNT, reg(mount), c.cstring(""), num(cwd), c.cstring(at), num(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	for _, fd := range c.res.EndWatches {
 		c.add("watch for the end", unix.SYS_INOTIFY_ADD_WATCH, num(fd), c.cstring(at), num(unix.IN_DELETE_SELF))

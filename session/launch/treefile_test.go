@@ -170,4 +170,10 @@ func TestPieces(t *testing.T) {
 		r.Files = []session.File{{Path: "/etc/large", Pieces: pieces}}
 		perform(t, setup{Caller: c, Request: r}).expect(t, 0, want)
 	}
+	// Programs get no huge pages in the rest of the tmpfs.
+	r := tree.request("probe", "read", "/proc/self/mountinfo")
+	r.Files = []session.File{{Path: "/etc/large", Pieces: []account.Piece{{Length: 10}}}}
+	if got := perform(t, setup{Caller: c, Request: r}); got.status != 0 || !strings.Contains(got.out, " - tmpfs ") || strings.Contains(got.out, "huge=") {
+		t.Errorf("%+v", got)
+	}
 }

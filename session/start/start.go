@@ -30,7 +30,7 @@ func init() {
 	if slack == 0 {
 		return
 	}
-	restoreSlack()
+	restoreSlack() // most of what is started before LockOSThread is called has it, too
 	growStack()
 	// Goroutines of chrun hardly ever run side by side, and the runtime keeps memory
 	// for each processor, whose pages are most of what a launch touches first. One that
