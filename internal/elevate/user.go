@@ -17,7 +17,6 @@ import (
 	"chrun/session/account"
 	"chrun/session/launch"
 	"chrun/session/rootfs"
-	"chrun/session/start"
 )
 
 // desktopUser finds who called root: sudo(8) and run0 set SUDO_UID, doas(1) and
@@ -174,7 +173,7 @@ func (d *Decision) Become(args []string) error {
 		return err
 	}
 	u := d.user
-	start.LockOSThread() // the thread that executes
+	runtime.LockOSThread() // the thread that executes
 	defer runtime.UnlockOSThread()
 	if err := launch.RefuseTyping(); err != nil {
 		return cli.WithHint(fmt.Errorf("cannot keep %s's programs from typing into root's terminal: %w", u.Name, err),

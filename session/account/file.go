@@ -219,8 +219,8 @@ func (f *File) search(hints []string) {
 }
 
 // rareText is a text, not empty, that is searched for by what in it is rarest in the
-// file: a byte that seems not to occur, else two bytes. bytes.Contains
-// begins with the first byte, and all lines are full of colons and digits.
+// file: a byte that seems not to occur, else two bytes. bytes.Contains begins with the
+// first byte, and all lines are full of colons and digits.
 type rareText struct {
 	text  []byte
 	at    int  // the index of what is rarest

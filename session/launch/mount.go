@@ -46,12 +46,13 @@ func (c *compiled) gather() int {
 	// Before Linux 6.15 the kernel does not clone from detached mounts, so both
 	// are attached.
 	c.attach("attach the tmpfs", tmpfs, at)
-	if slices.ContainsFunc(c.plan.Tmpfs, func(n session.Node) bool { return len(n.Pieces) > 0 }) {
+	large := slices.ContainsFunc(c.plan.Tmpfs, func(n session.Node) bool { return len(n.Pieces) > 0 })
+	if large {
 		c.setHuge(fs, "within_size")
-		c.fill(tmpfs)
+	}
+	c.fill(tmpfs)
+	if large {
 		c.setHuge(fs, "never") // programs may have sparse files in other parts of it
-	} else {
-		c.fill(tmpfs)
 	}
 	c.attach("attach the chroot", tree, at)
 	c.makeInTree(tree)
