@@ -2,44 +2,88 @@
 // linked with -E chrun/session/start.entry, as in the Makefile: then the program begins
 // there, before the Go runtime. Otherwise nothing is changed.
 //
-// This package imports only runtime and unsafe, so that it is initialised among the
-// first: since Go 1.21 that is in the order of the import paths, each package as soon
-// as its imports are.
+// This package imports little, so that it is initialised among the first: since Go
+// 1.21 that is in the order of the import paths, each package as soon as its imports are.
 package start
 
 import (
 	"runtime"
+	"syscall"
 	"unsafe"
 )
 
-// entry lets code, constants and data have all their pages (madvise(2), Linux 5.14),
-// since nearly all are needed: two system calls are faster than a page fault for each
-// 16 pages of code and each page of data.
+// entry changes these things before the Go runtime starts:
 //
-// It also lets timers be late by a millisecond (prctl(2), PR_SET_TIMERSLACK). Otherwise
-// the thread with which the runtime watches the others wakes up 60 times in a launch,
-// and interrupts them as often where it shares their processor.
+//   - Code, constants and data get all their pages (madvise(2), Linux 5.14), since nearly
+//     all are needed: system calls are faster than a page fault for each 16 pages of code
+//     and each page of data. So do the runtime's variables in .bss, which are at its
+//     beginning and around the end of its part with pointers.
+//   - The runtime makes no memory profile, for which it would take a stack trace at once.
+//   - GOMAXPROCS=1 is the first variable of the environment. Goroutines of chrun hardly
+//     ever run side by side, and the runtime keeps memory and threads for each processor.
+//     One that waits in a system call does not keep the others from running.
+//   - Timers may be late (prctl(2), PR_SET_TIMERSLACK). Otherwise the thread with which the
+//     runtime watches the others wakes up some 60 times in a launch, and interrupts them as
+//     often where it shares their processor; where many start at once that is a seventh of
+//     the time. What it does here is to let other goroutines run while one waits in a system
+//     call, which is hardly ever needed before the program has started. A helper process
+//     needs it when it begins to serve: 1 ms is enough there.
 //
 //lint:ignore U1000 the linker uses it
 func entry()
 
-// slack is the caller's timer slack, in ns, if the program began at entry.
-var slack uintptr
+var (
+	// environment is where the caller's environment begins: pointers to C strings, up to
+	// nil. It is nil if the program did not begin at entry.
+	environment unsafe.Pointer
+	// slack is the caller's timer slack, in ns. It is 0 in a thread with a real-time
+	// policy, which has none.
+	slack uintptr
+	//lint:ignore U1000 the assembly uses it
+	memProfileRate = &runtime.MemProfileRate
+)
 
 func init() {
-	if slack == 0 {
+	if environment == nil {
 		return
 	}
-	restoreSlack() // most of what is started before LockOSThread is called has it, too
+	RestoreSlack() // most of what is started before LockOSThread is called has it, too
+	restoreEnvironment()
 	growStack()
-	// Goroutines of chrun hardly ever run side by side, and the runtime keeps memory
-	// for each processor, whose pages are most of what a launch touches first. One that
-	// waits in a system call does not keep the others from running.
-	runtime.GOMAXPROCS(1)
 	// The stack is the newest piece of the heap, which grows upwards. A launch needs more.
 	const page, populateWrite = 4096, 23 // MADV_POPULATE_WRITE; if pages are larger, it can fail
 	stack := uintptr(unsafe.Pointer(new(int))) &^ (page - 1)
-	rawSyscall6(sysMadvise, stack, 256<<10, populateWrite, 0, 0, 0)
+	syscall.RawSyscall(syscall.SYS_MADVISE, stack, 512<<10, populateWrite)
+}
+
+// restoreEnvironment removes the variable that entry has added, which hides the caller's.
+func restoreEnvironment() {
+	const name = "GOMAXPROCS"
+	syscall.Unsetenv(name)
+	for p := (**byte)(environment); *p != nil; p = (**byte)(unsafe.Add(unsafe.Pointer(p), unsafe.Sizeof(p))) {
+		if value, ok := cutName(*p, name); ok {
+			syscall.Setenv(name, value)
+			return
+		}
+	}
+}
+
+// cutName returns the value of variable, a C string, if it has this name.
+func cutName(variable *byte, name string) (value string, ok bool) {
+	at := func(i int) byte { return *(*byte)(unsafe.Add(unsafe.Pointer(variable), i)) }
+	for i := range len(name) {
+		if at(i) != name[i] {
+			return "", false
+		}
+	}
+	if at(len(name)) != '=' {
+		return "", false
+	}
+	n := len(name) + 1
+	for at(n) != 0 {
+		n++
+	}
+	return string(unsafe.Slice(variable, n)[len(name)+1:]), true
 }
 
 // LockOSThread is runtime.LockOSThread, and gives the thread the caller's timer slack:
@@ -47,19 +91,20 @@ func init() {
 // runtime start one more thread, so that what starts no program is faster without.
 func LockOSThread() {
 	runtime.LockOSThread()
-	restoreSlack()
+	RestoreSlack()
 }
 
-func restoreSlack() {
+// RestoreSlack gives this thread the caller's timer slack.
+//
+//go:nosplit
+//go:norace
+func RestoreSlack() {
 	const setTimerSlack = 29 // PR_SET_TIMERSLACK
 	if slack != 0 {
-		rawSyscall6(sysPrctl, setTimerSlack, slack, 0, 0, 0, 0)
+		syscall.RawSyscall(syscall.SYS_PRCTL, setTimerSlack, slack, 0)
 	}
 }
 
 // growStack lets the main goroutine have all the stack that a launch needs. Growing
 // step by step, each size takes another piece of memory, and all of that is touched.
 func growStack()
-
-//go:linkname rawSyscall6 syscall.RawSyscall6
-func rawSyscall6(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)

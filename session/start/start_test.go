@@ -1,35 +1,39 @@
 package start
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// report builds the program that reports, and returns what it prints, by the first
-// word of a line, and the packages in the order of their initialisation. It runs with
-// a timer slack of 123456 ns.
-func report(t *testing.T, flags ...string) (lines map[string]string, order []string) {
+// build builds the program that reports.
+func build(t *testing.T, flags ...string) (program string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "report")
+	program = filepath.Join(t.TempDir(), "report")
 	build := exec.Command("go", slices.Concat([]string{"build", "-buildvcs=false", "-o", program}, flags, []string{"./testdata/report"})...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	return program
+}
+
+// run runs it and returns what it prints, by the first word of a line, and the packages
+// in the order of their initialisation. It runs with a timer slack of 123456 ns.
+func run(t *testing.T, program string, args, env []string) (lines map[string]string, order []string) {
+	t.Helper()
 	runtime.LockOSThread() // it ends with the test's goroutine
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 123456, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1", "GOMAXPROCS=")
+	cmd := &exec.Cmd{Path: program, Args: args, Env: append([]string{"GODEBUG=inittrace=1"}, env...)}
 	var trace strings.Builder
 	cmd.Stderr = &trace
 	out, err := cmd.Output()
@@ -49,9 +53,20 @@ func report(t *testing.T, flags ...string) (lines map[string]string, order []str
 	return lines, order
 }
 
+const entryFlag = "-ldflags=-E chrun/session/start.entry"
+
+// check checks what must be so wherever the program begins.
+func check(t *testing.T, lines map[string]string) {
+	t.Helper()
+	if lines["slack"] != "123456 <nil>" {
+		t.Error("another timer slack after LockOSThread: ", lines)
+	}
+}
+
 func TestEntry(t *testing.T) {
-	lines, order := report(t, "-ldflags=-E chrun/session/start.entry")
-	if lines["processors"] != "1" || lines["slack"] != "123456 <nil>" || lines["other"] != "123456 <nil>" {
+	lines, order := run(t, build(t, entryFlag), []string{"report"}, nil)
+	check(t, lines)
+	if lines["processors"] != "1" {
 		t.Error(lines)
 	}
 	if size, rss, _ := strings.Cut(lines["code"], " "); size != rss {
@@ -63,18 +78,61 @@ func TestEntry(t *testing.T) {
 	}
 }
 
+// The program has the arguments and the environment of its caller, GOMAXPROCS too,
+// though that is not obeyed.
+func TestEnvironment(t *testing.T) {
+	program := build(t, entryFlag)
+	for _, env := range [][]string{
+		nil, {"A=1"}, {"GOMAXPROCS=7"}, {"GOMAXPROCS=1"}, {"GOMAXPROCS="}, {"A=1", "GOMAXPROCS=+1", "B=2"},
+		{"GOMAXPROCSX=3", "GOMAXPROC=4", "B="}, {"GOMAXPROCS", "=", ""},
+	} {
+		for _, args := range [][]string{{}, {"one"}, {"", "two words", "GOMAXPROCS=5"}} {
+			lines, _ := run(t, program, append([]string{"report"}, args...), env)
+			check(t, lines)
+			want := slices.DeleteFunc(append([]string{"GODEBUG=inittrace=1"}, env...), func(s string) bool { return s == "" })
+			slices.Sort(want)
+			if lines["environment"] != fmt.Sprintf("%q", want) || lines["arguments"] != fmt.Sprintf("%q", args) || lines["processors"] != "1" {
+				t.Errorf("with %q, %q: %s", args, env, lines)
+			}
+		}
+	}
+}
+
+// The runtime's first threads have late timers, and those of a helper process are late
+// by less. The main thread has none.
+func TestLateTimers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("only root can read the timer slack of other threads")
+		return
+	}
+	program := build(t, entryFlag)
+	for name, late := range map[string]string{"chrun": "50000000", "": "50000000", "chrun-helper": "1000000"} {
+		lines, _ := run(t, program, []string{name}, nil)
+		check(t, lines)
+		threads := strings.Fields(strings.Trim(lines["threads"], "[]"))
+		if threads[0] != "123456" || !slices.Contains(threads, late) {
+			t.Errorf("%q: the timer slack of the threads is %s", name, threads)
+		}
+		if slices.ContainsFunc(threads, func(s string) bool { return s != late && s != "123456" }) {
+			t.Errorf("%q: another timer slack: %s", name, threads)
+		}
+	}
+}
+
 // Without the linker's option nothing is changed.
 func TestOtherEntry(t *testing.T) {
-	lines, _ := report(t)
-	if lines["processors"] != strconv.Itoa(runtime.NumCPU()) || lines["slack"] != "123456 <nil>" || lines["other"] != "123456 <nil>" {
+	lines, _ := run(t, build(t), []string{"report"}, []string{"GOMAXPROCS=3"})
+	check(t, lines)
+	if lines["processors"] != "3" || !strings.Contains(lines["environment"], "GOMAXPROCS=3") {
 		t.Error(lines)
 	}
 }
 
 // A position-independent program begins there, too.
 func TestEntryOfPIE(t *testing.T) {
-	lines, _ := report(t, "-buildmode=pie", "-ldflags=-E chrun/session/start.entry")
-	if lines["processors"] != "1" || lines["slack"] != "123456 <nil>" || lines["other"] != "123456 <nil>" {
+	lines, _ := run(t, build(t, "-buildmode=pie", entryFlag), []string{"report", "x"}, []string{"GOMAXPROCS=3"})
+	check(t, lines)
+	if lines["processors"] != "1" || !strings.Contains(lines["environment"], `"GOMAXPROCS=3"`) || lines["arguments"] != `["x"]` {
 		t.Error(lines)
 	}
 }

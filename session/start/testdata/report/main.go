@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,19 +16,25 @@ import (
 func main() {
 	text, _ := os.ReadFile("/proc/self/smaps")
 	fmt.Println("processors", runtime.GOMAXPROCS(0))
-	fmt.Println("slack", slackOfThread())
+	fmt.Printf("arguments %q\n", os.Args[1:])
+	environment := os.Environ()
+	slices.Sort(environment)
+	fmt.Printf("environment %q\n", environment)
+	fmt.Println("threads", slackOfThreads())
 	fmt.Println("code", rssOf(string(text), "r-xp"))
-	done := make(chan string)
-	go func() {
-		start.LockOSThread()
-		done <- slackOfThread()
-	}()
-	fmt.Println("other", <-done)
+	start.LockOSThread()
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	fmt.Println("slack", slack, err)
 }
 
-func slackOfThread() string {
-	n, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	return fmt.Sprint(n, err)
+// slackOfThreads returns the timer slack of all threads, in ns, which only root can read.
+func slackOfThreads() (list []string) {
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, thread := range threads {
+		slack, _ := os.ReadFile("/proc/" + thread.Name() + "/timerslack_ns")
+		list = append(list, strings.TrimSpace(string(slack)))
+	}
+	return list
 }
 
 // rssOf returns the size of the first mapping of this program with these permissions,

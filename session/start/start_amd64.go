@@ -1,3 +1,0 @@
-package start
-
-const sysMadvise, sysPrctl = 28, 157

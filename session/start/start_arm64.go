@@ -1,3 +1,0 @@
-package start
-
-const sysMadvise, sysPrctl = 233, 167
