@@ -115,7 +115,7 @@ func (b *builder) fail(err error) {
 func (b *builder) mountRequired(m Mount) {
 	at, err := b.ensureMountPoint(m.Dest, Dir)
 	if errors.Is(err, errHost) { // HOME may be a symlink in the host's /tmp
-		if to := b.followHostLinks(m.Dest); b.checkDestination(to) == nil {
+		if to, _, _ := b.follow(m.Dest); b.checkDestination(to) == nil {
 			at, err = b.ensureMountPoint(to, Dir)
 		}
 	}

@@ -49,7 +49,7 @@ func (b *builder) showClicked(feature string, c Clicked) {
 // finds reports whether p inside leads to the host's file, which has one of these
 // paths.
 func (b *builder) finds(p Path, paths ...HostPath) bool {
-	at, err := b.walk(b.followHostLinks(p))
+	_, at, err := b.follow(p)
 	if err != nil || !at.exists() {
 		return false
 	}

@@ -138,7 +138,7 @@ func (b *builder) findVisible(p HostPath) (Path, bool) {
 		return Path("/" + strings.TrimPrefix(rest, "/")), true // it is a directory of the tree
 	}
 	inside := Path(p)
-	at, err := b.walk(b.followHostLinks(inside))
+	_, at, err := b.follow(inside)
 	if err != nil || !at.isDir() {
 		return "", false
 	}

@@ -68,12 +68,9 @@ func (b *builder) namesMissingDir(name, value string, offers []Offer) bool {
 		slices.ContainsFunc(offers, func(o Offer) bool { return slices.Contains(o.Feature.Variables, name) }) {
 		return false
 	}
-	if b.isDirInside(Path(value)) {
-		return false
-	}
 	var st unix.Statx_t // AT_STATX_DONT_SYNC: a dead file system must not hang the launch
 	err := unix.Statx(unix.AT_FDCWD, value, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && !b.isDirInside(Path(value))
 }
 
 // passCallerVariables returns the caller's variables that pass, and notes which

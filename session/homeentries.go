@@ -38,7 +38,7 @@ func (b *builder) addHomeEntries(feature string, entries []HomeEntry) {
 	if len(entries) == 0 || !b.sharesHome() {
 		return
 	}
-	at, err := b.walk(b.followHostLinks(b.f.Home))
+	_, at, err := b.follow(b.f.Home)
 	if err != nil || !at.isDir() {
 		b.note("%s: %s is not shared: %v", feature, b.f.Caller.Account.Home, err)
 		return

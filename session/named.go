@@ -134,7 +134,7 @@ func (b *builder) findLooseFile(p Path) Path {
 		return p
 	}
 	target := HomeAlias(home).Join(path.Base(string(p)))
-	if b.followHostLinks(p) == target {
+	if to, _, _ := b.follow(p); to == target {
 		return target
 	}
 	return p
@@ -142,7 +142,7 @@ func (b *builder) findLooseFile(p Path) Path {
 
 // exists reports whether p exists inside.
 func (b *builder) exists(p Path) bool {
-	at, err := b.walk(b.followHostLinks(p))
+	_, at, err := b.follow(p)
 	return err == nil && at.exists()
 }
 

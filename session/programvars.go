@@ -38,7 +38,7 @@ func (b *builder) namesMissingProgram(name, value, search string) (program strin
 		if !path.IsAbs(string(p)) {
 			return ""
 		}
-		if at, err := b.walk(b.followHostLinks(p)); err != nil || at.exists() && !at.isDir() {
+		if _, at, err := b.follow(p); err != nil || at.exists() && !at.isDir() {
 			return ""
 		}
 	}

@@ -99,33 +99,34 @@ func (l *layout) walk(p Path) (location, error) {
 // isDirInside reports whether p is a directory inside. It follows the symlinks of
 // shared directories too, as a program will.
 func (l *layout) isDirInside(p Path) bool {
-	at, err := l.walk(l.followHostLinks(p))
+	_, at, err := l.follow(p)
 	return err == nil && at.isDir()
 }
 
-// followHostLinks returns where p leads inside after the symlinks of shared
-// directories, or p if it leads nowhere.
-func (l *layout) followHostLinks(p Path) Path {
-	to := p
+// follow is like walk, but also follows the symlinks of shared directories. to is p
+// without these, or p if it leads nowhere.
+func (l *layout) follow(p Path) (to Path, at location, err error) {
+	first, cause := l.walk(p)
+	to, at, err = p, first, cause
 	for range maxLinks {
-		at, err := l.walk(to)
-		if err == nil {
-			return to
-		}
 		if !errors.Is(err, errHost) {
 			break
 		}
 		_, source := l.findMount(at.path.Join(at.missing[0]))
-		target, err := os.Readlink(source)
-		if err != nil {
+		target, failure := os.Readlink(source)
+		if failure != nil {
 			break
 		}
 		if !path.IsAbs(target) {
 			target = path.Join(string(at.path), target)
 		}
 		to = Path(target).Join(at.missing[1:]...)
+		at, err = l.walk(to)
 	}
-	return p
+	if err != nil {
+		return p, first, cause
+	}
+	return to, at, nil
 }
 
 // splitPath returns the components of a path, ".." included.
