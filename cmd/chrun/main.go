@@ -55,8 +55,9 @@ func main() {
 		err = c.execDoctor()
 	default:
 		if os.Getuid() == 0 {
-			// Root's process can become the program. A parent-death signal, which a
-			// supervisor may have set, belongs to the main thread.
+			// Root's process can become the program, and takes other rights for a while,
+			// which belong to a thread. So does a parent-death signal, which a supervisor
+			// may have set.
 			start.LockOSThread()
 		}
 		launch.EndBySignals()
@@ -211,7 +212,6 @@ func openTree(choice *request.Choice, open func(dir rootfs.HostPath) (*rootfs.Ro
 // start carries out the plan and ends as the program ends. It returns only with
 // an error. A kernel that refuses the overlay over /etc gets another plan.
 func (c *command) start(l *request.Launch, plan *session.Plan) error {
-	start.LockOSThread() // the program gets PR_SET_PDEATHSIG, so that the thread that starts it must live as long
 	services, err := helper.Prepare(plan, l.Root, l.Role.Tree, l.Caller.Env, c.warn)
 	if err != nil {
 		return err

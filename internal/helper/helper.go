@@ -7,6 +7,7 @@ package helper
 
 import (
 	"errors"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"chrun/internal/cli"
 	"chrun/session"
 	"chrun/session/launch"
+	begin "chrun/session/start"
 )
 
 // Name is argv[0] of a helper process.
@@ -42,6 +44,8 @@ func start(files []int, sys *syscall.SysProcAttr, env []string, words ...string)
 	for _, fd := range files {
 		attr.Files = append(attr.Files, uintptr(fd))
 	}
+	begin.LockOSThread()
+	defer runtime.UnlockOSThread()
 	return syscall.ForkExec("/proc/self/exe", append([]string{Name}, words...), attr)
 }
 

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/session/start"
 )
 
 // A program is a flat list of system calls. The child of clone3(2) makes them
@@ -151,8 +153,8 @@ func (p *program) setRule(i int, r rule) {
 // Linux 5.5). All its signals are blocked until an operation, which the caller
 // must add, restores the mask.
 //
-// The calling goroutine must be locked to its thread as long as the child lives,
-// because PR_SET_PDEATHSIG fires when that thread ends.
+// The thread that starts the child must not end before it, because PR_SET_PDEATHSIG
+// fires then. The Go runtime ends a thread only if a goroutine that is locked to it ends.
 func (p *program) startAndWait(flags uint64) (pid int, err error) {
 	return p.start(flags | unix.CLONE_VFORK)
 }
@@ -170,15 +172,27 @@ func (p *program) start(flags uint64) (pid int, err error) {
 		stackSize:  uint64(len(stack)),
 	}
 	childProgram = p
-	all, old := ^uint64(0), uint64(0)
-	sigprocmask(&all, &old)
-	r, errno := clone3(unsafe.Pointer(&args), unsafe.Sizeof(args))
-	sigprocmask(&old, nil)
+	pid, errno := args.clone()
 	runtime.KeepAlive(p)
 	if errno != 0 {
 		return 0, errno
 	}
-	return int(r), nil
+	return pid, nil
+}
+
+// clone makes a child with blocked signals and with the caller's timer slack, both of
+// which it has from this thread. As signals are blocked and there is no check of the
+// stack, the runtime cannot interrupt this function and move it to another thread.
+//
+//go:nosplit
+//go:norace
+func (a *cloneArgs) clone() (pid int, errno syscall.Errno) {
+	all, old := ^uint64(0), uint64(0)
+	sigprocmask(&all, &old)
+	start.RestoreSlack()
+	r, errno := clone3(unsafe.Pointer(a), unsafe.Sizeof(*a))
+	sigprocmask(&old, nil)
+	return int(r), errno
 }
 
 // cloneArgs is struct clone_args of clone3(2), as of Linux 5.3.
@@ -234,6 +248,8 @@ func signalMask() (mask uint64) {
 	return mask
 }
 
+//go:nosplit
+//go:norace
 func sigprocmask(set, old *uint64) {
 	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
 		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(*set), 0, 0)

@@ -17,8 +17,9 @@ import (
 // Run carries out the plan and returns the program's wait status. When the
 // program has started, it calls note for each optional part that failed. Plans
 // of kind AsRoot replace this process by the program, so Run returns only
-// errors. res may be nil. The calling goroutine must be locked to a thread that
-// outlives the program.
+// errors. res may be nil. Where root mounts, the calling goroutine must be locked to
+// its thread. No goroutine of this process may end while it is locked to one, because the
+// program ends with the thread that has started it (PR_SET_PDEATHSIG).
 //
 // Errors: ErrOverlay, *SetupError, *ExecError, *NamespaceError.
 func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string)) (unix.WaitStatus, error) {

@@ -10,7 +10,7 @@ import (
 // follow waits for the program as a shell waits for a job. It forwards signals,
 // read from the result of watchSignals, stops when the program stops, and
 // continues the program when it is continued itself. It calls res.OnFirstClient when
-// the first client connects. The calling goroutine must be locked to its thread.
+// the first client connects.
 func follow(pid, signals int, res *Resources) unix.WaitStatus {
 	onFirstClient, failures, fresh := res.OnFirstClient, 0, true
 	for {
