@@ -2,6 +2,7 @@ package launch
 
 import (
 	"runtime"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -16,7 +17,8 @@ import (
 // not allocate or lock anything, and can only make raw system calls.
 type program struct {
 	ops  []op
-	keep []any // what the arguments point to, for the garbage collector
+	keep []any  // what the arguments point to, for the garbage collector
+	text []byte // the last of the pieces of memory, in keep, that hold C strings
 	// registers hold results, mostly descriptors, for later operations.
 	registers []uintptr
 	errnos    []syscall.Errno // of each operation that was executed
@@ -27,11 +29,12 @@ type program struct {
 // describes it for messages.
 type op struct {
 	nr     uintptr
-	args   [6]arg
-	out    int // the register that receives the result, or -1
+	args   [6]uintptr // or registers that hold them
+	inReg  uint8      // bits: which args are registers
 	rule   rule
-	skip   int // how many operations the rule skips
-	result int // any other result is an error (EIO), unless -1
+	skip   int32 // how many operations the rule skips
+	out    int32 // the register that receives the result, or -1
+	result int   // any other result is an error (EIO), unless -1
 	what   func() string
 }
 
@@ -66,13 +69,20 @@ func reg(register int) arg { return arg{register: 1 + register} }
 
 // cstring, bytes and strings return pointers to copies that stay alive as long
 // as p does.
-func (p *program) cstring(s string) arg {
-	b, err := unix.BytePtrFromString(s)
-	if err != nil { // a NUL byte, which plans never contain
-		b = new(byte)
+func (p *program) cstring(s string) arg { return word(uintptr(unsafe.Pointer(p.copyString(s)))) }
+
+// copyString makes a C string. Many of them share a piece of memory.
+func (p *program) copyString(s string) *byte {
+	if strings.Contains(s, "\x00") { // plans never contain it
+		s = ""
 	}
-	p.keep = append(p.keep, b)
-	return word(uintptr(unsafe.Pointer(b)))
+	if n := len(s) + 1; cap(p.text)-len(p.text) < n {
+		p.text = make([]byte, 0, max(n, 8<<10))
+		p.keep = append(p.keep, p.text)
+	}
+	start := len(p.text)
+	p.text = append(append(p.text, s...), 0)
+	return &p.text[start]
 }
 
 func (p *program) bytes(b []byte) arg {
@@ -86,7 +96,7 @@ func (p *program) bytes(b []byte) arg {
 func (p *program) strings(list []string) arg {
 	ptrs := make([]*byte, len(list)+1)
 	for i, s := range list {
-		ptrs[i], _ = unix.BytePtrFromString(s)
+		ptrs[i] = p.copyString(s)
 	}
 	p.keep = append(p.keep, ptrs)
 	return word(uintptr(unsafe.Pointer(&ptrs[0])))
@@ -105,12 +115,17 @@ func (p *program) add(what string, nr uintptr, args ...arg) *op {
 
 func (p *program) addf(what func() string, nr uintptr, args ...arg) *op {
 	o := op{nr: nr, out: -1, result: -1, what: what}
-	copy(o.args[:], args)
+	for i, a := range args {
+		o.args[i] = a.value
+		if a.register > 0 {
+			o.args[i], o.inReg = uintptr(a.register-1), o.inReg|1<<i
+		}
+	}
 	p.ops = append(p.ops, o)
 	return &p.ops[len(p.ops)-1]
 }
 
-func (o *op) into(register int) *op { o.out = register; return o }
+func (o *op) into(register int) *op { o.out = int32(register); return o }
 
 // optional appends the operations that body adds. If the first of them fails,
 // the program continues after the last.
@@ -140,7 +155,7 @@ func (p *program) ifSet(register int, body func()) {
 
 // setRule sets the rule of an operation such that it skips all after it.
 func (p *program) setRule(i int, r rule) {
-	p.ops[i].rule, p.ops[i].skip = r, len(p.ops)-i-1
+	p.ops[i].rule, p.ops[i].skip = r, int32(len(p.ops)-i-1)
 }
 
 // startAndWait runs the program in a child made with the given clone flags, and
@@ -267,13 +282,13 @@ func (p *program) interpret(first, last int) {
 	for i := first; i < last && i < end; i++ {
 		o := &p.ops[i]
 		for j := range args {
-			if args[j] = o.args[j].value; o.args[j].register > 0 {
-				args[j] = p.registers[o.args[j].register-1]
+			if args[j] = o.args[j]; o.inReg&(1<<j) != 0 {
+				args[j] = p.registers[args[j]]
 			}
 		}
 		if o.rule == skipUnset {
 			if int(args[0]) < 0 {
-				i += o.skip
+				i += int(o.skip)
 			}
 			continue
 		}
@@ -290,9 +305,9 @@ func (p *program) interpret(first, last int) {
 		p.errnos[i] = errno
 		switch {
 		case o.rule == maySkip:
-			i += o.skip
+			i += int(o.skip)
 		case o.rule == search && errno == syscall.ENOEXEC:
-			end = i + 1 + o.skip
+			end = i + 1 + int(o.skip)
 		case o.rule == search && (errno == syscall.ENOENT || errno == syscall.ENOTDIR || errno == syscall.EACCES):
 		default:
 			p.last = i

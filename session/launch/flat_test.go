@@ -27,7 +27,7 @@ func runNames(t *testing.T, p *program) (names []string) {
 	for i := range p.ops {
 		r := p.register()
 		p.registers[r] = unset
-		p.ops[i].out = r
+		p.ops[i].out = int32(r)
 	}
 	p.runInPlace(0, func() {})
 	for _, o := range p.ops {

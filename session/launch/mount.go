@@ -91,7 +91,7 @@ func takeTree(plan *session.Plan, root *rootfs.Root, res *Resources) (fd int, cl
 
 // clone clones the mount at path, which may fail unless it is required.
 func (c *compiled) clone(i int, dir arg, path string, flags int) {
-	m := c.plan.Mounts[i]
+	m := &c.plan.Mounts[i]
 	c.optionalUnless(m.Required, func() {
 		c.addf(func() string { return "share " + m.Source }, unix.SYS_OPEN_TREE, dir, c.cstring(path),
 			num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|flags)).into(c.mountTrees[i])
@@ -102,7 +102,7 @@ func (c *compiled) clone(i int, dir arg, path string, flags int) {
 // restrict makes a cloned mount read-only, nosuid and nodev as planned. That
 // must succeed even if the mount is optional.
 func (c *compiled) restrict(i int) {
-	m := c.plan.Mounts[i]
+	m := &c.plan.Mounts[i]
 	var set uint64
 	if m.ReadOnly {
 		set |= unix.MOUNT_ATTR_RDONLY
@@ -121,7 +121,7 @@ func (c *compiled) restrict(i int) {
 
 // fromTree clones a part of the tree, found without following any symlink.
 func (c *compiled) fromTree(i, tree int) {
-	m := c.plan.Mounts[i]
+	m := &c.plan.Mounts[i]
 	fd := c.register()
 	c.optionalUnless(m.Required, func() {
 		c.openInside(reg(tree), strings.TrimPrefix(m.Source, "/"), fd, func() string { return "find " + m.Source + " in the chroot" })
@@ -136,7 +136,7 @@ func (c *compiled) fromTree(i, tree int) {
 
 // fromOverlay mounts a directory of our tmpfs over one of the tree, read-only.
 func (c *compiled) fromOverlay(i, tree, tmpfs int) {
-	m := c.plan.Mounts[i]
+	m := &c.plan.Mounts[i]
 	low, up, fs := c.register(), c.register(), c.register()
 	upper, lower := c.layers.upper, c.layers.lower
 	c.beginStep(StepOverlay)
@@ -185,22 +185,24 @@ func (c *compiled) setHuge(fs int, which string) {
 // fill makes the files and directories of our tmpfs.
 func (c *compiled) fill(tmpfs int) {
 	file := c.register()
-	for _, n := range c.plan.Tmpfs {
+	for i := range c.plan.Tmpfs {
+		n := &c.plan.Tmpfs[i]
+		making := func() string { return "make " + n.Path }
 		switch n.Kind {
 		case session.Dir:
-			c.add("make "+n.Path, unix.SYS_MKDIRAT, reg(tmpfs), c.cstring(n.Path), num(int(n.Mode)))
+			c.addf(making, unix.SYS_MKDIRAT, reg(tmpfs), c.cstring(n.Path), num(int(n.Mode)))
 		case session.Symlink:
-			c.add("make the symlink "+n.Path, unix.SYS_SYMLINKAT, c.cstring(n.Target), reg(tmpfs), c.cstring(n.Path))
+			c.addf(making, unix.SYS_SYMLINKAT, c.cstring(n.Target), reg(tmpfs), c.cstring(n.Path))
 		case session.Regular:
-			c.openAt("make "+n.Path, reg(tmpfs), n.Path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, n.Mode, file)
+			c.addf(making, unix.SYS_OPENAT, reg(tmpfs), c.cstring(n.Path), num(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC), num(int(n.Mode))).into(file)
 			if len(n.Data) > 0 {
-				c.write("write "+n.Path, reg(file), n.Data)
+				c.addf(func() string { return "write " + n.Path }, unix.SYS_WRITE, reg(file), c.bytes(n.Data), num(len(n.Data))).result = len(n.Data)
 			}
 			c.copyPieces(n, file)
 			c.close(file)
 		}
 		if n.OwnedByProgram && c.plan.Identity.RootMounts() {
-			c.add("change the owner of "+n.Path, unix.SYS_FCHOWNAT, reg(tmpfs), c.cstring(n.Path),
+			c.addf(func() string { return "change the owner of " + n.Path }, unix.SYS_FCHOWNAT, reg(tmpfs), c.cstring(n.Path),
 				num(c.plan.Identity.UID), num(c.plan.Identity.GID), num(unix.AT_SYMLINK_NOFOLLOW))
 		}
 	}
@@ -208,7 +210,7 @@ func (c *compiled) fill(tmpfs int) {
 
 // copyPieces writes a file that consists of parts of one of the tree, without what that
 // has lost meanwhile.
-func (c *compiled) copyPieces(n session.Node, file int) {
+func (c *compiled) copyPieces(n *session.Node, file int) {
 	if len(n.Pieces) == 0 {
 		return
 	}
@@ -290,7 +292,7 @@ func (c *compiled) place() {
 }
 
 func (c *compiled) placeMount(i, point int) {
-	m := c.plan.Mounts[i]
+	m := &c.plan.Mounts[i]
 	if m.Rel != "" && !strings.Contains(m.Rel, "/") { // one name, which move_mount(2) does not follow
 		c.addf(func() string { return fmt.Sprintf("mount %s on %s", m.Source, m.Dest) }, unix.SYS_MOVE_MOUNT, reg(c.mountTrees[i]), c.cstring(""),
 			reg(c.mountTrees[m.Into]), c.cstring(m.Rel), num(unix.MOVE_MOUNT_F_EMPTY_PATH))
