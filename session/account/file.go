@@ -249,16 +249,16 @@ func (t rareText) isIn(data []byte) bool {
 	if t.alone {
 		return t.isInByByte(data)
 	}
-	// Sixteen bytes at once: in x is a zero byte where data has the first of the two
-	// bytes, in y where it has the second one, and m has the highest bit of each byte
-	// that is zero in both; or of a byte above one, which does not matter.
+	// Sixteen bytes at once: in z is a zero byte where data has these two bytes, and m
+	// has the highest bit of each byte that is zero; or of a byte above one, which does
+	// not matter.
 	const ones, highest = 0x0101010101010101, 0x8080808080808080
 	first, second := uint64(t.text[t.at])*ones, uint64(t.text[t.at+1])*ones
 	rest := data
 	for len(rest) > 16 {
-		x1, y1 := binary.LittleEndian.Uint64(rest)^first, binary.LittleEndian.Uint64(rest[1:])^second
-		x2, y2 := binary.LittleEndian.Uint64(rest[8:])^first, binary.LittleEndian.Uint64(rest[9:])^second
-		m := (x1-ones)&^x1&(y1-ones)&^y1 | (x2-ones)&^x2&(y2-ones)&^y2
+		z1 := (binary.LittleEndian.Uint64(rest) ^ first) | (binary.LittleEndian.Uint64(rest[1:]) ^ second)
+		z2 := (binary.LittleEndian.Uint64(rest[8:]) ^ first) | (binary.LittleEndian.Uint64(rest[9:]) ^ second)
+		m := (z1-ones)&^z1 | (z2-ones)&^z2
 		if i := len(data) - len(rest); m&highest != 0 && bytes.Contains(data[max(0, i-t.at):min(len(data), i+16+len(t.text))], t.text) {
 			return true
 		}
