@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
+	"chrun/session/rootfs"
 )
 
 // entry is something at the top of a home.
@@ -28,7 +29,7 @@ const (
 // list returns the visible entries at the top of a directory, except the
 // directories on which chrun mounts. Those in mounted are known to be such.
 func list(dir string, mounted map[string]bool) map[string]entry {
-	entries, _ := os.ReadDir(dir)
+	entries, _ := rootfs.ListHost(rootfs.HostPath(dir))
 	names := map[string]entry{}
 	for _, e := range entries {
 		name := e.Name()
