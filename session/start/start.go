@@ -21,13 +21,13 @@ import (
 //   - The runtime makes no memory profile, for which it would take a stack trace at once.
 //   - GOMAXPROCS=1 is the first variable of the environment. Goroutines of chrun hardly
 //     ever run side by side, and the runtime keeps memory and threads for each processor.
-//     One that waits in a system call does not keep the others from running.
-//   - Timers may be late (prctl(2), PR_SET_TIMERSLACK). Otherwise the thread with which the
-//     runtime watches the others wakes up some 60 times in a launch, and interrupts them as
-//     often where it shares their processor; where many start at once that is a seventh of
-//     the time. What it does here is to let other goroutines run while one waits in a system
-//     call, which is hardly ever needed before the program has started. A helper process
-//     needs it when it begins to serve: 1 ms is enough there.
+//   - Timers of the runtime's own threads may be late (prctl(2), PR_SET_TIMERSLACK).
+//     Otherwise the thread that watches the others wakes up some 60 times in a launch,
+//     and interrupts them as often where it shares their processor; where many start at
+//     once that is a seventh of the time. What that thread does here is to let another
+//     goroutine run while one waits in a system call. That may take 0.1 s, because no
+//     launch depends on it. A helper process does when it begins to serve: its timers
+//     are late by 1 ms.
 //
 //lint:ignore U1000 the linker uses it
 func entry()
