@@ -69,7 +69,7 @@ func (b *builder) namesMissingDir(name, value string, offers []Offer) bool {
 		return false
 	}
 	var st unix.Statx_t // AT_STATX_DONT_SYNC: a dead file system must not hang the launch
-	err := unix.Statx(unix.AT_FDCWD, value, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
+	err := unix.Statx(unix.AT_FDCWD, value, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE, &st)
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && !b.isDirInside(Path(value))
 }
 

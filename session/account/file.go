@@ -250,8 +250,8 @@ func (t rareText) isIn(data []byte) bool {
 		return t.isInByByte(data)
 	}
 	// Sixteen bytes at once: in z is a zero byte where data has these two bytes, and m
-	// has the highest bit of each byte that is zero; or of a byte above one, which does
-	// not matter.
+	// has the highest bit of each byte that is zero. It may also have that of a byte that
+	// follows a zero byte, which does not matter.
 	const ones, highest = 0x0101010101010101, 0x8080808080808080
 	first, second := uint64(t.text[t.at])*ones, uint64(t.text[t.at+1])*ones
 	rest := data

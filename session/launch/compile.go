@@ -80,7 +80,7 @@ func (l layers) close() {
 // in the new root, execute. mapped is used only if newuidmap maps the ids.
 func compile(plan *session.Plan, l layers, mapped [2]int, res *Resources, tree int) *compiled {
 	c := &compiled{program: &program{}, plan: plan, res: res, layers: l, mapped: mapped, tree: tree}
-	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+3*len(plan.Programs))
+	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+5*len(plan.Programs))
 	umask := c.register()
 	c.beginStep(StepNamespaces)
 	c.namespaces(umask)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"chrun/session"
 )
@@ -83,8 +82,8 @@ func byteOrder(head []byte) binary.ByteOrder {
 	return binary.LittleEndian
 }
 
-// badFormat explains ENOEXEC.
-func badFormat(path session.Path, head []byte) (Reason, string) {
+// badFormat explains ENOEXEC. tried tells whether it is text that the shell should have read.
+func badFormat(path session.Path, head []byte, tried bool) (Reason, string) {
 	if len(head) > 20 && string(head[:4]) == elfMagic {
 		n := byteOrder(head).Uint16(head[18:])
 		machine, ok := machines()[n]
@@ -93,9 +92,8 @@ func badFormat(path session.Path, head []byte) (Reason, string) {
 		}
 		return ReasonWrongMachine, fmt.Sprintf("%s is a program for another machine (%s)", path, machine)
 	}
-	text := bytes.TrimRight(head, "\x00")
-	if bytes.IndexByte(text, 0) < 0 && (utf8.Valid(text) || utf8.Valid(text[:len(text)-min(3, len(text))])) {
-		return ReasonScript, fmt.Sprintf("%s is a text file without an interpreter line", path)
+	if tried {
+		return ReasonScript, fmt.Sprintf("%s is a text file without an interpreter line, and /bin/sh cannot be executed", path)
 	}
 	return ReasonNotProgram, fmt.Sprintf("%s is not a program", path)
 }

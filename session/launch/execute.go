@@ -39,36 +39,44 @@ const (
 	ReasonNoexec                      // the chroot is on a file system mounted noexec
 	ReasonNoInterpreter               // the file's interpreter ("#!" line, PT_INTERP) is missing
 	ReasonWrongMachine                // an ELF file for another machine
-	ReasonScript                      // text without a "#!" line, which execvp(3) gives to the shell
+	ReasonScript                      // text without a "#!" line, and no shell can be executed
 	ReasonNotProgram                  // neither an ELF file nor text
 )
 
 // candidate is one path that may be the user's program.
 type candidate struct {
-	path       session.Path
-	exec, open int    // operations; the one after open reads head
-	head       []byte // the beginning of the file
+	path              session.Path
+	exec, open, shell int    // operations; the one after open reads head, the one after shell executes /bin/sh
+	head              []byte // the beginning of the file
 }
 
 // headSize is enough to find the name of an ELF file's interpreter.
 const headSize = 4096
 
-// execute tries the candidates in turn, as execvp(3) does. If a candidate cannot
-// be executed, it reads the file's beginning, so that execError can say why.
+// execute tries the candidates in turn, as execvp(3) does, which gives a text without a
+// "#!" line to the shell. If a candidate cannot be executed, it reads the file's
+// beginning, so that execError can say why.
 func (c *compiled) execute() {
 	c.beginStep(StepExecute)
-	argv, env := c.strings(c.plan.Argv), c.strings(c.plan.Env)
+	ofShell, env := c.pointers(append([]string{"sh"}, c.plan.Argv...)), c.strings(c.plan.Env)
+	argv := ofShell[1:]
 	fd := c.register()
-	for _, path := range c.plan.Programs {
+	for i, path := range c.plan.Programs {
 		t := candidate{path: path, exec: len(c.ops), head: make([]byte, headSize)}
-		c.addf(func() string { return "execute " + string(path) }, unix.SYS_EXECVE, c.cstring(string(path)), argv, env)
+		file, size := c.cstring(string(path)), c.register()
+		c.addf(func() string { return "execute " + string(path) }, unix.SYS_EXECVE, file, address(argv), env)
 		t.open = len(c.ops)
 		c.optional(func() {
 			c.openAt("open "+string(path), num(cwd), string(path), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, fd)
-			c.optional(func() { c.add("read "+string(path), unix.SYS_READ, reg(fd), c.bytes(t.head), num(headSize)) })
+			c.optional(func() { c.add("read "+string(path), unix.SYS_READ, reg(fd), c.bytes(t.head), num(headSize)).into(size) })
 		})
+		t.shell = len(c.ops)
+		c.add("", 0, num(i), reg(size))
+		c.optional(func() { c.add("execute /bin/sh", unix.SYS_EXECVE, c.cstring("/bin/sh"), address(ofShell), env) })
+		c.setRule(t.shell, ifScript)
 		c.setRule(t.exec, search)
 		c.candidates = append(c.candidates, t)
+		c.scripts = append(c.scripts, script{exec: t.exec, head: t.head, name: &argv[0], path: file.value})
 	}
 }
 
@@ -97,7 +105,7 @@ func (c *compiled) execError() error {
 			e.Reason = ReasonNoInterpreter
 			e.Why = fmt.Sprintf("%s exists, but its interpreter %s is not in the chroot", t.path, interpreter(t.head))
 		case unix.ENOEXEC:
-			e.Reason, e.Why = badFormat(t.path, t.head)
+			e.Reason, e.Why = badFormat(t.path, t.head, c.errno(t.shell+1) != 0)
 		case unix.EACCES:
 			e.Reason, e.Why = c.notExecutable(t)
 		default:

@@ -22,7 +22,17 @@ type program struct {
 	// registers hold results, mostly descriptors, for later operations.
 	registers []uintptr
 	errnos    []syscall.Errno // of each operation that was executed
+	scripts   []script        // what may be text without a "#!" line
 	last      int             // the operation that ended the program
+}
+
+// script is a file that the shell gets if it is text: name, the shell's first argument,
+// becomes the pointer path.
+type script struct {
+	exec int    // the operation that executes it
+	head []byte // its beginning
+	name *uintptr
+	path uintptr
 }
 
 // op is one system call. The interpreter does not know its purpose; what
@@ -61,18 +71,18 @@ const (
 	// skipUnset makes no system call. It skips op.skip operations if the register
 	// in args[0] does not hold a descriptor.
 	skipUnset
+	// ifScript makes no system call. It skips op.skip operations unless scripts[args[0]]
+	// has to be given to the shell. args[1] is what reading its beginning has returned.
+	ifScript
 )
 
 func num(v int) arg        { return arg{value: uintptr(v)} }
 func word(v uintptr) arg   { return arg{value: v} }
 func reg(register int) arg { return arg{register: 1 + register} }
 
-// cstring, bytes and strings return pointers to copies that stay alive as long
-// as p does.
-func (p *program) cstring(s string) arg { return word(uintptr(unsafe.Pointer(p.copyString(s)))) }
-
-// copyString makes a C string. Many of them share a piece of memory.
-func (p *program) copyString(s string) *byte {
+// cstring and strings return pointers to copies, and bytes to b itself. All stay alive
+// as long as p does.
+func (p *program) cstring(s string) arg {
 	if strings.Contains(s, "\x00") { // plans never contain it
 		s = ""
 	}
@@ -82,7 +92,7 @@ func (p *program) copyString(s string) *byte {
 	}
 	start := len(p.text)
 	p.text = append(append(p.text, s...), 0)
-	return &p.text[start]
+	return word(uintptr(unsafe.Pointer(&p.text[start])))
 }
 
 func (p *program) bytes(b []byte) arg {
@@ -93,14 +103,19 @@ func (p *program) bytes(b []byte) arg {
 	return word(uintptr(unsafe.Pointer(&b[0])))
 }
 
-func (p *program) strings(list []string) arg {
-	ptrs := make([]*byte, len(list)+1)
+func (p *program) strings(list []string) arg { return address(p.pointers(list)) }
+
+// pointers returns the array of which strings returns the address.
+func (p *program) pointers(list []string) []uintptr {
+	ptrs := make([]uintptr, len(list)+1)
 	for i, s := range list {
-		ptrs[i] = p.copyString(s)
+		ptrs[i] = p.cstring(s).value
 	}
 	p.keep = append(p.keep, ptrs)
-	return word(uintptr(unsafe.Pointer(&ptrs[0])))
+	return ptrs
 }
+
+func address(list []uintptr) arg { return word(uintptr(unsafe.Pointer(&list[0]))) }
 
 // register reserves a register that does not hold a descriptor yet.
 func (p *program) register() int {
@@ -286,9 +301,18 @@ func (p *program) interpret(first, last int) {
 				args[j] = p.registers[args[j]]
 			}
 		}
-		if o.rule == skipUnset {
+		switch o.rule {
+		case skipUnset:
 			if int(args[0]) < 0 {
 				i += int(o.skip)
+			}
+			continue
+		case ifScript:
+			s := &p.scripts[args[0]]
+			if p.errnos[s.exec] != syscall.ENOEXEC || int(args[1]) < 0 || !isText(s.head[:args[1]]) {
+				i += int(o.skip)
+			} else {
+				*s.name = s.path
 			}
 			continue
 		}
@@ -315,6 +339,19 @@ func (p *program) interpret(first, last int) {
 		}
 	}
 	p.last = last // the program is at its pause, or no candidate could be executed
+}
+
+// isText reports whether the beginning of a file is text and not a program for a machine.
+//
+//go:nosplit
+//go:norace
+func isText(head []byte) bool {
+	for _, b := range head {
+		if b == 0 {
+			return false
+		}
+	}
+	return len(head) < len(elfMagic) || string(head[:len(elfMagic)]) != elfMagic
 }
 
 // failed returns the operation that ended the program, the number of operations

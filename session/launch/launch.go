@@ -40,34 +40,7 @@ func Run(plan *session.Plan, root *rootfs.Root, res *Resources, note func(string
 		defer asCaller(plan, func() error { removePlaceholders(plan, root); return nil })
 		defer removeTreeFiles(plan, root, note)
 	}
-	status, err := run(plan, root, res, note, unlock)
-	var script, shell *ExecError
-	if !errors.As(err, &script) || script.Reason != ReasonScript {
-		return status, err
-	}
-	plan = withShell(plan, script.Path)
-	if plan.Identity.Kind == session.AsRoot { // this process is already in the chroot
-		c := &compiled{program: &program{}, plan: plan}
-		c.execute()
-		c.runInPlace(0, func() {})
-		err = c.explain()
-	} else {
-		status, err = run(plan, root, res, note, func() {})
-	}
-	if errors.As(err, &shell) {
-		script.Why += ", and /bin/sh cannot be executed"
-		return 0, script
-	}
-	return status, err
-}
-
-// withShell returns a plan that runs a text file without a "#!" line as a shell
-// script, as execvp(3) does.
-func withShell(plan *session.Plan, script session.Path) *session.Plan {
-	p := *plan
-	p.Argv = append([]string{"sh", string(script)}, plan.Argv[1:]...)
-	p.Programs = []session.Path{"/bin/sh"}
-	return &p
+	return run(plan, root, res, note, unlock)
 }
 
 // run starts the program and waits for it. It calls started in between.

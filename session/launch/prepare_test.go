@@ -204,7 +204,7 @@ func FuzzInterpreter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, head []byte) {
 		if len(head) <= headSize {
 			interpreter(head)
-			badFormat("/bin/x", head)
+			badFormat("/bin/x", head, false)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -97,7 +98,17 @@ func TestCannotRun(t *testing.T) {
 			t.Errorf("text, without a shell: %q", got.err)
 		}
 		tree.file("bin/sh", "#!/bin/probe say\n", 0o755)
-		perform(t, setup{Caller: c, Request: tree.request("text", "a", "b c")}).expect(t, 0, "/bin/sh /bin/text a b c\n")
+		tree.file("bin/latin1", "say fa\xe7ade\n", 0o755)
+		for _, name := range []string{"text", "latin1", "/bin/text", "empty"} {
+			r := tree.request(name, "a", "b c")
+			r.Relay = "/run/relay" // this is no second launch, for which that would be in use
+			perform(t, setup{Caller: c, Request: r}).expect(t, 0, "/bin/sh /bin/"+path.Base(name)+" a b c\n")
+		}
+		for name, want := range map[string]string{"noise": "is not a program", "foreign": "is a program for another machine"} {
+			if got := perform(t, setup{Caller: c, Request: tree.request(name)}); got.status != 126 || !strings.Contains(got.err, want) {
+				t.Errorf("%s, with a shell: %+v", name, got)
+			}
+		}
 	})
 }
 
