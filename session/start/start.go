@@ -53,7 +53,7 @@ func init() {
 	// The stack is the newest piece of the heap, which grows upwards. A launch needs more.
 	const page, populateWrite = 4096, 23 // MADV_POPULATE_WRITE; if pages are larger, it can fail
 	stack := uintptr(unsafe.Pointer(new(int))) &^ (page - 1)
-	syscall.RawSyscall(syscall.SYS_MADVISE, stack, 512<<10, populateWrite)
+	syscall.RawSyscall(syscall.SYS_MADVISE, stack, 256<<10, populateWrite)
 }
 
 // restoreEnvironment removes the variable that entry has added, which hides the caller's.
