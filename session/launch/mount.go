@@ -185,24 +185,22 @@ func (c *compiled) setHuge(fs int, which string) {
 // fill makes the files and directories of our tmpfs.
 func (c *compiled) fill(tmpfs int) {
 	file := c.register()
-	for i := range c.plan.Tmpfs {
-		n := &c.plan.Tmpfs[i]
-		making := func() string { return "make " + n.Path }
+	for _, n := range c.plan.Tmpfs {
 		switch n.Kind {
 		case session.Dir:
-			c.addf(making, unix.SYS_MKDIRAT, reg(tmpfs), c.cstring(n.Path), num(int(n.Mode)))
+			c.add("make "+n.Path, unix.SYS_MKDIRAT, reg(tmpfs), c.cstring(n.Path), num(int(n.Mode)))
 		case session.Symlink:
-			c.addf(making, unix.SYS_SYMLINKAT, c.cstring(n.Target), reg(tmpfs), c.cstring(n.Path))
+			c.add("make the symlink "+n.Path, unix.SYS_SYMLINKAT, c.cstring(n.Target), reg(tmpfs), c.cstring(n.Path))
 		case session.Regular:
-			c.addf(making, unix.SYS_OPENAT, reg(tmpfs), c.cstring(n.Path), num(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC), num(int(n.Mode))).into(file)
+			c.openAt("make "+n.Path, reg(tmpfs), n.Path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, n.Mode, file)
 			if len(n.Data) > 0 {
-				c.addf(func() string { return "write " + n.Path }, unix.SYS_WRITE, reg(file), c.bytes(n.Data), num(len(n.Data))).result = len(n.Data)
+				c.write("write "+n.Path, reg(file), n.Data)
 			}
 			c.copyPieces(n, file)
 			c.close(file)
 		}
 		if n.OwnedByProgram && c.plan.Identity.RootMounts() {
-			c.addf(func() string { return "change the owner of " + n.Path }, unix.SYS_FCHOWNAT, reg(tmpfs), c.cstring(n.Path),
+			c.add("change the owner of "+n.Path, unix.SYS_FCHOWNAT, reg(tmpfs), c.cstring(n.Path),
 				num(c.plan.Identity.UID), num(c.plan.Identity.GID), num(unix.AT_SYMLINK_NOFOLLOW))
 		}
 	}
@@ -210,7 +208,7 @@ func (c *compiled) fill(tmpfs int) {
 
 // copyPieces writes a file that consists of parts of one of the tree, without what that
 // has lost meanwhile.
-func (c *compiled) copyPieces(n *session.Node, file int) {
+func (c *compiled) copyPieces(n session.Node, file int) {
 	if len(n.Pieces) == 0 {
 		return
 	}
