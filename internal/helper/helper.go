@@ -22,7 +22,7 @@ import (
 	begin "chrun/session/start"
 )
 
-// Name is argv[0] of a helper process.
+// Name is argv[0] of a helper process, by whose beginning session/start knows it.
 const Name = "chrun-helper"
 
 // firstFile is the first of a helper's descriptors that Start hands over.

@@ -58,32 +58,23 @@ func init() {
 
 // restoreEnvironment removes the variable that entry has added, which hides the caller's.
 func restoreEnvironment() {
-	const name = "GOMAXPROCS"
+	const name, prefix = "GOMAXPROCS", "GOMAXPROCS="
 	syscall.Unsetenv(name)
 	for p := (**byte)(environment); *p != nil; p = (**byte)(unsafe.Add(unsafe.Pointer(p), unsafe.Sizeof(p))) {
-		if value, ok := cutName(*p, name); ok {
-			syscall.Setenv(name, value)
+		if s := goString(*p); len(s) >= len(prefix) && s[:len(prefix)] == prefix {
+			syscall.Setenv(name, s[len(prefix):])
 			return
 		}
 	}
 }
 
-// cutName returns the value of variable, a C string, if it has this name.
-func cutName(variable *byte, name string) (value string, ok bool) {
-	at := func(i int) byte { return *(*byte)(unsafe.Add(unsafe.Pointer(variable), i)) }
-	for i := range len(name) {
-		if at(i) != name[i] {
-			return "", false
-		}
-	}
-	if at(len(name)) != '=' {
-		return "", false
-	}
-	n := len(name) + 1
-	for at(n) != 0 {
+// goString returns a C string, without copying it.
+func goString(p *byte) string {
+	n := 0
+	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
 		n++
 	}
-	return string(unsafe.Slice(variable, n)[len(name)+1:]), true
+	return unsafe.String(p, n)
 }
 
 // LockOSThread is runtime.LockOSThread, and gives the thread the caller's timer slack:

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"chrun/internal/headless"
 )
 
 // build builds the program that reports.
@@ -101,10 +103,7 @@ func TestEnvironment(t *testing.T) {
 // The runtime's first threads have late timers, and those of a helper process are late
 // by less. The main thread has none.
 func TestLateTimers(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Log("only root can read the timer slack of other threads")
-		return
-	}
+	headless.Root(t) // who can read the timer slack of other threads
 	program := build(t, entryFlag)
 	for name, late := range map[string]string{"chrun": "50000000", "": "50000000", "chrun-helper": "1000000"} {
 		lines, _ := run(t, program, []string{name}, nil)
