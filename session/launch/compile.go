@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
-	"chrun/session/launch/internal/limit"
+	"chrun/session/start/limit"
 )
 
 // compiled is a plan as a program, with what is needed to explain a failure.

@@ -41,6 +41,19 @@ set:
 	MOVQ	$29, DI // PR_SET_TIMERSLACK
 	SYSCALL
 
+	MOVQ	$302, AX // prlimit64
+	XORL	DI, DI
+	MOVQ	$7, SI // RLIMIT_NOFILE
+	XORL	DX, DX
+	LEAQ	chrun∕session∕start∕limit·NoFile(SB), R10
+	SYSCALL
+	MOVQ	chrun∕session∕start∕limit·NoFile+8(SB), AX // the hard limit
+	MOVQ	AX, chrun∕session∕start∕limit·low+8(SB)
+	MOVQ	$302, AX
+	LEAQ	chrun∕session∕start∕limit·low(SB), DX
+	XORL	R10, R10
+	SYSCALL
+
 	MOVQ	0(SP), CX // argc
 	ADDQ	$2, CX // with argc itself, and the nil after argv
 	MOVQ	SP, SI

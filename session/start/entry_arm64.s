@@ -43,6 +43,21 @@ set:
 	MOVD	$29, R0 // PR_SET_TIMERSLACK
 	SVC
 
+	MOVD	$261, R8 // prlimit64
+	MOVD	ZR, R0
+	MOVD	$7, R1 // RLIMIT_NOFILE
+	MOVD	ZR, R2
+	MOVD	$chrun∕session∕start∕limit·NoFile(SB), R3
+	SVC
+	MOVD	$chrun∕session∕start∕limit·low(SB), R2
+	MOVD	$chrun∕session∕start∕limit·NoFile(SB), R3
+	MOVD	8(R3), R0 // the hard limit
+	MOVD	R0, 8(R2)
+	MOVD	$261, R8
+	MOVD	ZR, R0
+	MOVD	ZR, R3
+	SVC
+
 	MOVD	0(RSP), R0 // argc
 	ADD	$2, R0 // with argc itself, and the nil after argv
 	MOVD	RSP, R1

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"syscall"
 	"unsafe"
+
+	_ "chrun/session/start/limit"
 )
 
 // entry changes these things before the Go runtime starts:
@@ -28,6 +30,9 @@ import (
 //     goroutine run while one waits in a system call. That may take 0.1 s, because no
 //     launch depends on it. A helper process does when it begins to serve: its timers
 //     are late by 1 ms.
+//   - No file can be opened, up to the initialisation of package limit. The runtime would
+//     look for its cgroup otherwise, in the list of all mounts, to find how many
+//     processors it may use, and for the size of a huge page.
 //
 //lint:ignore U1000 the linker uses it
 func entry()

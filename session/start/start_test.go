@@ -135,3 +135,39 @@ func TestEntryOfPIE(t *testing.T) {
 		t.Error(lines)
 	}
 }
+
+// The caller's limit of open files is the same as without the linker's option. Only
+// until then nothing can be opened: a file at the place of one that the runtime reads
+// stays closed.
+func TestOpenFiles(t *testing.T) {
+	headless.Root(t) // who can mount
+	const read = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+	file := filepath.Join(t.TempDir(), "size")
+	if err := os.WriteFile(file, []byte("0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	watch, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(watch)
+	if _, err := unix.InotifyAddWatch(watch, file, unix.IN_OPEN); err != nil {
+		t.Fatal(err)
+	}
+	const script = `mount --bind "$2" "$3" && ulimit -Sn $4 && ulimit -Hn 300 && exec "$1"`
+	for flag, closed := range map[string]bool{entryFlag: true, "-ldflags=": false} {
+		program := build(t, flag)
+		for _, soft := range []string{"5", "200", "300"} {
+			out, err := exec.Command("unshare", "-m", "sh", "-c", script, "sh", program, file, read, soft).Output()
+			_, files, _ := strings.Cut(string(out), "files ")
+			files, _, _ = strings.Cut(files, "\n")
+			if err != nil || files != "{"+soft+" 300} {299 300} <nil>" && files != "{300 300} {300 300} <nil>" {
+				t.Errorf("%s, %s files: %s, %v", flag, soft, files, err)
+			}
+			n, err := unix.Read(watch, make([]byte, 4096))
+			if (n <= 0) != closed {
+				t.Errorf("%s, %s files: the runtime has opened %s: %d, %v", flag, soft, read, n, err)
+			}
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session/start"
+	"chrun/session/start/limit"
 )
 
 func main() {
@@ -22,6 +23,9 @@ func main() {
 	fmt.Printf("environment %q\n", environment)
 	fmt.Println("threads", slackOfThreads())
 	fmt.Println("code", rssOf(string(text), "r-xp"))
+	var files unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files)
+	fmt.Println("files", limit.NoFile, files, err)
 	start.LockOSThread()
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	fmt.Println("slack", slack, err)

@@ -1,0 +1,33 @@
+// Package limit keeps the caller's open-file limit, which package syscall raises in its
+// initialisation (syscall/rlimit.go, Go 1.19 and later), and gives it back if package
+// start has lowered it. This package imports only unsafe, so that it is initialised
+// before syscall: since Go 1.21 packages are initialised in the order of their import
+// paths, each as soon as its imports are.
+package limit
+
+import "unsafe"
+
+//go:linkname rawSyscall6 syscall.RawSyscall6
+func rawSyscall6(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)
+
+// Rlimit is struct rlimit64 of prlimit(2).
+type Rlimit struct{ Cur, Max uint64 }
+
+var (
+	// NoFile is the caller's RLIMIT_NOFILE, or zero if it could not be read.
+	NoFile Rlimit
+	// low is what start.entry sets meanwhile, with the caller's hard limit.
+	//
+	//lint:ignore U1000 the assembly of package start uses it
+	low = Rlimit{Cur: 3}
+)
+
+func init() {
+	const nofile = 7
+	caller := uintptr(unsafe.Pointer(&NoFile))
+	if NoFile.Max != 0 { // start.entry has read it
+		rawSyscall6(sysPrlimit64, 0, nofile, caller, 0, 0, 0)
+	} else {
+		rawSyscall6(sysPrlimit64, 0, nofile, 0, caller, 0, 0)
+	}
+}
