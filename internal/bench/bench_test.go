@@ -204,14 +204,20 @@ func TestAddMounts(t *testing.T) {
 	}
 }
 
-func TestLaunchTogether(t *testing.T) {
+func TestStartTogether(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	script := fmt.Sprintf(launchTogether, session.Quote("sh", "-c", `echo "$1" >>"$2"`, "sh", "it's", log))
-	if out, err := exec.Command("sh", "-c", script, "sh", "20").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	// Each ends when all have started.
+	const script = `echo "$1" >>"$2"; until [ "$(wc -l <"$2")" -ge 20 ]; do :; done`
+	if err := startTogether(20, []string{"sh", "-c", script, "sh", "it's", log}); err != nil {
+		t.Error(err)
 	}
 	if data, _ := os.ReadFile(log); string(data) != strings.Repeat("it's\n", 20) {
 		t.Errorf("got %q", data)
+	}
+	for _, program := range []string{"false", "/does/not/exist"} {
+		if startTogether(2, []string{program}) == nil {
+			t.Errorf("no error with %s", program)
+		}
 	}
 }
 

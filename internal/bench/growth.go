@@ -1,12 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"os/exec"
 	"strconv"
-
-	"chrun/session"
 )
 
 // growthCommands returns the commands whose growth is compared, chrun's first.
@@ -47,14 +45,22 @@ func (b *bench) mounts(t *table) error {
 	return nil
 }
 
-// launchTogether is a script that starts a command $1 times and waits for all.
-const launchTogether = `i=0
-while [ $i -lt $1 ]; do
-	i=$((i + 1))
-	%s &
-done
-wait
-`
+// startTogether starts a command count times and waits for all. It is run by hyperfine.
+// A shell would need more than a millisecond to start each, which is no launcher's.
+func startTogether(count int, words []string) (err error) {
+	var started []*exec.Cmd
+	for range count {
+		cmd := exec.Command(words[0], words[1:]...)
+		if err = cmd.Start(); err != nil {
+			break
+		}
+		started = append(started, cmd)
+	}
+	for _, cmd := range started {
+		err = errors.Join(err, cmd.Wait())
+	}
+	return err
+}
 
 // parallelLaunches measures the time until the last of many launches that start
 // together has ended.
@@ -62,15 +68,11 @@ func (b *bench) parallelLaunches(t *table) error {
 	const most = 100
 	names, commands := b.growthCommands()
 	for _, count := range []int{1, 10, most} {
-		var scripts [][]string
-		for i, command := range commands {
-			file := filepath.Join(b.dir, names[i]+".sh")
-			if err := os.WriteFile(file, fmt.Appendf(nil, launchTogether, session.Quote(command...)), 0o644); err != nil {
-				return err
-			}
-			scripts = append(scripts, []string{"sh", file, strconv.Itoa(count)})
+		var starters [][]string
+		for _, command := range commands {
+			starters = append(starters, append([]string{b.bench, "-together", strconv.Itoa(count)}, command...))
 		}
-		times, err := b.hyperfine(b.asUser, max(fewest, b.runs/max(6, count/4)), scripts...)
+		times, err := b.hyperfine(b.asUser, max(fewest, b.runs/max(6, count/4)), starters...)
 		if err != nil {
 			return err
 		}

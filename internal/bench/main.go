@@ -38,7 +38,8 @@ type bench struct {
 	results string // directory in memory for hyperfine's results
 	chrun   string // copies of the launcher,
 	ctl     string // of chrunctl,
-	empty   string // and of a Go program that does nothing
+	empty   string // of a Go program that does nothing
+	bench   string // and of this program
 	bwrap   *sandbox
 	made    []string // directories to remove at the end
 	notes   []string
@@ -50,13 +51,20 @@ func main() {
 	runs := flag.Int("runs", 250, "runs of a short command; longer ones run less often")
 	write := flag.String("write", "", "file in which the table replaces the text between the bench markers")
 	added := flag.Int("added", 0, "set by this program: how many mounts it has added before it started itself again")
+	count := flag.Int("together", 0, "set by this program: how many times to start the command that follows")
 	flag.Parse()
 	for _, dir := range []string{os.Getenv("CHROOT"), os.Getenv("CHRUN_TEST_CHROOT")} {
 		if *chroot == "" {
 			*chroot = dir
 		}
 	}
-	if err := run(*chroot, *chrun, *write, conditions{runs: max(5, *runs), added: *added}); err != nil {
+	var err error
+	if *count > 0 {
+		err = startTogether(*count, flag.Args())
+	} else {
+		err = run(*chroot, *chrun, *write, conditions{runs: max(5, *runs), added: *added})
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

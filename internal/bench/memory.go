@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // memory measures the memory of the processes that stay while a program runs,
@@ -22,9 +20,6 @@ func (b *bench) memory(t *table) error {
 	if b.bwrap == nil {
 		t.skip(whatShare, "bwrap", "≤ 3 MiB", errors.New("is missing or does not run here"))
 		return nil
-	}
-	if err := forget(b.chrun); err != nil {
-		return err
 	}
 	var peak, share [2]samples
 	for range 5 {
@@ -44,21 +39,6 @@ func (b *bench) memory(t *table) error {
 	}
 	t.difference("their peak memory (VmHWM)", "bwrap", margin, peak[0], peak[1])
 	return nil
-}
-
-// forget lets the kernel read a file from the disk again when it is used next, as after
-// the machine's start. What has just been copied is in memory in larger pieces, which
-// come back whole when chrun has given them back.
-func forget(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return os.NewSyscallError("fadvise", unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
 }
 
 // measureOthers runs a command whose program is sleep and returns the bytes that
