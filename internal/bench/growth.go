@@ -67,7 +67,7 @@ func startTogether(count int, words []string) (err error) {
 func (b *bench) parallelLaunches(t *table) error {
 	const most = 100
 	names, commands := b.growthCommands()
-	for _, count := range []int{1, 10, most} {
+	for _, count := range []int{10, most} {
 		var starters [][]string
 		for _, command := range commands {
 			starters = append(starters, append([]string{b.bench, "-together", strconv.Itoa(count)}, command...))
