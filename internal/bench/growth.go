@@ -45,12 +45,16 @@ func (b *bench) mounts(t *table) error {
 	return nil
 }
 
-// startTogether starts a command count times and waits for all. It is run by hyperfine.
-// A shell would need more than a millisecond to start each, which is no launcher's.
-func startTogether(count int, words []string) (err error) {
+// startTogether starts a command count times and waits for all. hyperfine runs it. A
+// shell would need more than a millisecond to start each, which would count, too.
+func startTogether(count int, words []string) error {
+	program, err := exec.LookPath(words[0])
+	if err != nil {
+		return err
+	}
 	var started []*exec.Cmd
 	for range count {
-		cmd := exec.Command(words[0], words[1:]...)
+		cmd := exec.Command(program, words[1:]...)
 		if err = cmd.Start(); err != nil {
 			break
 		}

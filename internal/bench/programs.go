@@ -21,7 +21,7 @@ func (b *bench) copyPrograms(chrun string) error {
 	b.chrun, b.ctl, b.empty, b.bench = to("chrun"), to("chrunctl"), to("empty"), to("bench")
 	for from, to := range map[string]string{chrun: b.chrun, filepath.Join(filepath.Dir(chrun), "chrunctl"): b.ctl, self: b.bench} {
 		if err := copyProgram(from, to); err != nil {
-			return fmt.Errorf("%w: run make first", err)
+			return err
 		}
 	}
 	return b.buildEmpty()
@@ -30,11 +30,11 @@ func (b *bench) copyPrograms(chrun string) error {
 // copyProgram copies a program and lets the kernel read it from the disk again when it
 // starts, as after the machine's start: what the linker has just written starts more
 // slowly, and what is written in one piece more quickly, because it is in memory in
-// larger pieces than any user would have.
+// larger pieces than any user would have. On a tmpfs it stays so.
 func copyProgram(from, to string) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: run make first", err)
 	}
 	if err := os.WriteFile(to, data, 0o755); err != nil {
 		return err

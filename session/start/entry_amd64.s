@@ -49,7 +49,7 @@ set:
 	SYSCALL
 	MOVQ	chrun∕session∕start∕limit·NoFile+8(SB), AX // the hard limit
 	MOVQ	AX, chrun∕session∕start∕limit·low+8(SB)
-	MOVQ	$302, AX
+	MOVQ	$302, AX // the first two arguments are the same
 	LEAQ	chrun∕session∕start∕limit·low(SB), DX
 	XORL	R10, R10
 	SYSCALL

@@ -53,8 +53,7 @@ set:
 	MOVD	$chrun∕session∕start∕limit·NoFile(SB), R3
 	MOVD	8(R3), R0 // the hard limit
 	MOVD	R0, 8(R2)
-	MOVD	$261, R8
-	MOVD	ZR, R0
+	MOVD	ZR, R0 // R1 and R8 are the same
 	MOVD	ZR, R3
 	SVC
 

@@ -30,9 +30,9 @@ import (
 //     goroutine run while one waits in a system call. That may take 0.1 s, because no
 //     launch depends on it. A helper process does when it begins to serve: its timers
 //     are late by 1 ms.
-//   - No file can be opened, up to the initialisation of package limit. The runtime would
-//     look for its cgroup otherwise, in the list of all mounts, to find how many
-//     processors it may use, and for the size of a huge page.
+//   - The limit of open files is 3, up to the initialisation of package limit. Otherwise
+//     the runtime would read all mounts, to find its cgroup, which limits the processors,
+//     and the size of a huge page.
 //
 //lint:ignore U1000 the linker uses it
 func entry()

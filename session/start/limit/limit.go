@@ -16,7 +16,8 @@ type Rlimit struct{ Cur, Max uint64 }
 var (
 	// NoFile is the caller's RLIMIT_NOFILE, or zero if it could not be read.
 	NoFile Rlimit
-	// low is what start.entry sets meanwhile, with the caller's hard limit.
+	// low is what start.entry sets meanwhile, with the caller's hard limit. 3 lets the
+	// runtime open /dev/null in place of a standard file that is closed.
 	//
 	//lint:ignore U1000 the assembly of package start uses it
 	low = Rlimit{Cur: 3}
