@@ -4,7 +4,7 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	$28, AX // madvise
 	LEAQ	runtime·text(SB), DI
 	ANDQ	$~4095, DI
-	LEAQ	runtime·erodata(SB), SI
+	LEAQ	runtime·etext(SB), SI
 	SUBQ	DI, SI
 	MOVQ	$22, DX // MADV_POPULATE_READ
 	SYSCALL

@@ -4,7 +4,7 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 	MOVD	$233, R8 // madvise
 	MOVD	$runtime·text(SB), R0
 	AND	$~4095, R0
-	MOVD	$runtime·erodata(SB), R1
+	MOVD	$runtime·etext(SB), R1
 	SUB	R0, R1
 	MOVD	$22, R2 // MADV_POPULATE_READ
 	SVC

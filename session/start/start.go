@@ -16,7 +16,7 @@ import (
 
 // entry changes these things before the Go runtime starts:
 //
-//   - Code, constants and data get all their pages (madvise(2), Linux 5.14), since nearly
+//   - Code and data get all their pages (madvise(2), Linux 5.14), since nearly
 //     all are needed: system calls are faster than a page fault for each 16 pages of code
 //     and each page of data. So do the runtime's variables in .bss, which are at its
 //     beginning and around the end of its part with pointers.
