@@ -57,11 +57,11 @@ func TestTranslate(t *testing.T) {
 		binds          int
 		want           string
 	}{
-		{false, true, 7, start + " --ro-bind STORE/run/secret /run/secret --symlink lock /run/link" +
-			" --ro-bind STORE/etc/passwd /etc/passwd --ro-bind TREE/usr/share/zone /usr/share/zone" + end},
+		{false, true, 8, start + " --ro-bind STORE/run/secret /run/secret --symlink lock /run/link" +
+			" --ro-bind TREE/etc /etc --ro-bind STORE/etc/passwd /etc/passwd --ro-bind TREE/usr/share/zone /usr/share/zone" + end},
 		{true, true, 6, start + " --ro-bind STORE/run/secret /run/secret --symlink lock /run/link" +
 			" --overlay-src TREE/etc --overlay-src STORE/etc --ro-overlay /etc" + end},
-		{false, false, 4, start + " --symlink lock /run/link" + end},
+		{false, false, 5, start + " --symlink lock /run/link --ro-bind TREE/etc /etc" + end},
 	} {
 		s := &sandbox{plan: p, store: "STORE", overlay: test.overlay}
 		got := strings.ReplaceAll(strings.Join(s.translate(test.files), " "), tree, "TREE")

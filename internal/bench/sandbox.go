@@ -116,9 +116,7 @@ func (s *sandbox) translate(files bool) []string {
 				last = append(last, "--remount-ro", string(m.Dest))
 			}
 		case session.Overlay:
-			if files {
-				words = append(words, s.overlayOptions(m)...)
-			}
+			words = append(words, s.overlayOptions(m, files)...)
 		}
 	}
 	return append(words, last...)
@@ -190,15 +188,16 @@ func hasNodes(nodes []session.Node, dir string) bool {
 }
 
 // overlayOptions returns the options for a read-only overlay, or the binds that
-// come closest to it.
-func (s *sandbox) overlayOptions(m session.Mount) (words []string) {
-	if s.overlay {
+// come closest to it: of the tree's directory and, with files, of the small files in it.
+func (s *sandbox) overlayOptions(m session.Mount, files bool) (words []string) {
+	if s.overlay && files {
 		s.binds++
 		return []string{"--overlay-src", path.Join(string(s.plan.Tree), m.Lower),
 			"--overlay-src", filepath.Join(s.store, m.Source), "--ro-overlay", string(m.Dest)}
 	}
+	words = s.bind(m.ReadOnly, path.Join(string(s.plan.Tree), m.Lower), string(m.Dest))
 	for _, n := range s.nodesBelow(m.Source) {
-		if n.Kind == session.Dir {
+		if n.Kind == session.Dir || !files {
 			continue
 		}
 		source := filepath.Join(s.store, m.Source, n.Path)
