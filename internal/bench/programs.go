@@ -17,8 +17,8 @@ func (b *bench) copyPrograms(chrun string) error {
 	if err != nil {
 		return err
 	}
-	to := func(name string) string { return filepath.Join(b.dir, name) }
-	b.chrun, b.ctl, b.empty, b.bench = to("chrun"), to("chrunctl"), to("empty"), to("bench")
+	at := func(name string) string { return filepath.Join(b.dir, name) }
+	b.chrun, b.ctl, b.empty, b.bench = at("chrun"), at("chrunctl"), at("empty"), at("bench")
 	for from, to := range map[string]string{chrun: b.chrun, filepath.Join(filepath.Dir(chrun), "chrunctl"): b.ctl, self: b.bench} {
 		if err := copyProgram(from, to); err != nil {
 			return err

@@ -196,8 +196,11 @@ func (s *sandbox) overlayOptions(m session.Mount, files bool) (words []string) {
 			"--overlay-src", filepath.Join(s.store, m.Source), "--ro-overlay", string(m.Dest)}
 	}
 	words = s.bind(m.ReadOnly, path.Join(string(s.plan.Tree), m.Lower), string(m.Dest))
+	if !files {
+		return words
+	}
 	for _, n := range s.nodesBelow(m.Source) {
-		if n.Kind == session.Dir || !files {
+		if n.Kind == session.Dir {
 			continue
 		}
 		source := filepath.Join(s.store, m.Source, n.Path)

@@ -16,10 +16,10 @@ import (
 
 // entry changes these things before the Go runtime starts:
 //
-//   - Code and data get all their pages (madvise(2), Linux 5.14), since nearly
-//     all are needed: system calls are faster than a page fault for each 16 pages of code
-//     and each page of data. So do the runtime's variables in .bss, which are at its
-//     beginning and around the end of its part with pointers.
+//   - Code and data get all their pages (madvise(2), Linux 5.14). A page fault brings 16
+//     pages of code or one of data, and a launch would have nearly all of these faults.
+//     So do the runtime's variables in .bss, which are at its beginning and around the
+//     end of its part with pointers.
 //   - The runtime makes no memory profile, for which it would take a stack trace at once.
 //   - GOMAXPROCS=1 is the first variable of the environment. Goroutines of chrun hardly
 //     ever run side by side, and the runtime keeps memory and threads for each processor.
