@@ -297,7 +297,7 @@ func (l *layout) orderMounts() []Mount {
 	list := l.mounts
 	depth := func(p Path) int { return strings.Count(strings.TrimSuffix(string(p), "/"), "/") } // it is canonical
 	slices.SortStableFunc(list, func(a, b Mount) int { return cmp.Compare(depth(a.Dest), depth(b.Dest)) })
-	index := map[Path]int{}
+	index := make(map[Path]int, len(list))
 	for i := range list {
 		m := &list[i]
 		index[m.Dest] = i

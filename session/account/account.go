@@ -28,10 +28,10 @@ func (a Account) String() string {
 	return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", cleanField(a.Name), a.UID, a.GID, cleanField(a.Comment), cleanField(a.Home), cleanField(a.Shell))
 }
 
-// The replacer keeps invalid UTF-8, which the path of a home may contain.
-var cleaner = strings.NewReplacer(":", "", "\n", "", "\r", "", "\x00", "")
-
-func cleanField(s string) string { return cleaner.Replace(s) }
+// cleanField keeps invalid UTF-8, which the path of a home may contain.
+func cleanField(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(":\n\r\x00", r) }), "")
+}
 
 // Parse parses one line as glibc does: leading blanks are ignored. It returns
 // false for comments, NIS lines and malformed lines, and for names that are

@@ -38,13 +38,13 @@ type script struct {
 // op is one system call. The interpreter does not know its purpose; what
 // describes it for messages.
 type op struct {
-	nr     uintptr
-	args   [6]uintptr // or registers that hold them
-	inReg  uint8      // bits: which args are registers
+	nr     uint16
+	inReg  uint8 // bits: which args are registers
 	rule   rule
-	skip   int32 // how many operations the rule skips
-	out    int32 // the register that receives the result, or -1
-	result int   // any other result is an error (EIO), unless -1
+	skip   int32      // how many operations the rule skips
+	args   [5]uintptr // or registers that hold them
+	out    int32      // the register that receives the result, or -1
+	result int        // any other result is an error (EIO), unless -1
 	what   func() string
 }
 
@@ -129,7 +129,7 @@ func (p *program) add(what string, nr uintptr, args ...arg) *op {
 }
 
 func (p *program) addf(what func() string, nr uintptr, args ...arg) *op {
-	o := op{nr: nr, out: -1, result: -1, what: what}
+	o := op{nr: uint16(nr), out: -1, result: -1, what: what}
 	for i, a := range args {
 		o.args[i] = a.value
 		if a.register > 0 {
@@ -292,7 +292,7 @@ func sigprocmask(set, old *uint64) {
 //go:norace
 //go:nocheckptr
 func (p *program) interpret(first, last int) {
-	var args [6]uintptr
+	var args [5]uintptr
 	end := last
 	for i := first; i < last && i < end; i++ {
 		o := &p.ops[i]
@@ -316,7 +316,7 @@ func (p *program) interpret(first, last int) {
 			}
 			continue
 		}
-		r, _, errno := syscall.RawSyscall6(o.nr, args[0], args[1], args[2], args[3], args[4], args[5])
+		r, _, errno := syscall.RawSyscall6(uintptr(o.nr), args[0], args[1], args[2], args[3], args[4], 0)
 		if errno == 0 && o.result >= 0 && int(r) != o.result {
 			errno = syscall.EIO
 		}

@@ -25,13 +25,17 @@ type HostPath string
 type Path string
 
 // Join appends elements to p.
-func (p Path) Join(elem ...string) Path {
-	return Path(path.Join(append([]string{string(p)}, elem...)...))
-}
+func (p Path) Join(elem ...string) Path { return Path(join(string(p), elem)) }
 
 // Join appends elements to p.
-func (p HostPath) Join(elem ...string) HostPath {
-	return HostPath(path.Join(append([]string{string(p)}, elem...)...))
+func (p HostPath) Join(elem ...string) HostPath { return HostPath(join(string(p), elem)) }
+
+// join is path.Join with less memory for one element.
+func join(p string, elem []string) string {
+	if len(elem) == 1 && p != "" && elem[0] != "" {
+		return path.Clean(p + "/" + elem[0])
+	}
+	return path.Join(append([]string{p}, elem...)...)
 }
 
 // IsBelow reports whether p is dir or lies below it.
