@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session"
-	"chrun/session/start/limit"
+	"chrun/session/start/early"
 )
 
 // compiled is a plan as a program, with what is needed to explain a failure.
@@ -129,7 +129,7 @@ func (c *compiled) namespaces(umask int) {
 // process gives the program what it inherits from the caller, and its ids.
 func (c *compiled) process(umask int) {
 	c.add("restore the umask", unix.SYS_UMASK, reg(umask))
-	if lim := limit.NoFile; lim.Max != 0 {
+	if lim := early.NoFile; lim.Max != 0 {
 		c.keep = append(c.keep, &lim)
 		c.add("restore the open-file limit", unix.SYS_PRLIMIT64, num(0), num(unix.RLIMIT_NOFILE), word(uintptr(unsafe.Pointer(&lim))), num(0))
 	}

@@ -45,12 +45,12 @@ set:
 	XORL	DI, DI
 	MOVQ	$7, SI // RLIMIT_NOFILE
 	XORL	DX, DX
-	LEAQ	chrun∕session∕start∕limit·NoFile(SB), R10
+	LEAQ	chrun∕session∕start∕early·NoFile(SB), R10
 	SYSCALL
-	MOVQ	chrun∕session∕start∕limit·NoFile+8(SB), AX // the hard limit
-	MOVQ	AX, chrun∕session∕start∕limit·low+8(SB)
+	MOVQ	chrun∕session∕start∕early·NoFile+8(SB), AX // the hard limit
+	MOVQ	AX, chrun∕session∕start∕early·low+8(SB)
 	MOVQ	$302, AX // the first two arguments are the same
-	LEAQ	chrun∕session∕start∕limit·low(SB), DX
+	LEAQ	chrun∕session∕start∕early·low(SB), DX
 	XORL	R10, R10
 	SYSCALL
 

@@ -47,10 +47,10 @@ set:
 	MOVD	ZR, R0
 	MOVD	$7, R1 // RLIMIT_NOFILE
 	MOVD	ZR, R2
-	MOVD	$chrun∕session∕start∕limit·NoFile(SB), R3
+	MOVD	$chrun∕session∕start∕early·NoFile(SB), R3
 	SVC
-	MOVD	$chrun∕session∕start∕limit·low(SB), R2
-	MOVD	$chrun∕session∕start∕limit·NoFile(SB), R3
+	MOVD	$chrun∕session∕start∕early·low(SB), R2
+	MOVD	$chrun∕session∕start∕early·NoFile(SB), R3
 	MOVD	8(R3), R0 // the hard limit
 	MOVD	R0, 8(R2)
 	MOVD	ZR, R0 // R1 and R8 are the same

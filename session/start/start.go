@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"unsafe"
 
-	_ "chrun/session/start/limit"
+	_ "chrun/session/start/early"
 )
 
 // entry changes these things before the Go runtime starts:
@@ -30,7 +30,7 @@ import (
 //     goroutine run while one waits in a system call. That may take 0.1 s, because no
 //     launch depends on it. A helper process does when it begins to serve: its timers
 //     are late by 1 ms.
-//   - The limit of open files is 3, up to the initialisation of package limit. Otherwise
+//   - The limit of open files is 3, up to the initialisation of package early. Otherwise
 //     the runtime would read all mounts, to find its cgroup, which limits the processors,
 //     and the size of a huge page.
 //
@@ -54,8 +54,7 @@ func init() {
 	}
 	RestoreSlack() // most of what is started before LockOSThread is called has it, too
 	restoreEnvironment()
-	growStack()
-	// The stack is the newest piece of the heap, which grows upwards. A launch needs more.
+	// The stack is one of the first pieces of the heap, which grows upwards. A launch needs more.
 	const page, populateWrite = 4096, 23 // MADV_POPULATE_WRITE; if pages are larger, it can fail
 	stack := uintptr(unsafe.Pointer(new(int))) &^ (page - 1)
 	syscall.RawSyscall(syscall.SYS_MADVISE, stack, 256<<10, populateWrite)
@@ -100,7 +99,3 @@ func RestoreSlack() {
 		syscall.RawSyscall(syscall.SYS_PRCTL, setTimerSlack, slack, 0)
 	}
 }
-
-// growStack lets the main goroutine have all the stack that a launch needs. Growing
-// step by step, each size takes another piece of memory, and all of that is touched.
-func growStack()

@@ -1,9 +1,4 @@
-#include "funcdata.h"
 #include "textflag.h"
-
-TEXT ·growStack(SB),0,$24576-0
-	NO_LOCAL_POINTERS
-	RET
 
 DATA	·oneProcessor+0(SB)/8, $"GOMAXPRO"
 DATA	·oneProcessor+8(SB)/8, $"CS=1\x00\x00\x00\x00"

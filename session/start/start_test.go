@@ -74,6 +74,9 @@ func TestEntry(t *testing.T) {
 	if size, rss, _ := strings.Cut(lines["code"], " "); size != rss {
 		t.Errorf("of %s KiB of code, %s are in memory", size, rss)
 	}
+	if early := slices.Index(order, "chrun/session/start/early"); early < 0 || early > slices.Index(order, "internal/godebug") {
+		t.Errorf("early is not initialised before internal/godebug: %s", order)
+	}
 	at := slices.Index(order, "chrun/session/start")
 	if before := slices.Index(order, "os"); at < 0 || before < 0 || at > before {
 		t.Errorf("start is not initialised before os: %s", order)

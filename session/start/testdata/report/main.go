@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/session/start"
-	"chrun/session/start/limit"
+	"chrun/session/start/early"
 )
 
 func main() {
@@ -25,7 +25,7 @@ func main() {
 	fmt.Println("code", rssOf(string(text), "r-xp"))
 	var files unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files)
-	fmt.Println("files", limit.NoFile, files, err)
+	fmt.Println("files", early.NoFile, files, err)
 	start.LockOSThread()
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	fmt.Println("slack", slack, err)

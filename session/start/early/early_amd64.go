@@ -1,3 +1,3 @@
-package limit
+package early
 
 const sysPrlimit64 = 302

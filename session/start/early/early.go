@@ -1,9 +1,11 @@
-// Package limit keeps the caller's open-file limit, which package syscall raises in its
+// Package early is initialised before all packages but the Go runtime's: it imports only
+// unsafe, and since Go 1.21 packages are initialised in the order of their import paths,
+// each as soon as its imports are.
+//
+// It keeps the caller's open-file limit, which package syscall raises in its
 // initialisation (syscall/rlimit.go, Go 1.19 and later), and gives it back if package
-// start has lowered it. This package imports only unsafe, so that it is initialised
-// before syscall: since Go 1.21 packages are initialised in the order of their import
-// paths, each as soon as its imports are.
-package limit
+// start has lowered it. Then it also makes the stack of the main goroutine larger.
+package early
 
 import "unsafe"
 
@@ -28,7 +30,14 @@ func init() {
 	caller := uintptr(unsafe.Pointer(&NoFile))
 	if NoFile.Max != 0 { // start.entry has read it
 		rawSyscall6(sysPrlimit64, 0, nofile, caller, 0, 0, 0)
+		growStack()
 	} else {
 		rawSyscall6(sysPrlimit64, 0, nofile, 0, caller, 0, 0)
 	}
 }
+
+// growStack lets the main goroutine have all the stack that a launch needs. Growing
+// step by step, each size takes another piece of memory, and all of that is touched.
+// The first time is the slowest: the runtime looks for each function that is on the
+// stack in tables that nothing has read yet. Here they are five, and later ten.
+func growStack()
