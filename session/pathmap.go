@@ -13,7 +13,7 @@ const PathMapFile = PrivateDir + "/path-map"
 // line with its path on the host, which is empty if there is none. Host paths
 // with a newline count as none, and mounts on a path with a newline are left out.
 func (b *builder) pathMapNode() Node {
-	data := make([]byte, 0, 96*len(b.plan.Mounts))
+	data := make([]byte, 0, 64*len(b.plan.Mounts))
 	for _, m := range b.plan.Mounts {
 		host := ""
 		switch m.Kind {

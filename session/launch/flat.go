@@ -124,12 +124,12 @@ func (p *program) register() int {
 }
 
 // add appends a system call that must succeed.
-func (p *program) add(what string, nr uintptr, args ...arg) *op {
+func (p *program) add(what string, nr uint16, args ...arg) *op {
 	return p.addf(func() string { return what }, nr, args...)
 }
 
-func (p *program) addf(what func() string, nr uintptr, args ...arg) *op {
-	o := op{nr: uint16(nr), out: -1, result: -1, what: what}
+func (p *program) addf(what func() string, nr uint16, args ...arg) *op {
+	o := op{nr: nr, out: -1, result: -1, what: what}
 	for i, a := range args {
 		o.args[i] = a.value
 		if a.register > 0 {

@@ -33,7 +33,7 @@ func (p HostPath) Join(elem ...string) HostPath { return HostPath(join(string(p)
 // join is path.Join with less memory for one element.
 func join(p string, elem []string) string {
 	if len(elem) == 1 && p != "" && elem[0] != "" {
-		return path.Clean(p + "/" + elem[0])
+		return path.Clean(strings.TrimSuffix(p, "/") + "/" + strings.TrimPrefix(elem[0], "/"))
 	}
 	return path.Join(append([]string{p}, elem...)...)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -342,5 +343,16 @@ func TestFailure(t *testing.T) {
 	unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
 	if err := r.Failure(); isDir || !errors.Is(err, unix.EMFILE) {
 		t.Errorf("without descriptors: %v, %v", isDir, err)
+	}
+}
+
+func TestJoin(t *testing.T) {
+	parts := []string{"", "/", "//", ".", "..", "a", "/a", "a/", "//a//", "/a/../b", "../..", "a b/\xff"}
+	for _, p := range parts {
+		for _, e := range parts {
+			if got, want := Path(p).Join(e), path.Join(p, e); string(got) != want {
+				t.Errorf("%q and %q: %q, not %q", p, e, got, want)
+			}
+		}
 	}
 }

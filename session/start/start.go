@@ -54,7 +54,7 @@ func init() {
 	}
 	RestoreSlack() // most of what is started before LockOSThread is called has it, too
 	restoreEnvironment()
-	// The stack is one of the first pieces of the heap, which grows upwards. A launch needs more.
+	// Little of the heap is above the stack yet, and it grows upwards. A launch needs more.
 	const page, populateWrite = 4096, 23 // MADV_POPULATE_WRITE; if pages are larger, it can fail
 	stack := uintptr(unsafe.Pointer(new(int))) &^ (page - 1)
 	syscall.RawSyscall(syscall.SYS_MADVISE, stack, 256<<10, populateWrite)

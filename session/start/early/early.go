@@ -1,10 +1,10 @@
 // Package early is initialised before all packages but the Go runtime's: it imports only
 // unsafe, and since Go 1.21 packages are initialised in the order of their import paths,
-// each as soon as its imports are.
+// each as soon as its imports are. No other that imports nothing has an earlier path.
 //
 // It keeps the caller's open-file limit, which package syscall raises in its
 // initialisation (syscall/rlimit.go, Go 1.19 and later), and gives it back if package
-// start has lowered it. Then it also makes the stack of the main goroutine larger.
+// start has lowered it. In that case it also makes the stack of the main goroutine larger.
 package early
 
 import "unsafe"
@@ -39,5 +39,5 @@ func init() {
 // growStack lets the main goroutine have all the stack that a launch needs. Growing
 // step by step, each size takes another piece of memory, and all of that is touched.
 // The first time is the slowest: the runtime looks for each function that is on the
-// stack in tables that nothing has read yet. Here they are five, and later ten.
+// stack in tables that nothing has read yet. Here they are five, and later twice as many.
 func growStack()
