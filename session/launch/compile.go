@@ -79,8 +79,8 @@ func (l layers) close() {
 // compile turns the plan into system calls: gather in the old root, enter, place
 // in the new root, execute. mapped is used only if newuidmap maps the ids.
 func compile(plan *session.Plan, l layers, mapped [2]int, res *Resources, tree int) *compiled {
-	c := &compiled{program: &program{registers: make([]uintptr, 0, 40+len(plan.Mounts))}, plan: plan, res: res, layers: l, mapped: mapped,
-		tree: tree, mountTrees: make([]int, 0, len(plan.Mounts))}
+	c := &compiled{program: &program{}, plan: plan, res: res, layers: l, mapped: mapped, tree: tree}
+	c.registers = make([]uintptr, 0, 40+len(plan.Mounts))
 	c.ops = make([]op, 0, 64+5*len(plan.Mounts)+3*len(plan.Tmpfs)+5*len(plan.Programs))
 	umask := c.register()
 	c.beginStep(StepNamespaces)

@@ -16,8 +16,9 @@ import (
 // register of the new root.
 func (c *compiled) gather() int {
 	mounts := c.plan.Mounts
-	for range mounts {
-		c.mountTrees = append(c.mountTrees, c.register())
+	c.mountTrees = make([]int, len(mounts))
+	for i := range mounts {
+		c.mountTrees[i] = c.register()
 	}
 	at, tree, tmpfs := c.register(), c.register(), c.register()
 	// at is where trees are attached temporarily. The directory of the chroot

@@ -54,7 +54,7 @@ func init() {
 	}
 	RestoreSlack() // most of what is started before LockOSThread is called has it, too
 	restoreEnvironment()
-	// Little of the heap is above the stack yet, and it grows upwards. A launch needs more.
+	// The heap grows upwards, and little of it is above the stack yet. A launch needs more of it.
 	const page, populateWrite = 4096, 23 // MADV_POPULATE_WRITE; if pages are larger, it can fail
 	stack := uintptr(unsafe.Pointer(new(int))) &^ (page - 1)
 	syscall.RawSyscall(syscall.SYS_MADVISE, stack, 256<<10, populateWrite)
