@@ -27,6 +27,8 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	$157, AX // prctl
 	MOVQ	$30, DI // PR_GET_TIMERSLACK
 	SYSCALL
+	TESTQ	AX, AX
+	JLE	files // refused, or a real-time policy
 	MOVQ	AX, ·slack(SB)
 	MOVQ	$50000000, SI // ns
 	MOVQ	8(SP), AX // argv[0], nil without arguments
@@ -40,7 +42,7 @@ set:
 	MOVQ	$157, AX
 	MOVQ	$29, DI // PR_SET_TIMERSLACK
 	SYSCALL
-
+files:
 	MOVQ	$302, AX // prlimit64
 	XORL	DI, DI
 	MOVQ	$7, SI // RLIMIT_NOFILE

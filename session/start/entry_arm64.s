@@ -29,6 +29,8 @@ TEXT ·entry(SB),NOSPLIT|NOFRAME,$0
 	MOVD	$167, R8 // prctl
 	MOVD	$30, R0 // PR_GET_TIMERSLACK
 	SVC
+	CMP	$0, R0
+	BLE	files // refused, or a real-time policy
 	MOVD	R0, ·slack(SB)
 	MOVD	$50000000, R1 // ns
 	MOVD	8(RSP), R0 // argv[0], nil without arguments
@@ -42,7 +44,7 @@ set:
 	MOVD	$167, R8
 	MOVD	$29, R0 // PR_SET_TIMERSLACK
 	SVC
-
+files:
 	MOVD	$261, R8 // prlimit64
 	MOVD	ZR, R0
 	MOVD	$7, R1 // RLIMIT_NOFILE

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chrun/internal/headless"
+	"chrun/internal/trace"
 )
 
 // build builds the program that reports.
@@ -31,28 +32,39 @@ func build(t *testing.T, flags ...string) (program string) {
 // in the order of their initialisation. It runs with a timer slack of 123456 ns.
 func run(t *testing.T, program string, args, env []string) (lines map[string]string, order []string) {
 	t.Helper()
-	runtime.LockOSThread() // it ends with the test's goroutine
-	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 123456, 0, 0, 0); err != nil {
-		t.Fatal(err)
-	}
+	setSlack(t)
 	cmd := &exec.Cmd{Path: program, Args: args, Env: append([]string{"GODEBUG=inittrace=1"}, env...)}
-	var trace strings.Builder
-	cmd.Stderr = &trace
+	var inits strings.Builder
+	cmd.Stderr = &inits
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %s", err, trace.String())
+		t.Fatalf("%v: %s", err, inits.String())
 	}
-	lines = map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		lines[name] = value
-	}
-	for line := range strings.Lines(trace.String()) {
+	for line := range strings.Lines(inits.String()) {
 		if f := strings.Fields(line); len(f) > 1 && f[0] == "init" {
 			order = append(order, f[1])
 		}
 	}
-	return lines, order
+	return parse(string(out)), order
+}
+
+// setSlack gives this thread, and the programs it starts, a timer slack of 123456 ns.
+func setSlack(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread() // it ends with the test's goroutine
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 123456, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// parse returns the lines of a report, by their first words.
+func parse(report string) map[string]string {
+	lines := map[string]string{}
+	for line := range strings.Lines(report) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		lines[name] = value
+	}
+	return lines
 }
 
 const entryFlag = "-ldflags=-E chrun/session/start.entry"
@@ -117,6 +129,44 @@ func TestLateTimers(t *testing.T) {
 		}
 		if slices.ContainsFunc(threads, func(s string) bool { return s != late && s != "123456" }) {
 			t.Errorf("%q: another timer slack: %s", name, threads)
+		}
+	}
+}
+
+// Whichever call of entry is refused, the program has the caller's timer slack and limit
+// of open files, and no thread has timers that are later than planned.
+func TestRefusedCalls(t *testing.T) {
+	headless.Root(t) // who can read the timer slack of other threads
+	program := build(t, entryFlag)
+	want, _ := run(t, program, []string{"report"}, nil)
+	const calls = 7 // of entry
+	for refused := 1; refused <= calls; refused++ {
+		count := 0
+		tracer := &trace.Tracer{Enter: func(c *trace.Call) *trace.Fault {
+			if count++; count == refused {
+				return &trace.Fault{Errno: unix.EPERM}
+			}
+			return nil
+		}}
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		setSlack(t)
+		status, err := tracer.Run(&exec.Cmd{Path: program, Args: []string{"report"}, Env: []string{}, Stdout: out, Stderr: os.Stderr})
+		if err != nil || status != 0 {
+			t.Fatalf("call %d: status %d, %v", refused, status, err)
+		}
+		text, _ := os.ReadFile(out.Name())
+		lines := parse(string(text))
+		check(t, lines)
+		if lines["files"] != want["files"] {
+			t.Errorf("call %d: files %s, not %s", refused, lines["files"], want["files"])
+		}
+		known := []string{"123456", "50000000"}
+		if slices.ContainsFunc(strings.Fields(strings.Trim(lines["threads"], "[]")), func(s string) bool { return !slices.Contains(known, s) }) {
+			t.Errorf("call %d: the timer slack of the threads is %s", refused, lines["threads"])
 		}
 	}
 }
