@@ -18,8 +18,8 @@ kernels="
 	trixie/arm64
 	bullseye/amd64
 "
-# These are Linux 6.1, 6.12, 6.12 on arm64 for the assembly in session/launch, and
-# 5.10, which is too old for chrun, so that the error message is tested.
+# These are Linux 6.1, 6.12, 6.12 on arm64 for the assembly below session, and 5.10,
+# which is too old for chrun, so that the error message is tested.
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 self=$top/scripts/kernels/run.sh
@@ -79,7 +79,7 @@ initramfs() { # DIR ARCH
 	go build -trimpath -ldflags '-s -w' -o "$work/initramfs/init" ./scripts/kernels/guest
 	go build -trimpath -ldflags '-s -w -E chrun/session/start.entry' -o "$host/bin/chrun" ./cmd/chrun
 	go build -trimpath -ldflags '-s -w' -o "$host/test/probe" ./session/launch/testdata/probe
-	for package in session/launch cmd/chrun; do
+	for package in session/launch session/account cmd/chrun; do
 		go test -c -trimpath -ldflags '-s -w' -o "$host/test/${package##*/}.test" "./$package"
 	done
 	(cd "$work/initramfs" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/initramfs.gz"

@@ -2,7 +2,6 @@ package account
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"iter"
 	"os"
@@ -99,29 +98,38 @@ func (f *File) Accounts(user string, caller Account) Table {
 	if f.large == nil {
 		return f.data
 	}
-	var table Table
-	people := 0
-	for _, chunk := range f.chunks() {
-		for line := range splitLines(chunk) {
-			if a, ok := Parse(string(line)); ok && a.UID >= 1000 {
-				table = append(append(table, line...), '\n') // for the message that names some
-				people++
-			}
-			if people == 10 {
-				break
-			}
-		}
-		break
-	}
 	hints := []string{":" + strconv.Itoa(caller.UID) + ":"}
 	for _, name := range []string{user, caller.Name} { // the latter for PatchPasswd
 		if hint := name + ":"; name != "" && !slices.Contains(hints, hint) {
 			hints = append(hints, hint) // user can be a number, too
 		}
 	}
+	var table Table
+	known := user == ""
 	for _, line := range f.find(hints...) {
-		if a, ok := Parse(string(line)); ok && (a.Name == user || a.UID == caller.UID || strconv.Itoa(a.UID) == user) {
+		a, ok := Parse(string(line))
+		isUser := ok && (a.Name == user || strconv.Itoa(a.UID) == user)
+		if isUser || ok && a.UID == caller.UID {
 			table = append(append(table, line...), '\n')
+		}
+		known = known || isUser
+	}
+	if !known {
+		table = append(f.people(), table...) // for the message that names some
+	}
+	return table
+}
+
+// people returns the lines of some people.
+func (f *File) people() (table Table) {
+	n := 0
+	for a := range f.All() {
+		if a.UID < 1000 {
+			continue
+		}
+		table = append(append(table, a.String()...), '\n')
+		if n++; n == 10 {
+			break
 		}
 	}
 	return table
@@ -216,68 +224,6 @@ func (f *File) search(hints []string) {
 			offset += int64(len(line)) + 1
 		}
 	}
-}
-
-// rareText is a text, not empty, that is searched for by what in it is rarest in the
-// file: a byte that seems not to occur, else two bytes. bytes.Contains begins with the
-// first byte, and all lines are full of colons and digits.
-type rareText struct {
-	text  []byte
-	at    int  // the index of what is rarest
-	alone bool // whether that is one byte
-}
-
-// newRareText looks at a sample of the file.
-func newRareText(text string, sample []byte) rareText {
-	sample = sample[max(0, len(sample)-2048):] // of people rather than of system accounts
-	t := rareText{text: []byte(text), alone: len(text) == 1}
-	fewest := len(sample) + 1
-	for i := range len(text) - 1 {
-		if n := bytes.Count(sample, t.text[i:i+2]); n < fewest {
-			t.at, fewest = i, n
-		}
-	}
-	for i, c := range t.text {
-		if bytes.IndexByte(sample, c) < 0 {
-			t.at, t.alone = i, true
-		}
-	}
-	return t
-}
-
-func (t rareText) isIn(data []byte) bool {
-	if t.alone {
-		return t.isInByByte(data)
-	}
-	// Sixteen bytes at once: in z is a zero byte where data has these two bytes, and m
-	// has the highest bit of each byte that is zero. It may also have that of a byte that
-	// follows a zero byte, which does not matter.
-	const ones, highest = 0x0101010101010101, 0x8080808080808080
-	first, second := uint64(t.text[t.at])*ones, uint64(t.text[t.at+1])*ones
-	rest := data
-	for len(rest) > 16 {
-		z1 := (binary.LittleEndian.Uint64(rest) ^ first) | (binary.LittleEndian.Uint64(rest[1:]) ^ second)
-		z2 := (binary.LittleEndian.Uint64(rest[8:]) ^ first) | (binary.LittleEndian.Uint64(rest[9:]) ^ second)
-		m := (z1-ones)&^z1 | (z2-ones)&^z2
-		if i := len(data) - len(rest); m&highest != 0 && bytes.Contains(data[max(0, i-t.at):min(len(data), i+16+len(t.text))], t.text) {
-			return true
-		}
-		rest = rest[16:]
-	}
-	return bytes.Contains(data[max(0, len(data)-len(rest)-len(t.text)):], t.text)
-}
-
-func (t rareText) isInByByte(data []byte) bool {
-	for i := t.at; i < len(data); i++ {
-		n := bytes.IndexByte(data[i:], t.text[t.at])
-		if n < 0 {
-			return false
-		}
-		if i += n; bytes.HasPrefix(data[i-t.at:], t.text) {
-			return true
-		}
-	}
-	return false
 }
 
 // maxLine is the length of the longest line that is looked at. Lines of usual length

@@ -1,0 +1,68 @@
+package account
+
+import "bytes"
+
+// rareText is a text, not empty, that is searched for by what in it is rarest in the
+// file: a byte that seems not to occur, else three bytes. bytes.Contains begins with the
+// first byte, and all lines are full of colons and digits.
+type rareText struct {
+	text  []byte
+	at    int  // the index of what is rarest
+	alone bool // whether that is one byte
+}
+
+// newRareText looks at a sample of the file.
+func newRareText(text string, sample []byte) rareText {
+	sample = sample[max(0, len(sample)-2048):] // of people rather than of system accounts
+	t := rareText{text: []byte(text), alone: len(text) == 1}
+	fewest := len(sample) + 1
+	for i := range len(text) - 2 {
+		if n := bytes.Count(sample, t.text[i:i+3]); n < fewest {
+			t.at, fewest = i, n
+		}
+	}
+	for i, c := range t.text {
+		if bytes.IndexByte(sample, c) < 0 {
+			t.at, t.alone = i, true
+		}
+	}
+	return t
+}
+
+func (t rareText) isIn(data []byte) bool {
+	if t.alone {
+		return t.isInByByte(data)
+	}
+	for at := 0; ; at += blockSize {
+		at += skipBlocks(data[at:], t.text[t.at:min(t.at+3, len(t.text))])
+		if bytes.Contains(data[max(0, at-t.at):min(len(data), at+blockSize+len(t.text))], t.text) {
+			return true
+		}
+		if len(data)-at < blockSize+2 {
+			return false
+		}
+	}
+}
+
+const blockSize = 16
+
+// skipBlocks returns the index of the first block of 16 bytes in which a text of two or
+// three bytes begins. It does not look at a block that less than two bytes follow, and
+// returns the index of that. Finding the text in the block would be slower here: most
+// blocks do not have it.
+//
+//go:noescape
+func skipBlocks(data, text []byte) int
+
+func (t rareText) isInByByte(data []byte) bool {
+	for i := t.at; i < len(data); i++ {
+		n := bytes.IndexByte(data[i:], t.text[t.at])
+		if n < 0 {
+			return false
+		}
+		if i += n; bytes.HasPrefix(data[i-t.at:], t.text) {
+			return true
+		}
+	}
+	return false
+}
