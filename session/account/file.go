@@ -227,8 +227,8 @@ func (f *File) search(hints []string) {
 }
 
 // maxLine is the length of the longest line that is looked at. Lines of usual length
-// need only usualBuffer.
-const maxLine, usualBuffer = 256 << 10, 64 << 10
+// need only usualBuffer. With a smaller one the calls would cost more than its pages.
+const maxLine, usualBuffer = 256 << 10, 32 << 10
 
 // buffers are for chunks. The next file needs no new memory.
 var buffers = sync.Pool{New: func() any { return new(make([]byte, usualBuffer)) }}
