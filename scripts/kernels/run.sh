@@ -1,7 +1,7 @@
 #!/bin/sh
-# Boots Debian kernels under qemu, in software (no KVM), and runs chrun and its
-# mount tests there, as a plain user and as root. guest/ is the program that runs
-# in the guest; its PASS and FAIL lines arrive over the serial line.
+# Boots Debian kernels under qemu, in software (no KVM), and runs chrun and tests of
+# mounts and of assembly there, as a plain user and as root. guest/ is the program
+# that runs in the guest; its PASS and FAIL lines arrive over the serial line.
 #
 #   scripts/kernels/run.sh [SUITE/ARCH ...]   default: all kernels listed below
 #   scripts/kernels/run.sh fetch SUITE/ARCH   download that kernel, print its directory

@@ -120,16 +120,15 @@ func (f *File) Accounts(user string, caller Account) Table {
 	return table
 }
 
-// people returns the lines of some people.
+// people returns up to ten lines of people, from the beginning of the file.
 func (f *File) people() (table Table) {
+	data := make([]byte, usualBuffer)
+	size, _ := f.large.ReadAt(data, 0)
 	n := 0
-	for a := range f.All() {
-		if a.UID < 1000 {
-			continue
-		}
-		table = append(append(table, a.String()...), '\n')
-		if n++; n == 10 {
-			break
+	for line := range splitLines(data[:bytes.LastIndexByte(data[:size], '\n')+1]) {
+		if a, ok := Parse(string(line)); ok && a.isPerson() && n < 10 {
+			table = append(append(table, line...), '\n')
+			n++
 		}
 	}
 	return table
@@ -227,7 +226,7 @@ func (f *File) search(hints []string) {
 }
 
 // maxLine is the length of the longest line that is looked at. Lines of usual length
-// need only usualBuffer. With a smaller one the calls would cost more than its pages.
+// need only usualBuffer. A smaller one would save pages, but the calls cost more.
 const maxLine, usualBuffer = 256 << 10, 32 << 10
 
 // buffers are for chunks. The next file needs no new memory.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"chrun/session/rootfs"
 )
 
@@ -155,6 +157,7 @@ func FuzzRareText(f *testing.F) {
 	f.Add(":12", []byte(":1:1:1::2:2:2:2:2\x81\x00:2:1:12"), []byte("12:1:12:1"))
 	f.Add("a", []byte("bab"), []byte("abab"))
 	f.Add("al", []byte(strings.Repeat("a", 40)+"l"), []byte("aaaa"))
+	f.Add("al", []byte(strings.Repeat("la", 20)+"al"), []byte("al"))
 	f.Fuzz(func(t *testing.T, text string, data, sample []byte) {
 		if text == "" {
 			return
@@ -166,4 +169,32 @@ func FuzzRareText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The search reads nothing outside of the data.
+func TestRareTextAtEdges(t *testing.T) {
+	const page = 4096
+	mapped, err := unix.Mmap(-1, 0, 3*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(mapped)
+	for i := range mapped {
+		mapped[i] = "ab"[i%2]
+	}
+	for _, i := range []int{0, 2} {
+		if err := unix.Mprotect(mapped[i*page:(i+1)*page], unix.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range []string{"ab", "aba", "aa", "bab", "abb", "ababababab", "bbababab"} {
+		rare := newRareText(text, []byte("ab"))
+		for size := range 100 {
+			for _, data := range [][]byte{mapped[page:][:size], mapped[2*page-size:][:size]} {
+				if got, want := rare.isIn(data), bytes.Contains(data, []byte(text)); got != want {
+					t.Errorf("%q in %q: %v", text, data, got)
+				}
+			}
+		}
+	}
 }

@@ -134,10 +134,13 @@ func (t Table) lookUp(user string, caller Account) (Account, bool) {
 	return t.ByUID(uid)
 }
 
-// listPeople lists up to five accounts of people: no system accounts, not nobody.
+// isPerson reports whether an account is that of a person: no system account, not nobody.
+func (a Account) isPerson() bool { return a.UID >= 1000 && a.UID < 65534 }
+
+// listPeople lists up to five accounts of people.
 func (t Table) listPeople() (names []string) {
 	for a := range t.All() {
-		if a.UID >= 1000 && a.UID < 65534 && !slices.Contains(names, a.Name) {
+		if a.isPerson() && !slices.Contains(names, a.Name) {
 			if names = append(names, a.Name); len(names) == 5 {
 				break
 			}

@@ -3,8 +3,8 @@ package account
 import "bytes"
 
 // rareText is a text, not empty, that is searched for by what in it is rarest in the
-// file: a byte that seems not to occur, else three bytes. bytes.Contains begins with the
-// first byte, and all lines are full of colons and digits.
+// file: a byte that seems not to occur, else three bytes, or two of a text of two.
+// bytes.Contains begins with the first byte, and all lines are full of colons and digits.
 type rareText struct {
 	text  []byte
 	at    int  // the index of what is rarest
@@ -33,12 +33,13 @@ func (t rareText) isIn(data []byte) bool {
 	if t.alone {
 		return t.isInByByte(data)
 	}
-	for at := 0; ; at += blockSize {
-		at += skipBlocks(data[at:], t.text[t.at:min(t.at+3, len(t.text))])
-		if bytes.Contains(data[max(0, at-t.at):min(len(data), at+blockSize+len(t.text))], t.text) {
+	rarest := t.text[t.at:min(t.at+3, len(t.text))]
+	for block := 0; ; block += blockSize {
+		block += skipBlocks(data[block:], rarest)
+		if bytes.Contains(data[max(0, block-t.at):min(len(data), block+blockSize+len(t.text))], t.text) {
 			return true
 		}
-		if len(data)-at < blockSize+2 {
+		if len(data)-block < blockSize+2 {
 			return false
 		}
 	}
@@ -47,9 +48,8 @@ func (t rareText) isIn(data []byte) bool {
 const blockSize = 16
 
 // skipBlocks returns the index of the first block of 16 bytes in which a text of two or
-// three bytes begins. It does not look at a block that less than two bytes follow, and
-// returns the index of that. Finding the text in the block would be slower here: most
-// blocks do not have it.
+// three bytes begins, or of the first that fewer than two bytes follow: it looks at no
+// such block.
 //
 //go:noescape
 func skipBlocks(data, text []byte) int

@@ -41,9 +41,8 @@ var (
 	// environment is where the caller's environment begins: pointers to C strings, up to
 	// nil. It is nil if the program did not begin at entry.
 	environment unsafe.Pointer
-	// slack is the caller's timer slack, in ns. It is 0 if nothing is changed: where a
-	// seccomp filter refuses the call, and in a thread with a real-time policy, which
-	// has none.
+	// slack is the caller's timer slack, in ns. It is 0 if it was not changed: where the
+	// call is refused, and where the thread has none, as with a real-time policy.
 	slack uintptr
 	//lint:ignore U1000 the assembly uses it
 	memProfileRate = &runtime.MemProfileRate

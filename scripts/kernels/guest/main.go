@@ -1,6 +1,7 @@
 // Guest is the first process of the machine that scripts/kernels/run.sh boots.
 // It sets up a small host from the initramfs, checks chrun's command line, runs
-// the tests of package launch and of hostile trees, and powers off.
+// the tests of package launch, of large account files and of hostile trees, and
+// powers off.
 //
 // Under the name "go" the same binary replaces the go command with which those
 // tests build their probe.
