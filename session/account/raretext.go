@@ -49,7 +49,7 @@ const blockSize = 16
 
 // skipBlocks returns the index of the first block of 16 bytes in which a text of two or
 // three bytes begins, or of the first that fewer than two bytes follow: it looks at no
-// such block.
+// such block. In Go, by words of 64 bits, it would take twice as long.
 //
 //go:noescape
 func skipBlocks(data, text []byte) int

@@ -46,7 +46,7 @@ func runChecks() error {
 		}
 		report(c.name+": kill -9 of chrun ends the program", c.checkKill())
 		report(c.name+": tests of package launch", c.runTests("launch", "."))
-		report(c.name+": tests of large account files", c.runTests("account", "^(TestFind|TestLargeFile|FuzzRareText)$"))
+		report(c.name+": tests of large account files", c.runTests("account", "^(TestFind|TestLargeFile|TestRareTextAtEdges|FuzzRareText)$"))
 		if c.uid == 0 { // these tests switch to a plain user themselves
 			report("user: tests of errors and hostile trees", c.runTests("chrun", "^Test(Errors|HostileLinks|HostileBind)$"))
 		}
