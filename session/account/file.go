@@ -105,33 +105,22 @@ func (f *File) Accounts(user string, caller Account) Table {
 		}
 	}
 	var table Table
-	known := user == ""
 	for _, line := range f.find(hints...) {
-		a, ok := Parse(string(line))
-		isUser := ok && (a.Name == user || strconv.Itoa(a.UID) == user)
-		if isUser || ok && a.UID == caller.UID {
+		if a, ok := Parse(string(line)); ok && (a.Name == user || a.UID == caller.UID || strconv.Itoa(a.UID) == user) {
 			table = append(append(table, line...), '\n')
 		}
-		known = known || isUser
 	}
-	if !known {
-		table = append(f.people(), table...) // for the message that names some
+	if _, known := table.lookUp(user, caller); !known && user != "" {
+		table = append(f.beginning(), table...) // for the message that names some people
 	}
 	return table
 }
 
-// people returns up to ten lines of people, from the beginning of the file.
-func (f *File) people() (table Table) {
+// beginning returns the first lines.
+func (f *File) beginning() Table {
 	data := make([]byte, usualBuffer)
-	size, _ := f.large.ReadAt(data, 0)
-	n := 0
-	for line := range splitLines(data[:bytes.LastIndexByte(data[:size], '\n')+1]) {
-		if a, ok := Parse(string(line)); ok && a.isPerson() && n < 10 {
-			table = append(append(table, line...), '\n')
-			n++
-		}
-	}
-	return table
+	n, _ := f.large.ReadAt(data, 0)
+	return data[:bytes.LastIndexByte(data[:n], '\n')+1]
 }
 
 // PatchPasswd is like the function of that name.

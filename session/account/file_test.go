@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -125,6 +126,23 @@ func TestChunks(t *testing.T) {
 	}
 	if !bytes.Equal(all, []byte(content)) {
 		t.Error("the chunks are not the file")
+	}
+}
+
+// The message about an unknown account names the same people, whatever is repeated.
+func TestPeopleOfLargeFile(t *testing.T) {
+	large, small := openLarge(t, strings.Repeat("eve:x:65534:1::/:\nbob:x:1001:1::/:\n", 12)+numbered(20000))
+	var hints []string
+	for _, f := range []*File{large, small} {
+		_, _, err := Choose(f.Accounts("nobody", Account{Name: "alice", UID: 1500}), "nobody", Account{Name: "alice", UID: 1500}, nil)
+		var unknown *NoSuchAccountError
+		if !errors.As(err, &unknown) {
+			t.Fatal(err)
+		}
+		hints = append(hints, unknown.Hint())
+	}
+	if want := "accounts in the chroot: bob, user0, user1, user2, user3"; hints[0] != want || hints[1] != want {
+		t.Errorf("%q, not %q", hints, want)
 	}
 }
 

@@ -134,13 +134,10 @@ func (t Table) lookUp(user string, caller Account) (Account, bool) {
 	return t.ByUID(uid)
 }
 
-// isPerson reports whether an account is that of a person: no system account, not nobody.
-func (a Account) isPerson() bool { return a.UID >= 1000 && a.UID < 65534 }
-
-// listPeople lists up to five accounts of people.
+// listPeople lists up to five accounts of people: no system accounts, not nobody.
 func (t Table) listPeople() (names []string) {
 	for a := range t.All() {
-		if a.isPerson() && !slices.Contains(names, a.Name) {
+		if a.UID >= 1000 && a.UID < 65534 && !slices.Contains(names, a.Name) {
 			if names = append(names, a.Name); len(names) == 5 {
 				break
 			}
